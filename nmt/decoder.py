@@ -1,0 +1,204 @@
+"""The decoder: one recurrence, seen as a single step or scanned over a whole target.
+
+B batch  S source  T target  K hypotheses of a sentence  E embedding  H units  D memory width  R readout  V vocabulary
+"""
+
+import functools
+import operator
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nmt.attention import SCORES, attend
+from nmt.recurrent import CELLS, CellState, Linear, linear, scan, weights_cast_once
+from nmt.seeds import derive_seed
+
+
+class Memory(NamedTuple):
+    """What a decoder sees of the source; does not change while a sentence is decoded."""
+
+    keys: Any  # bsu, states projected once per sentence
+    values: Any  # bsd
+    mask: Any  # bs, true at real positions
+
+
+class DecoderState(NamedTuple):
+    """What changes from step to step; every leaf starts with the axes b, k."""
+
+    hidden: tuple[CellState, ...]  # one entry a layer: (h,) of a GRU, (h, c) of an LSTM
+    output: Any  # the vector the vocabulary layer read last, bkr; () without input feeding
+    attention: Any  # whatever the score carries
+
+
+class Decoder(keras.layers.Layer):
+    """Attention over the memory, a stack of recurrent layers, a readout and the vocabulary.
+
+    cell `attend_first` (Bahdanau et al., 2015): the last hidden state asks, the context enters the recurrent layer, the
+    readout sees state, context and embedding. cell `update_first` (Luong et al., 2015): the recurrent layer moves on, its
+    new state asks, the readout sees state and context. In both, input feeding hands the last readout to the first layer.
+
+    `embedding` maps ids to vectors; with `tied` its matrix is the vocabulary layer's too (Press and Wolf, 2017).
+    """
+
+    def __init__(
+        self, embedding: Any, vocabulary_size: int, memory_units: int, *, layer: str, units: int, num_layers: int,
+        cell: str, score: str, attention_units: int, input_feeding: bool, readout_units: int, bridge: str, tied: bool,
+        layer_dropout: float = 0.0, readout_dropout: float = 0.0, seed: int = 0, name: str = "decoder", **kwargs: Any,
+    ):  # fmt: skip
+        super().__init__(name=name, **kwargs)
+        self.units, self.cell, self.input_feeding, self.bridge, self.tied = units, cell, input_feeding, bridge, tied
+        self.readout_units, self.memory_units, self.embedding = readout_units, memory_units, embedding
+        common: dict[str, Any] = {"seed": seed, "dtype": self.dtype_policy}
+        embedding_units = embedding.units
+
+        # What each step feeds the first layer beside the embedding, whose part is computed for all steps at once.
+        fed_units = (memory_units if cell == "attend_first" else 0) + (readout_units if input_feeding else 0)
+        self.cells = [
+            CELLS[layer](units if index else embedding_units, units, name=f"{name}_cell_{index}", **common)
+            for index in range(num_layers)
+        ]
+        gates = self.cells[0].num_gates * units
+        self.feed_layer = Linear(fed_units, gates, use_bias=False, name=f"{name}_feed", **common) if fed_units else None
+        self.score = SCORES[score](units, memory_units, attention_units, name=f"{name}_{score}", **common)
+        features = units + memory_units + (embedding_units if cell == "attend_first" else 0)
+        self.readout_layer = Linear(features, readout_units, name=f"{name}_readout", **common)
+        self.bridge_layers = [
+            Linear(memory_units, units, name=f"{name}_bridge_{index}_{entry}", **common)
+            for index in range(num_layers)
+            for entry in range(self.cells[0].num_states if bridge == "dense" else 0)
+        ]
+        if not tied:
+            glorot = keras.initializers.GlorotUniform(seed=derive_seed(seed, name, "vocabulary"))
+            self.vocabulary = self.add_weight((vocabulary_size, readout_units), initializer=glorot, name="vocabulary")
+        self.vocabulary_bias = self.add_weight((vocabulary_size,), initializer="zeros", name="vocabulary_bias")
+
+        def dropout(rate: float, *path: Any, **options: Any) -> Any:
+            return keras.layers.Dropout(rate, seed=derive_seed(seed, name, *path), dtype=self.dtype_policy, **options)
+
+        # Between stacked layers one mask serves all steps of a sentence (Gal and Ghahramani, 2016).
+        self.layer_dropouts = [dropout(layer_dropout, "layer", index) for index in range(1, num_layers)]
+        self.readout_dropout = dropout(readout_dropout, "readout")
+        self.built = True
+
+    def remember(self, states_BSD: Any, mask_BS: Any) -> Memory:
+        return Memory(self.score.project_keys(states_BSD), states_BSD, mask_BS)
+
+    def initial_state(self, final: tuple[CellState, ...], memory: Memory) -> DecoderState:
+        """The state of one hypothesis (K = 1) before the first step, by the bridge from the encoder's final states."""
+        batch = ops.shape(memory.keys)[0]
+        hidden = []
+        for index, cell in enumerate(self.cells):
+            if self.bridge == "zero":
+                entries = cell.initial_state(batch)
+            elif self.bridge == "last":
+                entries = final[min(index, len(final) - 1)]
+            else:  # tanh keeps h in the range of a cell's output; c of an LSTM has no such range
+                layers = self.bridge_layers[index * cell.num_states : (index + 1) * cell.num_states]
+                entries = tuple(layer(entry) for layer, entry in zip(layers, final[-1], strict=True))
+                entries = (ops.tanh(entries[0]), *entries[1:])
+            hidden.append(tuple(entry[:, None] for entry in entries))
+        output = ops.zeros((batch, 1, self.readout_units), self.compute_dtype) if self.input_feeding else ()
+        return DecoderState(tuple(hidden), output, self.score.initial_state(memory.keys, 1))
+
+    def step(self, ids_BK: Any, state: DecoderState, memory: Memory) -> tuple[Any, Any, DecoderState]:
+        """One step of K hypotheses a sentence -> logits bkv, weights bks, state. The hypotheses stand on the queries'
+        axis of attention, so they share their sentence's memory and nothing is repeated K times."""
+        embedded_BKE = self.embedding(ids_BK)
+        gates_BKG = self.cells[0].project(embedded_BKE)
+        no_masks = self._layer_masks(embedded_BKE, training=False)
+        state, context_BKD, weights_BKS = self._transition(embedded_BKE, gates_BKG, state, memory, no_masks)
+        return self._predict(self._output(state, context_BKD, embedded_BKE)), weights_BKS, state
+
+    def call(
+        self, ids_BT: Any, state: DecoderState, memory: Memory, training: bool = False
+    ) -> tuple[Any, Any, DecoderState]:
+        """Teacher forcing: `step` scanned over the target -> logits btv, weights bts, state after the last step.
+
+        What depends on the inputs alone or on the outputs alone is computed for all steps at once, outside the scan.
+        """
+        with weights_cast_once(self):
+            return self._teacher_forced(ids_BT, state, memory, training)
+
+    def _teacher_forced(self, ids_BT: Any, state: DecoderState, memory: Memory, training: bool) -> Any:
+        embedded_BTE = self.embedding(ids_BT, training=training)
+        gates_BTG = self.cells[0].project(embedded_BTE)
+        masks = self._layer_masks(embedded_BTE, training)
+        if self.cell == "update_first" and not self.input_feeding and not self.score.carries_state:
+            # Nothing that attention computes enters the recurrence: run it over T, then attend once.
+            def update(hidden: Any, gates: Any) -> Any:
+                return self._update(gates[:, None], hidden, masks)
+
+            hidden = _squeeze(scan(update, gates_BTG, state.hidden))
+            context_BTD, weights_BTS, attention = self._attend(_top(hidden), memory, state.attention)
+            states = DecoderState(hidden, (), attention)
+        else:
+
+            def transition(carry: Any, inputs_at_t: Any) -> Any:
+                embedded, gates = inputs_at_t
+                return self._transition(embedded[:, None], gates[:, None], carry[0], memory, masks)
+
+            start = (state, ops.zeros_like(memory.values[:, :1]), ops.zeros_like(memory.mask, "float32")[:, None])
+            states, context_BTD, weights_BTS = _squeeze(scan(transition, (embedded_BTE, gates_BTG), start))
+        output_BTR = self._output(states, context_BTD, embedded_BTE)
+        last = tf.nest.map_structure(lambda entry: entry[:, -1:], states)
+        return self._predict(self.readout_dropout(output_BTR, training=training)), weights_BTS, last
+
+    def _transition(self, embedded_BKE: Any, gates_BKG: Any, state: DecoderState, memory: Memory, masks: Any) -> Any:
+        """The recurrence -> next state, context bkd, weights bks. All else in this class is a view of it."""
+        fed, attention = [], state.attention
+        if self.cell == "attend_first":
+            context_BKD, weights_BKS, attention = self._attend(_top(state.hidden), memory, attention)
+            fed.append(context_BKD)
+        if self.input_feeding:
+            fed.append(state.output)
+        if self.feed_layer:
+            gates_BKG = gates_BKG + self.feed_layer(ops.concatenate(fed, axis=-1))
+        hidden = self._update(gates_BKG, state.hidden, masks)
+        if self.cell == "update_first":
+            context_BKD, weights_BKS, attention = self._attend(_top(hidden), memory, attention)
+        output = self._readout(_top(hidden), context_BKD, embedded_BKE) if self.input_feeding else ()
+        return DecoderState(hidden, output, attention), context_BKD, weights_BKS
+
+    def _attend(self, query_BKH: Any, memory: Memory, state: Any) -> tuple[Any, Any, Any]:
+        scores_BKS, state = self.score(query_BKH, memory.keys, state)
+        context_BKD, weights_BKS = attend(scores_BKS, memory.values, memory.mask)
+        return context_BKD, weights_BKS, state
+
+    def _update(self, gates_BKG: Any, hidden: tuple[CellState, ...], masks: Any) -> tuple[CellState, ...]:
+        """One step of the stack; from the second layer on, a layer's inputs are added to its outputs (see `_top`)."""
+        new = [self.cells[0].step(gates_BKG, hidden[0])]
+        for cell, state, mask in zip(self.cells[1:], hidden[1:], masks, strict=True):
+            inputs = _top(new) if mask is None else _top(new) * mask
+            new.append(cell.step(cell.project(inputs), state))
+        return tuple(new)
+
+    def _output(self, state: DecoderState, context_BKD: Any, embedded_BKE: Any) -> Any:
+        """The vector that the vocabulary layer reads; under input feeding the recurrence has computed it already."""
+        return state.output if self.input_feeding else self._readout(_top(state.hidden), context_BKD, embedded_BKE)
+
+    def _readout(self, hidden_BKH: Any, context_BKD: Any, embedded_BKE: Any) -> Any:
+        features = [hidden_BKH, context_BKD] + ([embedded_BKE] if self.cell == "attend_first" else [])
+        return ops.tanh(self.readout_layer(ops.concatenate(features, axis=-1)))
+
+    def _predict(self, output_BKR: Any) -> Any:
+        matrix_VR = self.embedding.matrix if self.tied else self.vocabulary
+        return linear(output_BKR, ops.transpose(matrix_VR), self.vocabulary_bias)
+
+    def _layer_masks(self, inputs: Any, training: bool) -> list[Any]:
+        if not training:
+            return [None for _ in self.layer_dropouts]
+        ones = ops.ones((ops.shape(inputs)[0], 1, self.units), self.compute_dtype)
+        return [dropout(ones, training=True) for dropout in self.layer_dropouts]
+
+
+def _top(hidden: Sequence[CellState]) -> Any:
+    """What a stack of residual layers hands on: the sum of its layers' outputs."""
+    return functools.reduce(operator.add, [entries[0] for entries in hidden])
+
+
+def _squeeze(states: Any) -> Any:
+    """Leaves b, t, 1, ... -> b, t, ...: the T states of one hypothesis look like those of T hypotheses."""
+    return tf.nest.map_structure(lambda entry: tf.squeeze(entry, 2), states)

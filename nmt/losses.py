@@ -1,0 +1,60 @@
+"""Masked, label-smoothed cross-entropy, and what is reported beside it.
+
+B batch  T target  V vocabulary
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from keras import ops
+
+
+class Loss(NamedTuple):
+    """Sums over the real target tokens of a batch, so that parts of a batch can be added before dividing."""
+
+    objective: Any  # label-smoothed cross-entropy, which training minimises
+    cross_entropy: Any  # nats; exp(cross_entropy / tokens) is the perplexity
+    correct: Any  # tokens predicted right
+    tokens: Any
+
+
+def masked_loss(logits_BTV: Any, ids_BT: Any, label_smoothing: float = 0.0, padding_id: int = 0) -> Loss:
+    """logits btv, ids bt -> sums over real tokens, in float32 whatever the precision of the logits."""
+    mask = ops.cast(ops.not_equal(ids_BT, padding_id), "float32")
+    objective, cross_entropy = smoothed_cross_entropy(logits_BTV, ids_BT, label_smoothing)
+    correct = ops.cast(ops.equal(ops.cast(ops.argmax(logits_BTV, axis=-1), ids_BT.dtype), ids_BT), "float32")
+    return Loss(ops.sum(mask * objective), ops.sum(mask * cross_entropy), ops.sum(mask * correct), ops.sum(mask))
+
+
+def smoothed_cross_entropy(logits_BTV: Any, ids_BT: Any, label_smoothing: float) -> tuple[Any, Any]:
+    """-> objective bt, cross-entropy bt (without a gradient). Szegedy et al. (2016), section 7: the target
+    distribution q is (1 - e) one-hot + e / V, so with logits x and token y
+
+    -sum_v q_v log p_v = logsumexp(x) - (1 - e) x_y - e mean(x),  whose gradient is p - q.
+
+    The gradient is written by hand: derived from the formula, that of x_y alone is a tensor as large as the logits.
+    """
+
+    @tf.custom_gradient
+    def compute(logits: Any) -> Any:
+        logits_f32 = tf.cast(logits, "float32")
+        normalizer = tf.reduce_logsumexp(logits_f32, axis=-1)
+        chosen = tf.gather(logits_f32, ids_BT, batch_dims=2)
+        objective = normalizer - (1.0 - label_smoothing) * chosen
+        if label_smoothing:
+            objective -= label_smoothing * tf.reduce_mean(logits_f32, axis=-1)
+
+        def gradient(upstream: Any, _: Any) -> Any:
+            difference = tf.exp(logits_f32 - normalizer[..., None])  # p - q, but for the token itself
+            if label_smoothing:
+                difference -= label_smoothing / tf.cast(tf.shape(logits)[-1], "float32")
+            difference = tf.cast(difference * upstream[..., None], logits.dtype)
+            b, t = tf.meshgrid(*map(tf.range, tf.unstack(tf.shape(ids_BT))), indexing="ij")
+            places = tf.stack([b, t, tf.cast(ids_BT, b.dtype)], axis=-1)
+            return tf.tensor_scatter_nd_sub(
+                difference, places, tf.cast((1.0 - label_smoothing) * upstream, logits.dtype)
+            )
+
+        return (objective, normalizer - chosen), gradient
+
+    return compute(logits_BTV)

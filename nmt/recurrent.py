@@ -1,0 +1,152 @@
+"""GRU and LSTM cells, and the one loop that scans a cell over time.
+
+B batch  T time  H units  G gates (3H or 4H)
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nmt.seeds import derive_seed
+
+CellState = tuple[Any, ...]  # (h,) of a GRU, (h, c) of an LSTM
+
+
+_scope = threading.local()
+
+
+@contextlib.contextmanager
+def weights_cast_once(layer: keras.layers.Layer) -> Iterator[None]:
+    """Inside, `weight` returns tensors cast here: once, and not again at each step of a loop that is traced inside."""
+    outer = getattr(_scope, "weights", {})
+    # Keras reads a variable in the precision of the layer that is being called.
+    _scope.weights = {**outer, **{id(v): ops.cast(v, layer.compute_dtype) for v in layer.trainable_variables}}
+    try:
+        yield
+    finally:
+        _scope.weights = outer
+
+
+def weight(variable: Any, dtype: Any) -> Any:
+    """A variable's value in the precision of the computation."""
+    return ops.cast(getattr(_scope, "weights", {}).get(id(variable), variable), dtype)
+
+
+def linear(inputs: Any, kernel: Any, bias: Any = None) -> Any:
+    """inputs ...i, kernel io -> ...o, as one product of two matrices, in the precision of the inputs.
+
+    A product of a rank-3 with a rank-2 tensor would be broadcast as a batch of small ones.
+    """
+    kernel = weight(kernel, inputs.dtype)
+    shape = ops.shape(inputs)
+    outputs = ops.matmul(ops.reshape(inputs, (-1, kernel.shape[0])), kernel)
+    if bias is not None:
+        outputs = outputs + weight(bias, inputs.dtype)
+    return ops.reshape(outputs, (*shape[:-1], kernel.shape[1]))
+
+
+class Linear(keras.layers.Layer):
+    """inputs ...i -> ...o. Knows its width from the start, so that it exists before any data does."""
+
+    def __init__(self, input_units: int, units: int, *, use_bias: bool = True, seed: int = 0, name: str, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        glorot = keras.initializers.GlorotUniform(seed=derive_seed(seed, name, "kernel"))
+        self.kernel = self.add_weight((input_units, units), initializer=glorot, name="kernel")
+        self.bias = self.add_weight((units,), initializer="zeros", name="bias") if use_bias else None
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return linear(ops.cast(inputs, self.compute_dtype), self.kernel, self.bias)
+
+
+class _Cell(keras.layers.Layer):
+    """A recurrent cell in two parts, so that what depends on the inputs alone is computed for all steps at once.
+
+    `project` maps inputs ...i to gates ...g; `step` maps gates ...g and the state (each ...h) to the next state, whose
+    first entry is the output.
+    """
+
+    num_gates: int
+    num_states: int
+
+    def __init__(self, input_units: int, units: int, *, seed: int = 0, name: str, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.units = units
+        glorot = keras.initializers.GlorotUniform(seed=derive_seed(seed, name, "kernel"))
+        orthogonal = keras.initializers.Orthogonal(seed=derive_seed(seed, name, "recurrent_kernel"))
+        width = self.num_gates * units
+        self.kernel = self.add_weight((input_units, width), initializer=glorot, name="kernel")
+        self.recurrent_kernel = self.add_weight((units, width), initializer=orthogonal, name="recurrent_kernel")
+        self.bias = self.add_weight((width,), initializer=self._initial_bias, name="bias")
+        self.built = True
+
+    def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.zeros(shape, dtype)
+
+    def project(self, inputs: Any) -> Any:
+        return linear(ops.cast(inputs, self.compute_dtype), self.kernel, self.bias)
+
+    def initial_state(self, *leading: Any) -> CellState:
+        return tuple(ops.zeros((*leading, self.units), self.compute_dtype) for _ in range(self.num_states))
+
+
+class GRUCell(_Cell):
+    """Cho et al. (2014), with the reset gate after the recurrent product, as in cuDNN, Keras and ONNX:
+
+    z = sigmoid(x_z + U_z h),  r = sigmoid(x_r + U_r h),  n = tanh(x_n + r * (U_n h + b)),  h' = z h + (1 - z) n.
+    """
+
+    num_gates, num_states = 3, 1
+
+    def __init__(self, input_units: int, units: int, **kwargs: Any):
+        super().__init__(input_units, units, **kwargs)
+        self.recurrent_bias = self.add_weight((units,), initializer="zeros", name="recurrent_bias")
+
+    def step(self, gates: Any, state: CellState) -> CellState:
+        (hidden,) = state
+        recurrent = linear(hidden, self.recurrent_kernel)
+        # `split` and not slices, whose gradients are padded with zeros and added up.
+        x_zr, x_n = ops.split(gates, [2 * self.units], axis=-1)
+        h_zr, h_n = ops.split(recurrent, [2 * self.units], axis=-1)
+        z, r = ops.split(ops.sigmoid(x_zr + h_zr), 2, axis=-1)
+        candidate = ops.tanh(x_n + r * (h_n + weight(self.recurrent_bias, hidden.dtype)))
+        return (candidate + z * (hidden - candidate),)
+
+
+class LSTMCell(_Cell):
+    """Hochreiter and Schmidhuber (1997) with a forget gate: i, f, o = sigmoid, g = tanh of x + U h;
+    c' = f c + i g,  h' = o tanh(c'). The forget gate's bias starts at 1 (Jozefowicz et al., 2015)."""
+
+    num_gates, num_states = 4, 2
+
+    def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.concatenate(
+            [ops.zeros(self.units), ops.ones(self.units), ops.zeros(2 * self.units)]  # gates: i, f, g, o
+        )
+
+    def step(self, gates: Any, state: CellState) -> CellState:
+        hidden, carry = state
+        i, f, g, o = ops.split(gates + linear(hidden, self.recurrent_kernel), 4, axis=-1)
+        carry = ops.sigmoid(f) * carry + ops.sigmoid(i) * ops.tanh(g)
+        return ops.sigmoid(o) * ops.tanh(carry), carry
+
+
+CELLS = {"gru": GRUCell, "lstm": LSTMCell}
+
+
+def scan(step: Callable[[Any, Any], Any], inputs: Any, initial: Any, *, reverse: bool = False) -> Any:
+    """Folds `step(carry, inputs_at_t) -> carry` over the second axis.
+
+    inputs: a structure of bt...; initial: the carry, a structure of b...; returns every carry, a structure of bt....
+    """
+    time_major = tf.nest.map_structure(_swap, inputs)
+    return tf.nest.map_structure(_swap, tf.scan(step, time_major, initial, reverse=reverse))
+
+
+def _swap(tensor: Any) -> Any:
+    return tf.transpose(tensor, [1, 0, *range(2, tensor.shape.rank)])

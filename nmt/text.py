@@ -1,0 +1,311 @@
+"""Lines of text: read and write them, pair them, normalise them.
+
+Only LF ends a line, and one CR before it is dropped. U+0085, U+2028, form feed and a lone CR are ordinary characters
+inside a line, which is why nothing here calls `splitlines()` or opens a file in text mode: both would cut such a line
+in two, and from there on every source would stand beside the wrong target.
+"""
+
+import contextlib
+import errno
+import gzip
+import hashlib
+import os
+import secrets
+import stat
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Literal, cast
+
+from nmt.errors import UserError
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+TABLE_SUFFIXES = (".tsv", ".tsv.gz")
+
+
+def split_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a binary stream without their ends, each as soon as it has come.
+
+    The last line needs no LF. A CR is dropped only where an LF follows it.
+    """
+    # `readline` returns at the first LF, so a pipe that stays open is answered line by line.
+    while line := stream.readline():
+        yield line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
+
+
+def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 stream (a file, or `sys.stdin.buffer`) lazily; `name` is what errors call it.
+
+    A byte order mark at the very start is dropped: Windows editors write it, and it would be part of the first word.
+    Raises UserError, with the line's number from 1, where the bytes are no UTF-8, and where the stream breaks off.
+    """
+    number = 0
+    lines = split_lines(stream)
+    while True:
+        try:
+            line = next(lines, None)
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"{name}: reading broke off after line {number}: {reason}.") from error
+        if line is None:
+            return
+        number += 1
+        if number == 1:
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{name}, line {number}: expected UTF-8. Received: the byte 0x{line[error.start]:02x} at position "
+                f"{error.start} ({error.reason}). Convert the file, for example with "
+                f"`iconv -f ISO-8859-1 -t UTF-8` if it is Latin-1."
+            ) from error
+        yield text
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, `.gz` or plain. Raises UserError where it is missing, unreadable or no UTF-8."""
+    path = Path(path)
+    try:
+        stream = cast(BinaryIO, (gzip.open if path.suffix == ".gz" else open)(path, "rb"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file.{_similar_files(path)}") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: expected a text file. Received: a folder.") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    with stream:
+        yield from decode_lines(stream, path)
+
+
+def is_blank(line: str) -> bool:
+    """Whether a line holds only white space, which includes U+00A0, U+202F, U+2028, U+0085 and control separators.
+
+    White space is what Unicode and `str.isspace` say. Zero-width characters (U+200B, U+200D, U+FEFF, soft hyphen) are
+    format characters and no white space: a line of them is not blank, and is translated like any other.
+    """
+    return not line or line.isspace()
+
+
+def normalize(line: str, form: Literal["none", "nfc", "nfkc"]) -> str:
+    """Apply a Unicode normal form. "nfkc" loses French typography: it turns U+00A0 and U+202F into plain spaces."""
+    if form == "none":
+        return line
+    if form == "nfc":
+        return unicodedata.normalize("NFC", line)
+    if form == "nfkc":
+        return unicodedata.normalize("NFKC", line)
+    raise UserError(f"the normal form must be one of none, nfc, nfkc. Received: {form!r}.")
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Write one line each, ended by LF, through `atomic_write`; a path that ends in `.gz` is compressed.
+
+    Raises UserError for a line that holds an LF: it would be read back as two.
+    """
+    with contextlib.ExitStack() as stack:
+        stream: Any = stack.enter_context(atomic_write(path))
+        if Path(path).suffix == ".gz":
+            # No name and no time in the header: the same lines make the same bytes.
+            stream = stack.enter_context(gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0))
+        for number, line in enumerate(lines, start=1):
+            if "\n" in line:
+                raise UserError(f"{path}: line {number} to be written holds a line feed: {line!r}. Split it first.")
+            stream.write(line.encode("utf-8") + b"\n")
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[IO[Any]]:
+    """Open a file that takes the place of `path` only once it is whole and on disk.
+
+    Readers see the old file or the new one, never half of one. After any exception in the block the old file stands
+    untouched and the temporary one is gone. What is no regular file (a pipe, /dev/stdout) is written to directly.
+    Raises UserError where the file cannot be written.
+    """
+    # A symbolic link stays one: what it points to is replaced.
+    final = Path(os.path.realpath(path))
+    # In the same folder, which is the same file system, on which a rename is atomic. The name is cut to stay legal.
+    temporary = final.with_name(f".{final.name[:40]}.{secrets.token_hex(6)}.tmp")
+    try:
+        old_mode = _mode_of(final)
+        if old_mode is not None and stat.S_ISDIR(old_mode):
+            raise UserError(f"{path}: expected a file to write to. Received: a folder.")
+        if old_mode is not None and not stat.S_ISREG(old_mode):
+            with _open(final, mode) as stream:
+                yield stream
+            return
+        try:
+            # Not `tempfile`: its files are private (0600), and the new file shall have the old one's mode or umask's.
+            with _open(temporary, mode.replace("w", "x")) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            if old_mode is not None:
+                os.chmod(temporary, stat.S_IMODE(old_mode))
+            os.replace(temporary, final)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(final.parent)
+    except OSError as error:
+        ours = error.filename is None or str(error.filename) in (str(final), str(temporary))
+        if isinstance(error, BrokenPipeError) or not ours:
+            raise  # a reader who left, or the block's own trouble with another file
+        raise UserError(_write_failure(path, final, error)) from error
+
+
+def _mode_of(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _open(path: str | Path, mode: str) -> IO[Any]:
+    return open(path, mode) if "b" in mode else open(path, mode, encoding="utf-8", newline="")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system can (Windows opens no folders)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _write_failure(path: str | Path, final: Path, error: OSError) -> str:
+    message = f"{path}: could not be written: {error.strerror or error}."
+    if error.errno == errno.ENOENT:
+        message += f" The folder {final.parent} does not exist: create it first."
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message += " Make room on the disk and run the same command again."
+    if os.path.isfile(final):
+        message += " The previous file is intact."
+    return message
+
+
+@dataclass(frozen=True)
+class ParallelFiles:
+    """Where a parallel text lies: line N of `source` pairs with line N of `target`; one table is both."""
+
+    source: Path
+    target: Path
+
+    @property
+    def is_table(self) -> bool:
+        """Whether both sides stand in one file, source TAB target."""
+        return self.source == self.target and self.source.name.endswith(TABLE_SUFFIXES)
+
+
+def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFiles:
+    """Find the files a user means; `source` and `target` are the suffixes, such as "en" and "fr".
+
+    `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`) or "FILE,FILE".
+    Raises UserError which lists what was looked for and what lies there instead.
+    """
+    text = os.path.expanduser(spec)
+    table = Path(text)
+    if text.endswith(TABLE_SUFFIXES) and ("," not in text or _is_readable_file(table)):
+        if not _is_readable_file(table):
+            raise UserError(f"{table}: no such file.{_similar_files(table)}")
+        return ParallelFiles(table, table)
+
+    source_candidates = [Path(f"{text}.{source}"), Path(f"{text}.{source}.gz")]
+    target_candidates = [Path(f"{text}.{target}"), Path(f"{text}.{target}.gz")]
+    source_path = next(filter(_is_readable_file, source_candidates), None)
+    target_path = next(filter(_is_readable_file, target_candidates), None)
+    if source_path and target_path:
+        return ParallelFiles(source_path, target_path)
+
+    if "," in text:  # after the prefix: a folder's name may hold a comma
+        pairs = [_pair_at(text, index) for index, character in enumerate(text) if character == ","]
+        for pair in pairs:
+            if _is_readable_file(pair[0]) and _is_readable_file(pair[1]):
+                return ParallelFiles(*pair)
+        missing = [path for path in pairs[0] if not _is_readable_file(path)]
+        raise UserError(
+            f"expected two files, FILE,FILE. Not found: {_listing(missing)}."
+            + "".join(dict.fromkeys(_similar_files(path) for path in missing))
+        )
+
+    missing = ([] if source_path else source_candidates) + ([] if target_path else target_candidates)
+    message = f"no parallel text at {spec}. Looked for, and did not find: {_listing(missing)}."
+    for suffix in (f".{source}", f".{target}"):
+        if text.removesuffix(".gz").endswith(suffix) and _is_readable_file(Path(text)):
+            message += f" Give the prefix: {text.removesuffix('.gz').removesuffix(suffix)}."
+    raise UserError(message + _similar_files(Path(text)))
+
+
+def read_parallel(files: ParallelFiles) -> Iterator[tuple[str, str]]:
+    """Yield (source, target) pairs, streaming: the files are never held in memory.
+
+    In a table, what stands after a second TAB is ignored and quotes mean nothing. Raises UserError for a table's line
+    without TAB and, once the shorter side has ended, for unequal line counts; the pairs before have been yielded then.
+    """
+    if files.is_table:
+        for number, line in enumerate(read_lines(files.source), start=1):
+            fields = line.split("\t", 2)
+            if len(fields) < 2:
+                raise UserError(f"{files.source}, line {number}: expected source TAB target. Received: {line[:80]!r}.")
+            yield fields[0], fields[1]
+        return
+    source_lines, target_lines = read_lines(files.source), read_lines(files.target)
+    count = 0
+    while True:
+        source, target = next(source_lines, None), next(target_lines, None)
+        if source is None or target is None:
+            break
+        count += 1
+        yield source, target
+    num_source = count + (source is not None) + sum(1 for _ in source_lines)
+    num_target = count + (target is not None) + sum(1 for _ in target_lines)
+    if num_source != num_target:
+        raise UserError(
+            f"source and target must have equally many lines. Received: {num_source} in {files.source}, "
+            f"{num_target} in {files.target}."
+        )
+
+
+def file_fingerprint(paths: Iterable[str | Path]) -> str:
+    """SHA-256, in hex, of files' raw bytes in the order given; names and times do not count."""
+    whole = hashlib.sha256()
+    for path in paths:
+        try:
+            with open(path, "rb") as stream:
+                # A digest of digests: a line moved from one file's end to the next file's start changes it.
+                whole.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    return whole.hexdigest()
+
+
+def _is_readable_file(path: Path) -> bool:
+    # Not `is_file()`: a shell's <(command) is a pipe.
+    return path.exists() and not path.is_dir()
+
+
+def _pair_at(text: str, comma: int) -> tuple[Path, Path]:
+    first, second = (os.path.expanduser(part.strip()) for part in (text[:comma], text[comma + 1 :]))
+    return Path(first), Path(second)
+
+
+def _listing(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))
+
+
+def _similar_files(path: Path) -> str:
+    """A sentence on what lies where `path` was looked for, by the start of its name."""
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return f" The folder {path.parent} cannot be read or does not exist."
+    stem = path.name.split(".")[0].lower()
+    similar = [name for name in names if stem and name.lower().startswith(stem[: max(3, len(stem) - 2)])]
+    if similar:
+        return f" Similar names in {path.parent}: {', '.join(similar[:8])}."
+    return f" The folder {path.parent} holds: {', '.join(names[:8]) or 'nothing'}{', ...' if len(names) > 8 else ''}."

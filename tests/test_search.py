@@ -1,0 +1,480 @@
+"""Search, over tables in place of models: by hand, by law 3 clause by clause, and against two slow oracles."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.errors import UserError
+from nmt.search import LENGTH_PENALTIES, Hypothesis, beam_search, greedy, map_arrays, maximum_lengths
+
+BOS, EOS = 2, 3
+Table = Callable[[int, tuple[int, ...]], np.ndarray]  # sentence, tokens so far -> log-probabilities of all ids
+
+
+class Memory(NamedTuple):
+    sentences_B: np.ndarray
+    ids_BS: np.ndarray
+    nothing: None
+
+
+class TableEngine:
+    """Looks log-probabilities up. It knows the tokens so far by its state alone, so a state given to the wrong
+    hypothesis, or a memory to the wrong sentence, shows in the log-probabilities."""
+
+    def __init__(self, table: Table):
+        self.table = table
+        self.fed: list[list[list[int]]] = []  # the ids of every step
+
+    def encode(self, ids_BS):
+        memory = Memory(ids_BS[:, 0], ids_BS, None)
+        return memory, {"tokens": [np.zeros((len(ids_BS), 1, 0), np.int32)], "steps": (np.zeros((len(ids_BS), 1)),)}
+
+    def step(self, ids_BK, state, memory, num_candidates):
+        self.fed.append(ids_BK.tolist())
+        tokens_BKT = np.concatenate([state["tokens"][0], ids_BK[:, :, None]], axis=2)
+        assert len(memory.ids_BS) == len(ids_BK)
+        log_probs_BKV = np.array(
+            [
+                [self.table(sentence, tuple(tokens[1:])) for tokens in beam]
+                for sentence, beam in zip(memory.sentences_B.tolist(), tokens_BKT.tolist(), strict=True)
+            ]
+        )
+        best_BKC = np.argsort(-log_probs_BKV, axis=2, kind="stable")[:, :, :num_candidates]
+        state = {"tokens": [tokens_BKT], "steps": (state["steps"][0] + 1,)}
+        log_probs_BKC = np.take_along_axis(log_probs_BKV, best_BKC, axis=2)
+        # The id of a masked candidate means nothing. </s> is the one most easily taken for something.
+        return log_probs_BKC, np.where(np.isneginf(log_probs_BKC), EOS, best_BKC).astype(np.int32), state
+
+
+WORDS = ["<pad>", "<unk>", "<s>", "</s>", "a", "b", "c", "d", "e"]
+
+
+def table_engine(table: dict[str, dict[str, float]]) -> TableEngine:
+    """{"<s>": {"h": 0.6, ...}}: the probabilities of the next word after a word, or after several ("a b")."""
+
+    def look_up(sentence: int, tokens: tuple[int, ...]) -> np.ndarray:
+        words = [WORDS[token] for token in tokens] or ["<s>"]
+        following = table.get(" ".join(words), table.get(words[-1], {}))
+        with np.errstate(divide="ignore"):
+            return np.log([following.get(word, 0.0) for word in WORDS])
+
+    return TableEngine(look_up)
+
+
+def words(hypothesis: Hypothesis) -> str:
+    return " ".join(WORDS[token] for token in hypothesis.ids)
+
+
+def one(max_length: int = 10):
+    """A batch of one sentence."""
+    return np.array([[7, 3]], np.int32), np.array([max_length])
+
+
+def sentences(count: int) -> np.ndarray:
+    return np.array([[5 + row, 3] for row in range(count)], np.int32).reshape(count, 2)
+
+
+def random_table(
+    seed: int, *, vocabulary: int = 7, ties: bool = False, masked: float = 0.0, sharpness: float = 1.5
+) -> Table:
+    """Log-probabilities that hang on the sentence and on every token before. Ids 0 to 2 are never emitted."""
+    known: dict[tuple[int, ...], np.ndarray] = {}
+
+    def look_up(sentence: int, tokens: tuple[int, ...]) -> np.ndarray:
+        key = (seed, sentence, *tokens)
+        if key not in known:
+            random = np.random.default_rng(key)
+            logits = (
+                random.integers(0, 3, vocabulary).astype(float) if ties else random.normal(0, sharpness, vocabulary)
+            )
+            logits[: BOS + 1] = -np.inf
+            log_probs = logits - np.log(np.exp(logits).sum())
+            log_probs[random.random(vocabulary) < masked] = -np.inf
+            known[key] = log_probs
+        return known[key]
+
+    return look_up
+
+
+def summary(hypothesis: Hypothesis) -> tuple[tuple[int, ...], bool, float]:
+    return hypothesis.ids, hypothesis.truncated, round(hypothesis.score, 9)
+
+
+def every_hypothesis(table: Table, sentence: int, max_length: int, penalise) -> list:
+    """Brute force: all there is, finished before truncated, then best first."""
+    found = []
+
+    def follow(tokens: tuple[int, ...], log_prob: float):
+        if len(tokens) == max_length:
+            found.append((tokens, True, round(log_prob / penalise(max_length), 9)))
+            return
+        for token, token_log_prob in enumerate(table(sentence, tokens)):
+            if token == EOS and np.isfinite(token_log_prob):
+                found.append((tokens, False, round((log_prob + token_log_prob) / penalise(len(tokens) + 1), 9)))
+            elif np.isfinite(token_log_prob):
+                follow((*tokens, token), log_prob + token_log_prob)
+
+    follow((), 0.0)
+    return sorted(found, key=lambda hypothesis: (hypothesis[1], -hypothesis[2]))
+
+
+def law_3_in_slow_motion(table: Table, sentence: int, max_length: int, beam_size: int, penalise, stop: bool = True):
+    """Law 3 written out over lists, with every candidate there is, and a bound that tries every length."""
+    live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    done: list[tuple[tuple[int, ...], bool, float]] = []
+    for length in range(1, max_length + 1):
+        candidates = [
+            (tokens, token, log_prob + token_log_prob)
+            for tokens, log_prob in live
+            for token, token_log_prob in sorted(enumerate(table(sentence, tokens)), key=lambda pair: -pair[1])
+            if np.isfinite(token_log_prob)
+        ]
+        if not candidates:
+            length -= 1
+            break
+        candidates = sorted(candidates, key=lambda candidate: -candidate[2])[: 2 * beam_size]
+        done += [
+            (tokens, False, log_prob / penalise(length))
+            for tokens, token, log_prob in candidates[:beam_size]
+            if token == EOS
+        ]
+        done = sorted(done, key=lambda hypothesis: -hypothesis[2])[:beam_size]
+        live = [((*tokens, token), log_prob) for tokens, token, log_prob in candidates if token != EOS][:beam_size]
+        if not live:
+            break
+        hope = (
+            max(lp / penalise(later) for _, lp in live for later in range(length + 1, max_length + 1))
+            if (length < max_length)
+            else -np.inf
+        )
+        if stop and len(done) == beam_size and hope <= done[-1][2]:
+            break
+    cut = [(tokens, True, log_prob / penalise(max(length, 1))) for tokens, log_prob in live]
+    best = (done + sorted(cut, key=lambda hypothesis: -hypothesis[2]))[:beam_size]
+    return [(tokens, was_cut, round(float(score), 9)) for tokens, was_cut, score in best]
+
+
+def penalty_of(name: str, alpha: float):
+    return lambda length: float(LENGTH_PENALTIES[name](length, alpha))
+
+
+PENALTIES = list(itertools.product(["power", "gnmt"], [-1.0, 0.0, 0.6, 1.0, 2.0]))
+
+
+# ------------------------------------------------------------------------------------------------------- by hand
+
+
+GARDEN_PATH = {
+    "<s>": {"a": 0.6, "b": 0.4},
+    "a": {"c": 0.5, "d": 0.5},
+    "b": {"e": 1.0},
+    "c": {"</s>": 1.0},
+    "d": {"</s>": 1.0},
+    "e": {"</s>": 1.0},
+}
+
+
+def test_greedy_takes_the_likeliest_word_each_time():
+    [hypothesis] = greedy(table_engine(GARDEN_PATH), *one())
+    assert words(hypothesis) == "a c"
+    assert hypothesis.log_prob == hypothesis.score == pytest.approx(math.log(0.3))
+    assert hypothesis.token_log_probs == pytest.approx([math.log(0.6), math.log(0.5), 0.0])
+    assert not hypothesis.truncated
+
+
+def test_beam_2_sees_past_the_garden_path():
+    [hypotheses] = beam_search(table_engine(GARDEN_PATH), *one(), beam_size=2, n_best=2)
+    assert [words(hypothesis) for hypothesis in hypotheses] == ["b e", "a c"]
+    assert [hypothesis.log_prob for hypothesis in hypotheses] == pytest.approx([math.log(0.4), math.log(0.3)])
+
+
+def test_scores_are_log_probabilities_over_the_penalty_and_count_the_end():
+    engine = table_engine({"<s>": {"a": 0.5}, "a": {"b": 0.5}, "b": {"</s>": 0.5}})
+    for name, penalty in [("power", 3**0.7), ("gnmt", (8 / 6) ** 0.7)]:
+        [[hypothesis]] = beam_search(engine, *one(), beam_size=1, length_penalty=0.7, penalty=name)
+        assert hypothesis.log_prob == pytest.approx(3 * math.log(0.5))
+        assert hypothesis.score == pytest.approx(3 * math.log(0.5) / penalty)
+
+
+def test_a_length_penalty_prefers_the_longer_of_two():
+    table = {"<s>": {"</s>": 0.5, "a": 0.4}, "a": {"b": 0.9}, "b": {"</s>": 1.0}}
+    best = [
+        words(beam_search(table_engine(table), *one(), beam_size=2, length_penalty=alpha)[0][0]) for alpha in (0, 1)
+    ]
+    assert best == ["", "a b"]
+
+
+def test_the_best_k_others_live_on_when_one_ends():
+    engine = table_engine({"<s>": {"</s>": 0.5, "a": 0.3, "b": 0.2}, "a": {"c": 1.0}, "b": {"d": 1.0}})
+    beam_search(engine, *one(2), beam_size=2)
+    assert engine.fed == [[[BOS]], [[WORDS.index("a"), WORDS.index("b")]]]
+
+
+def test_an_end_behind_the_first_k_candidates_does_not_finish():
+    # alpha -1 multiplies by the length, so the empty sentence (-0.92) would win over `a` (2 x -0.51), had it finished.
+    engine = table_engine({"<s>": {"a": 0.6, "</s>": 0.4}, "a": {"</s>": 1.0}})
+    [[hypothesis]] = beam_search(engine, *one(), beam_size=1, length_penalty=-1.0)
+    assert words(hypothesis) == "a"
+
+
+def test_search_stops_as_soon_as_nothing_live_can_win():
+    table = {"<s>": {"</s>": 0.6, "a": 0.4}, "a": {"</s>": 0.1, "a": 0.9}}
+    engine = table_engine(table)
+    beam_search(engine, *one(1000), beam_size=1)
+    assert len(engine.fed) == 1
+    engine = table_engine(table)
+    # Mean log-probability: the empty sentence has log 0.6 = -0.51; one of n tokens still hopes for log 0.4 / 5 = -0.18.
+    beam_search(engine, *one(5), beam_size=1, length_penalty=1.0)
+    assert len(engine.fed) == 5
+
+
+def test_a_penalty_that_favours_length_keeps_a_hopeful_hypothesis_alive():
+    # After one token, log 0.3 / 2 = -0.60 is beaten by log 0.6 = -0.51; over six tokens, log 0.3 / 6 = -0.20 is not.
+    table = {"<s>": {"</s>": 0.6, "a": 0.3}, "a": {"b": 1.0}, "b": {"c": 1.0}, "c": {"d": 1.0}, "d": {"e": 1.0}}
+    table |= {"e": {"</s>": 1.0}}
+    [[hypothesis]] = beam_search(table_engine(table), *one(), beam_size=1, length_penalty=1.0)
+    assert words(hypothesis) == "a b c d e"
+
+
+def test_a_penalty_that_favours_brevity_is_bounded_by_the_next_token():
+    # `a` has finished with 2 log 0.1 = -4.6. `a c` can still end now, with 3 log 0.4 = -2.7, if not at ten tokens.
+    table = {"<s>": {"a": 0.5, "</s>": 0.3, "b": 0.2}, "a": {"c": 0.8, "</s>": 0.2}, "b": {"d": 0.4}}
+    table |= {"c": {"</s>": 1.0}}
+    [hypotheses] = beam_search(table_engine(table), *one(10), beam_size=2, n_best=2, length_penalty=-1.0)
+    assert [words(hypothesis) for hypothesis in hypotheses] == ["", "a c"]
+
+
+def test_search_goes_on_until_k_have_finished():
+    engine = table_engine({"<s>": {"</s>": 0.9, "a": 0.1}, "a": {"b": 1.0}, "b": {"</s>": 1.0}})
+    [hypotheses] = beam_search(engine, *one(), beam_size=2, n_best=2)
+    assert [words(hypothesis) for hypothesis in hypotheses] == ["", "a b"]
+
+
+def test_the_maximum_length_counts_the_end():
+    table = {"<s>": {"a": 1.0}, "a": {"b": 1.0}, "b": {"</s>": 1.0}}
+    for search in (greedy, lambda *arguments: beam_search(*arguments, beam_size=2)[0]):
+        [whole] = search(table_engine(table), *one(3))
+        [cut] = search(table_engine(table), *one(2))
+        assert (words(whole), whole.truncated, len(whole.token_log_probs)) == ("a b", False, 3)
+        assert (words(cut), cut.truncated, len(cut.token_log_probs)) == ("a b", True, 2)
+
+
+def test_finished_hypotheses_rank_before_better_truncated_ones():
+    engine = table_engine({"<s>": {"a": 0.9, "</s>": 0.1}, "a": {"b": 1.0}})
+    [hypotheses] = beam_search(engine, *one(2), beam_size=2, n_best=2)
+    assert [(words(hypothesis), hypothesis.truncated) for hypothesis in hypotheses] == [("", False), ("a b", True)]
+    assert hypotheses[0].score < hypotheses[1].score
+
+
+def test_masked_tokens_are_never_chosen_and_a_dead_end_is_truncated():
+    engine = table_engine({"<s>": {"a": 1.0}, "a": {}})
+    [hypothesis] = greedy(engine, *one())
+    [hypotheses] = beam_search(engine, *one(), beam_size=3, n_best=3)
+    assert hypotheses == [hypothesis]
+    assert (words(hypothesis), hypothesis.truncated, hypothesis.log_prob) == ("a", True, 0.0)
+
+
+@pytest.mark.parametrize(("penalty", "alpha"), PENALTIES)
+def test_nothing_may_follow_the_beginning(penalty, alpha):
+    [hypotheses] = beam_search(table_engine({}), *one(), beam_size=2, penalty=penalty, length_penalty=alpha)
+    assert hypotheses == greedy(table_engine({}), *one()) == [Hypothesis((), 0.0, 0.0, True, ())]
+
+
+def test_a_dead_end_leaves_its_place_to_others():
+    engine = table_engine({"<s>": {"a": 0.9, "b": 0.1}, "a": {}, "b": {"</s>": 1.0}})
+    [hypotheses] = beam_search(engine, *one(), beam_size=2, n_best=2)
+    assert [words(hypothesis) for hypothesis in hypotheses] == ["b"]
+
+
+def test_a_beam_wider_than_the_vocabulary_works():
+    [hypotheses] = beam_search(table_engine(GARDEN_PATH), *one(), beam_size=50, n_best=50)
+    assert [words(hypothesis) for hypothesis in hypotheses] == ["b e", "a c", "a d"]
+
+
+def test_a_finished_sentence_leaves_the_batch_at_once():
+    def ends_after(sentence: int, tokens: tuple[int, ...]) -> np.ndarray:
+        log_probs = np.full(6, -np.inf)
+        log_probs[EOS if len(tokens) == sentence else 4] = 0.0
+        return log_probs
+
+    ids_BS = np.array([[3], [1], [2], [1]], np.int32)
+    for search in (greedy, lambda *arguments: [h for [h] in beam_search(*arguments, beam_size=1)]):
+        engine = TableEngine(ends_after)
+        hypotheses = search(engine, ids_BS, np.full(4, 9))
+        assert [len(hypothesis.ids) for hypothesis in hypotheses] == [3, 1, 2, 1]
+        assert [len(ids_BK) for ids_BK in engine.fed] == [4, 4, 2, 1]
+
+
+def test_every_sentence_has_its_own_maximum_length():
+    engine = table_engine({"<s>": {"a": 1.0}, "a": {"a": 1.0}})
+    lengths = [len(hypothesis.ids) for hypothesis in greedy(engine, sentences(3), np.array([4, 1, 2]))]
+    assert lengths == [4, 1, 2]
+    lengths = [len(best.ids) for [best] in beam_search(engine, sentences(3), np.array([4, 1, 2]), beam_size=3)]
+    assert lengths == [4, 1, 2]
+
+
+# ---------------------------------------------------------------------------------------------------- by the laws
+
+
+@pytest.mark.parametrize(("penalty", "alpha"), PENALTIES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wide_enough_beam_finds_all_that_brute_force_finds(seed, penalty, alpha):
+    table = random_table(seed, vocabulary=6)  # </s> and two words
+    max_length = 5
+    [hypotheses] = beam_search(
+        TableEngine(table), *one(max_length), beam_size=64, n_best=64, penalty=penalty, length_penalty=alpha
+    )
+    assert [summary(hypothesis) for hypothesis in hypotheses] == every_hypothesis(
+        table, 7, max_length, penalty_of(penalty, alpha)
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    seed=st.integers(0, 10**6),
+    vocabulary=st.integers(4, 8),
+    ties=st.booleans(),
+    masked=st.sampled_from([0.0, 0.0, 0.3, 0.7]),
+    sharpness=st.sampled_from([1.0, 3.0, 8.0]),
+    max_lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    beam_size=st.integers(1, 5),
+    penalty=st.sampled_from(PENALTIES),
+)
+def test_beam_search_is_law_3_to_the_letter(seed, vocabulary, ties, masked, sharpness, max_lengths, beam_size, penalty):
+    table = random_table(seed, vocabulary=vocabulary, ties=ties, masked=masked, sharpness=sharpness)
+    ids_BS = sentences(len(max_lengths))
+    name, alpha = penalty
+    n_best = beam_search(
+        TableEngine(table),
+        ids_BS,
+        np.array(max_lengths),
+        beam_size=beam_size,
+        n_best=beam_size,
+        penalty=name,
+        length_penalty=alpha,
+    )
+    for sentence, max_length, hypotheses in zip(ids_BS[:, 0].tolist(), max_lengths, n_best, strict=True):
+        found = [summary(hypothesis) for hypothesis in hypotheses]
+        for stop in (True, False):  # stopping early changes nothing
+            expected = law_3_in_slow_motion(table, sentence, max_length, beam_size, penalty_of(name, alpha), stop=stop)
+            assert found == expected
+
+        assert 1 <= len(found) <= beam_size
+        assert len(set(found)) == len(found)
+        assert [(cut, -score) for _, cut, score in found] == sorted((cut, -score) for _, cut, score in found)
+        for hypothesis in hypotheses:  # law 2
+            tokens = hypothesis.ids if hypothesis.truncated else (*hypothesis.ids, EOS)
+            by_table = [table(sentence, tokens[:t])[token] for t, token in enumerate(tokens)]
+            assert list(hypothesis.token_log_probs) == by_table
+            assert hypothesis.log_prob == pytest.approx(sum(by_table))
+            assert EOS not in hypothesis.ids
+            assert len(tokens) <= max_length
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    seed=st.integers(0, 10**6),
+    ties=st.booleans(),
+    masked=st.sampled_from([0.0, 0.5]),
+    max_lengths=st.lists(st.integers(1, 8), min_size=1, max_size=5),
+)
+def test_beam_1_without_penalty_is_greedy(seed, ties, masked, max_lengths):
+    table = random_table(seed, vocabulary=6, ties=ties, masked=masked)
+    arguments = sentences(len(max_lengths)), np.array(max_lengths)
+    beam_1 = [hypothesis for [hypothesis] in beam_search(TableEngine(table), *arguments, beam_size=1)]
+    assert greedy(TableEngine(table), *arguments) == beam_1
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    seed=st.integers(0, 10**6),
+    max_lengths=st.lists(st.integers(1, 8), min_size=2, max_size=6),
+    beam_size=st.integers(1, 4),
+    random=st.randoms(use_true_random=False),
+)
+def test_batch_mates_and_their_order_change_nothing(seed, max_lengths, beam_size, random):
+    engine = TableEngine(random_table(seed))
+    ids_BS, max_lengths_B = sentences(len(max_lengths)), np.array(max_lengths)
+    order = list(range(len(max_lengths)))
+    random.shuffle(order)
+
+    def search(rows):
+        return beam_search(engine, ids_BS[rows], max_lengths_B[rows], beam_size=beam_size, n_best=beam_size)
+
+    together = search(range(len(max_lengths)))
+    assert search(order) == [together[row] for row in order]
+    assert [search([row])[0] for row in order] == [together[row] for row in order]
+    alone = [greedy(engine, ids_BS[[row]], max_lengths_B[[row]])[0] for row in order]
+    assert greedy(engine, ids_BS[order], max_lengths_B[order]) == alone
+
+
+def test_a_finished_hypothesis_keeps_its_score():
+    # `a` finishes at once; `b`, which lives on and moves to the first place, must not touch it.
+    table = {"<s>": {"a": 0.6, "b": 0.4}, "a": {"</s>": 0.5, "c": 0.1}, "b": {"c": 1.0}, "c": {"d": 0.9}}
+    table |= {"d": {"</s>": 0.9}}
+    [hypotheses] = beam_search(table_engine(table), *one(), beam_size=2, n_best=2, length_penalty=1.0)
+    scores = {words(hypothesis): hypothesis.score for hypothesis in hypotheses}
+    assert scores == pytest.approx({"a": math.log(0.3) / 2, "b c d": math.log(0.4 * 0.9 * 0.9) / 4})
+
+
+# ---------------------------------------------------------------------------------------------------- edges, errors
+
+
+def test_an_empty_batch_gives_an_empty_list_and_leaves_the_engine_alone():
+    engine: Any = None
+    nothing = np.zeros((0, 0), np.int32), np.zeros(0, int)
+    assert greedy(engine, *nothing) == []
+    assert beam_search(engine, *nothing, beam_size=3) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam_size": 0}, "beam_size must be at least 1. Received: 0"),
+        ({"beam_size": 2, "n_best": 3}, r"n_best must be from 1 to beam_size \(2\). Received: 3"),
+        ({"beam_size": 2, "n_best": 0}, "n_best must be from 1"),
+        ({"beam_size": 2, "penalty": "wu"}, "penalty must be one of power, gnmt. Received: 'wu'"),
+        ({"beam_size": 2, "length_penalty": math.nan}, "length_penalty must be a finite number"),
+    ],
+)
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        beam_search(table_engine(GARDEN_PATH), *one(), **options)
+
+
+def test_impossible_lengths_are_refused():
+    with pytest.raises(UserError, match="at least 1"):
+        greedy(table_engine(GARDEN_PATH), *one(0))
+    with pytest.raises(UserError, match="one length for each of 2 sentences"):
+        greedy(table_engine(GARDEN_PATH), sentences(2), np.array([3]))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_log_probabilities_that_are_no_numbers_are_refused(value):
+    engine = TableEngine(lambda sentence, tokens: np.array([value] * 6))
+    with pytest.raises(UserError, match=r"Received NaN or \+inf for token 1"):
+        greedy(engine, *one())
+    with pytest.raises(UserError, match=r"Received NaN or \+inf for token 1"):
+        beam_search(engine, *one(), beam_size=2)
+
+
+def test_maximum_lengths_grow_with_the_source():
+    assert maximum_lengths(np.array([1, 10, 100]), ratio=1.5, offset=5).tolist() == [6, 20, 155]
+    assert maximum_lengths([1, 10, 100], ratio=1.5, offset=5, limit=50).tolist() == [6, 20, 50]
+    assert maximum_lengths([0, 1], ratio=0.5, offset=0).tolist() == [1, 1]
+
+
+def test_map_arrays_keeps_the_nesting():
+    tree = {"memory": Memory(np.ones(2), np.ones((2, 3)), None), "list": [(np.zeros(2),), ()]}
+    doubled = map_arrays(lambda array: array * 2, tree)
+    assert isinstance(doubled["memory"], Memory)
+    assert doubled["memory"].ids_BS.tolist() == [[2, 2, 2]] * 2
+    assert doubled["memory"].nothing is None
+    assert isinstance(doubled["list"][0], tuple)
+    assert doubled["list"][1] == ()
