@@ -1,6 +1,6 @@
 """Score functions and masked attention.
 
-B batch  S source  T target (or the hypotheses of a search)  H units of the query  D width of the memory  U units of the keys
+B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory  U of the keys
 
 A score says how well each query fits each key. A new one is a subclass of `Score`, registered in `SCORES`.
 """

@@ -4,6 +4,7 @@ Loads no TensorFlow, so that a mistake in a config is reported at once.
 """
 
 import difflib
+import functools
 import types
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -205,6 +206,14 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
     except ValidationError as error:
         lines = [_explain(problem, where) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """`key: old -> new` for each key in which two configs differ."""
+    values = {
+        key: tuple(functools.reduce(getattr, key.split("."), config) for config in (old, new)) for key in _all_keys()
+    }
+    return [f"{key}: {a} -> {b}" for key, (a, b) in values.items() if a != b]
 
 
 def recipes() -> dict[str, Path]:

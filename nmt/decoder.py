@@ -36,9 +36,10 @@ class DecoderState(NamedTuple):
 class Decoder(keras.layers.Layer):
     """Attention over the memory, a stack of recurrent layers, a readout and the vocabulary.
 
-    cell `attend_first` (Bahdanau et al., 2015): the last hidden state asks, the context enters the recurrent layer, the
-    readout sees state, context and embedding. cell `update_first` (Luong et al., 2015): the recurrent layer moves on, its
-    new state asks, the readout sees state and context. In both, input feeding hands the last readout to the first layer.
+    cell `attend_first` (Bahdanau et al., 2015): the last hidden state asks, the context enters the recurrent layer,
+    and the readout sees state, context and embedding. cell `update_first` (Luong et al., 2015): the recurrent layer
+    moves on, its new state asks, and the readout sees state and context. Input feeding hands the last readout to the
+    first layer, in both.
 
     `embedding` maps ids to vectors; with `tied` its matrix is the vocabulary layer's too (Press and Wolf, 2017).
     """

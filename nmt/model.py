@@ -102,7 +102,6 @@ def _any_size_input(spec: Any) -> Any:
     return keras.Input((None, *spec.shape[2:]), dtype=spec.dtype.name)
 
 
-@keras.saving.register_keras_serializable("nmt")
 class _SingleStep(keras.layers.Layer):
     """`Decoder.step` as the layer of a model."""
 

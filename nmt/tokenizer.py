@@ -318,7 +318,7 @@ class Tokenizer:
 
         These are `<pad>`, `<unk>`, `<s>`, the copy symbols, bytes of control characters, bytes that occur in no UTF-8
         text, and pieces that hold a control character or a Unicode line end. A control character of two bytes (U+0085)
-        can still be spelt by byte pieces: its first byte also begins "é".
+        can still be spelt by byte pieces: its first byte also begins "«".
         """
         return [id for id in range(self.vocabulary_size) if self._is_forbidden(id)]
 

@@ -1,0 +1,194 @@
+"""Parallel text on disk as ids: encoded once, memory-mapped, filtered, and drawn from in batches.
+
+The order of batches is a pure function of (seed, epoch) over indices, so that resuming needs an epoch, a number of
+batches and nothing else; and only indices and lengths are held in memory, so that a corpus may be larger than it.
+"""
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nmt.config import DataConfig
+from nmt.errors import UserError
+from nmt.seeds import derive_seed
+from nmt.text import ParallelFiles, atomic_write, file_fingerprint, is_blank, normalize, read_parallel
+from nmt.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
+
+FORMAT = 1
+LINES_AT_ONCE = 10_000  # encoded together
+BATCHES_AT_ONCE = 200  # sorted by length together; more waste less padding but mix less
+
+
+@dataclass(frozen=True)
+class Side:
+    """One language of a corpus: all ids in a row, and where each line starts; both memory-mapped."""
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets).astype(np.int32)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Encoded training pairs. `dropped` counts the pairs left out, by reason."""
+
+    source: Side
+    target: Side
+    fingerprint: str
+    dropped: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.source.offsets) - 1
+
+
+def fingerprint(files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer) -> str:
+    """Changes with the text, the tokenizers and whatever else decides the ids on disk."""
+    parts = [file_fingerprint([files.source, files.target]), source.fingerprint, target.fingerprint]
+    parts += [config.normalization, str(config.max_tokens), str(config.max_ratio), str(FORMAT)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def encode_corpus(
+    files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer, folder: Path,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Corpus:  # fmt: skip
+    """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text left there.
+
+    Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio` are dropped.
+    `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
+    """
+    key = fingerprint(files, config, source, target)
+    folder = folder / key
+    if not (folder / "corpus.json").is_file():
+        _write(files, config, source, target, folder, progress)
+    return _open(folder, key)
+
+
+def _write(
+    files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer, folder: Path, progress: Any
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    dropped: Counter[str] = Counter()
+    num_pairs = 0
+    sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
+    with (
+        atomic_write(folder / "source.ids") as source_ids, atomic_write(folder / "source.offsets") as source_offsets,
+        atomic_write(folder / "target.ids") as target_ids, atomic_write(folder / "target.offsets") as target_offsets,
+    ):  # fmt: skip
+        streams = [(source_ids, source_offsets), (target_ids, target_offsets)]
+        ends = [0, 0]
+        for _, offsets in streams:
+            offsets.write(np.int64(0).tobytes())
+        remaining = iter(progress(read_parallel(files)))
+        while pairs := list(itertools.islice(remaining, LINES_AT_ONCE)):
+            kept = [pair for pair in pairs if not (is_blank(pair[0]) or is_blank(pair[1]))]
+            dropped["blank"] += len(pairs) - len(kept)
+            lines = [[normalize(pair[i], config.normalization) for pair in kept] for i in (0, 1)]
+            encoded = [tokenizer.encode_batch(lines[i]) for i, (tokenizer, _, _) in enumerate(sides)]
+            chosen = []
+            for pair in zip(*encoded, strict=True):
+                reason = _why_drop(len(pair[0]), len(pair[1]), config)
+                if reason:
+                    dropped[reason] += 1
+                else:
+                    chosen.append(pair)
+            num_pairs += len(chosen)
+            for i, (_, dtype, _) in enumerate(sides):
+                ids, offsets = streams[i]
+                for pair in chosen:
+                    ids.write(np.asarray(pair[i], dtype).tobytes())
+                lengths = np.asarray([len(pair[i]) for pair in chosen], np.int64)
+                offsets.write((ends[i] + np.cumsum(lengths)).tobytes())
+                ends[i] += int(lengths.sum())
+    report = {"num_pairs": num_pairs, "dropped": dict(dropped), "dtypes": [np.dtype(d).name for _, d, _ in sides]}
+    with atomic_write(folder / "corpus.json", "w") as stream:  # last: its presence says that all is there
+        json.dump(report, stream)
+
+
+def _dtype(tokenizer: Tokenizer) -> Any:
+    return np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
+
+
+def _why_drop(source_length: int, target_length: int, config: DataConfig) -> str | None:
+    if max(source_length, target_length) > config.max_tokens:
+        return f"longer than {config.max_tokens} tokens"
+    if max(source_length, target_length) > config.max_ratio * min(source_length, target_length):
+        return f"length ratio above {config.max_ratio:g}"
+    return None
+
+
+def _open(folder: Path, key: str) -> Corpus:
+    report = json.loads((folder / "corpus.json").read_text())
+    if not report["num_pairs"]:
+        raise UserError(
+            f"expected at least one training pair. Received: none; dropped {report['dropped'] or 'nothing'}. "
+            "Check data.train, data.max_tokens and data.max_ratio."
+        )
+    source, target = (
+        Side(np.memmap(folder / f"{name}.ids", dtype, "r"), np.memmap(folder / f"{name}.offsets", np.int64, "r"))
+        for name, dtype in zip(("source", "target"), report["dtypes"], strict=True)
+    )
+    return Corpus(source, target, key, {reason: count for reason, count in report["dropped"].items() if count})
+
+
+def plan_epoch(
+    source_lengths: np.ndarray, target_lengths: np.ndarray, *, batch_size: int,
+    batch_unit: Literal["sentences", "target_tokens"], seed: int, epoch: int,
+) -> list[np.ndarray]:  # fmt: skip
+    """The batches of an epoch, each an array of indices; a pure function of its arguments.
+
+    All pairs are shuffled; long runs of them are sorted by length and cut into batches of similar lengths; the batches
+    are shuffled again. So any two pairs may meet, and little is padded. `batch_size` counts sentences, or target
+    tokens with their padding.
+    """
+    generator = np.random.default_rng(derive_seed(seed, "batches", epoch))
+    order = generator.permutation(len(source_lengths))
+    mean_length = max(1.0, float(np.mean(target_lengths)))
+    sentences = batch_size if batch_unit == "sentences" else max(1, int(batch_size / mean_length))
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), BATCHES_AT_ONCE * sentences):
+        chunk = order[start : start + BATCHES_AT_ONCE * sentences]
+        chunk = chunk[np.lexsort((source_lengths[chunk], target_lengths[chunk]))]
+        batches += _cut(chunk, target_lengths, batch_size, batch_unit)
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def _cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str) -> list[np.ndarray]:
+    """`chunk`, ascending by target length, in batches."""
+    if batch_unit == "sentences":
+        return [chunk[start : start + batch_size] for start in range(0, len(chunk), batch_size)]
+    batches, start = [], 0
+    for end in range(1, len(chunk) + 1):
+        # Ascending: the next one would be the longest of its batch. One sentence is a batch however long it is.
+        if end == len(chunk) or (end + 1 - start) * (int(target_lengths[chunk[end]]) + 1) > batch_size:
+            batches.append(chunk[start:end])
+            start = end
+    return batches
+
+
+def padded(rows: Iterable[Iterable[int]], *, begin: bool = False) -> np.ndarray:
+    """Rows of ids -> int32 bs, each row closed by </s> (and opened by <s> if `begin`), padded to the longest."""
+    framed = [[*([BOS_ID] if begin else []), *row, EOS_ID] for row in rows]
+    array = np.full((len(framed), max(map(len, framed), default=0)), PAD_ID, np.int32)
+    for row, ids in zip(array, framed, strict=True):
+        row[: len(ids)] = ids
+    return array
+
+
+def batches(corpus: Corpus, plan: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """source bs and target bt (from <s> to </s>) for each batch of a plan."""
+    for indices in plan:
+        yield padded(corpus.source[i] for i in indices), padded((corpus.target[i] for i in indices), begin=True)

@@ -1,0 +1,62 @@
+"""The Keras engine: `encode` and `step` of a model, compiled, for search.
+
+B batch  S source  K hypotheses  V vocabulary  C candidates
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from nmt.model import Seq2Seq
+
+
+class KerasEngine:
+    """Runs a model for `nmt.search`. The best candidates are taken inside the compiled step, so that V-wide rows never
+    leave it; `forbidden_ids` are masked after the softmax, so that the other log-probabilities stay the model's own."""
+
+    def __init__(self, model: Seq2Seq, forbidden_ids: Sequence[int] = ()):
+        bias_V = np.zeros(model.vocabulary_sizes[1], np.float32)
+        bias_V[list(forbidden_ids)] = -np.inf
+        self._bias_V = tf.constant(bias_V)
+        self._model = model
+        self._encode = tf.function(model.encode, input_signature=[tf.TensorSpec((None, None), tf.int32)])
+        self._step: Any = None
+        self._memory: tuple[Any, Any] = (None, None)
+
+    def encode(self, ids_BS: np.ndarray) -> tuple[Any, Any]:
+        """ids bs, padded with 0 -> memory and the state of one hypothesis a sentence."""
+        memory, state = self._encode(tf.constant(ids_BS, tf.int32))
+        if self._step is None:
+            self._step = tf.function(self._candidates, input_signature=_any_size(state, memory))
+        return tf.nest.map_structure(_to_numpy, (memory, state))
+
+    def step(self, ids_BK: np.ndarray, state: Any, memory: Any, num_candidates: int) -> tuple[Any, Any, Any]:
+        """ids bk -> the best log-probabilities and ids bkc of each hypothesis, descending, and the new state."""
+        if self._memory[0] is not memory:  # the same object from step to step, until sentences leave
+            self._memory = memory, tf.nest.map_structure(tf.constant, memory)
+        state = tf.nest.map_structure(tf.constant, state)
+        ids = tf.constant(np.ascontiguousarray(ids_BK, np.int32))
+        outputs = self._step(ids, state, self._memory[1], tf.constant(num_candidates))
+        return tf.nest.map_structure(_to_numpy, outputs)
+
+    def _candidates(self, ids_BK: Any, state: Any, memory: Any, num_candidates: Any) -> Any:
+        logits_BKV, _, state = self._model.step(ids_BK, state, memory)
+        log_probs_BKV = tf.nn.log_softmax(tf.cast(logits_BKV, tf.float32)) + self._bias_V
+        best = tf.math.top_k(log_probs_BKV, tf.minimum(num_candidates, tf.shape(log_probs_BKV)[-1]))
+        return best.values, best.indices, state
+
+
+def _any_size(state: Any, memory: Any) -> list[Any]:
+    """One graph for any number of sentences, hypotheses and source positions."""
+
+    def spec(tensor: Any) -> tf.TensorSpec:
+        return tf.TensorSpec((None, None, *tensor.shape[2:]), tensor.dtype)
+
+    specs = tf.nest.map_structure(spec, (state, memory))
+    return [tf.TensorSpec((None, None), tf.int32), *specs, tf.TensorSpec((), tf.int32)]
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    return tensor.numpy()

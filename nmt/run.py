@@ -1,0 +1,164 @@
+"""A run folder: everything that training leaves behind and that translation needs.
+
+config.yaml        the resolved config               last.npz     the state of training, to resume from
+run.json           versions, seed, fingerprints      best.npz     the weights with the best dev BLEU
+tokenizer.model    (or source.model, target.model)   history.csv, curve.png, samples.txt, train.log
+corpus/            the encoded training text         (needed only to train)
+"""
+
+import csv
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+import nmt
+from nmt.config import Config, parse_config
+from nmt.errors import UserError
+from nmt.text import atomic_write
+from nmt.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from nmt.model import Seq2Seq
+
+FORMAT = 1  # of the folder; raised when an older version could not read it
+
+
+class Run:
+    """An existing run folder. `Run.create` begins one, `Run.open` reads one."""
+
+    def __init__(self, path: Path, config: Config, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer):
+        self.path, self.config = path, config
+        self.source_tokenizer, self.target_tokenizer = source_tokenizer, target_tokenizer
+
+    @classmethod
+    def create(
+        cls, path: Path, config: Config, source: Tokenizer, target: Tokenizer, facts: Mapping[str, Any]
+    ) -> "Run":
+        """Begins a run; `facts` (fingerprints of the data) are recorded in run.json beside versions and the seed.
+
+        Raises UserError if the folder holds a run already: nothing is ever overwritten.
+        """
+        if cls.exists(path):
+            raise UserError(f"{path} already holds a run. Resume it with the same command, or choose another folder.")
+        path.mkdir(parents=True, exist_ok=True)
+        if config.tokenizer.joint:
+            source.save(path / "tokenizer.model")
+        else:
+            source.save(path / "source.model")
+            target.save(path / "target.model")
+        with atomic_write(path / "config.yaml", "w") as stream:
+            stream.write(config.to_yaml())
+        versions = {
+            name: metadata.version(name) for name in ("tensorflow", "keras", "numpy", "sentencepiece", "sacrebleu")
+        }
+        record = {"format": FORMAT, "nmt": nmt.__version__, "python": platform.python_version(), **versions}
+        with atomic_write(path / "run.json", "w") as stream:  # last: its presence says that the run has begun
+            json.dump({**record, "seed": config.training.seed, **facts}, stream, indent=2)
+        return cls(path, config, source, target)
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        return (path / "run.json").is_file()
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Raises UserError, saying what is missing, if the folder is no run, incomplete, or from a newer version."""
+        path = Path(path)
+        if not path.is_dir():
+            raise UserError(f"{path}: no such run folder. Train one with `nmt train RECIPE --run {path}`.")
+        record = cls._json(path / "run.json")
+        if record.get("format", 0) > FORMAT:
+            raise UserError(
+                f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this is nmt "
+                f"{nmt.__version__}, which reads formats up to {FORMAT}. Upgrade with `pip install -U nmt`."
+            )
+        config = parse_config(yaml.safe_load(cls._file(path / "config.yaml").read_text("utf-8")), f"{path}/config.yaml")
+        names = ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
+        tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
+        return cls(path, config, *(tokenizers[name] for name in names))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json records."""
+        return self._json(self.path / "run.json")
+
+    def build_model(self, dtype: str = "float32") -> "Seq2Seq":
+        """A new model of this run's config, seed and vocabularies."""
+        from nmt.model import Seq2Seq  # here, as it loads TensorFlow
+
+        sizes = self.source_tokenizer.vocabulary_size, self.target_tokenizer.vocabulary_size
+        return Seq2Seq(self.config.model, *sizes, seed=self.config.training.seed, dtype=dtype)
+
+    def load_model(self, name: str = "best.npz") -> "Seq2Seq":
+        """The model with its trained weights, in float32."""
+        path = self.path / name
+        if not path.is_file():
+            hint = " Training has begun but saved no weights yet." if (self.path / "last.npz").is_file() else ""
+            raise UserError(f"{self.path} is incomplete: {name} is missing.{hint} Run the same `nmt train` again.")
+        weights, _ = load_arrays(path)
+        model = self.build_model()
+        restore_weights(model.trainable_variables, weights, path)
+        return model
+
+    def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rewrites history.csv with all `rows`."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        with atomic_write(self.path / "history.csv", "w") as stream:
+            stream.write(text.getvalue())
+
+    @staticmethod
+    def _file(path: Path) -> Path:
+        if not path.is_file():
+            raise UserError(f"{path.parent} is no complete run: {path.name} is missing.")
+        return path
+
+    @classmethod
+    def _json(cls, path: Path) -> dict[str, Any]:
+        try:
+            return json.loads(cls._file(path).read_text("utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: expected JSON. {error}") from error
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Writes named arrays and JSON-able facts as one .npz, whole or not at all."""
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    with atomic_write(path) as stream:
+        np.savez(stream, allow_pickle=False, **{"facts.json": text, **arrays})
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a CRC-32)."""
+    try:
+        with np.load(path, allow_pickle=False) as stream:
+            arrays = {name: stream[name] for name in stream.files}
+        return arrays, json.loads(arrays.pop("facts.json").tobytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file.") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{path} is damaged and cannot be read ({error}). Restore it, or train again.") from error
+
+
+def restore_weights(variables: Sequence[Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Assigns arrays to variables by path, all of them or none."""
+    wanted = {variable.path: tuple(variable.shape) for variable in variables}
+    found = {name: array.shape for name, array in arrays.items()}
+    if wanted != found:
+        differing = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        raise UserError(
+            f"{path} does not fit this config: {len(differing)} weights differ, the first {differing[0]}: expected "
+            f"{wanted.get(differing[0])}, received {found.get(differing[0])}."
+        )
+    for variable in variables:
+        variable.assign(arrays[variable.path])

@@ -1,0 +1,187 @@
+"""Text to text: lines through tokenizer, engine and search, and back.
+
+S source  T target
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nmt.config import DecodingConfig
+from nmt.data import padded
+from nmt.errors import UserError
+from nmt.run import Run
+from nmt.search import Engine, Hypothesis, beam_search, greedy, maximum_lengths
+from nmt.text import is_blank, normalize
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of a line's translations. `log_prob` is the model's, </s> included; `score` is what ranked it."""
+
+    text: str
+    log_prob: float
+    score: float
+    truncated: bool  # cut at the maximum length
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A line's translations, best first. A blank line has itself as its only one."""
+
+    source: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def text(self) -> str:
+        return self.candidates[0].text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the model looked while it wrote `target_words`: weights ts over words; rows sum to at most 1."""
+
+    source_words: list[str]
+    target_words: list[str]
+    weights_TS: np.ndarray
+
+
+class Translator:
+    """Translates lines with the model of a run. One line in, one translation out, in order; threads take turns."""
+
+    def __init__(self, run: Run, model: Any, engine: Engine):
+        self.run, self._model, self._engine = run, model, engine
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, run: str | Path | Run) -> "Translator":
+        """From a run folder. Raises UserError if it is incomplete."""
+        run = run if isinstance(run, Run) else Run.open(run)
+        return cls.of_model(run, run.load_model())
+
+    @classmethod
+    def of_model(cls, run: Run, model: Any) -> "Translator":
+        from nmt.engine import KerasEngine  # here, as it loads TensorFlow
+
+        return cls(run, model, KerasEngine(model, run.target_tokenizer.forbidden_ids))
+
+    def translate(
+        self,
+        lines: Iterable[str],
+        *,
+        beam_size: int | None = None,
+        length_penalty: float | None = None,
+        n_best: int = 1,
+        batch_size: int | None = None,
+        progress: Callable[[int], Any] | None = None,
+    ) -> list[Translation]:
+        """Translates each line; what is not given is taken from the run's config. beam_size 1 is greedy.
+
+        Blank lines stay as they are. Lines longer than `decoding.max_source_tokens` are translated in parts, which are
+        joined again. `progress` is called with the number of lines finished since its last call.
+        """
+        given = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
+        decoding = self.run.config.decoding
+        options = DecodingConfig.model_validate(
+            {**decoding.model_dump(), **{key: value for key, value in given.items() if value is not None}}
+        )
+        if not 1 <= n_best <= options.beam_size:
+            raise UserError(
+                f"n-best must be from 1 to the beam size ({options.beam_size}), received {n_best}. Widen the beam."
+            )
+        lines = list(lines)
+        form = self.run.config.data.normalization
+        parts: list[tuple[int, list[int]]] = []  # of which line, source ids
+        for index, line in enumerate(lines):
+            if not is_blank(line):
+                ids = self.run.source_tokenizer.encode(normalize(_one_line(line), form))
+                parts += [(index, part) for part in self._split(ids, options.max_source_tokens)]
+            elif progress:
+                progress(1)
+        remaining = np.bincount([index for index, _ in parts], minlength=len(lines))
+        found: list[list[Hypothesis]] = [[] for _ in parts]
+        # Longest first: lines of a length share a batch, and what does not fit into memory shows at once.
+        order = sorted(range(len(parts)), key=lambda i: -len(parts[i][1]))
+        for start in range(0, len(order), options.batch_size):
+            chosen = order[start : start + options.batch_size]
+            hypotheses = self._search([parts[i][1] for i in chosen], options, n_best)
+            for i, of_part in zip(chosen, hypotheses, strict=True):
+                found[i] = of_part
+                remaining[parts[i][0]] -= 1
+            if progress:
+                progress(len({parts[i][0] for i in chosen if remaining[parts[i][0]] == 0}))
+        results: list[list[list[Hypothesis]]] = [[] for _ in lines]
+        for (index, _), of_part in zip(parts, found, strict=True):
+            results[index].append(of_part)
+        return [Translation(line, self._candidates(line, of)) for line, of in zip(lines, results, strict=True)]
+
+    def align(self, source: str, target: str) -> Alignment:
+        """Attention weights of a teacher-forced pass over words: valid as training and search share one recurrence."""
+        from nmt.visualize import merge_pieces
+
+        form = self.run.config.data.normalization
+        source, target = normalize(_one_line(source), form), normalize(_one_line(target), form)
+        tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
+        ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, (source, target), strict=True)]
+        with self._lock:
+            _, weights = self._model.teacher_forced(padded([ids[0]]), padded([ids[1]], begin=True)[:, :-1])
+        words = [  # the position of </s> belongs to no word
+            [*tokenizer.word_of_piece(line), -1] for tokenizer, line in zip(tokenizers, (source, target), strict=True)
+        ]
+        return Alignment(
+            [source[start:end] for start, end in tokenizers[0].words(source)],
+            [target[start:end] for start, end in tokenizers[1].words(target)],
+            merge_pieces(np.asarray(weights, np.float32)[0], *words),
+        )
+
+    def _search(self, ids: Sequence[Sequence[int]], options: DecodingConfig, n_best: int) -> list[list[Hypothesis]]:
+        source_BS = padded(ids)
+        lengths_B = [len(row) + 1 for row in ids]
+        limits_B = maximum_lengths(lengths_B, options.max_length_ratio, options.max_length_offset)
+        with self._lock:
+            if options.beam_size == 1:
+                return [[hypothesis] for hypothesis in greedy(self._engine, source_BS, limits_B)]
+            return beam_search(
+                self._engine, source_BS, limits_B, beam_size=options.beam_size, n_best=n_best,
+                length_penalty=options.length_penalty, penalty=options.penalty,
+            )  # fmt: skip
+
+    def _split(self, ids: list[int], limit: int) -> list[list[int]]:
+        """Parts of at most `limit` ids, cut after the last sentence end, else before the last word, that fits."""
+        parts = []
+        while len(ids) > limit:
+            names = self.run.source_tokenizer.pieces(ids[: limit + 1])
+            starts = [i for i in range(1, limit + 1) if names[i].startswith("▁")]
+            ends = [i for i in starts if names[i - 1].endswith((".", "!", "?", ";"))]
+            cut = next((places[-1] for places in (ends, starts) if places and places[-1] > limit // 4), limit)
+            parts.append(ids[:cut])
+            ids = ids[cut:]
+        return [*parts, ids]
+
+    def _candidates(self, line: str, parts: list[list[Hypothesis]]) -> tuple[Candidate, ...]:
+        """The i-th best of a line is made of the i-th best of its parts."""
+        if not parts:
+            return (Candidate(line, 0.0, 0.0, False),)
+        decode = self.run.target_tokenizer.decode
+        count = min(len(of_part) for of_part in parts)
+        return tuple(
+            Candidate(
+                " ".join(decode(of_part[i].ids) for of_part in parts),
+                sum(of_part[i].log_prob for of_part in parts),
+                float(np.mean([of_part[i].score for of_part in parts])),
+                any(of_part[i].truncated for of_part in parts),
+            )
+            for i in range(count)
+        )
+
+
+def _one_line(line: str) -> str:
+    """Python callers may pass a line feed or half a surrogate pair; neither can be part of a line of text."""
+    return line.replace("\n", " ").encode("utf-8", "ignore").decode("utf-8")

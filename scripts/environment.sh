@@ -1,0 +1,12 @@
+# Sourced by the other scripts: makes .venv once, and installs this checkout into it when its metadata have changed.
+# PYTHON chooses the interpreter (3.11 to 3.13).
+
+install() {
+    local wanted=".venv/installed-$(printf '%s' "$1" | tr -c 'a-z\n' '_')"
+    [ -d .venv ] || "${PYTHON:-python3}" -m venv .venv
+    if [ ! -e "$wanted" ] || [ setup.cfg -nt "$wanted" ] || [ pyproject.toml -nt "$wanted" ]; then
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+        touch "$wanted"
+    fi
+    export PATH="$PWD/.venv/bin:$PATH"
+}

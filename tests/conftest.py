@@ -1,0 +1,56 @@
+"""Tiny models that several test modules share. TensorFlow is imported only by the tests that ask for one."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before any test module imports TensorFlow
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+VOCABULARY_SIZE = 11
+
+
+def _randomize(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
+    """Gives every weight, biases too, a value of its own: a zero hides the term that it stands in."""
+    generator = np.random.default_rng(seed)
+    for variable in layer.trainable_variables:
+        variable.assign(generator.normal(0.0, scale, variable.shape))
+    return layer
+
+
+def _tiny_model(
+    *, attention: str = "attend_first/additive", layer: str = "gru", num_layers: int = 1, encoder_layers: int = 1,
+    bridge: str = "dense", input_feeding: bool = False, tied: str = "none", dropout: float = 0.0, seed: int = 1,
+    randomize: bool = True, dtype: str = "float32",
+) -> Any:  # fmt: skip
+    """A model of a few units. Every width is another one wherever the config allows it, so that no two can be mixed up."""
+    from nmt.config import ModelConfig
+    from nmt.model import Seq2Seq
+
+    same_width = bridge == "last" or attention.endswith("/dot")
+    config = {
+        "layer": layer,
+        "embedding_units": 5,
+        "tied_embeddings": tied,
+        "encoder": {"units": 4 if same_width else 3, "num_layers": encoder_layers},
+        "decoder": {
+            "attention": attention, "units": 8, "num_layers": num_layers, "bridge": bridge, "attention_units": 7,
+            "input_feeding": input_feeding, "readout_units": 9 if tied == "none" else None,
+        },
+        "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], dropout),
+    }  # fmt: skip
+    sizes = (VOCABULARY_SIZE, VOCABULARY_SIZE if tied == "all" else VOCABULARY_SIZE + 2)
+    model = Seq2Seq(ModelConfig.model_validate(config), *sizes, seed=seed, dtype=dtype)
+    return _randomize(model) if randomize else model
+
+
+@pytest.fixture(scope="session")
+def randomize() -> Any:
+    return _randomize
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Any:
+    return _tiny_model

@@ -1,0 +1,175 @@
+"""Scores and attention: on paper, against Keras's own layers, and by the law of weights."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nmt.attention import SCORES, AdditiveScore, DotScore, GeneralScore, attend
+
+BATCH, SOURCE, TARGET, UNITS = 3, 6, 4, 5
+LENGTHS = [6, 4, 1]
+LN3, ATANH_HALF = math.log(3.0), math.atanh(0.5)
+VALUES = tf.constant([[[4.0, 0.0], [0.0, 4.0]]])
+ALL_REAL = tf.constant([[True, True]])
+
+
+def random(*shape, seed=0):
+    return tf.constant(np.random.default_rng(seed).normal(size=shape), "float32")
+
+
+def mask():
+    return tf.sequence_mask(LENGTHS, SOURCE)
+
+
+def look(score, query, states, values, mask):
+    scores, _ = score(query, score.project_keys(states), ())
+    return attend(scores, values, mask)
+
+
+def make(name, units=UNITS, **options):
+    return SCORES[name](units, units, units, name=name, **options)
+
+
+def test_dot_attention_by_hand():
+    query, states = tf.constant([[[1.0, 0.0], [0.0, 1.0]]]), tf.constant([[[0.0, 0.0], [LN3, 0.0]]])
+    # First query: scores 0 and ln 3, hence weights 1/4 and 3/4. Second query: 0 and 0.
+    context, weights = look(DotScore(2, 2, 2, name="dot"), query, states, VALUES, ALL_REAL)
+    np.testing.assert_allclose(weights, [[[0.25, 0.75], [0.5, 0.5]]], atol=1e-6)
+    np.testing.assert_allclose(context, [[[1.0, 3.0], [2.0, 2.0]]], atol=1e-5)
+
+
+def test_general_attention_by_hand():
+    score = GeneralScore(2, 2, 2, name="general")
+    score.key_layer.kernel.assign([[0.0, 2.0], [1.0, 0.0]])  # (a, b) -> (b, 2 a)
+    query, states = tf.constant([[[1.0, 0.0], [0.0, 1.0]]]), tf.constant([[[LN3 / 2, 0.0], [0.0, LN3]]])
+    np.testing.assert_allclose(score.project_keys(states), [[[0.0, LN3], [LN3, 0.0]]], atol=1e-6)
+    context, weights = look(score, query, states, VALUES, ALL_REAL)
+    np.testing.assert_allclose(weights, [[[0.25, 0.75], [0.75, 0.25]]], atol=1e-6)
+    np.testing.assert_allclose(context, [[[1.0, 3.0], [3.0, 1.0]]], atol=1e-5)
+
+
+def test_additive_attention_by_hand():
+    score = AdditiveScore(2, 2, 2, name="additive")
+    score.query_layer.kernel.assign([[0.0, 1.0], [1.0, 0.0]])  # swaps
+    score.key_layer.kernel.assign([[2.0, 0.0], [0.0, 2.0]])  # doubles
+    score.key_layer.bias.assign([0.0, ATANH_HALF])
+    score.v.assign([[2 * LN3], [0.0]])
+    query = tf.constant([[[0.0, ATANH_HALF], [1.0, 0.0]]])  # swapped: (atanh 1/2, 0) and (0, 1)
+    states = tf.constant([[[-ATANH_HALF / 2, 3.0], [0.0, 5.0]]])  # keys: (-atanh 1/2, ...) and (0, ...)
+    # First query: tanh of the first entry is 0 and 1/2, hence scores 0 and ln 3. Second query: -1/2 and 0.
+    scores, _ = score(query, score.project_keys(states), ())
+    np.testing.assert_allclose(scores, [[[0.0, LN3], [-LN3, 0.0]]], atol=1e-6)
+    _, weights = look(score, query, states, VALUES, ALL_REAL)
+    np.testing.assert_allclose(weights, [[[0.25, 0.75], [0.25, 0.75]]], atol=1e-6)
+
+
+def test_the_bias_of_additive_keys_counts():
+    score = AdditiveScore(1, 1, 1, name="additive")
+    score.key_layer.kernel.assign([[1.0]])
+    score.key_layer.bias.assign([0.5])
+    np.testing.assert_allclose(score.project_keys(tf.constant([[[1.0]]])), [[[1.5]]])
+
+
+def test_padding_leaves_attention_to_the_real_positions():
+    query, states = tf.constant([[[1.0, 0.0]]]), tf.constant([[[0.0, 0.0], [LN3, 0.0], [9.0, 0.0]]])
+    values = tf.constant([[[4.0], [8.0], [100.0]]])
+    context, weights = look(DotScore(2, 2, 2, name="dot"), query, states, values, tf.constant([[True, True, False]]))
+    np.testing.assert_allclose(weights, [[[0.25, 0.75, 0.0]]], atol=1e-6)
+    np.testing.assert_allclose(context, [[[7.0]]], atol=1e-5)
+
+
+def test_dot_attention_equals_that_of_keras():
+    query, states, values = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1), random(BATCH, SOURCE, 2)
+    context, weights = look(make("dot"), query, states, values, mask())
+    layer = keras.layers.Attention()
+    expected, expected_weights = layer([query, values, states], mask=[None, mask()], return_attention_scores=True)
+    np.testing.assert_allclose(weights, expected_weights, atol=1e-6)
+    np.testing.assert_allclose(context, expected, atol=1e-6)
+
+
+def test_general_attention_equals_that_of_keras_behind_a_dense_layer(randomize):
+    score = randomize(GeneralScore(UNITS, 7, 2, name="general"))
+    query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, 7, seed=1)
+    dense = keras.layers.Dense(UNITS, use_bias=False)
+    dense.build((None, 7))
+    dense.set_weights([score.key_layer.kernel])
+    context, weights = look(score, query, states, states, mask())
+    expected, expected_weights = keras.layers.Attention()(
+        [query, states, dense(states)], mask=[None, mask()], return_attention_scores=True
+    )
+    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
+    np.testing.assert_allclose(context, expected, atol=1e-5)
+
+
+def test_additive_attention_equals_that_of_keras_between_two_dense_layers(randomize):
+    score = randomize(AdditiveScore(UNITS, 7, 8, name="additive"), scale=1.0)
+    query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, 7, seed=1)
+    query_layer, key_layer = keras.layers.Dense(8, use_bias=False), keras.layers.Dense(8)
+    query_layer.build((None, UNITS))
+    query_layer.set_weights([score.query_layer.kernel])
+    key_layer.build((None, 7))
+    key_layer.set_weights([score.key_layer.kernel, score.key_layer.bias])
+    layer = keras.layers.AdditiveAttention()
+    layer.build([(None, TARGET, 8), (None, SOURCE, 7), (None, SOURCE, 8)])
+    layer.set_weights([score.v.numpy()[:, 0]])
+    context, weights = look(score, query, states, states, mask())
+    expected, expected_weights = layer(
+        [query_layer(query), states, key_layer(states)], mask=[None, mask()], return_attention_scores=True
+    )
+    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
+    np.testing.assert_allclose(context, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("magnitude", [0.0, 1.0, 1000.0], ids="magnitude {}".format)
+@pytest.mark.parametrize("name", SCORES)
+def test_weights_are_non_negative_zero_on_padding_and_sum_to_one(name, magnitude, dtype, randomize):
+    score = randomize(make(name, dtype=dtype), scale=2.0)
+    query, states = magnitude * random(BATCH, TARGET, UNITS), magnitude * random(BATCH, SOURCE, UNITS, seed=1)
+    query, states = tf.cast(query, score.compute_dtype), tf.cast(states, score.compute_dtype)
+    context, weights = look(score, query, states, states, mask())
+    assert weights.dtype == tf.float32
+    assert context.dtype == score.compute_dtype
+    assert np.all(weights >= 0.0)
+    for row, length in zip(weights.numpy(), LENGTHS, strict=True):
+        assert np.all(row[:, length:] == 0.0)
+        np.testing.assert_allclose(row[:, :length].sum(-1), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_what_stands_on_padding_does_not_change_attention(name, randomize):
+    score = randomize(make(name))
+    query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1)
+    other = tf.where(mask()[:, :, None], states, 1000.0)
+    for ours, expected in zip(
+        look(score, query, other, other, mask()), look(score, query, states, states, mask()), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_each_query_is_answered_on_its_own(name, randomize):
+    score = randomize(make(name))
+    query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1)
+    together, _ = look(score, query, states, states, mask())
+    for t in range(TARGET):
+        alone, _ = look(score, query[:, t : t + 1], states, states, mask())
+        np.testing.assert_allclose(alone, together[:, t : t + 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("attention", ["attend_first/additive", "update_first/general", "attend_first/general"])
+def test_keys_are_projected_once_a_sentence(attention, tiny_model, monkeypatch):
+    model = tiny_model(attention=attention)
+    key_layer, calls = model.decoder.score.key_layer, []
+    project = key_layer.call
+    monkeypatch.setattr(key_layer, "call", lambda inputs: calls.append(inputs) or project(inputs))
+    source, target = tf.constant([[5, 6, 3]]), tf.constant([[2, 7, 8, 9]])
+    model.teacher_forced(source, target)
+    assert len(calls) == 1
+    memory, state = model.encode(source)
+    for _ in range(3):
+        _, _, state = model.step(target[:, :1], state, memory)
+    assert len(calls) == 2

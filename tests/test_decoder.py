@@ -1,0 +1,234 @@
+"""One recurrence: every view of the decoder gives the same numbers."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nmt.attention import SCORES, DotScore
+from nmt.recurrent import CELLS
+
+SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
+TARGET = tf.constant([[2, 5, 6, 5, 9], [2, 4, 7, 0, 0], [2, 12, 4, 8, 0]])
+BRIDGES = ("zero", "last", "dense")
+DTYPES = ("float32", "mixed_bfloat16")
+
+# The full product, but for the bridge: that one meets every value of each of the others.
+VARIANTS = [
+    {
+        "attention": f"{cell}/{score}", "layer": layer, "input_feeding": feeding, "num_layers": layers,
+        "bridge": BRIDGES[index % 3],
+    }
+    for index, (cell, score, layer, feeding, layers) in enumerate(
+        itertools.product(("attend_first", "update_first"), SCORES, CELLS, (False, True), (1, 2))
+    )
+]  # fmt: skip
+
+
+def name(variant):
+    feeding = "feeding" if variant["input_feeding"] else "no feeding"
+    return f"{variant['attention']}-{variant['layer']}x{variant['num_layers']}-{feeding}-{variant['bridge']}"
+
+
+every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=map(name, VARIANTS))
+
+
+def numbers(structure):
+    return [keras.ops.convert_to_numpy(keras.ops.cast(leaf, "float32")) for leaf in tf.nest.flatten(structure)]
+
+
+def assert_close(ours, expected, atol=1e-5):
+    tf.nest.assert_same_structure(ours, expected)
+    for x, y in zip(numbers(ours), numbers(expected), strict=True):
+        np.testing.assert_allclose(x, y, rtol=0.0, atol=atol)
+
+
+def fold_step(model, ids_BT, state, memory):
+    """`step` folded over the target -> logits btv, weights bts, last state."""
+    logits, weights = [], []
+    for t in range(ids_BT.shape[1]):
+        logits_B1V, weights_B1S, state = model.step(ids_BT[:, t : t + 1], state, memory)
+        logits.append(logits_B1V)
+        weights.append(weights_B1S)
+    return tf.concat(logits, 1), tf.concat(weights, 1), state
+
+
+# In bfloat16 a number has 8 bits, hence is off by up to 1/256 of its size; logits here go up to 4.
+# Measured: equal on AVX-512. Room is left for processors that add up in another order.
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.03)], ids=DTYPES)
+@every_variant
+def test_teacher_forcing_equals_step_folded_over_the_target(variant, dtype, tolerance, tiny_model):
+    model = tiny_model(encoder_layers=variant["num_layers"], dtype=dtype, **variant)
+    memory, state = model.encode(SOURCE)
+    logits, weights, last = model.decoder(TARGET, state, memory)
+    assert np.std(numbers(logits)[0], axis=(0, 1)).min() > 0.01  # ids and sources do matter here
+    assert_close((logits, weights, last), fold_step(model, TARGET, state, memory), tolerance)
+    assert weights.dtype == tf.float32
+
+
+@pytest.mark.parametrize("attention", ["attend_first/additive", "update_first/general"])
+def test_logits_at_a_step_do_not_depend_on_later_targets(attention, tiny_model):
+    model = tiny_model(attention=attention, input_feeding=True)
+    memory, state = model.encode(SOURCE)
+    whole, _, _ = model.decoder(TARGET, state, memory)
+    part, _, _ = model.decoder(TARGET[:, :3], state, memory)
+    assert_close(part, whole[:, :3])
+
+
+@every_variant
+def test_a_step_of_several_hypotheses_equals_a_step_of_each(variant, tiny_model):
+    model = tiny_model(**variant)
+    memory, start = model.encode(SOURCE)
+    prefixes = [[2, 5], [2, 9], [2, 4]]
+    states, columns = [], [tf.fill((len(SOURCE), 1), prefix[-1]) for prefix in prefixes]
+    for prefix in prefixes:  # hypotheses of a sentence have seen different words
+        _, _, state = fold_step(model, tf.repeat([[prefix[0], prefix[1] + 1]], len(SOURCE), 0), start, memory)
+        states.append(state)
+    together = model.step(tf.concat(columns, 1), tf.nest.map_structure(lambda *s: tf.concat(s, 1), *states), memory)
+    alone = [model.step(ids, state, memory) for ids, state in zip(columns, states, strict=True)]
+    assert_close(together, tf.nest.map_structure(lambda *s: tf.concat(s, 1), *alone))
+    assert not np.allclose(together[0][:, 0], together[0][:, 1], atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", CELLS)
+@pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
+def test_attending_once_after_the_recurrence_equals_attending_within_it(layer, num_layers, tiny_model, monkeypatch):
+    model = tiny_model(attention="update_first/general", layer=layer, num_layers=num_layers)
+    memory, state = model.encode(SOURCE)
+    calls, attend_once = [], model.decoder.score.call
+    monkeypatch.setattr(model.decoder.score, "call", lambda *args: calls.append(args[0].shape[1]) or attend_once(*args))
+    fast = model.decoder(TARGET, state, memory)
+    assert calls == [TARGET.shape[1]]  # one call, of all queries
+    monkeypatch.setattr(model.decoder.score, "carries_state", True)
+    slow = model.decoder(TARGET, state, memory)
+    assert set(calls[1:]) == {1}
+    assert_close(fast, slow)
+
+
+class ShyScore(DotScore):
+    """Avoids what has been looked at: carries the sum of past scores."""
+
+    carries_state = True
+
+    def initial_state(self, keys_BSU, num_queries):
+        return (tf.zeros((tf.shape(keys_BSU)[0], num_queries, tf.shape(keys_BSU)[1]), keys_BSU.dtype),)
+
+    def call(self, query_BTH, keys_BSU, state):
+        scores_BTS, _ = super().call(query_BTH, keys_BSU, ())
+        return scores_BTS - 0.5 * state[0], (state[0] + scores_BTS,)
+
+
+@pytest.mark.parametrize("input_feeding", [True, False], ids=["feeding", "no feeding"])
+@pytest.mark.parametrize("cell", ["attend_first", "update_first"])
+def test_a_score_of_ones_own_may_carry_state(cell, input_feeding, tiny_model, monkeypatch):
+    plain = tiny_model(attention=f"{cell}/dot", input_feeding=input_feeding)
+    monkeypatch.setitem(SCORES, "dot", ShyScore)
+    model = tiny_model(attention=f"{cell}/dot", input_feeding=input_feeding)
+    memory, state = model.encode(SOURCE)
+    outputs = model.decoder(TARGET, state, memory)
+    assert_close(outputs, fold_step(model, TARGET, state, memory))
+    _, plain_weights = plain.teacher_forced(SOURCE, TARGET)
+    assert_close(outputs[1][:, 0], plain_weights[:, 0])
+    assert not np.allclose(outputs[1][0, 1:], plain_weights[0, 1:], atol=1e-3)
+
+
+@pytest.mark.parametrize("attention", ["attend_first/additive", "update_first/general"])
+def test_input_feeding_is_felt_from_the_second_step_on(attention, tiny_model):
+    model = tiny_model(attention=attention, input_feeding=True)
+    memory, state = model.encode(SOURCE)
+    _, _, state = model.step(TARGET[:, :1], state, memory)
+    assert state.output.shape == (3, 1, 9)
+    with_output, _, _ = model.step(TARGET[:, 1:2], state, memory)
+    without, _, _ = model.step(TARGET[:, 1:2], state._replace(output=tf.zeros_like(state.output)), memory)
+    assert not np.allclose(with_output, without, atol=1e-3)
+
+
+@pytest.mark.parametrize("cell", ["attend_first", "update_first"])
+def test_which_state_asks_is_what_tells_the_two_cells_apart(cell, tiny_model):
+    """Attend first: the old state asks, so the new word cannot move the weights. Update first: it can."""
+    model = tiny_model(attention=f"{cell}/general")
+    memory, state = model.encode(SOURCE)
+    _, weights_BKS, _ = model.step(
+        tf.constant([[4, 9]] * 3), tf.nest.map_structure(lambda s: tf.repeat(s, 2, 1), state), memory
+    )
+    assert np.allclose(weights_BKS[0, 0], weights_BKS[0, 1], atol=1e-3) == (cell == "attend_first")
+
+
+def test_the_zero_bridge_starts_from_nothing(tiny_model):
+    _, state = tiny_model(bridge="zero", layer="lstm", num_layers=2).encode(SOURCE)
+    assert [[entry.shape for entry in layer] for layer in state.hidden] == [[(3, 1, 8)] * 2] * 2
+    assert not any(np.any(entry) for entry in numbers(state))
+
+
+@pytest.mark.parametrize("encoder_layers", [1, 2], ids="encoder of {}".format)
+def test_the_last_bridge_hands_each_layer_the_final_state_of_its_peer(encoder_layers, tiny_model):
+    model = tiny_model(bridge="last", layer="lstm", num_layers=2, encoder_layers=encoder_layers)
+    mask = SOURCE != 0
+    _, final = model.encoder(model.source_embedding(SOURCE), mask)
+    _, state = model.encode(SOURCE)
+    for index in range(2):
+        for ours, expected in zip(state.hidden[index], final[min(index, encoder_layers - 1)], strict=True):
+            np.testing.assert_array_equal(ours[:, 0], expected)
+
+
+def test_the_dense_bridge_maps_the_top_layers_final_state(tiny_model):
+    model = tiny_model(bridge="dense", layer="lstm", num_layers=2, encoder_layers=2)
+    _, final = model.encoder(model.source_embedding(SOURCE), SOURCE != 0)
+    _, state = model.encode(SOURCE)
+    top = [entry.numpy() for entry in final[-1]]
+    layers = [[layer.kernel.numpy(), layer.bias.numpy()] for layer in model.decoder.bridge_layers]
+    for index, (hidden, carry) in enumerate(state.hidden):
+        (kernel, bias), (carry_kernel, carry_bias) = layers[2 * index : 2 * index + 2]
+        np.testing.assert_allclose(hidden[:, 0], np.tanh(top[0] @ kernel + bias), atol=1e-5)
+        np.testing.assert_allclose(carry[:, 0], top[1] @ carry_kernel + carry_bias, atol=1e-5)
+
+
+@pytest.mark.parametrize(("tied", "matrices"), [("none", 3), ("target", 2), ("all", 1)])
+def test_tied_embeddings_are_one_variable(tied, matrices, tiny_model):
+    model = tiny_model(tied=tied)
+    source, target = model.source_embedding.matrix, model.target_embedding.matrix
+    assert (source is target) == (tied == "all")
+    sizes = set(model.vocabulary_sizes)
+    assert sum(len(v.shape) == 2 and v.shape[0] in sizes for v in model.trainable_variables) == matrices
+    assert len({id(v) for v in model.trainable_variables}) == len(model.trainable_variables)
+
+
+@pytest.mark.parametrize("tied", ["none", "target"])
+def test_only_tied_weights_move_the_vocabulary_with_the_embedding(tied, tiny_model):
+    model = tiny_model(tied=tied)
+    before = model(SOURCE, TARGET)
+    model.target_embedding.matrix.assign(
+        tf.tensor_scatter_nd_add(model.target_embedding.matrix.value, [[1]], [tf.ones(5)])
+    )
+    changed = np.any(~np.isclose(model(SOURCE, TARGET), before, atol=1e-6), axis=(0, 1))
+    # Word 1 is not in the target, so as an input it is never seen; as an output it is.
+    np.testing.assert_array_equal(np.flatnonzero(changed), [] if tied == "none" else [1])
+
+
+def test_dropout_of_the_decoder_is_active_only_in_training(tiny_model):
+    model = tiny_model(num_layers=2, input_feeding=True, dropout=0.5)
+    plain = tiny_model(num_layers=2, input_feeding=True)
+    memory, state = model.encode(SOURCE)
+    expected = plain.decoder(TARGET, state, memory)
+    assert_close(model.decoder(TARGET, state, memory), expected)
+    assert_close(plain.decoder(TARGET, state, memory, training=True), expected)
+    first, second = (model.decoder(TARGET, state, memory, training=True)[0] for _ in range(2))
+    assert not np.allclose(first, expected[0], atol=1e-3)
+    assert not np.allclose(first, second, atol=1e-3)
+
+
+def test_one_dropout_mask_between_layers_serves_all_steps_of_a_sentence(tiny_model, monkeypatch):
+    model = tiny_model(num_layers=2, dropout=0.5)
+    inputs, cell = [], model.decoder.cells[1]
+    project = cell.project
+    monkeypatch.setattr(cell, "project", lambda x: inputs.append(x.numpy()) or project(x))
+    memory, state = model.encode(SOURCE)
+    with_state = model.decoder(TARGET, state, memory, training=True)
+    assert with_state[0].shape[:2] == TARGET.shape
+    dropped = np.stack([x[:, 0] for x in inputs]) == 0.0
+    assert dropped.shape[0] == TARGET.shape[1]
+    assert dropped.any() and not dropped.all()
+    assert (dropped == dropped[:1]).all()
+    assert np.any(dropped[0, 0] != dropped[0, 1])  # each sentence has its own
