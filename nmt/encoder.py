@@ -37,7 +37,8 @@ class Embedding(keras.layers.Layer):
         self.built = True
 
     def call(self, ids: Any, training: bool = False) -> Any:
-        vectors = ops.cast(ops.take(self.matrix, ids, axis=0), self.compute_dtype)
+        # To unit variance (Vaswani et al., 2017, 3.4): what is right for the tied output is too small for an input.
+        vectors = ops.cast(ops.take(self.matrix, ids, axis=0) * self.units**0.5, self.compute_dtype)
         return self.dropout(self.word_dropout(vectors, training=training), training=training)
 
 
