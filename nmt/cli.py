@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -31,12 +32,12 @@ PROMPT_HELP = """Type a sentence to translate it. Commands:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    # TensorFlow reports its build and every unused accelerator otherwise.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        return options.verb(options) or 0
+        code = options.verb(options) or 0
+        sys.stdout.flush()  # here, where a reader who has left is expected
+        return code
     except UserError as error:
         _say(f"nmt: error: {error}")
         return 1
@@ -58,11 +59,13 @@ def _say(text: str) -> None:
 def _train(options: argparse.Namespace) -> int:
     from nmt.config import load_config
 
-    given = {"train": options.data, "dev": options.dev}
-    overrides = [f"data.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    config = load_config(options.recipe, [*options.set, *overrides])
+    config = load_config(options.recipe, options.set)
+    # Not as overrides: those are read as YAML, and a path may look like a number.
+    given = {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
+    config = config.model_copy(update={"data": config.data.model_copy(update=given)})
     path = options.run or Path("runs") / Path(options.recipe).stem
 
+    _import_tensorflow()
     from nmt.train import Interrupted, train
 
     logging.getLogger().handlers = [_TqdmHandler()]
@@ -123,7 +126,7 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
     look = False
     while True:
         try:
-            line = input("> ").strip()
+            line = input("> " if sys.stdout.isatty() else "").strip()
         except (EOFError, KeyboardInterrupt):
             _say("")
             return 0
@@ -262,9 +265,28 @@ def _load(run: Path) -> "Translator":
     from nmt.run import Run
 
     opened = Run.open(run)  # before TensorFlow loads
+    _import_tensorflow()
     from nmt.translator import Translator
 
     return Translator.load(opened)
+
+
+def _import_tensorflow() -> None:
+    """Imports TensorFlow without its greetings, which it writes to the terminal whatever it is told."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes later
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as greetings:
+        os.dup2(greetings.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            greetings.seek(0)
+            os.write(terminal, greetings.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 def _search_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -186,7 +186,7 @@ class Decoder(keras.layers.Layer):
 
     def _predict(self, output_BKR: Any) -> Any:
         matrix_VR = self.embedding.matrix if self.tied else self.vocabulary
-        return linear(output_BKR, ops.transpose(matrix_VR), self.vocabulary_bias)
+        return linear(output_BKR, matrix_VR, self.vocabulary_bias, transposed=True)
 
     def _layer_masks(self, inputs: Any, training: bool) -> list[Any]:
         if not training:

@@ -37,17 +37,17 @@ def weight(variable: Any, dtype: Any) -> Any:
     return ops.cast(getattr(_scope, "weights", {}).get(id(variable), variable), dtype)
 
 
-def linear(inputs: Any, kernel: Any, bias: Any = None) -> Any:
-    """inputs ...i, kernel io -> ...o, as one product of two matrices, in the precision of the inputs.
+def linear(inputs: Any, kernel: Any, bias: Any = None, transposed: bool = False) -> Any:
+    """inputs ...i, kernel io (oi if `transposed`) -> ...o, as one product of two matrices, in the inputs' precision.
 
     A product of a rank-3 with a rank-2 tensor would be broadcast as a batch of small ones.
     """
     kernel = weight(kernel, inputs.dtype)
-    shape = ops.shape(inputs)
-    outputs = ops.matmul(ops.reshape(inputs, (-1, kernel.shape[0])), kernel)
+    input_units, units = reversed(kernel.shape) if transposed else kernel.shape
+    outputs = tf.matmul(ops.reshape(inputs, (-1, input_units)), kernel, transpose_b=transposed)
     if bias is not None:
         outputs = outputs + weight(bias, inputs.dtype)
-    return ops.reshape(outputs, (*shape[:-1], kernel.shape[1]))
+    return ops.reshape(outputs, (*ops.shape(inputs)[:-1], units))
 
 
 class Linear(keras.layers.Layer):
