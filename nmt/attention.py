@@ -5,11 +5,13 @@ B batch  S source  T target, or hypotheses of a search  H units of the query  D 
 A score says how well each query fits each key. A new one is a subclass of `Score`, registered in `SCORES`.
 """
 
+import importlib
 from typing import Any
 
 import keras
 from keras import ops
 
+from nmt.errors import UserError
 from nmt.recurrent import Linear, linear
 from nmt.seeds import derive_seed
 
@@ -85,6 +87,17 @@ class GeneralScore(DotScore):
 
 
 SCORES: dict[str, type[Score]] = {"additive": AdditiveScore, "dot": DotScore, "general": GeneralScore}
+
+
+def score_class(name: str) -> type[Score]:
+    """A score by its name in `SCORES`, or by MODULE:CLASS. Raises UserError if there is none."""
+    if name in SCORES:
+        return SCORES[name]
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"no score '{name}': {error}. Use one of {', '.join(SCORES)}, or MODULE:CLASS.") from error
 
 
 def attend(scores_BTS: Any, values_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nmt.errors import UserError
 
@@ -20,6 +20,15 @@ ATTENTIONS = {  # name in the literature -> cell, score
     "bahdanau": ("attend_first", "additive"),
     "luong": ("update_first", "general"),
 }
+
+SCORES = ("additive", "dot", "general")  # those of nmt.attention, which loads TensorFlow
+
+
+def _known_score(name: str) -> str:
+    if name in SCORES or ":" in name:
+        return name
+    raise ValueError(f"expected {', '.join(SCORES)} or MODULE:CLASS, received '{name}'" + _did_you_mean(name, SCORES))
+
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -65,7 +74,7 @@ class DecoderConfig(Section):
     num_layers: Count = 1
     units: Count = 512
     cell: Literal["attend_first", "update_first"] = "attend_first"
-    score: Literal["additive", "dot", "general"] = "additive"
+    score: Annotated[str, AfterValidator(_known_score)] = "additive"  # or MODULE:CLASS of one's own
     attention_units: Count | None = None  # of the additive score; default: `units`
     input_feeding: bool = False
     readout_units: Count | None = None  # of the layer before the vocabulary; default: `embedding_units`
@@ -82,7 +91,10 @@ class DecoderConfig(Section):
         if name in ATTENTIONS:
             cell, score = ATTENTIONS[name]
         elif not score:
-            raise ValueError(f"expected one of {', '.join(ATTENTIONS)} or CELL/SCORE, received {name!r}")
+            raise ValueError(
+                f"expected one of {', '.join(ATTENTIONS)} or CELL/SCORE, received {name!r}"
+                + _did_you_mean(str(name), [*ATTENTIONS])
+            )
         return {**{k: v for k, v in values.items() if k != "attention"}, "cell": cell, "score": score}
 
 
@@ -229,8 +241,8 @@ def find_recipe(recipe: str | Path) -> Path:
     if str(recipe) in shipped:
         return shipped[str(recipe)]
     raise ConfigError(
-        f"recipe '{recipe}' is neither a file nor a recipe of this package ({', '.join(shipped)})."
-        + _did_you_mean(str(recipe), list(shipped))
+        f"recipe '{recipe}' is neither a file nor a recipe of this package ({', '.join(shipped)})"
+        + (_did_you_mean(str(recipe), list(shipped)) or ".")
     )
 
 
@@ -272,20 +284,21 @@ def _explain(problem: Any, where: str) -> str:
             return f"{where}: unknown key '{path}'. Did you mean '{everywhere[keys[-1]]}'?"
         return f"{where}: unknown key '{path}'. Known here: {', '.join(names)}."
     if problem["type"] == "value_error":  # a rule of ours that spans several keys
-        return f"{where}: {path + ': ' if path else ''}{problem['ctx']['error']}."
+        text = str(problem["ctx"]["error"])
+        return f"{where}: {path + ': ' if path else ''}{text}{'' if text.endswith('?') else '.'}"
     received = problem["input"]
-    hint = ""
+    hint = "."
     if problem["type"] == "literal_error" and isinstance(received, str):
-        hint = _did_you_mean(received, [str(x) for x in _choices(keys)])
+        hint = _did_you_mean(received, [str(x) for x in _choices(keys)]) or "."
     message = problem["msg"].removeprefix("Input should be ")
     if problem["type"] in ("model_type", "model_attributes_type"):
         message = f"a section with keys ({', '.join(_fields(keys))})"
-    return f"{where}: '{path}' must be {message}, received {received!r}.{hint}"
+    return f"{where}: '{path}' must be {message}, received {received!r}{hint}"
 
 
 def _did_you_mean(word: str, names: Sequence[str]) -> str:
     best = difflib.get_close_matches(word, names, n=1)
-    return f" Did you mean '{best[0]}'?" if best else ""
+    return f". Did you mean '{best[0]}'?" if best else ""
 
 
 def _fields(keys: Sequence[str]) -> Mapping[str, Any]:

@@ -80,7 +80,10 @@ def encode_corpus(
 def _write(
     files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer, folder: Path, progress: Any
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder.") from error
     dropped: Counter[str] = Counter()
     num_pairs = 0
     sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
@@ -113,7 +116,7 @@ def _write(
                 lengths = np.asarray([len(pair[i]) for pair in chosen], np.int64)
                 offsets.write((ends[i] + np.cumsum(lengths)).tobytes())
                 ends[i] += int(lengths.sum())
-    report = {"num_pairs": num_pairs, "dropped": dict(dropped), "dtypes": [np.dtype(d).name for _, d, _ in sides]}
+    report = {"num_pairs": num_pairs, "dropped": dict(+dropped), "dtypes": [np.dtype(d).name for _, d, _ in sides]}
     with atomic_write(folder / "corpus.json", "w") as stream:  # last: its presence says that all is there
         json.dump(report, stream)
 
@@ -137,11 +140,22 @@ def _open(folder: Path, key: str) -> Corpus:
             f"expected at least one training pair. Received: none; dropped {report['dropped'] or 'nothing'}. "
             "Check data.train, data.max_tokens and data.max_ratio."
         )
-    source, target = (
-        Side(np.memmap(folder / f"{name}.ids", dtype, "r"), np.memmap(folder / f"{name}.offsets", np.int64, "r"))
-        for name, dtype in zip(("source", "target"), report["dtypes"], strict=True)
-    )
-    return Corpus(source, target, key, {reason: count for reason, count in report["dropped"].items() if count})
+    try:
+        source, target = (
+            _open_side(folder / name, dtype, report["num_pairs"])
+            for name, dtype in zip(("source", "target"), report["dtypes"], strict=True)
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} is damaged ({error}). Delete the folder: it is made anew from the text.") from error
+    return Corpus(source, target, key, report["dropped"])
+
+
+def _open_side(path: Path, dtype: str, num_pairs: int) -> Side:
+    ids = np.memmap(path.with_suffix(".ids"), dtype, "r")
+    offsets = np.memmap(path.with_suffix(".offsets"), np.int64, "r")
+    if len(offsets) != num_pairs + 1 or offsets[-1] != len(ids):
+        raise ValueError(f"{path.name} is not as long as corpus.json says")
+    return Side(ids, offsets)
 
 
 def plan_epoch(

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nmt.attention import SCORES, attend
+from nmt.attention import attend, score_class
 from nmt.recurrent import CELLS, CellState, Linear, linear, scan, weights_cast_once
 from nmt.seeds import derive_seed
 
@@ -63,7 +63,7 @@ class Decoder(keras.layers.Layer):
         ]
         gates = self.cells[0].num_gates * units
         self.feed_layer = Linear(fed_units, gates, use_bias=False, name=f"{name}_feed", **common) if fed_units else None
-        self.score = SCORES[score](units, memory_units, attention_units, name=f"{name}_{score}", **common)
+        self.score = score_class(score)(units, memory_units, attention_units, name=f"{name}_{score}", **common)
         features = units + memory_units + (embedding_units if cell == "attend_first" else 0)
         self.readout_layer = Linear(features, readout_units, name=f"{name}_readout", **common)
         self.bridge_layers = [

@@ -5,6 +5,7 @@ Loads no TensorFlow: whatever is wrong with the data is said at once.
 
 import logging
 import platform
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,26 +40,19 @@ def prepare(config: Config, path: Path) -> Prepared:
     if Run.exists(path):
         run = Run.open(path)
         _check_same(config, run)
+        tokenizers = run.source_tokenizer, run.target_tokenizer
+        if corpus_fingerprint(files, config.data, *tokenizers) != run.facts["data"]:
+            raise UserError(
+                f"{path} was trained on other text than {files.source} and {files.target} hold now. Restore them, or "
+                "train a new run in another folder."
+            )
+        corpus = _encode(files, config, tokenizers, path)
     else:
-        source, target = build_tokenizers(config, files)
-        facts: dict[str, Any] = {"data": corpus_fingerprint(files, config.data, source, target)}
-        facts["precision"] = choose_precision(config.training.precision)
-        run = Run.create(path, config, source, target, facts)
-    bar = tqdm(desc="encoding", unit="pair", leave=False, dynamic_ncols=True)
-    with bar:
-        corpus = encode_corpus(
-            files,
-            config.data,
-            run.source_tokenizer,
-            run.target_tokenizer,
-            path / "corpus",
-            lambda it: _counted(it, bar),
-        )
-    if corpus.fingerprint != run.facts["data"]:
-        raise UserError(
-            f"{path} was trained on other text than {files.source} and {files.target} hold now. Restore them, or train "
-            "a new run in another folder."
-        )
+        tokenizers = build_tokenizers(config, files)
+        # Before the run begins: text of no use must leave no run behind, which would refuse the config that mends it.
+        corpus = _encode(files, config, tokenizers, path)
+        facts = {"data": corpus.fingerprint, "precision": choose_precision(config.training.precision)}
+        run = Run.create(path, config, *tokenizers, facts)
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped.items()) or "none"
     logger.info("%s training pairs; dropped: %s; %s dev pairs", f"{len(corpus):,}", dropped, f"{len(dev):,}")
     return Prepared(run, corpus, dev)
@@ -121,7 +115,12 @@ def _check_same(config: Config, run: Run) -> None:
         )
 
 
-def _counted(pairs: Any, bar: tqdm) -> Any:
-    for pair in pairs:
-        yield pair
-        bar.update()
+def _encode(files: ParallelFiles, config: Config, tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> Corpus:
+    with tqdm(desc="encoding", unit="pair", leave=False, dynamic_ncols=True) as bar:
+
+        def counted(pairs: Iterable[Any]) -> Iterator[Any]:
+            for pair in pairs:
+                yield pair
+                bar.update()
+
+        return encode_corpus(files, config.data, *tokenizers, path / "corpus", counted)

@@ -2,7 +2,7 @@
 
 config.yaml        the resolved config               last.npz     the state of training, to resume from
 run.json           versions, seed, fingerprints      best.npz     the weights with the best dev BLEU
-tokenizer.model    (or source.model, target.model)   history.csv, curve.png, samples.txt, train.log
+tokenizer.model    (or source.model, target.model)   history.csv, curve.png, train.log
 corpus/            the encoded training text         (needed only to train)
 """
 
@@ -10,17 +10,15 @@ import csv
 import io
 import json
 import platform
-import zipfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 import nmt
-from nmt.config import Config, parse_config
+from nmt.config import Config, load_config
 from nmt.errors import UserError
 from nmt.text import atomic_write
 from nmt.tokenizer import Tokenizer
@@ -80,7 +78,7 @@ class Run:
                 f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this is nmt "
                 f"{nmt.__version__}, which reads formats up to {FORMAT}. Upgrade with `pip install -U nmt`."
             )
-        config = parse_config(yaml.safe_load(cls._file(path / "config.yaml").read_text("utf-8")), f"{path}/config.yaml")
+        config = load_config(cls._file(path / "config.yaml"))
         names = ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
         tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
         return cls(path, config, *(tokenizers[name] for name in names))
@@ -125,17 +123,18 @@ class Run:
 
     @classmethod
     def _json(cls, path: Path) -> dict[str, Any]:
+        text = cls._file(path).read_bytes()
         try:
-            return json.loads(cls._file(path).read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: expected JSON. {error}") from error
+            return dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Writes named arrays and JSON-able facts as one .npz, whole or not at all."""
-    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    named: dict[str, Any] = {"facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays}
     with atomic_write(path) as stream:
-        np.savez(stream, allow_pickle=False, **{"facts.json": text, **arrays})
+        np.savez(stream, **named)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -146,7 +145,7 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return arrays, json.loads(arrays.pop("facts.json").tobytes())
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds, by the place of the damage
         raise UserError(f"{path} is damaged and cannot be read ({error}). Restore it, or train again.") from error
 
 

@@ -108,7 +108,7 @@ class Trainer:
             self.total_steps = min(self.total_steps, self.config.max_steps)
         self._step = self._compile()
         self._sums = np.zeros(4)  # objective, cross-entropy, correct, tokens since the last evaluation
-        self._saved_at = time.monotonic()
+        self._saved_at = self._clock = time.monotonic()
 
     # ------------------------------------------------------------------------------------------------ the loop
 
@@ -153,11 +153,16 @@ class Trainer:
                 f"{self.run.path}. Lower training.learning_rate or training.clip_norm and train a new run."
             )
         self._sums += sums
-        seconds = time.perf_counter() - start
         self.progress.step += 1
-        self.progress.seconds += seconds
+        seconds = time.perf_counter() - start
         bar.set_postfix_str(f"loss {sums[1] / sums[3]:.3f}, {sums[3] / seconds:,.0f} tokens/s", refresh=False)
         bar.update()
+
+    def _spent(self) -> float:
+        """Seconds spent in the loop so far, waiting and evaluating included, over all sessions."""
+        now = time.monotonic()
+        self.progress.seconds, self._clock = self.progress.seconds + now - self._clock, now
+        return self.progress.seconds
 
     def _plan(self, epoch: int) -> list[np.ndarray]:
         config = self.config
@@ -219,7 +224,7 @@ class Trainer:
         row = {
             "step": progress.step,
             "epoch": progress.epoch + 1,
-            "minutes": round(progress.seconds / 60, 3),
+            "minutes": round(self._spent() / 60, 3),
             "learning_rate": learning_rate(self.config, progress.step - 1, self.total_steps),
             "train_objective": round(objective / max(1, tokens), 4),
             "train_loss": round(cross_entropy / max(1, tokens), 4),
@@ -292,6 +297,7 @@ class Trainer:
         """Writes last.npz: the state after the last step."""
         arrays = {name: variable.numpy() for name, variable in self._state().items()}
         arrays["sums"] = self._sums
+        self._spent()
         save_arrays(self.run.path / "last.npz", arrays, vars(self.progress))
         self._saved_at = time.monotonic()
 

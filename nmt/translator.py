@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt.config import DecodingConfig
+from nmt.config import DecodingConfig, parse_config
 from nmt.data import padded
 from nmt.errors import UserError
 from nmt.run import Run
@@ -87,21 +87,22 @@ class Translator:
         Blank lines stay as they are. Lines longer than `decoding.max_source_tokens` are translated in parts, which are
         joined again. `progress` is called with the number of lines finished since its last call.
         """
+        if isinstance(lines, str):
+            raise TypeError("lines must be an iterable of strings. Received: a single string. Wrap it in a list.")
         given = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
-        decoding = self.run.config.decoding
-        options = DecodingConfig.model_validate(
-            {**decoding.model_dump(), **{key: value for key, value in given.items() if value is not None}}
-        )
+        given = {key: value for key, value in given.items() if value is not None}
+        decoding = {**self.run.config.decoding.model_dump(), **given}
+        options = parse_config({"decoding": decoding}, "search options").decoding
         if not 1 <= n_best <= options.beam_size:
             raise UserError(
                 f"n-best must be from 1 to the beam size ({options.beam_size}), received {n_best}. Widen the beam."
             )
-        lines = list(lines)
+        lines = [_one_line(line) for line in lines]
         form = self.run.config.data.normalization
         parts: list[tuple[int, list[int]]] = []  # of which line, source ids
         for index, line in enumerate(lines):
             if not is_blank(line):
-                ids = self.run.source_tokenizer.encode(normalize(_one_line(line), form))
+                ids = self.run.source_tokenizer.encode(normalize(line, form))
                 parts += [(index, part) for part in self._split(ids, options.max_source_tokens)]
             elif progress:
                 progress(1)
@@ -183,5 +184,5 @@ class Translator:
 
 
 def _one_line(line: str) -> str:
-    """Python callers may pass a line feed or half a surrogate pair; neither can be part of a line of text."""
-    return line.replace("\n", " ").encode("utf-8", "ignore").decode("utf-8")
+    """Python callers may pass a line's own LF, more of them, or half a surrogate pair: no part of a line of text."""
+    return line.removesuffix("\n").replace("\n", " ").encode("utf-8", "ignore").decode("utf-8")

@@ -25,7 +25,7 @@ def _tiny_model(
     bridge: str = "dense", input_feeding: bool = False, tied: str = "none", dropout: float = 0.0, seed: int = 1,
     randomize: bool = True, dtype: str = "float32",
 ) -> Any:  # fmt: skip
-    """A model of a few units. Every width is another one wherever the config allows it, so that no two can be mixed up."""
+    """A model of a few units. Wherever the config allows it, every width is another one: no two can be mixed up."""
     from nmt.config import ModelConfig
     from nmt.model import Seq2Seq
 

@@ -27,12 +27,12 @@ VARIANTS = [
 ]  # fmt: skip
 
 
-def name(variant):
+def describe(variant):
     feeding = "feeding" if variant["input_feeding"] else "no feeding"
     return f"{variant['attention']}-{variant['layer']}x{variant['num_layers']}-{feeding}-{variant['bridge']}"
 
 
-every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=map(name, VARIANTS))
+every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=map(describe, VARIANTS))
 
 
 def numbers(structure):
@@ -66,6 +66,62 @@ def test_teacher_forcing_equals_step_folded_over_the_target(variant, dtype, tole
     assert np.std(numbers(logits)[0], axis=(0, 1)).min() > 0.01  # ids and sources do matter here
     assert_close((logits, weights, last), fold_step(model, TARGET, state, memory), tolerance)
     assert weights.dtype == tf.float32
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum()
+
+
+def numpy_gru(cell, gates, hidden):
+    units, recurrent = len(hidden), hidden @ cell.recurrent_kernel.numpy()
+    z, r = sigmoid(gates[:units] + recurrent[:units]), sigmoid((gates + recurrent)[units : 2 * units])
+    candidate = np.tanh(gates[2 * units :] + r * (recurrent[2 * units :] + cell.recurrent_bias.numpy()))
+    return z * hidden + (1 - z) * candidate
+
+
+@pytest.mark.parametrize("input_feeding", [True, False], ids=["feeding", "no feeding"])
+@pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
+@pytest.mark.parametrize("name", ["bahdanau", "luong"])
+def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feeding, tiny_model):
+    """Against the equations in NumPy: one sentence, one step after the other, a vector at a time."""
+    model = tiny_model(attention=name, num_layers=num_layers, input_feeding=input_feeding)
+    decoder, score, source, target = model.decoder, model.decoder.score, [4, 9, 7, 3], [2, 5, 6, 12]
+    memory, state = model.encode(tf.constant([source]))
+    logits, weights, _ = decoder(tf.constant([target]), state, memory)
+    states_SD = memory.values[0].numpy()
+    hidden, output = [h[0, 0].numpy() for (h,) in state.hidden], np.zeros(9)
+    kernels = [(cell.kernel.numpy(), cell.bias.numpy()) for cell in decoder.cells]
+
+    def attend(query):
+        if name == "bahdanau":  # e_j = v . tanh(W s + U h_j + b)
+            keys = states_SD @ score.key_layer.kernel.numpy() + score.key_layer.bias.numpy()
+            energies = np.tanh(query @ score.query_layer.kernel.numpy() + keys) @ score.v.numpy()[:, 0]
+        else:  # h_t . W h_s
+            energies = states_SD @ score.key_layer.kernel.numpy() @ query
+        return softmax(energies), softmax(energies) @ states_SD
+
+    for t, word in enumerate(target):
+        embedded = model.target_embedding.matrix.numpy()[word] * np.sqrt(5.0)  # to unit variance
+        weights_S, context = attend(sum(hidden))  # each layer's inputs are added to its outputs
+        fed = ([context] if name == "bahdanau" else []) + ([output] if input_feeding else [])
+        gates = embedded @ kernels[0][0] + kernels[0][1]
+        if fed:
+            gates = gates + np.concatenate(fed) @ decoder.feed_layer.kernel.numpy()
+        hidden[0] = numpy_gru(decoder.cells[0], gates, hidden[0])
+        if num_layers == 2:
+            hidden[1] = numpy_gru(decoder.cells[1], hidden[0] @ kernels[1][0] + kernels[1][1], hidden[1])
+        if name == "luong":
+            weights_S, context = attend(sum(hidden))
+        features = [sum(hidden), context] + ([embedded] if name == "bahdanau" else [])
+        readout = decoder.readout_layer
+        output = np.tanh(np.concatenate(features) @ readout.kernel.numpy() + readout.bias.numpy())
+        expected = decoder.vocabulary.numpy() @ output + decoder.vocabulary_bias.numpy()
+        np.testing.assert_allclose(weights[0, t], weights_S, atol=1e-5)
+        np.testing.assert_allclose(logits[0, t], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("attention", ["attend_first/additive", "update_first/general"])

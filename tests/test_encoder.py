@@ -88,7 +88,9 @@ def test_final_states_are_those_of_the_last_real_and_of_the_first_position(layer
 
 
 def test_there_is_one_final_state_a_layer_and_its_entries_are_as_wide_as_the_states():
-    states, final = Encoder("lstm", INPUTS, UNITS, 2, True)(random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool"))
+    states, final = Encoder("lstm", INPUTS, UNITS, 2, True)(
+        random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool")
+    )
     assert states.shape == (BATCH, SOURCE, 2 * UNITS)
     assert [[tuple(entry.shape) for entry in layer] for layer in final] == [[(BATCH, 2 * UNITS)] * 2] * 2
 
@@ -124,10 +126,17 @@ def test_dropout_of_states_is_active_only_in_training(num_layers, randomize):
     assert np.any(states != dropped(inputs, mask, training=True)[0])
 
 
-def test_embedding_looks_vectors_up():
-    embedding = Embedding(3, 2, name="embedding")
-    embedding.matrix.assign([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    np.testing.assert_array_equal(embedding(tf.constant([[2, 0]])), [[[4.0, 5.0], [0.0, 1.0]]])
+def test_embedding_looks_vectors_up_and_scales_them():
+    embedding = Embedding(3, 4, name="embedding")
+    embedding.matrix.assign([[0.0, 1.0, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0], [4.0, 5.0, 0.0, 6.0]])
+    vectors = embedding(tf.constant([[2, 0]]))
+    np.testing.assert_array_equal(vectors, [[[8.0, 10.0, 0.0, 12.0], [0.0, 2.0, 0.0, 0.0]]])  # times the root of 4
+
+
+def test_vectors_start_with_unit_variance_whatever_their_width():
+    for units in (16, 256):
+        vectors = Embedding(500, units, name="embedding")(tf.range(500)[None])
+        assert np.std(vectors) == pytest.approx(1.0, abs=0.05)
 
 
 def test_an_embedding_can_share_the_matrix_of_another():
@@ -141,8 +150,8 @@ def test_an_embedding_can_share_the_matrix_of_another():
 @pytest.mark.parametrize("kind", ["dropout", "word_dropout"])
 def test_dropout_of_embeddings_is_active_only_in_training_and_keeps_the_mean(kind):
     embedding, ids = Embedding(7, 8, name="embedding", **{kind: 0.25}), tf.fill((40, 50), 3)
-    embedding.matrix.assign(tf.ones((7, 8)))
-    np.testing.assert_array_equal(embedding(ids), np.ones((40, 50, 8)))
+    embedding.matrix.assign(tf.fill((7, 8), 8**-0.5))
+    np.testing.assert_allclose(embedding(ids), np.ones((40, 50, 8)), rtol=1e-6)
     vectors = embedding(ids, training=True).numpy()
     np.testing.assert_allclose(np.unique(vectors), [0.0, 1 / 0.75], rtol=1e-6)
     np.testing.assert_allclose(vectors.mean(), 1.0, atol=0.05)

@@ -16,15 +16,14 @@ SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [5, 3, 0, 0, 0]])
 TARGET = tf.constant([[2, 5, 6, 5], [2, 4, 7, 0], [2, 8, 0, 0]])
 PAPERS = pytest.mark.parametrize("attention", ["bahdanau", "luong"])
 
+EVERYTHING = {"layer": "lstm", "num_layers": 2, "encoder_layers": 2, "input_feeding": True}
 VARIANTS = {
     "bahdanau": {"attention": "bahdanau", "tied": "all"},
     "luong": {"attention": "luong", "tied": "target"},
-    "luong with all": {"attention": "luong", "layer": "lstm", "num_layers": 2, "encoder_layers": 2, "input_feeding": True},
-    "bahdanau with all": {
-        "attention": "bahdanau", "layer": "lstm", "num_layers": 2, "encoder_layers": 2, "input_feeding": True,
-    },
+    "bahdanau with all": {"attention": "bahdanau", **EVERYTHING},
+    "luong with all": {"attention": "luong", **EVERYTHING},
     "dot in bfloat16": {"attention": "update_first/dot", "dtype": "mixed_bfloat16", "bridge": "last"},
-}  # fmt: skip
+}
 every_variant = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 
 
@@ -145,7 +144,7 @@ def test_the_single_step_model_has_the_same_variables_and_no_others(tiny_model):
 
 
 @pytest.mark.parametrize("bridge", ["zero", "last", "dense"])
-@pytest.mark.parametrize("options", [VARIANTS[name] for name in VARIANTS], ids=VARIANTS)
+@every_variant
 def test_gradients_reach_every_trainable_variable(options, bridge, tiny_model):
     model = tiny_model(**{**options, "bridge": bridge})
     with tf.GradientTape() as tape:
@@ -160,7 +159,7 @@ def test_gradients_reach_every_trainable_variable(options, bridge, tiny_model):
 
 
 def test_gradients_equal_finite_differences(tiny_model):
-    """Through the scan, the casts, the shared matrix and the loss: along a random direction in the space of all weights."""
+    """Through the scan, the shared matrix and the loss, along a random direction in the space of all weights."""
     model = tiny_model(tied="all", input_feeding=True, num_layers=2)
     variables = model.trainable_variables
 
@@ -172,7 +171,9 @@ def test_gradients_equal_finite_differences(tiny_model):
     gradients = tape.gradient(value, [v.value for v in variables])
     generator, step = np.random.default_rng(5), 1e-3
     direction = [generator.normal(size=v.shape).astype("float32") for v in variables]
-    slope = sum(float(tf.reduce_sum(g * d)) for g, d in zip(map(tf.convert_to_tensor, gradients), direction, strict=True))
+    slope = sum(
+        float(tf.reduce_sum(g * d)) for g, d in zip(map(tf.convert_to_tensor, gradients), direction, strict=True)
+    )
     values, start = [], model.get_weights()
     originals = [v.numpy() for v in variables]
     for sign in (1, -1):

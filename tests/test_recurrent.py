@@ -19,11 +19,13 @@ def cell_and_twin(name, randomize):
     """Our cell, and Keras's layer with the same weights."""
     cell = randomize(CELLS[name](INPUTS, UNITS, name=name))
     options = {"return_sequences": True, "return_state": True}
-    twin = keras.layers.GRU(UNITS, reset_after=True, **options) if name == "gru" else keras.layers.LSTM(UNITS, **options)
+    twin = (
+        keras.layers.GRU(UNITS, reset_after=True, **options) if name == "gru" else keras.layers.LSTM(UNITS, **options)
+    )
     twin.build((BATCH, STEPS, INPUTS))
     if name == "gru":
-        # Keras has two biases for every gate. Only the candidate's recurrent one stands inside the reset gate's product,
-        # the other two can be split in any way.
+        # Keras has two biases for every gate. Only the candidate's recurrent one stands inside the reset gate's
+        # product, the others can be split in any way.
         recurrent = random(3 * UNITS, seed=7)
         recurrent[2 * UNITS :] = cell.recurrent_bias
         bias = cell.bias.numpy() - np.concatenate([recurrent[: 2 * UNITS], np.zeros(UNITS)])
@@ -128,6 +130,12 @@ def test_linear_by_hand():
     np.testing.assert_array_equal(outputs, [[17.0, 22.0]])
 
 
+def test_linear_takes_a_transposed_kernel():
+    kernel, inputs, bias = random(UNITS, INPUTS), random(2, 3, INPUTS, seed=1), random(UNITS, seed=2)
+    outputs = linear(tf.constant(inputs), tf.constant(kernel), tf.constant(bias), transposed=True)
+    np.testing.assert_allclose(outputs, inputs @ kernel.T + bias, atol=1e-5)
+
+
 def test_linear_computes_in_the_precision_of_its_inputs():
     layer = Linear(INPUTS, UNITS, name="layer")
     assert linear(tf.ones((2, INPUTS), "bfloat16"), layer.kernel, layer.bias).dtype == tf.bfloat16
@@ -174,7 +182,9 @@ def test_weights_are_cast_once_only_inside_the_scope():
 
 
 def test_the_same_name_and_seed_give_the_same_weights():
-    for first, second in zip(CELLS["gru"](4, 6, seed=3, name="x").weights, GRUCell(4, 6, seed=3, name="x").weights, strict=True):
+    for first, second in zip(
+        CELLS["gru"](4, 6, seed=3, name="x").weights, GRUCell(4, 6, seed=3, name="x").weights, strict=True
+    ):
         np.testing.assert_array_equal(first, second)
 
 

@@ -1,0 +1,251 @@
+"""From a config to checked data, tokenizers and a run: what is wrong is said at once, and leaves nothing behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fixtures_run import tiny_config, toy_data, toy_pairs, write_pairs
+
+from nmt import prepare as module
+from nmt.config import Config
+from nmt.errors import UserError
+from nmt.prepare import build_tokenizers, choose_precision, prepare
+from nmt.run import Run
+from nmt.text import read_lines, resolve_parallel
+from nmt.tokenizer import Tokenizer
+
+
+@pytest.fixture
+def data(tmp_path):
+    return toy_data(tmp_path / "text", num_pairs=60, num_dev=5)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return tmp_path / "run"
+
+
+def test_a_new_run_has_config_tokenizer_corpus_and_facts(data, run):
+    config = tiny_config(data)
+    prepared = prepare(config, run)
+    assert len(prepared.corpus) == 60
+    assert prepared.dev == toy_pairs(5, seed=2)
+    opened = Run.open(run)
+    assert opened.config == config
+    assert opened.source_tokenizer.fingerprint == opened.target_tokenizer.fingerprint
+    assert opened.facts["data"] == prepared.corpus.fingerprint
+    assert opened.facts["precision"] == "float32"
+    assert not list(run.glob("*.npz"))
+
+
+def test_the_dev_set_is_raw(data, run):
+    pairs = [("ﬁsh", "poisson\u202f!"), ("", ""), ("cat " * 200, "x\u2028y")]
+    write_pairs(Path(data["dev"]), pairs)
+    data["normalization"] = "nfkc"
+    assert prepare(tiny_config({**data, "max_tokens": 10}), run).dev == pairs
+
+
+def test_the_same_config_opens_the_run_and_trains_no_tokenizer(data, run, monkeypatch):
+    first = prepare(tiny_config(data), run)
+    monkeypatch.setattr(module, "train_tokenizer", lambda *_, **__: pytest.fail("trained again"))
+    second = prepare(tiny_config(data), run)
+    assert second.corpus.fingerprint == first.corpus.fingerprint
+    assert second.run.target_tokenizer.model == first.run.target_tokenizer.model
+
+
+def test_the_same_config_and_text_make_the_same_tokenizer_anywhere(data, run, tmp_path):
+    moved = {name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix)) for name, prefix in data.items()}
+    first, second = prepare(tiny_config(data), run), prepare(tiny_config(moved), tmp_path / "other")
+    assert first.run.source_tokenizer.model == second.run.source_tokenizer.model
+    assert first.corpus.fingerprint == second.corpus.fingerprint
+
+
+def read_pairs(prefix):
+    return list(zip(read_lines(f"{prefix}.en"), read_lines(f"{prefix}.fr"), strict=True))
+
+
+# ------------------------------------------------------------------------------------------- vocabularies
+
+
+def characters_of(tokenizer: Tokenizer) -> set[str]:
+    pieces = (tokenizer.pieces([id])[0] for id in range(20, tokenizer.vocabulary_size))
+    return {character for piece in pieces if not piece.startswith("<0x") for character in piece}
+
+
+def test_a_joint_vocabulary_serves_both_languages(data, run):
+    prepared = prepare(tiny_config(data), run).run
+    assert prepared.source_tokenizer is prepared.target_tokenizer
+    assert {"è", "g"} <= characters_of(prepared.source_tokenizer)  # rivière, dog
+    assert (run / "tokenizer.model").is_file() and not (run / "source.model").exists()
+    assert prepared.source_tokenizer.vocabulary_size == 340
+
+
+def test_separate_vocabularies_know_one_language_each(data, run):
+    config = tiny_config(data, tokenizer={"joint": False, "vocabulary_size": 310}, model={"tied_embeddings": "target"})
+    prepared = prepare(config, run).run
+    source, target = characters_of(prepared.source_tokenizer), characters_of(prepared.target_tokenizer)
+    assert "è" not in source and "g" in source
+    assert "è" in target and "g" not in target
+    assert not (run / "tokenizer.model").exists()
+    opened = Run.open(run)
+    assert opened.source_tokenizer.fingerprint != opened.target_tokenizer.fingerprint
+    assert opened.source_tokenizer.model == prepared.source_tokenizer.model
+
+
+def test_the_tokenizer_learns_from_a_sample_of_each_language(data, monkeypatch):
+    seen = []
+
+    def train_tokenizer(lines, **options):
+        seen.append(lines)
+        assert len(lines) <= options["max_lines"]
+
+    monkeypatch.setattr(module, "train_tokenizer", train_tokenizer)
+    config = tiny_config(data, tokenizer={"max_lines": 7})
+    build_tokenizers(config, resolve_parallel(data["train"], "en", "fr"))
+    sides = [set(side) for side in zip(*read_pairs(data["train"]), strict=True)]
+    assert [sum(line in side for line in seen[0]) for side in sides] == [7, 7]
+
+
+def test_the_tokenizer_learns_from_normalised_text(data, run):
+    write_pairs(Path(data["train"]), [(f"ﬁne {source}", target) for source, target in toy_pairs(60)])
+    plain = prepare(tiny_config(data), run).run.source_tokenizer
+    nfkc = prepare(tiny_config({**data, "normalization": "nfkc"}), run.with_name("nfkc")).run.source_tokenizer
+    assert "ﬁ" in characters_of(plain) and "ﬁ" not in characters_of(nfkc)
+
+
+# ------------------------------------------------------------------------------------------------- refusals
+
+
+def refuses(config: Config, path: Path, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        prepare(config, path)
+
+
+@pytest.mark.parametrize("name, option", [("train", "--data PREFIX"), ("dev", "--dev PREFIX")])
+def test_a_config_without_text_says_which_key_and_option_to_set(name, option, data, run):
+    refuses(tiny_config({**data, name: None}), run, rf"set data\.{name} .* {option}")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+@pytest.mark.parametrize("suffix", ["en", "fr"])
+def test_a_missing_file_is_named(name, suffix, data, run):
+    file = Path(f"{data[name]}.{suffix}")
+    file.unlink()
+    refuses(tiny_config(data), run, f"did not find: {file}")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_unequal_line_counts_are_both_said(name, data, run):
+    with open(f"{data[name]}.en", "ab") as stream:
+        stream.write(b"one more\nand another\n")
+    count = {"train": 60, "dev": 5}[name]
+    refuses(tiny_config(data), run, rf"{count + 2} in .*{name}\.en, {count} in .*{name}\.fr")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_text_that_is_no_utf8_is_named_with_file_and_line(name, data, run):
+    file = Path(f"{data[name]}.fr")
+    lines = file.read_bytes().split(b"\n")
+    lines[2] = "rivière".encode("latin-1")
+    file.write_bytes(b"\n".join(lines))
+    refuses(tiny_config(data), run, rf"{name}\.fr, line 3: expected UTF-8")
+    assert not run.exists()
+
+
+def test_an_empty_dev_set_is_refused(data, run):
+    write_pairs(Path(data["dev"]), [])
+    refuses(tiny_config(data), run, "at least one line in the dev set")
+
+
+@pytest.mark.parametrize("pairs", [[], [("", ""), (" ", "\u202f")]], ids=["no lines", "blank lines"])
+def test_a_training_text_without_text_is_refused(pairs, data, run):
+    write_pairs(Path(data["train"]), pairs)
+    refuses(tiny_config(data), run, "a tokenizer needs text")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("size, message", [(5000, "at most"), (100, "at least")])
+def test_a_vocabulary_that_the_text_does_not_allow_is_refused_with_the_limit(size, message, data, run):
+    refuses(tiny_config(data, tokenizer={"vocabulary_size": size}), run, rf"{message} \d+")
+    assert not run.exists()
+
+
+def test_text_of_which_every_pair_is_dropped_leaves_no_run_behind(data, run):
+    refuses(tiny_config({**data, "max_tokens": 1}), run, "none; dropped {'longer than 1 tokens': 60}")
+    assert len(prepare(tiny_config({**data, "max_tokens": 50}), run).corpus) == 60
+
+
+def test_a_run_folder_that_cannot_be_made_is_named(data, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    refuses(tiny_config(data), tmp_path / "file", "cannot be made.*another run folder")
+    refuses(tiny_config(data), tmp_path / "file" / "run", "cannot be made.*another run folder")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_run_of_another_config_is_refused_key_by_key(data, run):
+    prepare(tiny_config(data), run)
+    other = tiny_config(data, model={"encoder": {"units": 9}}, training={"seed": 2, "epochs": 1})
+    with pytest.raises(UserError) as caught:
+        prepare(other, run)
+    lines = str(caught.value).split("\n")
+    assert lines[1:-1] == ["  model.encoder.units: 8 -> 9", "  training.seed: 1 -> 2"]
+    assert str(run) in lines[0] and "--run" in lines[-1]
+
+
+def test_a_run_may_be_decoded_otherwise_and_its_text_may_move(data, run, tmp_path):
+    prepare(tiny_config(data), run)
+    moved = {name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix)) for name, prefix in data.items()}
+    prepare(tiny_config(moved, decoding={"beam_size": 2}), run)
+
+
+def test_a_run_of_other_text_is_refused_before_it_is_encoded(data, run):
+    prepare(tiny_config(data), run)
+    with open(f"{data['train']}.en", "ab") as source, open(f"{data['train']}.fr", "ab") as target:
+        source.write(b"cat\n"), target.write(b"chat\n")
+    refuses(tiny_config(data), run, r"trained on other text than .*train\.en")
+    assert len(list((run / "corpus").iterdir())) == 1
+
+
+def test_a_run_that_lost_its_corpus_encodes_it_again(data, run):
+    first = prepare(tiny_config(data), run)
+    for file in (run / "corpus" / first.corpus.fingerprint).iterdir():
+        file.unlink()
+    assert len(prepare(tiny_config(data), run).corpus) == 60
+
+
+# ------------------------------------------------------------------------------------------------ the rest
+
+
+def test_auto_is_bfloat16_where_the_processor_multiplies_in_it(monkeypatch):
+    assert choose_precision("float32") == "float32"
+    assert choose_precision("bfloat16") == "bfloat16"
+    for flags, expected in [
+        ("flags : avx512f avx512_bf16 avx2", "bfloat16"), ("flags : amx_bf16", "bfloat16"),
+        ("flags : avx2 avx512f", "float32"), ("", "float32"),
+    ]:  # fmt: skip
+        monkeypatch.setattr(Path, "read_text", lambda self, flags=flags: flags)
+        assert choose_precision("auto") == expected
+
+
+def test_auto_is_float32_where_nothing_is_known(monkeypatch):
+    def missing(self):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert choose_precision("auto") == "float32"
+
+
+def test_prepare_loads_no_tensorflow(data, run):
+    recipe = run.with_name("recipe.yaml")
+    recipe.write_text(tiny_config(data).to_yaml())
+    program = (
+        "import sys; from pathlib import Path; from nmt.config import load_config; from nmt.prepare import prepare\n"
+        f"prepare(load_config({str(recipe)!r}), Path({str(run)!r}))\n"
+        "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    )
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert process.stdout == "set()\n", process.stderr
