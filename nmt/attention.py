@@ -95,9 +95,12 @@ def score_class(name: str) -> type[Score]:
         return SCORES[name]
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"no score '{name}': {error}. Use one of {', '.join(SCORES)}, or MODULE:CLASS.") from error
+    if not (isinstance(found, type) and issubclass(found, Score)):
+        raise UserError(f"expected '{name}' to be a subclass of nmt.attention.Score. Received: {found!r}.")
+    return found
 
 
 def attend(scores_BTS: Any, values_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:

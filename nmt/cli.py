@@ -66,10 +66,11 @@ def _train(options: argparse.Namespace) -> int:
     path = options.run or Path("runs") / Path(options.recipe).stem
 
     _import_tensorflow()
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
     from nmt.train import Interrupted, train
 
-    logging.getLogger().handlers = [_TqdmHandler()]
-    with _log_file(path):
+    with logging_redirect_tqdm():
         try:
             run = train(config, path)
         except Interrupted as stop:
@@ -298,34 +299,6 @@ def _bar(description: str, total: int | None = None, hidden: bool = False) -> An
 
     # disable=None: no bar where standard error is no terminal.
     return tqdm(desc=description, total=total, unit="line", leave=False, disable=True if hidden else None)
-
-
-class _TqdmHandler(logging.Handler):
-    """Log lines above a progress bar, without breaking it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _log_file(run: Path) -> Iterator[None]:
-    """Everything logged goes to train.log in the run folder, too, once the folder exists."""
-
-    class Handler(logging.FileHandler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if run.is_dir():
-                super().emit(record)
-
-    handler = Handler(run / "train.log", encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
-        handler.close()
 
 
 def _parser() -> argparse.ArgumentParser:

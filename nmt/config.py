@@ -30,6 +30,25 @@ def _known_score(name: str) -> str:
     raise ValueError(f"expected {', '.join(SCORES)} or MODULE:CLASS, received '{name}'" + _did_you_mean(name, SCORES))
 
 
+def expand_attention(values: Any) -> Any:
+    """A decoder section with `attention: bahdanau`, or `attention: update_first/dot`, as one with cell and score."""
+    if not isinstance(values, Mapping) or "attention" not in values:
+        return values
+    name = values["attention"]
+    cell, _, score = (name if isinstance(name, str) else "").partition("/")
+    if name in ATTENTIONS:
+        cell, score = ATTENTIONS[name]
+    elif not score:
+        raise ValueError(
+            f"expected one of {', '.join(ATTENTIONS)} or CELL/SCORE, received {name!r}"
+            + _did_you_mean(str(name), [*ATTENTIONS])
+        )
+    for key, value in (("cell", cell), ("score", score)):
+        if values.get(key, value) != value:
+            raise ValueError(f"attention '{name}' means {key} '{value}', received {key} '{values[key]}' beside it")
+    return {**{key: value for key, value in values.items() if key != "attention"}, "cell": cell, "score": score}
+
+
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -39,7 +58,7 @@ class ConfigError(UserError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -83,19 +102,7 @@ class DecoderConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _expand_attention(cls, values: Any) -> Any:
-        """`attention: bahdanau` or `attention: update_first/dot` stands for a cell and a score."""
-        if not isinstance(values, Mapping) or "attention" not in values:
-            return values
-        name = values["attention"]
-        cell, _, score = (name if isinstance(name, str) else "").partition("/")
-        if name in ATTENTIONS:
-            cell, score = ATTENTIONS[name]
-        elif not score:
-            raise ValueError(
-                f"expected one of {', '.join(ATTENTIONS)} or CELL/SCORE, received {name!r}"
-                + _did_you_mean(str(name), [*ATTENTIONS])
-            )
-        return {**{k: v for k, v in values.items() if k != "attention"}, "cell": cell, "score": score}
+        return expand_attention(values)
 
 
 class DropoutConfig(Section):
@@ -264,9 +271,16 @@ def _apply(values: dict[str, Any], override: str) -> None:
         inner = values.get(section)
         values[section] = dict(inner) if isinstance(inner, Mapping) else {}
         values = values[section]
+    if sections == ["model", "decoder"] and last in ("attention", "cell", "score"):
+        # An override replaces what the recipe says, in whichever of the two ways that was.
+        try:
+            expanded = {} if last == "attention" else expand_attention(values)
+        except ValueError:
+            expanded = values  # an alias that does not exist is reported with its place, by the schema
+        for key in ("attention", "cell", "score"):
+            values.pop(key, None)
+        values.update({key: expanded[key] for key in ("cell", "score") if key in expanded})
     values[last] = value
-    if last == "attention":  # the alias replaces what the recipe says
-        values.pop("cell", None), values.pop("score", None)
 
 
 def _explain(problem: Any, where: str) -> str:
@@ -277,11 +291,11 @@ def _explain(problem: Any, where: str) -> str:
         everywhere = {name.rpartition(".")[2]: name for name in _all_keys()}
         prefix = "".join(f"{key}." for key in keys[:-1])
         initials = [name for name in names if "".join(word[0] for word in name.split("_")) == keys[-1]]
+        if keys[-1] in everywhere:
+            return f"{where}: unknown key '{path}'. Did you mean '{everywhere[keys[-1]]}'?"
         best = initials or difflib.get_close_matches(keys[-1], names, n=1)
         if best:
             return f"{where}: unknown key '{path}'. Did you mean '{prefix}{best[0]}'?"
-        if keys[-1] in everywhere:
-            return f"{where}: unknown key '{path}'. Did you mean '{everywhere[keys[-1]]}'?"
         return f"{where}: unknown key '{path}'. Known here: {', '.join(names)}."
     if problem["type"] == "value_error":  # a rule of ours that spans several keys
         text = str(problem["ctx"]["error"])

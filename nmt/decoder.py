@@ -5,6 +5,7 @@ B batch  S source  T target  K hypotheses of a sentence  E embedding  H units  D
 
 import functools
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -63,7 +64,8 @@ class Decoder(keras.layers.Layer):
         ]
         gates = self.cells[0].num_gates * units
         self.feed_layer = Linear(fed_units, gates, use_bias=False, name=f"{name}_feed", **common) if fed_units else None
-        self.score = score_class(score)(units, memory_units, attention_units, name=f"{name}_{score}", **common)
+        score_name = re.sub(r"\W", "_", f"{name}_{score}")  # of MODULE:CLASS, too, a layer's name must be made
+        self.score = score_class(score)(units, memory_units, attention_units, name=score_name, **common)
         features = units + memory_units + (embedding_units if cell == "attend_first" else 0)
         self.readout_layer = Linear(features, readout_units, name=f"{name}_readout", **common)
         self.bridge_layers = [

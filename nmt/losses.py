@@ -48,12 +48,12 @@ def smoothed_cross_entropy(logits_BTV: Any, ids_BT: Any, label_smoothing: float)
             difference = tf.exp(logits_f32 - normalizer[..., None])  # p - q, but for the token itself
             if label_smoothing:
                 difference -= label_smoothing / tf.cast(tf.shape(logits)[-1], "float32")
-            difference = tf.cast(difference * upstream[..., None], logits.dtype)
+            difference *= upstream[..., None]
             b, t = tf.meshgrid(*map(tf.range, tf.unstack(tf.shape(ids_BT))), indexing="ij")
             places = tf.stack([b, t, tf.cast(ids_BT, b.dtype)], axis=-1)
-            return tf.tensor_scatter_nd_sub(
-                difference, places, tf.cast((1.0 - label_smoothing) * upstream, logits.dtype)
-            )
+            # Before the cast: in bfloat16 p of a token known well would round to 1, and its gradient to nothing.
+            difference = tf.tensor_scatter_nd_sub(difference, places, (1.0 - label_smoothing) * upstream)
+            return tf.cast(difference, logits.dtype)
 
         return (objective, normalizer - chosen), gradient
 

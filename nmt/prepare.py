@@ -53,8 +53,6 @@ def prepare(config: Config, path: Path) -> Prepared:
         corpus = _encode(files, config, tokenizers, path)
         facts = {"data": corpus.fingerprint, "precision": choose_precision(config.training.precision)}
         run = Run.create(path, config, *tokenizers, facts)
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped.items()) or "none"
-    logger.info("%s training pairs; dropped: %s; %s dev pairs", f"{len(corpus):,}", dropped, f"{len(dev):,}")
     return Prepared(run, corpus, dev)
 
 

@@ -67,10 +67,24 @@ def train(config: Config, path: Path) -> Run:
     prepared = prepare(config, path)
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    trainer = Trainer(prepared)
-    with _signals_noted() as noted:
-        trainer.run_to_end(noted)
+    with _log_file(prepared.run.path / "train.log"), _signals_noted() as noted:
+        corpus, pairs = prepared.corpus, len(prepared.corpus)
+        dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped.items()) or "none"
+        logger.info(f"{pairs:,} training pairs; dropped: {dropped}; {len(prepared.dev):,} dev pairs")
+        Trainer(prepared).run_to_end(noted)
     return prepared.run
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:

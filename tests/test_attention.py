@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.attention import SCORES, AdditiveScore, DotScore, GeneralScore, attend
+from nmt import config
+from nmt.attention import SCORES, AdditiveScore, DotScore, GeneralScore, attend, score_class
+from nmt.errors import UserError
 
 BATCH, SOURCE, TARGET, UNITS = 3, 6, 4, 5
 LENGTHS = [6, 4, 1]
@@ -173,3 +175,25 @@ def test_keys_are_projected_once_a_sentence(attention, tiny_model, monkeypatch):
     for _ in range(3):
         _, _, state = model.step(target[:, :1], state, memory)
     assert len(calls) == 2
+
+
+def test_the_config_knows_the_scores_that_there_are():
+    assert tuple(SCORES) == config.SCORES
+    assert {score for _, score in config.ATTENTIONS.values()} <= SCORES.keys()
+
+
+def test_a_score_is_found_by_its_name_or_by_where_its_class_is():
+    assert score_class("dot") is DotScore
+    assert score_class("nmt.attention:GeneralScore") is GeneralScore
+
+
+@pytest.mark.parametrize("name", ["aditive", "no.such.module:Score", "nmt.attention:NoScore", ":DotScore", "nmt:"])
+def test_a_score_that_is_nowhere_is_an_error(name):
+    with pytest.raises(UserError, match=r"no score .*Use one of additive, dot, general, or MODULE:CLASS"):
+        score_class(name)
+
+
+@pytest.mark.parametrize("name", ["math:pi", "nmt.errors:UserError"])
+def test_what_is_no_score_is_an_error(name):
+    with pytest.raises(UserError, match=r"to be a subclass of nmt\.attention\.Score"):
+        score_class(name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.attention import SCORES, DotScore
+from nmt.attention import SCORES, GeneralScore
 from nmt.recurrent import CELLS
 
 SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
@@ -163,7 +163,7 @@ def test_attending_once_after_the_recurrence_equals_attending_within_it(layer, n
     assert_close(fast, slow)
 
 
-class ShyScore(DotScore):
+class ShyScore(GeneralScore):
     """Avoids what has been looked at: carries the sum of past scores."""
 
     carries_state = True
@@ -178,10 +178,9 @@ class ShyScore(DotScore):
 
 @pytest.mark.parametrize("input_feeding", [True, False], ids=["feeding", "no feeding"])
 @pytest.mark.parametrize("cell", ["attend_first", "update_first"])
-def test_a_score_of_ones_own_may_carry_state(cell, input_feeding, tiny_model, monkeypatch):
-    plain = tiny_model(attention=f"{cell}/dot", input_feeding=input_feeding)
-    monkeypatch.setitem(SCORES, "dot", ShyScore)
-    model = tiny_model(attention=f"{cell}/dot", input_feeding=input_feeding)
+def test_a_score_of_ones_own_may_carry_state(cell, input_feeding, tiny_model):
+    plain = tiny_model(attention=f"{cell}/general", input_feeding=input_feeding)
+    model = tiny_model(attention=f"{cell}/{__name__}:ShyScore", input_feeding=input_feeding)
     memory, state = model.encode(SOURCE)
     outputs = model.decoder(TARGET, state, memory)
     assert_close(outputs, fold_step(model, TARGET, state, memory))

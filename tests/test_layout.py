@@ -11,14 +11,13 @@ FLOORS = {
     for floor, names in enumerate(
         [
             "errors seeds",
-            "config text attention recurrent losses search visualize",
-            "tokenizer encoder decoder",
-            "data model",
+            "config text recurrent losses search visualize",
+            "tokenizer attention encoder",
+            "decoder data",
+            "model",
             "run engine",
-            "export translator prepare",
-            "evaluate",
+            "translator prepare evaluate",
             "train",
-            "compare",
             "cli",
             "__main__",
         ]
@@ -59,10 +58,7 @@ def test_every_module_has_a_floor(module):
     assert module in FLOORS
 
 
-SAME_FLOOR = pytest.mark.xfail(strict=True, reason="attention imports recurrent, which stands on the same floor")
-
-
-@pytest.mark.parametrize("module", [pytest.param(m, marks=SAME_FLOOR) if m == "attention" else m for m in MODULES])
+@every_module
 def test_a_module_imports_lower_floors_only(module):
     higher = {name for name in imports_of_ours(module) if FLOORS[name] >= FLOORS[module]}
     assert not higher, f"{module} (floor {FLOORS[module]}) imports {', '.join(sorted(higher))}"

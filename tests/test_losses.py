@@ -121,6 +121,15 @@ def test_the_gradient_equals_that_of_automatic_differentiation(label_smoothing, 
     np.testing.assert_allclose(tf.cast(gradient, "float32"), tf.cast(expected, "float32"), rtol=0.0, atol=tolerance)
 
 
+def test_the_gradient_of_a_confident_token_survives_bfloat16():
+    logits = tf.constant([[[0.0, 7.0, 0.0]]], "bfloat16")  # p = 0.9982
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = masked_loss(logits, tf.constant([[1]])).objective
+    gradient = tf.cast(tape.gradient(loss, logits), "float32")
+    np.testing.assert_allclose(gradient, [[[0.00091, -0.00182, 0.00091]]], rtol=0.01)
+
+
 @SMOOTHING
 def test_the_gradient_by_hand_is_p_minus_q_times_what_comes_from_above(label_smoothing):
     logits, upstream = logits_of([[[0.5, 0.25, 0.25]]]), 3.0

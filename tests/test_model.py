@@ -1,5 +1,6 @@
 """The whole model: the laws of padding, of saving, of one recurrence and of learning."""
 
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,7 @@ VARIANTS = {
     "luong with all": {"attention": "luong", **EVERYTHING},
     "dot in bfloat16": {"attention": "update_first/dot", "dtype": "mixed_bfloat16", "bridge": "last"},
 }
+OWN_SCORE = {"attention": "update_first/nmt.attention:GeneralScore"}
 every_variant = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 
 
@@ -91,7 +93,7 @@ for path in folder.glob("*.keras"):
 
 def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(tmp_path, tiny_model):
     expected = set()
-    for name, options in VARIANTS.items():
+    for name, options in {**VARIANTS, "own score": OWN_SCORE}.items():
         model, stem = tiny_model(**options), name.replace(" ", "_")
         model.save(tmp_path / f"{stem}.keras")
         logits = numbers(model(SOURCE, TARGET))[0]
@@ -100,6 +102,12 @@ def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(tmp_path,
     process = subprocess.run([sys.executable, "-c", LOAD_IN_A_FRESH_PROCESS, tmp_path], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     assert set(process.stdout.splitlines()) == expected
+
+
+def test_names_of_layers_are_names_that_tensorflow_accepts_for_scopes(tiny_model):
+    # Only the names: what a refused scope leaves behind would spoil the tests that follow.
+    paths = [variable.path for variable in tiny_model(**OWN_SCORE).variables]
+    assert not [path for path in paths if not re.fullmatch(r"[A-Za-z0-9_.\\/>-]*", path)]
 
 
 @every_variant

@@ -121,7 +121,9 @@ def test_a_run_that_was_killed_goes_on_from_its_last_save(full, uninterrupted, t
     with monkeypatch.context() as patch:
         steps = iter(range(7))
         train_on = Trainer._train_on
-        patch.setattr(Trainer, "_train_on", lambda *args: train_on(*args) if next(steps, None) is not None else killed())
+        patch.setattr(
+            Trainer, "_train_on", lambda *args: train_on(*args) if next(steps, None) is not None else killed()
+        )
         with pytest.raises(MemoryError):
             train(full, tmp_path / "run")
     assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 5

@@ -22,7 +22,17 @@ from nmt.text import is_blank
 from nmt.translator import Translator
 
 LINES = [source for source, _ in toy_pairs(12, seed=5)]
-STRANGE = ["Ça va ? déjà", "x", "cat  dog", " cat.", "\u2028cat\x85dog", "\x00\x07", "日本語のテキスト", "🙂🙂", "▁ ｟3｠"]
+STRANGE = [
+    "Ça va ? déjà",
+    "x",
+    "cat  dog",
+    " cat.",
+    "\u2028cat\x85dog",
+    "\x00\x07",
+    "日本語のテキスト",
+    "🙂🙂",
+    "▁ ｟3｠",
+]
 
 
 @pytest.fixture
