@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import nmt
 from nmt.errors import UserError
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of the machine and not of ours: no space, no permission, no such folder
+        _say(f"nmt: error: {error}")
+        return 1
     except KeyboardInterrupt:
         _say("nmt: interrupted")
         return 130
@@ -81,7 +84,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _translate(options: argparse.Namespace) -> int:
-    from nmt.text import atomic_write, decode_lines, read_lines
+    from nmt.text import decode_lines, read_lines, write_lines
 
     source = read_lines(options.input) if options.input else None
     first = list(islice(source, 1)) if source else []  # a missing file is reported before the model loads
@@ -90,10 +93,14 @@ def _translate(options: argparse.Namespace) -> int:
         return _prompt(translator, options)
     if source is None:
         source = decode_lines(sys.stdin.buffer, "standard input")
-    with contextlib.ExitStack() as stack:
-        stream: Any = stack.enter_context(atomic_write(options.output)) if options.output else sys.stdout.buffer
-        bar = stack.enter_context(_bar("translating", hidden=not options.output))
-        _write_translations(stream, _in_windows(translator, [*first], source, options, bar), options.n_best)
+    with _bar("translating", hidden=not options.output) as bar:
+        lines = _formatted(_in_windows(translator, [*first], source, options, bar), options.n_best)
+        if options.output:
+            write_lines(options.output, lines)
+        else:
+            for line in lines:
+                sys.stdout.buffer.write(line.encode() + b"\n")
+            sys.stdout.buffer.flush()
     return 0
 
 
@@ -106,14 +113,13 @@ def _in_windows(
         window = list(islice(lines, LINES_AT_ONCE))
 
 
-def _write_translations(stream: BinaryIO, translations: "Iterable[Translation]", n_best: int) -> None:
+def _formatted(translations: "Iterable[Translation]", n_best: int) -> Iterator[str]:
     for index, translation in enumerate(translations):
         if n_best == 1:
-            stream.write(translation.text.encode() + b"\n")
+            yield translation.text
         else:
             for candidate in translation.candidates:
-                stream.write(f"{index} ||| {candidate.text} ||| {candidate.score:.4f}\n".encode())
-    stream.flush()
+                yield f"{index} ||| {candidate.text} ||| {candidate.score:.4f}"
 
 
 def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
@@ -131,6 +137,9 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
         except (EOFError, KeyboardInterrupt):
             _say("")
             return 0
+        except UnicodeDecodeError as error:
+            _say(f"expected UTF-8. Received: {error.object!r}.")
+            continue
         if line in (":quit", ":q"):
             return 0
         if line == ":look":
@@ -161,6 +170,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             )
     if not sources:
         raise UserError(f"expected at least one line. Received: none in {options.source}.")
+    saved = options.save_hypotheses
+    if saved and not saved.parent.is_dir():  # said now, and not after the translation
+        raise UserError(f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it first.")
     if options.group_references:
         if len(references) > 1:
             raise UserError(f"--group-references takes one --reference. Received: {len(references)}.")
@@ -171,8 +183,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         translations = translator.translate(sources, **_search_options(options), progress=bar.update)
     seconds = time.perf_counter() - start
     hypotheses = [translation.text for translation in translations]
-    if options.save_hypotheses:
-        write_lines(options.save_hypotheses, hypotheses)
+    if saved:
+        write_lines(saved, hypotheses)
     scores, typography = corpus_scores(hypotheses, references), typography_agreement(hypotheses, references)
     _say(f"{len(sources):,} lines in {seconds:.1f} s, the first step's compilation included")
     if options.json:
@@ -204,16 +216,17 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _tokenizer_train(options: argparse.Namespace) -> int:
-    from nmt.config import TokenizerConfig
+    from nmt.config import parse_config
     from nmt.text import read_lines
     from nmt.tokenizer import train_tokenizer
 
-    defaults = TokenizerConfig()
+    given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}
+    given["byte_fallback"] = not options.no_byte_fallback
+    config = parse_config({"tokenizer": given}, "the command line").tokenizer
     tokenizer = train_tokenizer(
         (line for path in options.input for line in read_lines(path)),
-        algorithm=options.algorithm, vocabulary_size=options.vocabulary_size,
-        byte_fallback=not options.no_byte_fallback,
-        character_coverage=defaults.character_coverage, max_lines=defaults.max_lines,
+        algorithm=config.algorithm, vocabulary_size=config.vocabulary_size, byte_fallback=config.byte_fallback,
+        character_coverage=config.character_coverage, max_lines=config.max_lines,
     )  # fmt: skip
     tokenizer.save(options.model)
     _say(f"{options.model}: {tokenizer.vocabulary_size} pieces")

@@ -114,7 +114,7 @@ def _check_same(config: Config, run: Run) -> None:
 
 
 def _encode(files: ParallelFiles, config: Config, tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> Corpus:
-    with tqdm(desc="encoding", unit="pair", leave=False, dynamic_ncols=True) as bar:
+    with tqdm(desc="encoding", unit="pair", leave=False, disable=None, dynamic_ncols=True) as bar:
 
         def counted(pairs: Iterable[Any]) -> Iterator[Any]:
             for pair in pairs:

@@ -1,7 +1,12 @@
-"""The loop: the schedule by hand, resuming by law, and what a run leaves behind."""
+"""The loop: the schedule by hand, resuming by law, and what a run leaves behind.
+
+Compiling a step takes seconds at eight units, too. So only numbers are tested on real steps; when something happens is
+tested on `instant` ones, which learn nothing.
+"""
 
 import contextlib
 import csv
+import errno
 import json
 import logging
 import math
@@ -12,10 +17,11 @@ import sys
 import threading
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fixtures_run import tiny_config, toy_data, trained_run
+from fixtures_run import tiny_config, toy_data, trained_run, write_pairs
 
 from nmt import train as module
 from nmt.config import TrainingConfig
@@ -23,16 +29,17 @@ from nmt.errors import UserError
 from nmt.evaluate import bleu
 from nmt.prepare import prepare
 from nmt.run import Run, load_arrays
-from nmt.train import Interrupted, Trainer, learning_rate, train
-from nmt.translator import Translator
+from nmt.train import OPTIMIZERS, Interrupted, Trainer, learning_rate, train
+from nmt.translator import Candidate, Translation, Translator
 
-# 48 pairs are 3 batches an epoch: 12 steps. All that has a state: LSTM cells, dropout everywhere, averages.
-MODEL = {
+# 48 pairs are 3 batches an epoch: 12 steps in all, and evaluations after 5, 10 and 12.
+TRAINING = {"epochs": 4, "evaluate_every": 5}
+# All that has a state: LSTM cells, dropout everywhere, averages, an optimizer with moments.
+STATEFUL = {
     "layer": "lstm",
     "decoder": {"attention": "luong", "input_feeding": True, "num_layers": 2},
     "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], 0.1),
 }
-TRAINING = {"epochs": 4, "evaluate_every": 5}
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +56,46 @@ def small(data):
 
 
 @pytest.fixture(scope="module")
-def full(data):
-    return tiny_config(data, model=MODEL, training=TRAINING)
+def stateful(small):
+    return small(STATEFUL)
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(full, tmp_path_factory):
-    return train(full, tmp_path_factory.mktemp("runs") / "uninterrupted").path
+def uninterrupted(stateful, tmp_path_factory):
+    return train(stateful, tmp_path_factory.mktemp("runs") / "uninterrupted").path
+
+
+@pytest.fixture
+def instant(monkeypatch):
+    """Steps and evaluations that compute nothing; `instant(scores)` says what the evaluations find."""
+    monkeypatch.setattr(Trainer, "_compile", lambda self: lambda source, target, decay: (2.0, 1.0, 1.0, 2.0))
+    monkeypatch.setattr(Trainer, "_dev_loss", lambda self: 1.5)
+
+    def translate(self, lines, **_):
+        return [Translation(line, (Candidate(line, 0.0, 0.0, False),)) for line in lines]
+
+    monkeypatch.setattr(Translator, "translate", translate)
+
+    def instant(scores):
+        scores = iter(scores)
+        monkeypatch.setattr(module, "bleu", lambda *_: next(scores))
+
+    return instant
+
+
+@pytest.fixture
+def before_each_step(monkeypatch):
+    """before_each_step(f) calls f(trainer, source, target) before each step."""
+    train_on = Trainer._train_on
+
+    def before_each_step(function):
+        def both(self, source, target, bar):
+            function(self, source, target)
+            train_on(self, source, target, bar)
+
+        monkeypatch.setattr(Trainer, "_train_on", both)
+
+    return before_each_step
 
 
 class After(list):
@@ -67,20 +107,32 @@ class After(list):
 
     def __bool__(self):
         self.steps -= 1
-        return self.steps < 0
+        return self.steps <= 0
 
 
 def interrupt(monkeypatch, config, path, steps):
     """Trains a run for so many steps and stops it as Ctrl-C would."""
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_signals_noted", lambda: contextlib.nullcontext(After(steps - 1)))
+        patch.setattr(module, "_signals_noted", lambda: contextlib.nullcontext(After(steps)))
         with pytest.raises(Interrupted, match="SIGINT"):
             train(config, path)
 
 
 def history(run):
     with open(run / "history.csv", newline="", encoding="utf-8") as stream:
-        return [{key: value for key, value in row.items() if key != "minutes"} for row in csv.DictReader(stream)]
+        return list(csv.DictReader(stream))
+
+
+def steps_of(run):
+    return [int(row["step"]) for row in history(run)]
+
+
+def without_times(values):
+    if isinstance(values, list):
+        return [without_times(value) for value in values]
+    if isinstance(values, dict):
+        return {key: without_times(value) for key, value in values.items() if key not in ("minutes", "seconds")}
+    return values
 
 
 def assert_same_run(ours, expected):
@@ -91,69 +143,38 @@ def assert_same_run(ours, expected):
         assert arrays.keys() == expected_arrays.keys()
         for key, array in arrays.items():
             np.testing.assert_array_equal(array, expected_arrays[key], err_msg=f"{name} {key}", strict=True)
-        times = ("seconds", "minutes", "history")
-        assert {k: v for k, v in facts.items() if k not in times} == {
-            k: v for k, v in expected_facts.items() if k not in times
-        }
-    assert history(ours) == history(expected)
+        assert without_times(facts) == without_times(expected_facts)
+    assert without_times(history(ours)) == without_times(history(expected))
 
 
 # ------------------------------------------------------------------------------------------- law 7: as if nothing were
 
 
-@pytest.mark.parametrize("stops", [(7,), (1, 2, 6)], ids=str)
-def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(stops, full, uninterrupted, tmp_path, monkeypatch):
-    done = 0
-    for stop in stops:
-        interrupt(monkeypatch, full, tmp_path / "run", stop)
-        done += stop
-        assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == done
-    train(full, tmp_path / "run")
+def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch):
+    interrupt(monkeypatch, stateful, tmp_path / "run", 2)
+    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 2
+    interrupt(monkeypatch, stateful, tmp_path / "run", 4)  # at the end of the second epoch, after an evaluation
+    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 6
+    train(stateful, tmp_path / "run")
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_save(full, uninterrupted, tmp_path, monkeypatch):
-    """The steps since the last save are lost, and done again alike. Step 5 was saved, with its evaluation."""
+def test_a_run_that_was_killed_while_it_saved_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch):
+    """best.npz of step 10 is written, last.npz is that of step 5: all since then is done again, and alike."""
 
-    def killed(*_):
-        raise MemoryError
+    def save_or_die(self):
+        if self.progress.step == 10:
+            raise MemoryError
+        save(self)
 
+    save = Trainer.save
     with monkeypatch.context() as patch:
-        steps = iter(range(7))
-        train_on = Trainer._train_on
-        patch.setattr(
-            Trainer, "_train_on", lambda *args: train_on(*args) if next(steps, None) is not None else killed()
-        )
+        patch.setattr(Trainer, "save", save_or_die)
         with pytest.raises(MemoryError):
-            train(full, tmp_path / "run")
+            train(stateful, tmp_path / "run")
     assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 5
-    train(full, tmp_path / "run")
+    train(stateful, tmp_path / "run")
     assert_same_run(tmp_path / "run", uninterrupted)
-
-
-def test_a_run_that_was_killed_between_its_two_files_repeats_the_evaluation(full, uninterrupted, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        save = Trainer.save
-        patch.setattr(Trainer, "save", lambda self: save(self) if self.progress.step < 10 else 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            train(full, tmp_path / "run")
-    train(full, tmp_path / "run")
-    assert_same_run(tmp_path / "run", uninterrupted)
-
-
-def test_the_same_seed_gives_the_same_run_and_another_seed_another(small, tmp_path):
-    first, second, other = (
-        train(small(max_steps=4, seed=seed), tmp_path / name).path for seed, name in ((1, "a"), (1, "b"), (2, "c"))
-    )
-    assert_same_run(first, second)
-    different = history(first)[0]["train_loss"], history(other)[0]["train_loss"]
-    assert different[0] != different[1]
-
-
-def test_training_again_what_is_trained_changes_nothing(full, uninterrupted):
-    before = {file.name: file.read_bytes() for file in uninterrupted.iterdir() if file.is_file()}
-    train(full, uninterrupted)
-    assert {file.name: file.read_bytes() for file in uninterrupted.iterdir() if file.is_file()} == before
 
 
 def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted):
@@ -164,7 +185,34 @@ def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted
     assert facts["step"] == 12
 
 
-def test_a_checkpoint_of_another_model_is_refused(small, tmp_path):
+def test_training_again_what_is_trained_changes_nothing_but_the_log(stateful, uninterrupted, instant):
+    def contents():
+        return {file.name: file.read_bytes() for file in uninterrupted.iterdir() if file.suffix in (".npz", ".csv")}
+
+    before = contents()
+    train(stateful, uninterrupted)
+    assert contents() == before
+
+
+@pytest.mark.parametrize("stops", [(1, 2, 3), (3, 3), (5, 6)], ids=str)
+def test_every_pair_is_seen_once_an_epoch_wherever_training_stopped(
+    stops, small, tmp_path, monkeypatch, instant, before_each_step
+):
+    seen = []
+    before_each_step(lambda trainer, source, target: seen.append(source.numpy()))
+    expected = train(small(), tmp_path / "expected").path
+    expected_batches, seen = seen, []
+    before_each_step(lambda trainer, source, target: seen.append(source.numpy()))
+    for steps in stops:
+        interrupt(monkeypatch, small(), tmp_path / "run", steps)
+    train(small(), tmp_path / "run")
+    assert len(seen) == 12
+    for ours, theirs in zip(seen, expected_batches, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert without_times(history(tmp_path / "run")) == without_times(history(expected))
+
+
+def test_a_checkpoint_of_another_model_is_refused(small, tmp_path, instant):
     run = train(small(max_steps=1), tmp_path / "run").path
     other = train(small({"encoder": {"units": 5}}, max_steps=1), tmp_path / "other").path
     (run / "last.npz").write_bytes((other / "last.npz").read_bytes())
@@ -172,31 +220,34 @@ def test_a_checkpoint_of_another_model_is_refused(small, tmp_path):
         train(small(max_steps=1), run)
 
 
-def test_a_damaged_checkpoint_is_reported(small, tmp_path):
+def test_a_damaged_checkpoint_is_reported(small, tmp_path, instant):
     run = train(small(max_steps=1), tmp_path / "run").path
     (run / "last.npz").write_bytes((run / "last.npz").read_bytes()[:-100])
     with pytest.raises(UserError, match=r"last\.npz is damaged"):
         train(small(max_steps=1), run)
 
 
+def test_long_training_is_saved_between_evaluations(small, tmp_path, monkeypatch, instant):
+    saved, save = [], Trainer.save
+    monkeypatch.setattr(Trainer, "save", lambda self: (saved.append(self.progress.step), save(self)))
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 0.0)
+    train(small(), tmp_path / "run")
+    assert set(saved) == set(range(1, 13))
+
+
 # ------------------------------------------------------------------------------------------------------ signals
 
 
-def wait_for(condition, process, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
-    config = small({"encoder": {"units": 9}}, epochs=30, evaluate_every=15)
+    config = small(epochs=30, evaluate_every=15)
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
     recipe.write_text(config.to_yaml())
     command = [sys.executable, "-m", "nmt", "train", str(recipe), "--run", str(run)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        wait_for((run / "last.npz").is_file, process)  # its first evaluation
+        deadline = time.monotonic() + 120
+        while not (run / "last.npz").is_file():  # its first evaluation
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM, err
@@ -210,15 +261,16 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     assert process.stdout == ""
     assert f"resumed at step {stopped_at} of 90" in process.stderr
     log = (run / "train.log").read_text("utf-8")
-    assert f"resumed at step {stopped_at} of 90" in log and "dev BLEU" in log and "SIGTERM" in log
+    for part in ("48 training pairs; dropped: none; 3 dev pairs", "resumed at step", "dev BLEU", "reference  "):
+        assert part in log, part
     assert_same_run(run, train(config, tmp_path / "in this process").path)
 
 
 def test_a_second_signal_stops_at_once():
     with pytest.raises(KeyboardInterrupt), module._signals_noted() as noted:
         os.kill(os.getpid(), signal.SIGINT)
-        wait = time.monotonic() + 5
-        while not noted and time.monotonic() < wait:
+        deadline = time.monotonic() + 5
+        while not noted and time.monotonic() < deadline:
             time.sleep(0.001)
         assert noted == [signal.SIGINT]
         os.kill(os.getpid(), signal.SIGTERM)
@@ -233,19 +285,16 @@ def test_signal_handlers_are_given_back():
 
 
 def test_signals_are_left_alone_outside_the_main_thread():
-    failures = []
+    results = []
 
     def use():
-        try:
-            with module._signals_noted() as noted:
-                assert noted == []
-        except BaseException as error:
-            failures.append(error)
+        with module._signals_noted() as noted:
+            results.append(noted)
 
     thread = threading.Thread(target=use)
     thread.start()
     thread.join()
-    assert not failures
+    assert results == [[]]
 
 
 # ------------------------------------------------------------------------------------------------------ schedule
@@ -265,10 +314,10 @@ def test_a_constant_rate_stays():
     assert rates("constant", [4, 11, 100]) == [0.8, 0.8, 0.8]
 
 
-def test_the_cosine_goes_to_zero_at_the_last_step():
+def test_the_cosine_goes_to_zero_at_the_end():
     quarter = 0.4 * (1 + math.cos(math.pi / 4))
     assert rates("cosine", [4, 6, 8, 10, 12, 20]) == pytest.approx([0.8, quarter, 0.4, 0.8 - quarter, 0, 0])
-    assert rates("cosine", [11])[0] > 0
+    assert rates("cosine", [11])[0] > 0  # the last step still moves
 
 
 def test_the_inverse_square_root_goes_on_from_the_warm_up():
@@ -280,128 +329,142 @@ def test_without_a_warm_up_the_first_step_has_the_whole_rate():
     assert rates("constant", [0], warmup=0) == rates("cosine", [0], warmup=0) == [0.8]
 
 
-def test_a_warm_up_ends_with_the_training():
+def test_a_warm_up_is_no_longer_than_the_training():
     assert rates("cosine", range(3), warmup=100, total=2) == pytest.approx([0.4, 0.8, 0.8])
 
 
-def test_the_optimizer_takes_the_rate_of_each_step(small, tmp_path, monkeypatch):
+def test_the_optimizer_takes_the_rate_of_each_step(small, tmp_path, instant, monkeypatch):
     taken = []
-    train_on = Trainer._train_on
 
-    def noting(self, *arguments):
-        train_on(self, *arguments)
-        taken.append(float(self.optimizer.learning_rate))
+    def compile_step(self):
+        return lambda *_: (taken.append(float(self.optimizer.learning_rate)), 2.0, 1.0, 1.0, 2.0)[1:]
 
-    monkeypatch.setattr(Trainer, "_train_on", noting)
+    monkeypatch.setattr(Trainer, "_compile", compile_step)
     config = small(max_steps=6, warmup_steps=2)
     run = train(config, tmp_path / "run").path
     assert taken == pytest.approx([learning_rate(config.training, step, 6) for step in range(6)])
     assert [float(row["learning_rate"]) for row in history(run)] == pytest.approx([taken[4], taken[5]])
 
 
-# ---------------------------------------------------------------------------------------------- what is evaluated
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_moves_weights_and_shows_its_state(name):
+    variable = keras.Variable([1.0, -2.0])
+    optimizer = OPTIMIZERS[name](0.1)
+    optimizer.build([variable])
+    count = len(optimizer.variables)
+    optimizer.learning_rate = 0.05
+    optimizer.apply([tf.constant([1.0, -1.0])], [variable])
+    assert variable.numpy()[0] < 1.0 and variable.numpy()[1] > -2.0
+    assert len(optimizer.variables) == count >= 2  # the iterations, the rate, and what it carries
+
+
+# ------------------------------------------------------------------------------------------- when things happen
 
 
 @pytest.mark.parametrize("steps, every, expected", [(None, None, [3, 6, 9, 12]), (7, 2, [2, 4, 6, 7]), (2, None, [2])])
-def test_evaluations_come_when_they_are_due_and_at_the_end(steps, every, expected, small, tmp_path):
-    run = train(small(max_steps=steps, evaluate_every=every, epochs=4), tmp_path / "run").path
-    assert [int(row["step"]) for row in history(run)] == expected
+def test_evaluations_come_when_they_are_due_and_at_the_end(steps, every, expected, small, tmp_path, instant):
+    run = train(small(max_steps=steps, evaluate_every=every), tmp_path / "run").path
+    assert steps_of(run) == expected
+    assert [int(row["epoch"]) for row in history(run)] == [math.ceil(step / 3) for step in expected]
 
 
-def test_the_best_weights_are_those_of_the_best_evaluation(small, tmp_path, monkeypatch):
-    scores = iter([10.0, 30.0, 30.0, 20.0])
-    kept, evaluate = [], Trainer.evaluate
-
-    def noting(self):
-        evaluate(self)
-        kept.append([variable.numpy() for variable in self.averaged.trainable_variables])
-
-    monkeypatch.setattr(module, "bleu", lambda *_: next(scores))
-    monkeypatch.setattr(Trainer, "evaluate", noting)
+def test_the_best_weights_are_those_of_the_best_evaluation(small, tmp_path, instant, before_each_step):
+    instant([10.0, 30.0, 30.0, 20.0])
+    before_each_step(
+        lambda trainer, *_: trainer.averaged.trainable_variables[0].assign_add(
+            tf.ones_like(trainer.averaged.trainable_variables[0])
+        )
+    )
     run = train(small(evaluate_every=None), tmp_path / "run").path
     arrays, facts = load_arrays(run / "best.npz")
     assert facts["step"] == 6 and facts["dev_bleu"] == 30.0
-    for ours, expected in zip(arrays.values(), kept[1], strict=True):
-        np.testing.assert_array_equal(ours, expected)
-    assert load_arrays(run / "last.npz")[1]["best_bleu"] == 30.0
+    start = Run.open(run).build_model().trainable_variables[0]
+    np.testing.assert_allclose(arrays[start.path], start.numpy() + 6.0, atol=1e-5)
+    facts = load_arrays(run / "last.npz")[1]
+    assert facts["best_bleu"] == 30.0 and facts["evaluations_since_best"] == 2
 
 
-def test_training_stops_when_it_has_run_out_of_patience(small, tmp_path, monkeypatch):
-    scores = iter([10.0, 30.0, 29.0, 30.0, 99.0])
-    monkeypatch.setattr(module, "bleu", lambda *_: next(scores))
+def test_training_stops_when_it_has_run_out_of_patience(small, tmp_path, instant):
+    instant([10.0, 30.0, 29.0, 30.0])
     config = small(epochs=9, evaluate_every=None, patience=2)
     run = train(config, tmp_path / "run").path
     assert [float(row["dev_bleu"]) for row in history(run)] == [10.0, 30.0, 29.0, 30.0]
-    assert train(config, run.parent / "run").path == run  # resumed, it stays stopped
-    assert len(history(run)) == 4
+    train(config, run)  # asked again, it stays stopped
+    assert steps_of(run) == [3, 6, 9, 12]
 
 
-def trainer_after(config, path, steps, monkeypatch):
-    trainers = []
-    start = Trainer.__init__
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "__init__", lambda self, prepared: (start(self, prepared), trainers.append(self))[0])
-        train(config.model_copy(update={"training": config.training.model_copy(update={"max_steps": steps})}), path)
-    return trainers[0]
+def test_a_score_of_zero_is_kept_too(small, tmp_path, instant):
+    instant([0.0])
+    run = train(small(max_steps=1), tmp_path / "run").path
+    assert load_arrays(run / "best.npz")[1]["dev_bleu"] == 0.0
 
 
-def test_without_averaging_the_trained_weights_themselves_are_evaluated(small, tmp_path, monkeypatch):
-    trainer = trainer_after(small(average_decay=0.0), tmp_path / "run", 3, monkeypatch)
-    for average, variable in zip(trainer.averaged.trainable_variables, trainer.model.trainable_variables, strict=True):
-        np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-7)
+@pytest.mark.parametrize("batch_size", [60, 150])
+def test_batches_may_be_counted_in_target_tokens(batch_size, small, tmp_path, instant, before_each_step):
+    shapes = []
+    before_each_step(lambda trainer, source, target: shapes.append(target.shape))
+    config = small(batch_unit="target_tokens", batch_size=batch_size, epochs=2, evaluate_every=None)
+    run = train(config, tmp_path / "run").path
+    assert max(sentences * (length - 1) for sentences, length in shapes) <= batch_size
+    assert len({sentences for sentences, _ in shapes}) > 1
+    assert load_arrays(run / "last.npz")[1]["step"] == len(shapes) == steps_of(run)[-1]
 
 
-def test_the_average_is_that_of_the_formula(small, tmp_path, monkeypatch):
+@pytest.mark.xfail(strict=True, reason="the last step is counted as if all epochs had as many batches as the first")
+def test_every_epoch_is_whole_however_batches_are_counted(small, tmp_path, instant, before_each_step, monkeypatch):
+    monkeypatch.setattr("nmt.data.BATCHES_AT_ONCE", 2)  # so that epochs differ in their number of batches
+    seen = []
+    before_each_step(lambda trainer, source, target: seen.extend(source.numpy().tolist()))
+    config = small(batch_unit="target_tokens", batch_size=60, epochs=5, evaluate_every=None)
+    corpus = prepare(config, tmp_path / "run").corpus
+    train(config, tmp_path / "run")
+    assert len(seen) == 5 * len(corpus)
+
+
+# -------------------------------------------------------------------------------------------- what is computed
+
+
+@pytest.fixture(scope="module")
+def observed(small, tmp_path_factory):
+    """A trainer after 7 steps, and what it did: the weights before and after each, and the sums of each."""
+    trainer = Trainer(prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"))
+    weights, sums = [trainer.model.trainable_variables[1].numpy()], []
+
+    def noting(*arguments):
+        sums.append(step(*arguments))
+        weights.append(trainer.model.trainable_variables[1].numpy())
+        return sums[-1]
+
+    step, trainer._step = trainer._step, noting
+    trainer.run_to_end()
+    trainer._step = step
+    return trainer, weights, np.array(sums, np.float64)
+
+
+def test_the_average_is_that_of_the_formula(observed):
     """average <- average + (1 - decay) (weights - average), where decay = min(0.5, (1 + step) / (10 + step))."""
-    weights = []
-    train_on = Trainer._train_on
-
-    def noting(self, *arguments):
-        if not weights:
-            weights.append(self.model.trainable_variables[1].numpy())
-        train_on(self, *arguments)
-        weights.append(self.model.trainable_variables[1].numpy())
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_on", noting)
-        trainer = trainer_after(small(average_decay=0.5), tmp_path / "run", 12, monkeypatch)
+    trainer, weights, _ = observed
     average = weights[0].astype(np.float64)
     for step, new in enumerate(weights[1:]):
         average += (1 - min(0.5, (1 + step) / (10 + step))) * (new - average)
-    assert trainer.model.trainable_variables[1].path == trainer.averaged.trainable_variables[1].path
-    np.testing.assert_allclose(trainer.averaged.trainable_variables[1].numpy(), average, atol=1e-6)
+    ours, theirs = (model.trainable_variables[1] for model in (trainer.averaged, trainer.model))
+    assert ours.path == theirs.path
+    np.testing.assert_allclose(ours.numpy(), average, atol=1e-6)
+    assert not np.allclose(ours.numpy(), theirs.numpy(), atol=1e-4)
 
 
-def test_the_reported_score_is_that_of_the_run_that_is_kept():
-    """The last link: history, best.npz, a fresh translator and sacreBLEU say the same number."""
-    run = Run.open(trained_run())
-    dev = prepare(run.config, run.path).dev
-    sources, references = zip(*dev, strict=True)
-    hypotheses = [translation.text for translation in Translator.load(run).translate(sources, beam_size=1)]
-    best = max(float(row["dev_bleu"]) for row in history(run.path))
-    assert bleu(hypotheses, [references]) == pytest.approx(best, abs=0.005)
+def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observed):
+    trainer, _, sums = observed
+    for row, part in zip(trainer.progress.history, (sums[:5], sums[5:]), strict=True):
+        objective, cross_entropy, correct, tokens = part.sum(axis=0)[:4]
+        assert row["train_objective"] == pytest.approx(objective / tokens, abs=1e-4)
+        assert row["train_loss"] == pytest.approx(cross_entropy / tokens, abs=1e-4)
+        assert row["train_accuracy"] == pytest.approx(correct / tokens, abs=1e-4)
+    assert trainer.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
 
 
-def test_the_losses_are_means_over_tokens_since_the_last_evaluation(small, tmp_path, monkeypatch):
-    sums = []
-    train_on = Trainer._train_on
-
-    def noting(self, *arguments):
-        before = self._sums.copy()
-        train_on(self, *arguments)
-        sums.append(self._sums - before)
-
-    monkeypatch.setattr(Trainer, "_train_on", noting)
-    rows = history(train(small(max_steps=5, evaluate_every=3), tmp_path / "run").path)
-    for row, part in zip(rows, (sums[:3], sums[3:]), strict=True):
-        objective, cross_entropy, correct, tokens = np.sum(part, axis=0)
-        assert float(row["train_objective"]) == pytest.approx(objective / tokens, abs=1e-4)
-        assert float(row["train_loss"]) == pytest.approx(cross_entropy / tokens, abs=1e-4)
-        assert float(row["train_accuracy"]) == pytest.approx(correct / tokens, abs=1e-4)
-
-
-def test_the_dev_loss_is_the_mean_log_probability_of_a_reference_s_token(small, data, tmp_path, monkeypatch):
-    trainer = trainer_after(small(), tmp_path / "run", 2, monkeypatch)
+def test_the_dev_loss_is_the_mean_over_the_references_tokens(observed):
+    trainer, *_ = observed
     tokenizers = trainer.run.source_tokenizer, trainer.run.target_tokenizer
     losses = []
     for pair in trainer.dev:
@@ -412,76 +475,21 @@ def test_the_dev_loss_is_the_mean_log_probability_of_a_reference_s_token(small, 
     assert trainer.progress.history[-1]["dev_loss"] == pytest.approx(np.mean(losses), abs=1e-4)
 
 
-def test_the_dev_loss_is_that_of_normalised_text(data, tmp_path, monkeypatch):
-    from fixtures_run import write_pairs
-
-    pairs = [("ｃａｔ ｄｏｇ.", "ｃｈａｔ chien."), ("house.", "maison.")]
-    plain = [("cat dog.", "chat chien."), ("house.", "maison.")]
-    losses = []
-    for name, dev in (("wide", pairs), ("plain", plain)):
-        texts = {**data, "dev": write_pairs(tmp_path / name, dev), "normalization": "nfkc"}
-        trainer = trainer_after(tiny_config(texts), tmp_path / f"run {name}", 2, monkeypatch)
-        losses.append(trainer.progress.history[-1]["dev_loss"])
-    assert losses[0] == losses[1]
+def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
+    trainer, *_ = observed
+    source, target = next(iter(trainer._dataset(trainer._plan(0))))
+    trainer._step(source, target, tf.constant(0.0))  # the decay of `average_decay: 0`, at any step
+    for average, variable in zip(trainer.averaged.trainable_variables, trainer.model.trainable_variables, strict=True):
+        np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-6)
 
 
-# ------------------------------------------------------------------------------------------------ what is left behind
-
-
-def test_a_run_leaves_history_curve_samples_and_weights(full, data, tmp_path, caplog):
-    with caplog.at_level(logging.INFO, logger="nmt"):
-        run = train(full, tmp_path / "run").path
-    assert {file.name for file in run.iterdir()} == {
-        "config.yaml", "run.json", "tokenizer.model", "corpus", "last.npz", "best.npz", "history.csv", "curve.png",
-    }  # fmt: skip
-    assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
-    rows = history(run)
-    assert list(rows[0]) == [
-        "step", "epoch", "learning_rate", "train_objective", "train_loss", "train_accuracy", "dev_loss", "dev_bleu",
-    ]  # fmt: skip
-    assert [(row["step"], row["epoch"]) for row in rows] == [("5", "2"), ("10", "4"), ("12", "4")]
-    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
-    source, target = next(iter(prepare(full, run).dev))
-    assert f"  source     {source}\n" in caplog.text and f"  reference  {target}\n" in caplog.text
-    assert "48 training pairs; dropped: none; 3 dev pairs" in caplog.text
-
-
-def test_losses_fall(uninterrupted):
-    rows = history(uninterrupted)
-    for name in ("train_objective", "train_loss", "dev_loss"):
-        assert float(rows[-1][name]) < float(rows[0][name]), name
-
-
-def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(small, tmp_path, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with caplog.at_level(logging.INFO, logger="nmt"):
-        run = train(small(max_steps=4, evaluate_every=2), tmp_path / "run").path
-    assert "no learning curve" in caplog.text and not (run / "curve.png").exists()
-    assert len(history(run)) == 2
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "nadam", "rmsprop", "sgd"])
-def test_every_optimizer_trains(optimizer, small, tmp_path):
-    rows = history(train(small(optimizer=optimizer, learning_rate=0.05, evaluate_every=6), tmp_path / "run").path)
-    assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
-
-
-def test_batches_may_be_counted_in_target_tokens(small, tmp_path, monkeypatch):
-    sizes = []
-    train_on = Trainer._train_on
-
-    def noting(self, source, target, bar):
-        sizes.append((target.shape[0], target.shape[0] * (target.shape[1] - 1)))
-        train_on(self, source, target, bar)
-
-    monkeypatch.setattr(Trainer, "_train_on", noting)
-    config = small(batch_unit="target_tokens", batch_size=150, epochs=2, evaluate_every=None)
-    run = train(config, tmp_path / "run").path
-    assert max(size for _, size in sizes) <= 150
-    assert len({count for count, _ in sizes}) > 1
-    last = load_arrays(run / "last.npz")[1]
-    assert last["step"] == len(sizes)
+def test_an_average_decay_of_zero_is_taken_from_the_first_step_on(small, tmp_path, monkeypatch, instant):
+    decays = []
+    monkeypatch.setattr(
+        Trainer, "_compile", lambda self: lambda *args: (decays.append(args[2].numpy()), 1, 1, 1, 1)[1:]
+    )
+    train(small(average_decay=0.0, max_steps=3), tmp_path / "run")
+    assert decays == [0.0, 0.0, 0.0]
 
 
 def test_bfloat16_trains_and_is_kept_in_float32(small, tmp_path):
@@ -492,47 +500,114 @@ def test_bfloat16_trains_and_is_kept_in_float32(small, tmp_path):
     assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
 
 
+def test_losses_fall(uninterrupted):
+    rows = history(uninterrupted)
+    for name in ("train_objective", "train_loss", "dev_loss"):
+        assert float(rows[-1][name]) < float(rows[0][name]), name
+
+
+def test_the_reported_score_is_that_of_the_weights_that_are_kept():
+    """The last link: history, best.npz, a fresh translator and sacreBLEU say the same number."""
+    run = Run.open(trained_run())
+    sources, references = zip(*prepare(run.config, run.path).dev, strict=True)
+    hypotheses = [translation.text for translation in Translator.load(run).translate(sources, beam_size=1)]
+    best = max(float(row["dev_bleu"]) for row in history(run.path))
+    assert best > 5
+    assert bleu(hypotheses, [references]) == pytest.approx(best, abs=0.005)
+
+
+@pytest.mark.xfail(strict=True, reason="the dev set is encoded without data.normalization")
+def test_the_dev_loss_is_that_of_normalised_text(data, tmp_path, monkeypatch):
+    encoded, logits = [], (tf.zeros((1, 1, 5)), tf.constant([[3]]))
+    monkeypatch.setattr(Trainer, "_dev_step", lambda self, *ids: encoded.append(ids) or module.masked_loss(*logits))
+    for name, pair in (("wide", ("ｃａｔ.", "ｃｈａｔ.")), ("plain", ("cat.", "chat."))):
+        texts = {**data, "dev": write_pairs(tmp_path / name, [pair]), "normalization": "nfkc"}
+        Trainer(prepare(tiny_config(texts), tmp_path / f"run {name}"))._dev_loss()
+    for wide, plain in zip(*encoded, strict=True):
+        np.testing.assert_array_equal(wide, plain)
+
+
+# ------------------------------------------------------------------------------------------------ what is left behind
+
+
+def test_a_run_leaves_weights_history_and_a_curve(uninterrupted):
+    assert {file.name for file in uninterrupted.iterdir()} == {
+        "config.yaml", "run.json", "tokenizer.model", "corpus", "last.npz", "best.npz", "history.csv", "curve.png",
+        "train.log",
+    }  # fmt: skip
+    assert (uninterrupted / "curve.png").read_bytes().startswith(b"\x89PNG")
+    rows = history(uninterrupted)
+    assert list(rows[0]) == [
+        "step", "epoch", "minutes", "learning_rate", "train_objective", "train_loss", "train_accuracy", "dev_loss",
+        "dev_bleu",
+    ]  # fmt: skip
+    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
+
+
+def test_samples_of_the_dev_set_are_logged(small, tmp_path, caplog, instant):
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        run = train(small(max_steps=1), tmp_path / "run")
+    for source, target in prepare(run.config, run.path).dev:  # three, all of them samples
+        assert f"  source     {source}\n  model      {source}\n  reference  {target}" in caplog.text
+
+
+def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(small, tmp_path, monkeypatch, caplog, instant):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        run = train(small(max_steps=4, evaluate_every=2), tmp_path / "run").path
+    assert "no learning curve" in caplog.text and not (run / "curve.png").exists()
+    assert steps_of(run) == [2, 4]
+
+
+@pytest.mark.xfail(strict=True, reason="a curve that cannot be written stops training before the step is saved")
+def test_a_curve_that_cannot_be_written_costs_nothing_else(small, tmp_path, monkeypatch, instant):
+    def plot_history(history, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(module, "plot_history", plot_history)
+    assert steps_of(train(small(), tmp_path / "run").path) == [5, 10, 12]
+
+
 # --------------------------------------------------------------------------------------------------- what goes wrong
 
 
-def test_a_loss_that_is_no_number_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch):
-    train_on = Trainer._train_on
-
-    def poisoned(self, *arguments):
-        if self.progress.step == 7:
-            self.model.trainable_variables[0].assign(self.model.trainable_variables[0] * np.nan)
-        train_on(self, *arguments)
-
+def test_a_loss_that_is_no_number_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):
+    steps = iter(range(100))
+    sums = (2.0, 1.0, 1.0, 2.0)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_on", poisoned)
+        patch.setattr(Trainer, "_compile", lambda self: lambda *_: sums if next(steps) < 7 else (math.nan, *sums[1:]))
         with pytest.raises(UserError, match=r"no longer finite at step 7.*learning_rate"):
             train(small(), tmp_path / "run")
-    arrays, facts = load_arrays(tmp_path / "run" / "last.npz")
-    assert facts["step"] == 5 and all(np.all(np.isfinite(array)) for array in arrays.values())
-    assert train(small(), tmp_path / "run").path == tmp_path / "run"
+    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 5
+    train(small(), tmp_path / "run")
+    assert steps_of(tmp_path / "run") == [5, 10, 12]
 
 
+@pytest.mark.xfail(strict=True, reason="the sums of a step are checked, its gradients are not")
 def test_gradients_that_are_no_numbers_are_never_saved(small, tmp_path, monkeypatch):
-    """The loss of a step may be finite, and its gradient not: the next save would be the end of the run."""
-    interrupt(monkeypatch, small(), tmp_path / "run", 2)
-    loss = module.masked_loss
+    """The loss of a step can be finite and its gradient not; a signal just then saves what can never be mended."""
 
-    def bad_gradient(*arguments):
-        sums = loss(*arguments)
-        return sums._replace(objective=sums.objective + 0.0 * tf.sqrt(tf.reduce_sum(arguments[0] * 0.0)))
+    @tf.custom_gradient
+    def bad_gradient(value):
+        return value, lambda upstream: upstream * math.nan
 
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "masked_loss", bad_gradient)
-        patch.setattr(module, "_signals_noted", lambda: contextlib.nullcontext(After(0)))
-        with pytest.raises((UserError, Interrupted)):
-            train(small(), tmp_path / "run")
-    arrays, _ = load_arrays(tmp_path / "run" / "last.npz")
-    assert all(np.all(np.isfinite(array)) for array in arrays.values())
+    def masked_loss(*arguments):
+        sums = good_loss(*arguments)
+        return sums._replace(objective=bad_gradient(sums.objective))
+
+    good_loss = module.masked_loss
+    monkeypatch.setattr(module, "masked_loss", masked_loss)
+    monkeypatch.setattr(module, "_signals_noted", lambda: contextlib.nullcontext(After(1)))
+    with pytest.raises((UserError, Interrupted)):
+        train(small(), tmp_path / "run")
+    if (tmp_path / "run" / "last.npz").exists():
+        arrays, _ = load_arrays(tmp_path / "run" / "last.npz")
+        assert all(np.all(np.isfinite(array)) for array in arrays.values())
 
 
-def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch):
-    import errno
-
+def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):
     config, run = small(), tmp_path / "run"
     interrupt(monkeypatch, config, run, 2)
     before = (run / "last.npz").read_bytes()
@@ -545,3 +620,5 @@ def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, mo
         with pytest.raises(UserError, match="Make room"):
             train(config, run)
     assert (run / "last.npz").read_bytes() == before
+    train(config, run)
+    assert steps_of(run) == [5, 10, 12]
