@@ -25,6 +25,7 @@ from nmt.evaluate import bleu
 from nmt.losses import masked_loss
 from nmt.prepare import Prepared, prepare
 from nmt.run import Run, load_arrays, save_arrays
+from nmt.text import normalize
 from nmt.translator import Translator
 from nmt.visualize import plot_history
 
@@ -117,7 +118,9 @@ class Trainer:
         self.optimizer.build(self.model.trainable_variables)
         self.translator = Translator.of_model(self.run, self.averaged)
         self.lengths = self.corpus.source.lengths, self.corpus.target.lengths
-        self.total_steps = self.config.epochs * len(self._plan(0))
+        # Measured in target tokens, not every epoch has as many batches.
+        differing = self.config.epochs if self.config.batch_unit == "target_tokens" else 1
+        self.total_steps = sum(len(self._plan(epoch)) for epoch in range(differing)) * (self.config.epochs // differing)
         if self.config.max_steps:
             self.total_steps = min(self.total_steps, self.config.max_steps)
         self._step = self._compile()
@@ -135,7 +138,7 @@ class Trainer:
         logger.info("%.1f M parameters, %d steps, %s", count / 1e6, self.total_steps, self.run.facts["precision"])
         progress = self.progress
         with tqdm(
-            total=self.total_steps, initial=progress.step, unit="step", smoothing=0.02, dynamic_ncols=True
+            total=self.total_steps, initial=progress.step, unit="step", smoothing=0.02, disable=None, dynamic_ncols=True
         ) as bar:
             while progress.step < self.total_steps and not self._out_of_patience():
                 plan = self._plan(progress.epoch)
@@ -147,6 +150,7 @@ class Trainer:
                         self.evaluate()
                         self.save()
                     if noted and not last:
+                        logger.info("%s: saving", signal.Signals(noted[0]).name)
                         self.save()
                         raise Interrupted(noted[0])
                     if time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES:
@@ -163,10 +167,10 @@ class Trainer:
         sums = np.array([float(value) for value in self._step(source, target, tf.constant(decay, tf.float32))])
         if not np.all(np.isfinite(sums)):
             raise UserError(
-                f"the loss is no longer finite at step {self.progress.step}. The last saved state is intact in "
+                f"loss or gradient is no longer finite at step {self.progress.step}. The last saved state is intact in "
                 f"{self.run.path}. Lower training.learning_rate or training.clip_norm and train a new run."
             )
-        self._sums += sums
+        self._sums += sums[:4]
         self.progress.step += 1
         seconds = time.perf_counter() - start
         bar.set_postfix_str(f"loss {sums[1] / sums[3]:.3f}, {sums[3] / seconds:,.0f} tokens/s", refresh=False)
@@ -217,18 +221,18 @@ class Trainer:
             sums = masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing)
             loss = sums.objective / sums.tokens
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)]
-        gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        gradients, norm = tf.clip_by_global_norm(gradients, self.config.clip_norm)
         self.optimizer.apply(gradients, variables)
         for average, variable in zip(self.averaged.trainable_variables, variables, strict=True):
             average.assign(average + (1.0 - decay) * (variable - average))
-        return tuple(sums)
+        return (*sums, norm)  # the norm only to be checked: a finite loss can have a gradient that is not
 
     # ------------------------------------------------------------------------------------------- evaluation
 
     def evaluate(self) -> None:
         """Translates the dev set greedily with the averaged weights; keeps them if they are the best so far."""
         progress = self.progress
-        with tqdm(total=len(self.dev), desc="dev", unit="line", leave=False, dynamic_ncols=True) as bar:
+        with tqdm(total=len(self.dev), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True) as bar:
             sources, references = zip(*self.dev, strict=True)
             translations = self.translator.translate(sources, beam_size=1, progress=bar.update)
         hypotheses = [translation.text for translation in translations]
@@ -262,8 +266,9 @@ class Trainer:
     def _dev_loss(self) -> float:
         """Cross-entropy a target token, of the averaged model."""
         tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
+        form = self.run.config.data.normalization
         ids = [
-            tokenizer.encode_batch(side)
+            tokenizer.encode_batch(normalize(line, form) for line in side)
             for tokenizer, side in zip(tokenizers, zip(*self.dev, strict=True), strict=True)
         ]
         loss = tokens = 0.0
@@ -296,7 +301,7 @@ class Trainer:
         if len(history) > 1:
             try:
                 plot_history(history, self.run.path / "curve.png")
-            except UserError as error:
+            except (UserError, OSError) as error:
                 logger.info("no learning curve: %s", error)
 
     # ------------------------------------------------------------------------------------------ checkpoints
@@ -335,8 +340,7 @@ def _signals_noted() -> Iterator[list[int]]:
     def note(number: int, _: Any) -> None:
         if noted:
             raise KeyboardInterrupt
-        noted.append(number)
-        logger.info("%s: finishing this step, then saving", signal.Signals(number).name)
+        noted.append(number)  # and no more: a handler that writes may interrupt a write to the same stream
 
     try:
         old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

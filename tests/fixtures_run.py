@@ -1,14 +1,20 @@
 """A toy language, the config of a tiny model of it, and one trained run of it that several test modules share."""
 
+import contextlib
+import csv
 import functools
+import re
+import signal
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from nmt.config import Config, parse_config
+from nmt.run import load_arrays
 from nmt.text import write_lines
 
 SOURCE_WORDS = ["cat", "dog", "house", "tree", "river", "bird", "night", "milk"]
@@ -101,3 +107,70 @@ def trained_translator() -> Any:
     from nmt.translator import Translator
 
     return Translator.load(trained_run())
+
+
+# ------------------------------------------------------------------------------------------ runs, and their likeness
+
+
+class After(list):
+    """What `run_to_end` asks after each step whether a signal has come: one does after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__([signal.SIGINT])
+        self.steps = steps
+
+    def __bool__(self):
+        self.steps -= 1
+        return self.steps <= 0
+
+
+def interrupt(monkeypatch, config, path, steps):
+    """Trains a run for so many steps and stops it as Ctrl-C would."""
+    from nmt import train
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_signals_noted", lambda: contextlib.nullcontext(After(steps)))
+        with pytest.raises(train.Interrupted, match="SIGINT"):
+            train.train(config, path)
+
+
+def history(run):
+    with open(run / "history.csv", newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def steps_of(run):
+    return [int(row["step"]) for row in history(run)]
+
+
+def without_times(values):
+    if isinstance(values, list):
+        return [without_times(value) for value in values]
+    if isinstance(values, dict):
+        return {key: without_times(value) for key, value in values.items() if key not in ("minutes", "seconds")}
+    return values
+
+
+def assert_same_run(ours, expected):
+    """Every weight, average, optimizer slot and random state bit for bit, and every number ever reported."""
+    for name in ("last.npz", "best.npz"):
+        arrays, facts = load_arrays(ours / name)
+        expected_arrays, expected_facts = load_arrays(expected / name)
+        assert arrays.keys() == expected_arrays.keys()
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(array, expected_arrays[key], err_msg=f"{name} {key}", strict=True)
+        assert without_times(facts) == without_times(expected_facts)
+    assert without_times(history(ours)) == without_times(history(expected))
+
+
+# --------------------------------------------------------------------------------------------- what a command answered
+
+
+def assert_error(result, message):
+    code, out, err = result
+    assert code == 1 and out == ""
+    assert re.fullmatch(rf"nmt: error: .*(?:{message}).*\n", err), err
+
+
+def expected_texts(lines, **options):
+    return [translation.text for translation in trained_translator().translate(lines, **options)]

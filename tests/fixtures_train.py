@@ -1,0 +1,73 @@
+"""Fixtures for the tests of training: `pytest_plugins = ["fixtures_train"]`."""
+
+import pytest
+from fixtures_run import tiny_config, toy_data
+
+from nmt import train as module
+from nmt.train import Trainer, train
+from nmt.translator import Candidate, Translation, Translator
+
+# 48 pairs are 3 batches an epoch: 12 steps in all, and evaluations after 5, 10 and 12.
+TRAINING = {"epochs": 4, "evaluate_every": 5}
+# All that has a state: LSTM cells, dropout everywhere, averages, an optimizer with moments.
+STATEFUL = {
+    "layer": "lstm",
+    "decoder": {"attention": "luong", "input_feeding": True, "num_layers": 2},
+    "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], 0.1),
+}
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    return toy_data(tmp_path_factory.mktemp("text"), num_pairs=48, num_dev=3)
+
+
+@pytest.fixture(scope="session")
+def small(data):
+    def small(model=None, **training):
+        return tiny_config(data, model=model or {}, training={**TRAINING, **training})
+
+    return small
+
+
+@pytest.fixture(scope="session")
+def stateful(small):
+    return small(STATEFUL)
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(stateful, tmp_path_factory):
+    return train(stateful, tmp_path_factory.mktemp("runs") / "uninterrupted").path
+
+
+@pytest.fixture
+def instant(monkeypatch):
+    """Steps and evaluations that compute nothing; `instant(scores)` says what the evaluations find."""
+    monkeypatch.setattr(Trainer, "_compile", lambda self: lambda source, target, decay: (2.0, 1.0, 1.0, 2.0))
+    monkeypatch.setattr(Trainer, "_dev_loss", lambda self: 1.5)
+
+    def translate(self, lines, **_):
+        return [Translation(line, (Candidate(line, 0.0, 0.0, False),)) for line in lines]
+
+    monkeypatch.setattr(Translator, "translate", translate)
+
+    def instant(scores):
+        scores = iter(scores)
+        monkeypatch.setattr(module, "bleu", lambda *_: next(scores))
+
+    return instant
+
+
+@pytest.fixture
+def before_each_step(monkeypatch):
+    """before_each_step(f) calls f(trainer, source, target) before each step."""
+    train_on = Trainer._train_on
+
+    def before_each_step(function):
+        def both(self, source, target, bar):
+            function(self, source, target)
+            train_on(self, source, target, bar)
+
+        monkeypatch.setattr(Trainer, "_train_on", both)
+
+    return before_each_step
