@@ -77,13 +77,17 @@ class DotScore(Score):
 
 
 class GeneralScore(DotScore):
-    """Luong et al. (2015), equation 8:  score = query . W state."""
+    """Luong et al. (2015), equation 8:  score = query . W state,  where W = kernel / sqrt(H).
+
+    Any W can be written so. But an optimizer whose steps do not depend on the gradient's size (Adam) moves every entry
+    of the kernel alike, and a score sums H * D of them: undivided, one step can turn attention over.
+    """
 
     def build_weights(self) -> None:
         self.key_layer = self.linear(self.memory_units, self.query_units, "key")
 
     def project_keys(self, states_BSD: Any) -> Any:
-        return self.key_layer(states_BSD)
+        return self.key_layer(states_BSD) / self.query_units**0.5
 
 
 SCORES: dict[str, type[Score]] = {"additive": AdditiveScore, "dot": DotScore, "general": GeneralScore}

@@ -45,7 +45,8 @@ def test_dot_attention_by_hand():
 
 def test_general_attention_by_hand():
     score = GeneralScore(2, 2, 2, name="general")
-    score.key_layer.kernel.assign([[0.0, 2.0], [1.0, 0.0]])  # (a, b) -> (b, 2 a)
+    root = 2.0**0.5  # W is the kernel divided by the root of the query's width
+    score.key_layer.kernel.assign([[0.0, 2.0 * root], [root, 0.0]])  # (a, b) -> (b, 2 a)
     query, states = tf.constant([[[1.0, 0.0], [0.0, 1.0]]]), tf.constant([[[LN3 / 2, 0.0], [0.0, LN3]]])
     np.testing.assert_allclose(score.project_keys(states), [[[0.0, LN3], [LN3, 0.0]]], atol=1e-6)
     context, weights = look(score, query, states, VALUES, ALL_REAL)
@@ -97,7 +98,7 @@ def test_general_attention_equals_that_of_keras_behind_a_dense_layer(randomize):
     query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, 7, seed=1)
     dense = keras.layers.Dense(UNITS, use_bias=False)
     dense.build((None, 7))
-    dense.set_weights([score.key_layer.kernel])
+    dense.set_weights([score.key_layer.kernel / UNITS**0.5])
     context, weights = look(score, query, states, states, mask())
     expected, expected_weights = keras.layers.Attention()(
         [query, states, dense(states)], mask=[None, mask()], return_attention_scores=True

@@ -101,7 +101,7 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
             keys = states_SD @ score.key_layer.kernel.numpy() + score.key_layer.bias.numpy()
             energies = np.tanh(query @ score.query_layer.kernel.numpy() + keys) @ score.v.numpy()[:, 0]
         else:  # h_t . W h_s
-            energies = states_SD @ score.key_layer.kernel.numpy() @ query
+            energies = states_SD @ (score.key_layer.kernel.numpy() / len(query) ** 0.5) @ query
         return softmax(energies), softmax(energies) @ states_SD
 
     for t, word in enumerate(target):
