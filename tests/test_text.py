@@ -106,7 +106,9 @@ def test_a_file_without_permission_is_a_user_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [gzip.compress(b"a line\n" * 99)[:-9], b"no gzip at all\n", b"\x1f\x8b\x08\x00" * 9]
+    "content",
+    [gzip.compress(b"a line\n" * 99)[:-9], b"no gzip at all\n", b"\x1f\x8b\x08\x00" * 9],
+    ids=["cut off", "plain", "a header only"],
 )
 def test_broken_gzip_is_a_user_error(tmp_path, content):
     path = tmp_path / "x.gz"
