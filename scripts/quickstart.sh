@@ -14,11 +14,7 @@ for name in test test_recombined; do
         --save-hypotheses "$run/$name.hypotheses.fr" | tee "$run/$name.scores.txt"
 done
 echo "== translations"
-nmt translate "$run" <<'SENTENCES' | tee "$run/translations.fr"
-My sisters bought an apple yesterday.
-The old hotel is near the station.
-I lost my keys, but I found them on the bus.
-Sir, do you want some bread?
-SENTENCES
+head -n 5 data/everyday/test.en | tee "$run/sentences.en" | nmt translate "$run" >"$run/sentences.fr"
+paste "$run/sentences.en" "$run/sentences.fr"
 nmt plot "$run" "The umbrellas that the waitresses looked for are on the table." --output "$run/heatmap.png"
 echo "The run, its scores, its learning curve and a heat map are in $run. Try: .venv/bin/nmt translate $run"
