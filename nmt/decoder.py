@@ -52,7 +52,7 @@ class Decoder(keras.layers.Layer):
     ):  # fmt: skip
         super().__init__(name=name, **kwargs)
         self.units, self.cell, self.input_feeding, self.bridge, self.tied = units, cell, input_feeding, bridge, tied
-        self.readout_units, self.memory_units, self.embedding = readout_units, memory_units, embedding
+        self.readout_units, self.embedding = readout_units, embedding
         common: dict[str, Any] = {"seed": seed, "dtype": self.dtype_policy}
         embedding_units = embedding.units
 

@@ -106,7 +106,7 @@ class Run:
         restore_weights(model.trainable_variables, weights, path)
         return model
 
-    def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rewrites history.csv with all `rows`."""
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]))

@@ -289,7 +289,7 @@ class Trainer:
     def _report(self, sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> None:
         """History, curve and samples, for people to look at."""
         history = self.progress.history
-        self.run.append_history(history)
+        self.run.write_history(history)
         samples = []
         for index in np.linspace(0, len(sources) - 1, NUM_SAMPLES, dtype=int):
             samples += [

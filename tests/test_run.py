@@ -349,8 +349,8 @@ def test_a_new_model_is_that_of_the_seed_and_of_both_vocabularies(joint, separat
 
 def test_history_is_a_table_that_is_written_anew_each_time(joint):
     rows = [{"step": 10, "dev_bleu": np.float64(1.5)}, {"step": 20, "dev_bleu": 2.25}]
-    joint.append_history(rows[:1])
-    joint.append_history(rows)
+    joint.write_history(rows[:1])
+    joint.write_history(rows)
     with open(joint.path / "history.csv", newline="") as stream:
         assert list(csv.DictReader(stream)) == [
             {"step": "10", "dev_bleu": "1.5"}, {"step": "20", "dev_bleu": "2.25"}
