@@ -19,7 +19,7 @@ def run():
 @pytest.fixture
 def one_model(monkeypatch):
     """Loading the trained run takes a second each time; `load` itself is tested in a process of its own."""
-    monkeypatch.setattr("nmt.cli._load", lambda path: loaded(Path(path)))
+    monkeypatch.setattr("nmt.verbs_translate._load", lambda path: loaded(Path(path)))
 
 
 def loaded(path):

@@ -103,7 +103,7 @@ def test_no_input_is_no_output(run, nmt_):
 
 
 def test_input_longer_than_a_window_keeps_its_order(run, nmt_, monkeypatch):
-    monkeypatch.setattr("nmt.cli.LINES_AT_ONCE", 3)
+    monkeypatch.setattr("nmt.verbs_translate.LINES_AT_ONCE", 3)
     code, out, _ = nmt_("translate", run, "--n-best", 2, stdin="\n".join(LINES).encode())
     assert code == 0
     ids = [int(line.split(" ||| ")[0]) for line in out.splitlines()]

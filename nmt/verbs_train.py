@@ -1,0 +1,118 @@
+"""The verbs that make translators: train, tokenizer, recipes."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from nmt.console import import_tensorflow, say, verb
+from nmt.errors import UserError
+
+
+def add_verbs(verbs: Any) -> None:
+    train = verb(verbs, "train", _train, "train a translator, or resume its training")
+    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file")
+    train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
+    train.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
+    train.add_argument("--dev", metavar="PREFIX", help="development text")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. training.batch_size=32"
+    )
+
+    tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
+    actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
+    learn = verb(actions, "train", _tokenizer_train, "learn a vocabulary from text")
+    learn.add_argument("model", type=Path, metavar="MODEL", help="file to write")
+    learn.add_argument("--input", type=Path, nargs="+", required=True, metavar="FILE")
+    learn.add_argument("--vocabulary-size", type=int, default=8000, metavar="N")
+    learn.add_argument("--algorithm", choices=["bpe", "unigram"], default="bpe")
+    learn.add_argument("--no-byte-fallback", action="store_true", help="characters never seen become <unk>")
+    encode = verb(actions, "encode", _tokenizer_encode, "lines to pieces, from standard input to standard output")
+    encode.add_argument("model", type=Path, metavar="MODEL")
+    encode.add_argument("--ids", action="store_true", help="write ids, which `decode` reads")
+    decode = verb(actions, "decode", _tokenizer_decode, "ids to lines, from standard input to standard output")
+    decode.add_argument("model", type=Path, metavar="MODEL")
+
+    recipes = verb(verbs, "recipes", _recipes, "list the recipes that ship with nmt, or print one")
+    recipes.add_argument("name", nargs="?", metavar="NAME")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from nmt.config import load_config
+
+    config = load_config(options.recipe, options.set)
+    # Not as overrides: those are read as YAML, and a path may look like a number.
+    given = {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
+    config = config.model_copy(update={"data": config.data.model_copy(update=given)})
+    path = options.run or Path("runs") / Path(options.recipe).stem
+
+    import_tensorflow()
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from nmt.train import Interrupted, train
+
+    with logging_redirect_tqdm():
+        try:
+            run = train(config, path)
+        except Interrupted as stop:
+            say(f"stopped by {stop}; everything is saved. The same command resumes.")
+            return 128 + stop.signal_number
+    say(f"done. Translate with: nmt translate {run.path}")
+    return 0
+
+
+def _tokenizer_train(options: argparse.Namespace) -> int:
+    from nmt.config import parse_config
+    from nmt.text import read_lines
+    from nmt.tokenizer import train_tokenizer
+
+    given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}
+    given["byte_fallback"] = not options.no_byte_fallback
+    config = parse_config({"tokenizer": given}, "the command line").tokenizer
+    tokenizer = train_tokenizer(
+        (line for path in options.input for line in read_lines(path)),
+        algorithm=config.algorithm, vocabulary_size=config.vocabulary_size, byte_fallback=config.byte_fallback,
+        character_coverage=config.character_coverage, max_lines=config.max_lines,
+    )  # fmt: skip
+    tokenizer.save(options.model)
+    say(f"{options.model}: {tokenizer.vocabulary_size} pieces")
+    return 0
+
+
+def _tokenizer_encode(options: argparse.Namespace) -> int:
+    from nmt.text import decode_lines
+    from nmt.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(options.model)
+    for line in decode_lines(sys.stdin.buffer, "standard input"):
+        ids = tokenizer.encode(line)
+        words = map(str, ids) if options.ids else tokenizer.pieces(ids)
+        sys.stdout.buffer.write(" ".join(words).encode() + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _tokenizer_decode(options: argparse.Namespace) -> int:
+    from nmt.text import decode_lines
+    from nmt.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(options.model)
+    for number, line in enumerate(decode_lines(sys.stdin.buffer, "standard input"), 1):
+        try:
+            text = tokenizer.decode(map(int, line.split()))
+        except ValueError as error:
+            raise UserError(f"standard input, line {number}: expected ids, as of `encode --ids`. {error}") from error
+        sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    from nmt.config import find_recipe, recipes
+
+    if options.name:
+        print(find_recipe(options.name).read_text("utf-8"), end="")
+        return 0
+    for name, path in recipes().items():
+        print(f"{name:16} {path.read_text('utf-8').splitlines()[0].removeprefix('# ')}")
+    return 0
