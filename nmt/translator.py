@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -53,11 +53,18 @@ class Alignment:
     weights_TS: np.ndarray
 
 
+class ForcingEngine(Engine, Protocol):
+    """An engine that also says what a model thinks of a translation that is given."""
+
+    def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Padded ids, targets from <s> on -> log-probabilities bt of what follows <s>, attention weights bts."""
+
+
 class Translator:
     """Translates lines with the model of a run. One line in, one translation out, in order; threads take turns."""
 
-    def __init__(self, run: Run, model: Any, engine: Engine):
-        self.run, self._model, self._engine = run, model, engine
+    def __init__(self, run: Run, engine: ForcingEngine):
+        self.run, self._engine = run, engine
         self._lock = threading.Lock()
 
     @classmethod
@@ -68,9 +75,9 @@ class Translator:
 
     @classmethod
     def of_model(cls, run: Run, model: Any) -> "Translator":
-        from nmt.engine import KerasEngine  # here, as it loads TensorFlow
+        from nmt.keras_engine import KerasEngine  # here, as it loads TensorFlow
 
-        return cls(run, model, KerasEngine(model, run.target_tokenizer.forbidden_ids))
+        return cls(run, KerasEngine(model, run.target_tokenizer.forbidden_ids))
 
     def translate(
         self,
@@ -132,14 +139,14 @@ class Translator:
         tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
         ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, (source, target), strict=True)]
         with self._lock:
-            _, weights = self._model.teacher_forced(padded([ids[0]]), padded([ids[1]], begin=True)[:, :-1])
+            _, weights = self._engine.force(padded([ids[0]]), padded([ids[1]], begin=True))
         words = [  # the position of </s> belongs to no word
             [*tokenizer.word_of_piece(line), -1] for tokenizer, line in zip(tokenizers, (source, target), strict=True)
         ]
         return Alignment(
             [source[start:end] for start, end in tokenizers[0].words(source)],
             [target[start:end] for start, end in tokenizers[1].words(target)],
-            merge_pieces(np.asarray(weights, np.float32)[0], *words),
+            merge_pieces(weights[0], *words),
         )
 
     def _search(self, ids: Sequence[Sequence[int]], options: DecodingConfig, n_best: int) -> list[list[Hypothesis]]:

@@ -15,7 +15,7 @@ FLOORS = {
             "tokenizer attention encoder",
             "decoder data",
             "model",
-            "run engine",
+            "run keras_engine",
             "translator prepare evaluate",
             "train",
             "verbs_train verbs_translate",

@@ -45,7 +45,7 @@ def variant():
     """variant(decoding={...}) -> the same model under another config."""
 
     def variant(**sections):
-        run, model = trained_translator().run, trained_translator()._model
+        run, model = trained_translator().run, trained_translator()._engine.model
         update = {name: getattr(run.config, name).model_copy(update=values) for name, values in sections.items()}
         config = run.config.model_copy(update=update)
         return Translator.of_model(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), model)
@@ -78,7 +78,7 @@ def teacher_forced(model, source_ids, hypothesis):
 @pytest.mark.parametrize("beam_size", [1, 4])
 @pytest.mark.parametrize("max_length", [3, 40])
 def test_a_hypothesis_has_its_teacher_forced_log_probability(beam_size, max_length, translator):
-    model, tokenizers = translator._model, (translator.run.source_tokenizer, translator.run.target_tokenizer)
+    model, tokenizers = translator._engine.model, (translator.run.source_tokenizer, translator.run.target_tokenizer)
     engine, lines = translator._engine, [*LINES[:4], *STRANGE[:3]]
     ids = [tokenizers[0].encode(line) for line in lines]
     limits = [max_length] * len(lines)
@@ -355,7 +355,7 @@ def test_an_alignment_is_the_model_s_attention_on_pieces_added_up(translator):
     tokenizers = translator.run.source_tokenizer, translator.run.target_tokenizer
     ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, (source, target), strict=True)]
     first_word = len(tokenizers[0].encode("cat"))
-    _, weights = translator._model.teacher_forced(padded([ids[0]]), padded([ids[1]], begin=True)[:, :-1])
+    _, weights = translator._engine.model.teacher_forced(padded([ids[0]]), padded([ids[1]], begin=True)[:, :-1])
     mean_S = np.asarray(weights)[0, : len(ids[1])].mean(axis=0)  # over the pieces of "chat"
     expected = [mean_S[:first_word].sum(), mean_S[first_word : len(ids[0])].sum()]
     np.testing.assert_allclose(translator.align(source, target).weights_TS, [expected], atol=1e-6)

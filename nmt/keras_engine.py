@@ -1,6 +1,6 @@
-"""The Keras engine: `encode` and `step` of a model, compiled, for search.
+"""The Keras engine: `encode` and `step` of a model, compiled, for search, and `force` for what is known already.
 
-B batch  S source  K hypotheses  V vocabulary  C candidates
+B batch  S source  T target  K hypotheses  V vocabulary  C candidates
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,10 @@ class KerasEngine:
         bias_V = np.zeros(model.vocabulary_sizes[1], np.float32)
         bias_V[list(forbidden_ids)] = -np.inf
         self._bias_V = tf.constant(bias_V)
-        self._model = model
-        self._encode = tf.function(model.encode, input_signature=[tf.TensorSpec((None, None), tf.int32)])
+        self.model = model
+        ids_spec = tf.TensorSpec((None, None), tf.int32)
+        self._encode = tf.function(model.encode, input_signature=[ids_spec])
+        self._force = tf.function(self._forced, input_signature=[ids_spec, ids_spec])
         self._step: Any = None
         self._memory: tuple[Any, Any] = (None, None)
 
@@ -41,8 +43,22 @@ class KerasEngine:
         outputs = self._step(ids, state, self._memory[1], tf.constant(num_candidates))
         return tf.nest.map_structure(_to_numpy, outputs)
 
+    def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 -> log-probabilities bt of each target
+        token after <s>, 0 where that is padding, and the attention weights bts that predicted it: t is one shorter.
+        No id is forbidden here: a text is scored as it stands."""
+        outputs = self._force(tf.constant(source_BS, tf.int32), tf.constant(target_BT, tf.int32))
+        return tf.nest.map_structure(_to_numpy, outputs)
+
+    def _forced(self, source_BS: Any, target_BT: Any) -> Any:
+        logits_BTV, weights_BTS = self.model.teacher_forced(source_BS, target_BT[:, :-1])
+        next_BT = target_BT[:, 1:]
+        log_probs_BTV = tf.nn.log_softmax(tf.cast(logits_BTV, tf.float32))
+        log_probs_BT = tf.gather(log_probs_BTV, next_BT, batch_dims=2)
+        return tf.where(next_BT == 0, 0.0, log_probs_BT), tf.cast(weights_BTS, tf.float32)
+
     def _candidates(self, ids_BK: Any, state: Any, memory: Any, num_candidates: Any) -> Any:
-        logits_BKV, _, state = self._model.step(ids_BK, state, memory)
+        logits_BKV, _, state = self.model.step(ids_BK, state, memory)
         log_probs_BKV = tf.nn.log_softmax(tf.cast(logits_BKV, tf.float32)) + self._bias_V
         best = tf.math.top_k(log_probs_BKV, tf.minimum(num_candidates, tf.shape(log_probs_BKV)[-1]))
         return best.values, best.indices, state

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.engine import KerasEngine
+from nmt.keras_engine import KerasEngine
 from nmt.search import map_arrays
 
 SOURCE = np.array([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [5, 3, 0, 0, 0]])
@@ -164,3 +164,23 @@ def test_weights_that_change_change_the_answer_at_once(tiny_model, randomize):
     expected, _ = expected_log_probs(model, IDS[:, :1], state, memory)
     assert not np.allclose(before, after)
     np.testing.assert_allclose(after, -np.sort(-expected, axis=-1), atol=1e-5)
+
+
+TARGET = np.array([[2, 4, 9, 7, 3], [2, 6, 1, 3, 0], [2, 3, 0, 0, 0]])
+
+
+@every_variant
+def test_force_equals_step_folded_over_the_target(options, tiny_model):
+    """Laws 1 and 2: what is known already has the log-probabilities that a search would have given it."""
+    model = tiny_model(**options)
+    engine = KerasEngine(model, forbidden_ids=[1, 12])
+    log_probs, weights = engine.force(SOURCE, TARGET)
+    assert log_probs.shape == (3, 4) and weights.shape == (3, 4, 5)
+    memory, state = model.encode(tf.constant(SOURCE, tf.int32))
+    for t in range(4):
+        logits, expected_weights, state = model.step(tf.constant(TARGET[:, t : t + 1], tf.int32), state, memory)
+        expected = tf.nn.log_softmax(logits).numpy()[np.arange(3), 0, TARGET[:, t + 1]]
+        real = TARGET[:, t + 1] != 0
+        np.testing.assert_allclose(log_probs[real, t], expected[real], atol=1e-5)
+        assert not log_probs[~real, t].any()
+        np.testing.assert_allclose(weights[real, t], expected_weights.numpy()[real, 0], atol=1e-5)
