@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from nmt.model import Seq2Seq
+from nmt.search import Step
 
 
 class KerasEngine:
@@ -25,23 +26,32 @@ class KerasEngine:
         self._encode = tf.function(model.encode, input_signature=[ids_spec])
         self._force = tf.function(self._forced, input_signature=[ids_spec, ids_spec])
         self._step: Any = None
+        self._step_whole: Any = None
         self._memory: tuple[Any, Any] = (None, None)
 
     def encode(self, ids_BS: np.ndarray) -> tuple[Any, Any]:
         """ids bs, padded with 0 -> memory and the state of one hypothesis a sentence."""
         memory, state = self._encode(tf.constant(ids_BS, tf.int32))
         if self._step is None:
-            self._step = tf.function(self._candidates, input_signature=_any_size(state, memory))
+            signature = _any_size(state, memory)
+            self._step = tf.function(self._candidates, input_signature=signature)
+            self._step_whole = tf.function(self._whole_rows, input_signature=signature)
         return tf.nest.map_structure(_to_numpy, (memory, state))
 
-    def step(self, ids_BK: np.ndarray, state: Any, memory: Any, num_candidates: int) -> tuple[Any, Any, Any]:
-        """ids bk -> the best log-probabilities and ids bkc of each hypothesis, descending, and the new state."""
+    def step(
+        self, ids_BK: np.ndarray, state: Any, memory: Any, num_candidates: int,
+        named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
+    ) -> Step:  # fmt: skip
+        """See `nmt.search.Engine`."""
         if self._memory[0] is not memory:  # the same object from step to step, until sentences leave
             self._memory = memory, tf.nest.map_structure(tf.constant, memory)
         state = tf.nest.map_structure(tf.constant, state)
         ids = tf.constant(np.ascontiguousarray(ids_BK, np.int32))
-        outputs = self._step(ids, state, self._memory[1], tf.constant(num_candidates))
-        return tf.nest.map_structure(_to_numpy, outputs)
+        named = np.zeros((*ids_BK.shape, 0), np.int32) if named_ids_BKN is None else named_ids_BKN.astype(np.int32)
+        function = self._step if num_candidates < self.model.vocabulary_sizes[1] else self._step_whole
+        outputs = function(ids, state, self._memory[1], tf.constant(named), tf.constant(num_candidates))
+        step = Step(*tf.nest.map_structure(_to_numpy, outputs))
+        return step if with_weights else step._replace(weights_BKS=None)
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 -> log-probabilities bt of each target
@@ -57,11 +67,27 @@ class KerasEngine:
         log_probs_BT = tf.gather(log_probs_BTV, next_BT, batch_dims=2)
         return tf.where(next_BT == 0, 0.0, log_probs_BT), tf.cast(weights_BTS, tf.float32)
 
-    def _candidates(self, ids_BK: Any, state: Any, memory: Any, num_candidates: Any) -> Any:
-        logits_BKV, _, state = self.model.step(ids_BK, state, memory)
+    def _candidates(self, ids_BK: Any, state: Any, memory: Any, named_ids_BKN: Any, num_candidates: Any) -> Any:
+        log_probs_BKV, weights_BKS, state = self._log_probs(ids_BK, state, memory)
+        best = tf.math.top_k(log_probs_BKV, num_candidates)
+        return *_with_named(best.values, best.indices, log_probs_BKV, named_ids_BKN), state, weights_BKS
+
+    def _whole_rows(self, ids_BK: Any, state: Any, memory: Any, named_ids_BKN: Any, num_candidates: Any) -> Any:
+        log_probs_BKV, weights_BKS, state = self._log_probs(ids_BK, state, memory)
+        ids_BKV = tf.broadcast_to(tf.range(tf.shape(log_probs_BKV)[-1]), tf.shape(log_probs_BKV))
+        return *_with_named(log_probs_BKV, ids_BKV, log_probs_BKV, named_ids_BKN), state, weights_BKS
+
+    def _log_probs(self, ids_BK: Any, state: Any, memory: Any) -> Any:
+        logits_BKV, weights_BKS, state = self.model.step(ids_BK, state, memory)
         log_probs_BKV = tf.nn.log_softmax(tf.cast(logits_BKV, tf.float32)) + self._bias_V
-        best = tf.math.top_k(log_probs_BKV, tf.minimum(num_candidates, tf.shape(log_probs_BKV)[-1]))
-        return best.values, best.indices, state
+        return log_probs_BKV, tf.cast(weights_BKS, tf.float32), state
+
+
+def _with_named(log_probs_BKC: Any, ids_BKC: Any, log_probs_BKV: Any, named_ids_BKN: Any) -> tuple[Any, Any]:
+    """The named ids behind the candidates; -1, which names nothing, gets -inf."""
+    named_BKN = tf.gather(log_probs_BKV, tf.maximum(named_ids_BKN, 0), batch_dims=2)
+    named_BKN = tf.where(named_ids_BKN < 0, -np.inf, named_BKN)
+    return tf.concat([log_probs_BKC, named_BKN], axis=2), tf.concat([ids_BKC, named_ids_BKN], axis=2)
 
 
 def _any_size(state: Any, memory: Any) -> list[Any]:
@@ -71,7 +97,12 @@ def _any_size(state: Any, memory: Any) -> list[Any]:
         return tf.TensorSpec((None, None, *tensor.shape[2:]), tensor.dtype)
 
     specs = tf.nest.map_structure(spec, (state, memory))
-    return [tf.TensorSpec((None, None), tf.int32), *specs, tf.TensorSpec((), tf.int32)]
+    return [
+        tf.TensorSpec((None, None), tf.int32),
+        *specs,
+        tf.TensorSpec((None, None, None), tf.int32),
+        tf.TensorSpec((), tf.int32),
+    ]
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:

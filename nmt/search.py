@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,18 +28,39 @@ from nmt.errors import UserError
 Tree = Any  # nested tuples, named tuples, lists, dicts and None, with arrays as leaves
 
 
+class Step(NamedTuple):
+    """What an engine answers to one step of K hypotheses of each sentence."""
+
+    log_probs_BKC: np.ndarray  # float32, natural logarithm, the model's own but for -inf where an id is forbidden
+    ids_BKC: np.ndarray  # int32
+    state: Tree  # leaves bk...
+    weights_BKS: np.ndarray | None = None  # float32, the attention that predicted these candidates; if asked for
+
+
 class Engine(Protocol):
-    """What a search asks of a model. Ids that must never be emitted are masked by the engine, with -inf."""
+    """What a search asks of a model. Ids that must never be emitted are masked by the engine, with -inf, after the
+    softmax, so that the other log-probabilities stay the model's own."""
 
     def encode(self, ids_BS: np.ndarray) -> tuple[Tree, Tree]:
         """int32 ids, padded with 0 -> memory (leaves b...), first decoder state (leaves b1...)."""
 
     def step(
-        self, ids_BK: np.ndarray, state: Tree, memory: Tree, num_candidates: int
-    ) -> tuple[np.ndarray, np.ndarray, Tree]:
-        """Last ids bk, state (leaves bk...) -> the best log-probabilities and ids, bkc, descending; new state.
+        self,
+        ids_BK: np.ndarray,
+        state: Tree,
+        memory: Tree,
+        num_candidates: int,
+        named_ids_BKN: np.ndarray | None = None,
+        with_weights: bool = False,
+    ) -> Step:
+        """Last ids bk, state (leaves bk...) -> candidates bkc to follow each, and the new state.
 
-        c is `num_candidates`, or less where the vocabulary is smaller. k is 1 at first, then the beam size.
+        The first `num_candidates` on the C axis are the best of each row, descending. Where that is the vocabulary's
+        size or more, they are the whole row instead, all V ids in their own order, unsorted. After them come the N
+        `named_ids_BKN` of the row, in the order given (again, if they are among the best); the id -1 names nothing
+        and gets -inf, and so does a forbidden id.
+
+        K is 1 at first, then the beam size. `with_weights` asks for the attention weights bks of this step.
         """
 
 
@@ -232,7 +253,7 @@ def start(engine: Engine, ids_BS: np.ndarray, max_lengths_B: Any, bos_id: int) -
 
 def expand(engine: Engine, live: Live, eos_id: int, *, of_each: int, of_all: int) -> Candidates:
     """The best `of_all` candidates of every sentence, among the best `of_each` of each of its live hypotheses."""
-    log_probs_BKC, ids_BKC, state = engine.step(live.ids_BKT[:, :, -1], live.state, live.memory, of_each)
+    log_probs_BKC, ids_BKC, state, _ = engine.step(live.ids_BKT[:, :, -1], live.state, live.memory, of_each)
     if not np.all(log_probs_BKC < np.inf):  # false for NaN, too
         raise UserError(
             f"Log-probabilities must be numbers below infinity. Received NaN or +inf for token {live.length + 1}. The "

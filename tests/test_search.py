@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.search import LENGTH_PENALTIES, Hypothesis, beam_search, greedy, map_arrays, maximum_lengths
+from nmt.search import LENGTH_PENALTIES, Hypothesis, Step, beam_search, greedy, map_arrays, maximum_lengths
 
 BOS, EOS = 2, 3
 Table = Callable[[int, tuple[int, ...]], np.ndarray]  # sentence, tokens so far -> log-probabilities of all ids
@@ -35,7 +35,7 @@ class TableEngine:
         memory = Memory(ids_BS[:, 0], ids_BS, None)
         return memory, {"tokens": [np.zeros((len(ids_BS), 1, 0), np.int32)], "steps": (np.zeros((len(ids_BS), 1)),)}
 
-    def step(self, ids_BK, state, memory, num_candidates):
+    def step(self, ids_BK, state, memory, num_candidates, named_ids_BKN=None, with_weights=False):
         self.fed.append(ids_BK.tolist())
         tokens_BKT = np.concatenate([state["tokens"][0], ids_BK[:, :, None]], axis=2)
         assert len(memory.ids_BS) == len(ids_BK)
@@ -49,7 +49,7 @@ class TableEngine:
         state = {"tokens": [tokens_BKT], "steps": (state["steps"][0] + 1,)}
         log_probs_BKC = np.take_along_axis(log_probs_BKV, best_BKC, axis=2)
         # The id of a masked candidate means nothing. </s> is the one most easily taken for something.
-        return log_probs_BKC, np.where(np.isneginf(log_probs_BKC), EOS, best_BKC).astype(np.int32), state
+        return Step(log_probs_BKC, np.where(np.isneginf(log_probs_BKC), EOS, best_BKC).astype(np.int32), state)
 
 
 WORDS = ["<pad>", "<unk>", "<s>", "</s>", "a", "b", "c", "d", "e"]
