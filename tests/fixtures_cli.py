@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-from pathlib import Path
 
 import pytest
 from fixtures_run import trained_run, trained_translator
@@ -19,7 +18,7 @@ def run():
 @pytest.fixture
 def one_model(monkeypatch):
     """Loading the trained run takes a second each time; `load` itself is tested in a process of its own."""
-    monkeypatch.setattr("nmt.verbs_translate._load", lambda path: loaded(Path(path)))
+    monkeypatch.setattr("nmt.verbs_shared.load", lambda options: loaded(options.run))
 
 
 def loaded(path):

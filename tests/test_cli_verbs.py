@@ -80,7 +80,7 @@ def test_hypotheses_are_saved(run, nmt_, test_set, tmp_path):
 def test_unequal_counts_are_both_said_and_nothing_is_translated(run, nmt_, test_set, tmp_path, monkeypatch):
     source, reference, _ = test_set
     write_lines(tmp_path / "short", ["chat."])
-    monkeypatch.setattr("nmt.verbs_translate._load", lambda path: pytest.fail("loaded"))
+    monkeypatch.setattr("nmt.verbs_shared.load", lambda options: pytest.fail("loaded"))
     arguments = ["--source", source, "--reference", reference, "--reference", tmp_path / "short"]
     assert_error(nmt_("evaluate", run, *arguments), f"Received: 8 in {source}, 1 in {tmp_path / 'short'}")
     write_lines(tmp_path / "empty", [])
@@ -90,7 +90,7 @@ def test_unequal_counts_are_both_said_and_nothing_is_translated(run, nmt_, test_
 
 def test_a_place_where_nothing_can_be_saved_is_found_before_translating(run, nmt_, test_set, monkeypatch):
     source, reference, _ = test_set
-    monkeypatch.setattr("nmt.verbs_translate._load", lambda path: pytest.fail("loaded"))
+    monkeypatch.setattr("nmt.verbs_shared.load", lambda options: pytest.fail("loaded"))
     arguments = ["--source", source, "--reference", reference, "--save-hypotheses", "missing/out.txt"]
     assert_error(nmt_("evaluate", run, *arguments), "missing/out.txt.*create it first")
 

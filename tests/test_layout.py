@@ -17,8 +17,8 @@ FLOORS = {
             "model",
             "run keras_engine",
             "translator prepare evaluate",
-            "train",
-            "verbs_train verbs_translate",
+            "train verbs_shared",
+            "verbs_train verbs_translate verbs_evaluate",
             "cli",
             "__main__",
         ]

@@ -1,0 +1,94 @@
+"""The verbs that look into what a run does: evaluate, plot."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt import verbs_shared
+from nmt.console import progress_bar, say, verb
+from nmt.errors import UserError
+from nmt.verbs_shared import run_argument, search_arguments, search_options
+
+
+def add_verbs(verbs: Any) -> None:
+    evaluate = verb(verbs, "evaluate", _evaluate, "translate a test set and score it")
+    run_argument(evaluate)
+    evaluate.add_argument("--source", type=Path, required=True, metavar="FILE")
+    evaluate.add_argument(
+        "--reference", type=Path, required=True, action="append", metavar="FILE", help="may be repeated"
+    )
+    evaluate.add_argument(
+        "--group-references", action="store_true", help="each distinct source against all its references"
+    )
+    evaluate.add_argument("--save-hypotheses", type=Path, metavar="FILE")
+    evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
+    search_arguments(evaluate)
+
+    plot = verb(verbs, "plot", _plot, "draw where the model looked")
+    run_argument(plot)
+    plot.add_argument("sentence", metavar="SENTENCE")
+    plot.add_argument("--target", metavar="SENTENCE", help="look at this translation instead of the model's own")
+    plot.add_argument("--output", type=Path, default=Path("heatmap.png"), metavar="FILE", help=".png, .svg or .pdf")
+    search_arguments(plot)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from nmt.evaluate import corpus_scores, group_references, typography_agreement
+    from nmt.text import read_lines, write_lines
+
+    sources = list(read_lines(options.source))
+    references: Sequence[Sequence[str | None]] = [list(read_lines(path)) for path in options.reference]
+    for path, lines in zip(options.reference, references, strict=True):
+        if len(lines) != len(sources):
+            raise UserError(
+                f"source and reference must have equally many lines. Received: {len(sources)} in {options.source}, "
+                f"{len(lines)} in {path}."
+            )
+    if not sources:
+        raise UserError(f"expected at least one line. Received: none in {options.source}.")
+    saved = options.save_hypotheses
+    if saved and not saved.parent.is_dir():  # said now, and not after the translation
+        raise UserError(f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it first.")
+    if options.group_references:
+        if len(references) > 1:
+            raise UserError(f"--group-references takes one --reference. Received: {len(references)}.")
+        sources, references = group_references(sources, [str(line) for line in references[0]])
+    translator = verbs_shared.load(options)
+    start = time.perf_counter()
+    with progress_bar("translating", total=len(sources)) as bar:
+        translations = translator.translate(sources, **search_options(options), progress=bar.update)
+    seconds = time.perf_counter() - start
+    hypotheses = [translation.text for translation in translations]
+    if saved:
+        write_lines(saved, hypotheses)
+    scores, typography = corpus_scores(hypotheses, references), typography_agreement(hypotheses, references)
+    say(f"{len(sources):,} lines in {seconds:.1f} s, the first step's compilation included")
+    if options.json:
+        print(
+            json.dumps(
+                {"scores": [s.as_dict() for s in scores], "typography": typography.as_dict(), "lines": len(sources)}
+            )
+        )
+    else:
+        print(*scores, typography, sep="\n")
+    return 0
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from nmt.text import is_blank
+    from nmt.visualize import plot_attention
+
+    if is_blank(options.sentence):
+        raise UserError("expected a sentence to translate. Received: a blank one.")
+    translator = verbs_shared.load(options)
+    target = options.target
+    if target is None:
+        (translation,) = translator.translate([options.sentence], **search_options(options))
+        target = translation.text
+    alignment = translator.align(options.sentence, target)
+    plot_attention(alignment.weights_TS, alignment.source_words, alignment.target_words, options.output)
+    print(target)
+    return 0

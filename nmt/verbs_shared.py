@@ -1,0 +1,36 @@
+"""What the verbs that use a trained run share: its argument, the options of search, and the way it is loaded."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.console import import_tensorflow
+
+if TYPE_CHECKING:
+    from nmt.translator import Translator
+
+
+def run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+
+
+def load(options: argparse.Namespace) -> "Translator":
+    from nmt.run import Run
+
+    opened = Run.open(options.run)  # before TensorFlow loads
+    import_tensorflow()
+    from nmt.translator import Translator
+
+    return Translator.load(opened)
+
+
+def search_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--beam-size", type=int, metavar="K", help="1: greedy (default: the run's config)")
+    parser.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0: none (default: the run's config)")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="lines decoded together (default: the run's config)"
+    )
+
+
+def search_options(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("beam_size", "length_penalty", "batch_size")}
