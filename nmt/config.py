@@ -157,7 +157,9 @@ class TrainingConfig(Section):
     max_steps: Count | None = None  # stops earlier; the schedule ends there
     batch_size: Count = 64
     batch_unit: Literal["sentences", "target_tokens"] = "sentences"
-    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
+    optimizer: Literal[
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd"
+    ] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
     schedule: Literal["constant", "cosine", "inverse_sqrt"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 200
@@ -167,6 +169,7 @@ class TrainingConfig(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor computes in it
     evaluate_every: Count | None = None  # steps; default: once an epoch
     patience: Count | None = None  # evaluations without a better dev BLEU before stopping; default: never
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 3  # last states kept: should one be damaged, the one before serves
     deterministic: bool = True  # the same seed on the same machine repeats a run bit for bit
 
 

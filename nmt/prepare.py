@@ -16,7 +16,7 @@ from nmt.config import Config, differences
 from nmt.data import Corpus, encode_corpus
 from nmt.data import fingerprint as corpus_fingerprint
 from nmt.errors import UserError
-from nmt.run import Run
+from nmt.run import FORMAT, Run
 from nmt.seeds import derive_seed
 from nmt.text import ParallelFiles, is_blank, normalize, read_parallel, resolve_parallel
 from nmt.tokenizer import Tokenizer, sample_lines, train_tokenizer
@@ -39,6 +39,11 @@ def prepare(config: Config, path: Path) -> Prepared:
         raise UserError(f"expected at least one line in the dev set. Received: none in {dev_files.source}.")
     if Run.exists(path):
         run = Run.open(path)
+        if run.facts["format"] < FORMAT:
+            raise UserError(
+                f"{path} was begun by nmt {run.facts['nmt']}, whose states this version does not read. It translates "
+                "as before; to train, begin a new run in another folder."
+            )
         _check_same(config, run)
         tokenizers = run.source_tokenizer, run.target_tokenizer
         if corpus_fingerprint(files, config.data, *tokenizers) != run.facts["data"]:

@@ -1,9 +1,9 @@
 """A run folder: everything that training leaves behind and that translation needs.
 
-config.yaml        the resolved config               last.npz     the state of training, to resume from
-run.json           versions, seed, fingerprints      best.npz     the weights with the best dev BLEU
-tokenizer.model    (or source.model, target.model)   history.csv, curve.png, train.log
-corpus/            the encoded training text         (needed only to train)
+config.yaml        the resolved config               best.npz     the weights with the best dev BLEU
+run.json           versions, seed, fingerprints      history.csv, curve.png, train.log
+tokenizer.model    (or source.model, target.model)   (needed only to train:)
+corpus/            the encoded training text         checkpoints/ the last states, see nmt.checkpoints
 """
 
 import csv
@@ -26,7 +26,7 @@ from nmt.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from nmt.model import Seq2Seq
 
-FORMAT = 1  # of the folder; raised when an older version could not read it
+FORMAT = 2  # of the folder; raised when an older version could not read it
 
 
 class Run:
@@ -99,11 +99,11 @@ class Run:
         """The model with its trained weights, in float32."""
         path = self.path / name
         if not path.is_file():
-            hint = " Training has begun but saved no weights yet." if (self.path / "last.npz").is_file() else ""
+            hint = " Training has begun but saved no weights yet." if (self.path / "checkpoints").is_dir() else ""
             raise UserError(f"{self.path} is incomplete: {name} is missing.{hint} Run the same `nmt train` again.")
         weights, _ = load_arrays(path)
         model = self.build_model()
-        restore_weights(model.trainable_variables, weights, path)
+        assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
         return model
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -149,15 +149,15 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise UserError(f"{path} is damaged and cannot be read ({error}). Restore it, or train again.") from error
 
 
-def restore_weights(variables: Sequence[Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Assigns arrays to variables by path, all of them or none."""
-    wanted = {variable.path: tuple(variable.shape) for variable in variables}
+def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Assigns arrays to the variables of the same names, all of them or none."""
+    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in arrays.items()}
     if wanted != found:
         differing = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
         raise UserError(
-            f"{path} does not fit this config: {len(differing)} weights differ, the first {differing[0]}: expected "
+            f"{path} does not fit this config: {len(differing)} arrays differ, the first {differing[0]}: expected "
             f"{wanted.get(differing[0])}, received {found.get(differing[0])}."
         )
-    for variable in variables:
-        variable.assign(arrays[variable.path])
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

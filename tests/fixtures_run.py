@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nmt.checkpoints import Checkpoints
 from nmt.config import Config, parse_config
 from nmt.run import load_arrays
 from nmt.text import write_lines
@@ -151,11 +152,20 @@ def without_times(values):
     return values
 
 
+def last_checkpoint(run):
+    return Checkpoints(run, 2).paths()[-1]
+
+
+def last_state(run):
+    """Arrays and facts of the newest checkpoint."""
+    return load_arrays(last_checkpoint(run))
+
+
 def assert_same_run(ours, expected):
     """Every weight, average, optimizer slot and random state bit for bit, and every number ever reported."""
-    for name in ("last.npz", "best.npz"):
-        arrays, facts = load_arrays(ours / name)
-        expected_arrays, expected_facts = load_arrays(expected / name)
+    for name, run_state in (("checkpoint", last_state), ("best", lambda run: load_arrays(run / "best.npz"))):
+        arrays, facts = run_state(ours)
+        expected_arrays, expected_facts = run_state(expected)
         assert arrays.keys() == expected_arrays.keys()
         for key, array in arrays.items():
             np.testing.assert_array_equal(array, expected_arrays[key], err_msg=f"{name} {key}", strict=True)

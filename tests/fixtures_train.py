@@ -3,9 +3,12 @@
 import pytest
 from fixtures_run import tiny_config, toy_data
 
-from nmt import train as module
+from nmt import validation
+from nmt.losses import Loss
 from nmt.train import Trainer, train
 from nmt.translator import Candidate, Translation, Translator
+from nmt.update import Update
+from nmt.validation import Validation
 
 # 48 pairs are 3 batches an epoch: 12 steps in all, and evaluations after 5, 10 and 12.
 TRAINING = {"epochs": 4, "evaluate_every": 5}
@@ -15,6 +18,7 @@ STATEFUL = {
     "decoder": {"attention": "luong", "input_feeding": True, "num_layers": 2},
     "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], 0.1),
 }
+SUMS = Loss(objective=2.0, cross_entropy=1.0, correct=1.0, tokens=2.0)
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +47,8 @@ def uninterrupted(stateful, tmp_path_factory):
 @pytest.fixture
 def instant(monkeypatch):
     """Steps and evaluations that compute nothing; `instant(scores)` says what the evaluations find."""
-    monkeypatch.setattr(Trainer, "_compile", lambda self: lambda source, target, decay: (2.0, 1.0, 1.0, 2.0))
-    monkeypatch.setattr(Trainer, "_dev_loss", lambda self: 1.5)
+    monkeypatch.setattr(Update, "apply", lambda *_: (SUMS, True))
+    monkeypatch.setattr(Validation, "loss", lambda self: 1.5)
 
     def translate(self, lines, **_):
         return [Translation(line, (Candidate(line, 0.0, 0.0, False),)) for line in lines]
@@ -53,7 +57,7 @@ def instant(monkeypatch):
 
     def instant(scores):
         scores = iter(scores)
-        monkeypatch.setattr(module, "bleu", lambda *_: next(scores))
+        monkeypatch.setattr(validation, "bleu", lambda *_: next(scores))
 
     return instant
 

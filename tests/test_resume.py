@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,11 @@ import time
 
 import numpy as np
 import pytest
-from fixtures_run import assert_same_run, history, interrupt, without_times
+from fixtures_run import assert_same_run, history, interrupt, last_checkpoint, last_state, without_times
 
 from nmt import train as module
+from nmt.checkpoints import only_trainer
 from nmt.errors import UserError
-from nmt.run import load_arrays
 from nmt.train import Trainer, train
 
 pytest_plugins = ["fixtures_train"]
@@ -22,17 +23,21 @@ pytest_plugins = ["fixtures_train"]
 # ------------------------------------------------------------------------------------------- law 7: as if nothing were
 
 
-def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch):
-    interrupt(monkeypatch, stateful, tmp_path / "run", 2)
-    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 2
-    interrupt(monkeypatch, stateful, tmp_path / "run", 4)  # at the end of the second epoch, after an evaluation
-    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 6
-    train(stateful, tmp_path / "run")
-    assert_same_run(tmp_path / "run", uninterrupted)
+def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch, caplog):
+    """Twice, and the second time its newest state was damaged."""
+    run = tmp_path / "run"
+    interrupt(monkeypatch, stateful, run, 2)
+    assert last_state(run)[1]["step"] == 2
+    interrupt(monkeypatch, stateful, run, 4)  # at the end of the second epoch, after an evaluation
+    assert last_state(run)[1]["step"] == 6
+    last_checkpoint(run).write_bytes(last_checkpoint(run).read_bytes()[:-1000])
+    train(stateful, run)
+    assert "step-00000006.npz is damaged" in caplog.text and "going on from" in caplog.text
+    assert_same_run(run, uninterrupted)
 
 
 def test_a_run_that_was_killed_while_it_saved_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch):
-    """best.npz of step 10 is written, last.npz is that of step 5: all since then is done again, and alike."""
+    """best.npz of step 10 is written, the last state is that of step 5: all since then is done again, and alike."""
 
     def save_or_die(self):
         if self.progress.step == 10:
@@ -44,22 +49,22 @@ def test_a_run_that_was_killed_while_it_saved_is_the_same_run(stateful, uninterr
         patch.setattr(Trainer, "save", save_or_die)
         with pytest.raises(MemoryError):
             train(stateful, tmp_path / "run")
-    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 5
+    assert last_state(tmp_path / "run")[1]["step"] == 5
     train(stateful, tmp_path / "run")
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
 def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted):
-    arrays, facts = load_arrays(uninterrupted / "last.npz")
+    arrays, facts = last_state(uninterrupted)
     kinds = [name.partition("/")[0] for name in arrays]
     assert kinds.count("optimizer") > 2 * kinds.count("average")  # two moments a weight, and the iterations
-    assert kinds.count("model") > kinds.count("average")  # seeds beside the weights
+    assert kinds.count("model") == kinds.count("average") and kinds.count("random") > 5
     assert facts["step"] == 12
 
 
 def test_training_again_what_is_trained_changes_nothing_but_the_log(stateful, uninterrupted, instant):
     def contents():
-        return {file.name: file.read_bytes() for file in uninterrupted.iterdir() if file.suffix in (".npz", ".csv")}
+        return {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.suffix in (".npz", ".csv")}
 
     before = contents()
     train(stateful, uninterrupted)
@@ -87,15 +92,21 @@ def test_every_pair_is_seen_once_an_epoch_wherever_training_stopped(
 def test_a_checkpoint_of_another_model_is_refused(small, tmp_path, instant):
     run = train(small(max_steps=1), tmp_path / "run").path
     other = train(small({"encoder": {"units": 5}}, max_steps=1), tmp_path / "other").path
-    (run / "last.npz").write_bytes((other / "last.npz").read_bytes())
-    with pytest.raises(UserError, match=r"last\.npz does not fit the config"):
+    last_checkpoint(run).write_bytes(last_checkpoint(other).read_bytes())
+    with pytest.raises(UserError, match=r"checkpoints does not fit this config: \d+ arrays differ"):
         train(small(max_steps=1), run)
 
 
-def test_a_damaged_checkpoint_is_reported(small, tmp_path, instant):
+def test_weights_without_a_state_are_not_trained_over(small, tmp_path, instant):
     run = train(small(max_steps=1), tmp_path / "run").path
-    (run / "last.npz").write_bytes((run / "last.npz").read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"last\.npz is damaged"):
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(UserError, match="trained weights, but no state"):
+        train(small(max_steps=1), run)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(small, tmp_path, instant):
+    run = train(small(max_steps=1), tmp_path / "run").path
+    with only_trainer(run), pytest.raises(UserError, match="trained by another process"):
         train(small(max_steps=1), run)
 
 
@@ -104,7 +115,7 @@ def test_long_training_is_saved_between_evaluations(small, tmp_path, monkeypatch
     monkeypatch.setattr(Trainer, "save", lambda self: (saved.append(self.progress.step), save(self)))
     monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 0.0)
     train(small(), tmp_path / "run")
-    assert set(saved) == set(range(1, 13))
+    assert set(saved) == set(range(13))
 
 
 # ------------------------------------------------------------------------------------------------------ signals
@@ -117,7 +128,7 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     command = [sys.executable, "-m", "nmt", "train", str(recipe), "--run", str(run)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while not (run / "last.npz").is_file():  # its first evaluation
+        while not (run / "best.npz").is_file():  # its first evaluation
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
@@ -125,7 +136,7 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     assert process.returncode == 128 + signal.SIGTERM, err
     assert out == "" and "Traceback" not in err
     assert err.rstrip().endswith("stopped by SIGTERM; everything is saved. The same command resumes.")
-    stopped_at = load_arrays(run / "last.npz")[1]["step"]
+    stopped_at = last_state(run)[1]["step"]
     assert 30 <= stopped_at < 180
 
     process = subprocess.run(command, capture_output=True, text=True)
@@ -174,8 +185,8 @@ def test_signals_are_left_alone_outside_the_main_thread():
 
 def test_a_run_leaves_weights_history_and_a_curve(uninterrupted):
     assert {file.name for file in uninterrupted.iterdir()} == {
-        "config.yaml", "run.json", "tokenizer.model", "corpus", "last.npz", "best.npz", "history.csv", "curve.png",
-        "train.log",
+        ".lock", "config.yaml", "run.json", "tokenizer.model", "corpus", "checkpoints", "best.npz", "history.csv",
+        "curve.png", "train.log",
     }  # fmt: skip
     assert (uninterrupted / "curve.png").read_bytes().startswith(b"\x89PNG")
     rows = history(uninterrupted)

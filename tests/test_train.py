@@ -1,10 +1,9 @@
-"""The loop: the schedule by hand, what is computed and when, and what goes wrong. Resuming: test_resume.
+"""The loop: what is computed and when, and what goes wrong. Resuming: test_resume.
 
 Compiling a step takes seconds at eight units, too. So only numbers are tested on real steps; when something happens is
 tested on `instant` ones, which learn nothing.
 """
 
-import contextlib
 import errno
 import json
 import logging
@@ -12,82 +11,32 @@ import math
 import os
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fixtures_run import After, history, interrupt, steps_of, tiny_config, trained_run, write_pairs
+from fixtures_run import history, interrupt, last_checkpoint, last_state, steps_of, trained_run
+from fixtures_train import SUMS
 
 from nmt import train as module
-from nmt.config import TrainingConfig
 from nmt.errors import UserError
 from nmt.evaluate import bleu
+from nmt.optimizers import learning_rate
 from nmt.prepare import prepare
 from nmt.run import Run, load_arrays
-from nmt.train import OPTIMIZERS, Interrupted, Trainer, learning_rate, train
+from nmt.train import Trainer, train
 from nmt.translator import Translator
+from nmt.update import Update
 
 pytest_plugins = ["fixtures_train"]
 
-# ------------------------------------------------------------------------------------------------------ schedule
 
-
-def rates(schedule, steps, warmup=4, total=12):
-    config = TrainingConfig(learning_rate=0.8, warmup_steps=warmup, schedule=schedule)
-    return [learning_rate(config, step, total) for step in steps]
-
-
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "inverse_sqrt"])
-def test_the_rate_is_warmed_up_linearly(schedule):
-    assert rates(schedule, range(4)) == pytest.approx([0.2, 0.4, 0.6, 0.8])
-
-
-def test_a_constant_rate_stays():
-    assert rates("constant", [4, 11, 100]) == [0.8, 0.8, 0.8]
-
-
-def test_the_cosine_goes_to_zero_at_the_end():
-    quarter = 0.4 * (1 + math.cos(math.pi / 4))
-    assert rates("cosine", [4, 6, 8, 10, 12, 20]) == pytest.approx([0.8, quarter, 0.4, 0.8 - quarter, 0, 0])
-    assert rates("cosine", [11])[0] > 0  # the last step still moves
-
-
-def test_the_inverse_square_root_goes_on_from_the_warm_up():
-    assert rates("inverse_sqrt", [3, 15, 63]) == pytest.approx([0.8, 0.4, 0.2])
-    assert rates("inverse_sqrt", [0, 3, 99], warmup=0) == pytest.approx([0.8, 0.4, 0.08])
-
-
-def test_without_a_warm_up_the_first_step_has_the_whole_rate():
-    assert rates("constant", [0], warmup=0) == rates("cosine", [0], warmup=0) == [0.8]
-
-
-def test_a_warm_up_is_no_longer_than_the_training():
-    assert rates("cosine", range(3), warmup=100, total=2) == pytest.approx([0.4, 0.8, 0.8])
-
-
-def test_the_optimizer_takes_the_rate_of_each_step(small, tmp_path, instant, monkeypatch):
+def test_every_update_takes_the_rate_of_its_step(small, tmp_path, instant, monkeypatch):
     taken = []
-
-    def compile_step(self):
-        return lambda *_: (taken.append(float(self.optimizer.learning_rate)), 2.0, 1.0, 1.0, 2.0)[1:]
-
-    monkeypatch.setattr(Trainer, "_compile", compile_step)
+    monkeypatch.setattr(Update, "apply", lambda self, source, target, rate, decay: (taken.append(rate), SUMS, True)[1:])
     config = small(max_steps=6, warmup_steps=2)
     run = train(config, tmp_path / "run").path
     assert taken == pytest.approx([learning_rate(config.training, step, 6) for step in range(6)])
     assert [float(row["learning_rate"]) for row in history(run)] == pytest.approx([taken[4], taken[5]])
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_moves_weights_and_shows_its_state(name):
-    variable = keras.Variable([1.0, -2.0])
-    optimizer = OPTIMIZERS[name](0.1)
-    optimizer.build([variable])
-    count = len(optimizer.variables)
-    optimizer.learning_rate = 0.05
-    optimizer.apply([tf.constant([1.0, -1.0])], [variable])
-    assert variable.numpy()[0] < 1.0 and variable.numpy()[1] > -2.0
-    assert len(optimizer.variables) == count >= 2  # the iterations, the rate, and what it carries
 
 
 # ------------------------------------------------------------------------------------------- when things happen
@@ -103,8 +52,8 @@ def test_evaluations_come_when_they_are_due_and_at_the_end(steps, every, expecte
 def test_the_best_weights_are_those_of_the_best_evaluation(small, tmp_path, instant, before_each_step):
     instant([10.0, 30.0, 30.0, 20.0])
     before_each_step(
-        lambda trainer, *_: trainer.averaged.trainable_variables[0].assign_add(
-            tf.ones_like(trainer.averaged.trainable_variables[0])
+        lambda trainer, *_: trainer.update.averaged.trainable_variables[0].assign_add(
+            tf.ones_like(trainer.update.averaged.trainable_variables[0])
         )
     )
     run = train(small(evaluate_every=None), tmp_path / "run").path
@@ -112,7 +61,7 @@ def test_the_best_weights_are_those_of_the_best_evaluation(small, tmp_path, inst
     assert facts["step"] == 6 and facts["dev_bleu"] == 30.0
     start = Run.open(run).build_model().trainable_variables[0]
     np.testing.assert_allclose(arrays[start.path], start.numpy() + 6.0, atol=1e-5)
-    facts = load_arrays(run / "last.npz")[1]
+    facts = last_state(run)[1]
     assert facts["best_bleu"] == 30.0 and facts["evaluations_since_best"] == 2
 
 
@@ -139,7 +88,7 @@ def test_batches_may_be_counted_in_target_tokens(batch_size, small, tmp_path, in
     run = train(config, tmp_path / "run").path
     assert max(sentences * (length - 1) for sentences, length in shapes) <= batch_size
     assert len({sentences for sentences, _ in shapes}) > 1
-    assert load_arrays(run / "last.npz")[1]["step"] == len(shapes) == steps_of(run)[-1]
+    assert last_state(run)[1]["step"] == len(shapes) == steps_of(run)[-1]
 
 
 def test_every_epoch_is_whole_however_batches_are_counted(small, tmp_path, instant, before_each_step, monkeypatch):
@@ -159,16 +108,18 @@ def test_every_epoch_is_whole_however_batches_are_counted(small, tmp_path, insta
 def observed(small, tmp_path_factory):
     """A trainer after 7 steps, and what it did: the weights before and after each, and the sums of each."""
     trainer = Trainer(prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"))
-    weights, sums = [trainer.model.trainable_variables[1].numpy()], []
+    update = trainer.update
+    weights, sums = [update.variables[1].numpy()], []
 
     def noting(*arguments):
-        sums.append(step(*arguments))
-        weights.append(trainer.model.trainable_variables[1].numpy())
-        return sums[-1]
+        result = apply(*arguments)
+        sums.append(result[0])
+        weights.append(update.variables[1].numpy())
+        return result
 
-    step, trainer._step = trainer._step, noting
+    apply, update.apply = update.apply, noting
     trainer.run_to_end()
-    trainer._step = step
+    update.apply = apply
     return trainer, weights, np.array(sums, np.float64)
 
 
@@ -178,7 +129,7 @@ def test_the_average_is_that_of_the_formula(observed):
     average = weights[0].astype(np.float64)
     for step, new in enumerate(weights[1:]):
         average += (1 - min(0.5, (1 + step) / (10 + step))) * (new - average)
-    ours, theirs = (model.trainable_variables[1] for model in (trainer.averaged, trainer.model))
+    ours, theirs = (model.trainable_variables[1] for model in (trainer.update.averaged, trainer.update.model))
     assert ours.path == theirs.path
     np.testing.assert_allclose(ours.numpy(), average, atol=1e-6)
     assert not np.allclose(ours.numpy(), theirs.numpy(), atol=1e-4)
@@ -194,31 +145,18 @@ def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observe
     assert trainer.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
 
 
-def test_the_dev_loss_is_the_mean_over_the_references_tokens(observed):
-    trainer, *_ = observed
-    tokenizers = trainer.run.source_tokenizer, trainer.run.target_tokenizer
-    losses = []
-    for pair in trainer.dev:
-        source, target = (tokenizer.encode(line) for tokenizer, line in zip(tokenizers, pair, strict=True))
-        logits = trainer.averaged(tf.constant([[*source, 3]]), tf.constant([[2, *target]]))
-        log_probs = tf.nn.log_softmax(logits)[0].numpy()
-        losses += [-log_probs[t, id] for t, id in enumerate([*target, 3])]
-    assert trainer.progress.history[-1]["dev_loss"] == pytest.approx(np.mean(losses), abs=1e-4)
-
-
 def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
     trainer, *_ = observed
+    update = trainer.update
     source, target = next(iter(trainer._dataset(trainer._plan(0))))
-    trainer._step(source, target, tf.constant(0.0))  # the decay of `average_decay: 0`, at any step
-    for average, variable in zip(trainer.averaged.trainable_variables, trainer.model.trainable_variables, strict=True):
+    update.apply(source, target, 0.01, 0.0)  # the decay of `average_decay: 0`, at any step
+    for average, variable in zip(update.averaged.trainable_variables, update.variables, strict=True):
         np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-6)
 
 
 def test_an_average_decay_of_zero_is_taken_from_the_first_step_on(small, tmp_path, monkeypatch, instant):
     decays = []
-    monkeypatch.setattr(
-        Trainer, "_compile", lambda self: lambda *args: (decays.append(args[2].numpy()), 1, 1, 1, 1)[1:]
-    )
+    monkeypatch.setattr(Update, "apply", lambda self, *arguments: (decays.append(arguments[-1]), SUMS, True)[1:])
     train(small(average_decay=0.0, max_steps=3), tmp_path / "run")
     assert decays == [0.0, 0.0, 0.0]
 
@@ -241,24 +179,7 @@ def test_the_reported_score_is_that_of_the_weights_that_are_kept():
     assert bleu(hypotheses, [references]) == pytest.approx(best, abs=0.005)
 
 
-def test_the_dev_loss_is_that_of_normalised_text(data, tmp_path, monkeypatch):
-    encoded, logits = [], (tf.zeros((1, 1, 5)), tf.constant([[3]]))
-    monkeypatch.setattr(Trainer, "_dev_step", lambda self, *ids: encoded.append(ids) or module.masked_loss(*logits))
-    for name, pair in (("wide", ("ｃａｔ.", "ｃｈａｔ.")), ("plain", ("cat.", "chat."))):
-        texts = {**data, "dev": write_pairs(tmp_path / name, [pair]), "normalization": "nfkc"}
-        Trainer(prepare(tiny_config(texts), tmp_path / f"run {name}"))._dev_loss()
-    for wide, plain in zip(*encoded, strict=True):
-        np.testing.assert_array_equal(wide, plain)
-
-
 # ------------------------------------------------------------------------------------------------ what is left behind
-
-
-def test_samples_of_the_dev_set_are_logged(small, tmp_path, caplog, instant):
-    with caplog.at_level(logging.INFO, logger="nmt"):
-        run = train(small(max_steps=1), tmp_path / "run")
-    for source, target in prepare(run.config, run.path).dev:  # three, all of them samples
-        assert f"  source     {source}\n  model      {source}\n  reference  {target}" in caplog.text
 
 
 def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(small, tmp_path, monkeypatch, caplog, instant):
@@ -284,41 +205,19 @@ def test_a_curve_that_cannot_be_written_costs_nothing_else(small, tmp_path, monk
 
 def test_a_loss_that_is_no_number_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):
     steps = iter(range(100))
-    sums = (2.0, 1.0, 1.0, 2.0)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_compile", lambda self: lambda *_: sums if next(steps) < 7 else (math.nan, *sums[1:]))
+        patch.setattr(Update, "apply", lambda *_: (SUMS, next(steps) < 7))
         with pytest.raises(UserError, match=r"no longer finite at step 7.*learning_rate"):
             train(small(), tmp_path / "run")
-    assert load_arrays(tmp_path / "run" / "last.npz")[1]["step"] == 5
+    assert last_state(tmp_path / "run")[1]["step"] == 5
     train(small(), tmp_path / "run")
     assert steps_of(tmp_path / "run") == [5, 10, 12]
-
-
-def test_gradients_that_are_no_numbers_are_never_saved(small, tmp_path, monkeypatch):
-    """The loss of a step can be finite and its gradient not; a signal just then saves what can never be mended."""
-
-    @tf.custom_gradient
-    def bad_gradient(value):
-        return value, lambda upstream: upstream * math.nan
-
-    def masked_loss(*arguments):
-        sums = good_loss(*arguments)
-        return sums._replace(objective=bad_gradient(sums.objective))
-
-    good_loss = module.masked_loss
-    monkeypatch.setattr(module, "masked_loss", masked_loss)
-    monkeypatch.setattr(module, "_signals_noted", lambda: contextlib.nullcontext(After(1)))
-    with pytest.raises((UserError, Interrupted)):
-        train(small(), tmp_path / "run")
-    if (tmp_path / "run" / "last.npz").exists():
-        arrays, _ = load_arrays(tmp_path / "run" / "last.npz")
-        assert all(np.all(np.isfinite(array)) for array in arrays.values())
 
 
 def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):
     config, run = small(), tmp_path / "run"
     interrupt(monkeypatch, config, run, 2)
-    before = (run / "last.npz").read_bytes()
+    before = last_checkpoint(run).read_bytes()
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -327,6 +226,6 @@ def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, mo
         patch.setattr(os, "fsync", full)
         with pytest.raises(UserError, match="Make room"):
             train(config, run)
-    assert (run / "last.npz").read_bytes() == before
+    assert last_checkpoint(run).read_bytes() == before
     train(config, run)
     assert steps_of(run) == [5, 10, 12]

@@ -176,7 +176,9 @@ json.dump({"texts": results, "words": translator.align(lines[0], results[0][0]).
 
 
 def test_a_fresh_process_in_another_folder_translates_alike(translator, tmp_path):
-    moved = shutil.copytree(trained_run(), tmp_path / "moved run", ignore=shutil.ignore_patterns("corpus", "last.npz"))
+    moved = shutil.copytree(
+        trained_run(), tmp_path / "moved run", ignore=shutil.ignore_patterns("corpus", "checkpoints")
+    )
     lines = [*LINES, *STRANGE, ""]
     process = subprocess.run(
         [sys.executable, "-c", IN_A_FRESH_PROCESS, moved], input=json.dumps(lines), capture_output=True, text=True

@@ -1,0 +1,81 @@
+"""One update of the weights, as a graph: loss, gradient, clipping, optimizer, moving average.
+
+B batch  S source  T target  V vocabulary
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nmt.config import TrainingConfig
+from nmt.losses import Loss, masked_loss
+from nmt.model import Seq2Seq
+from nmt.optimizers import build_optimizer
+from nmt.run import assign
+
+
+class Update:
+    """Trains `model`, and lets `averaged`, a model of the same weights, follow as their moving average."""
+
+    def __init__(self, model: Seq2Seq, averaged: Seq2Seq, config: TrainingConfig):
+        self.model, self.averaged, self.config = model, averaged, config
+        self.variables: list[keras.Variable] = model.trainable_variables
+        self.optimizer = build_optimizer(config, self.variables)
+        ids, number = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
+        self._graph = tf.function(self._update, input_signature=[ids, ids, number])
+
+    def apply(self, source_BS: Any, target_BT: Any, learning_rate: float, decay: float) -> tuple[Loss, bool]:
+        """-> sums over the batch, before the update, and whether they and the gradient are finite.
+
+        If not, nothing has changed: one update with a NaN would leave nothing else.
+        """
+        self.optimizer.learning_rate = learning_rate
+        *sums, finite = self._graph(source_BS, target_BT, tf.constant(decay, tf.float32))
+        return Loss(*map(float, sums)), bool(finite)
+
+    def loss(self, source_BS: Any, target_BT: Any) -> Loss:
+        """What training minimises is `objective` / `tokens`."""
+        logits_BTV = self.model(source_BS, target_BT[:, :-1], training=True)
+        return masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing)
+
+    def _update(self, source_BS: Any, target_BT: Any, decay: Any) -> Any:
+        with tf.GradientTape() as tape:
+            sums = self.loss(source_BS, target_BT)
+        gradients = [tf.convert_to_tensor(g) / sums.tokens for g in tape.gradient(sums.objective, self.variables)]
+        gradients, norm = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(sums.objective)  # a finite loss can have another gradient
+        tf.cond(finite, lambda: self._assign(gradients, decay), lambda: False)
+        return (*sums, finite)
+
+    def _assign(self, gradients: list[Any], decay: Any) -> bool:
+        self.optimizer.apply(gradients, self.variables)
+        for average, variable in zip(self.averaged.trainable_variables, self.model.trainable_variables, strict=True):
+            average.assign(average + (1.0 - decay) * (variable - average))
+        return True
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Name -> variable, for everything that changes: weights, averages, optimizer, random states.
+
+        Random states and moments go by their order: Keras numbers the generators of a process, and Adafactor gives
+        two moments one name.
+        """
+        trainable = {id(variable) for variable in self.model.trainable_variables}
+        generators = [variable for variable in self.model.variables if id(variable) not in trainable]
+        return {
+            **{f"model/{variable.path}": variable for variable in self.model.trainable_variables},
+            **{f"average/{variable.path}": variable for variable in self.averaged.trainable_variables},
+            **{f"optimizer/{i:03d}": variable for i, variable in enumerate(self.optimizer.variables)},
+            **{f"random/{i:03d}": variable for i, variable in enumerate(generators)},
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray], where: Path) -> None:
+        """Assigns what `state` names. Raises UserError, and assigns nothing, if the arrays do not fit."""
+        assign(self.state, arrays, where)
+
+    def averaged_weights(self) -> dict[str, np.ndarray]:
+        return {variable.path: variable.numpy() for variable in self.averaged.trainable_variables}

@@ -1,0 +1,80 @@
+"""The development set as training sees it: BLEU by real decoding, the loss, and samples to look at.
+
+B batch  S source  T target
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from nmt.data import padded
+from nmt.evaluate import bleu
+from nmt.losses import masked_loss
+from nmt.model import Seq2Seq
+from nmt.run import Run
+from nmt.text import normalize
+from nmt.translator import Translator
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 64
+NUM_SAMPLES = 3
+
+
+class Validation:
+    """Evaluates a model of `run`, always the same one, on raw pairs; `model` changes its weights in between."""
+
+    def __init__(self, run: Run, model: Seq2Seq, pairs: Sequence[tuple[str, str]]):
+        self.model = model
+        self.sources, self.references = zip(*pairs, strict=True)
+        self._translator = Translator.of_model(run, model)
+        self._batches = _encode(run, self.sources, self.references)
+
+    def evaluate(self) -> tuple[float, float]:
+        """-> BLEU of greedy translations, and the loss. Logs samples."""
+        with tqdm(
+            total=len(self.sources), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True
+        ) as bar:
+            translations = self._translator.translate(self.sources, beam_size=1, progress=bar.update)
+        hypotheses = [translation.text for translation in translations]
+        self._show(hypotheses)
+        return bleu(hypotheses, [self.references]), self.loss()
+
+    def loss(self) -> float:
+        """Cross-entropy a target token."""
+        loss = tokens = 0.0
+        for source_BS, target_BT in self._batches:
+            sums = self._loss(source_BS, target_BT)
+            loss, tokens = loss + float(sums.cross_entropy), tokens + float(sums.tokens)
+        return loss / tokens
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2)
+    def _loss(self, source_BS: Any, target_BT: Any) -> Any:
+        return masked_loss(self.model(source_BS, target_BT[:, :-1]), target_BT[:, 1:])
+
+    def _show(self, hypotheses: Sequence[str]) -> None:
+        samples = []
+        for index in np.linspace(0, len(hypotheses) - 1, NUM_SAMPLES, dtype=int):
+            samples += [
+                f"  source     {self.sources[index]}",
+                f"  model      {hypotheses[index]}",
+                f"  reference  {self.references[index]}",
+            ]
+        logger.info("samples\n%s", "\n".join(samples))
+
+
+def _encode(run: Run, *sides: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """source bs and target bt of all pairs, in batches of similar lengths."""
+    form = run.config.data.normalization
+    tokenizers = run.source_tokenizer, run.target_tokenizer
+    source, target = (
+        tokenizer.encode_batch(normalize(line, form) for line in side)
+        for tokenizer, side in zip(tokenizers, sides, strict=True)
+    )
+    order = sorted(range(len(target)), key=lambda i: len(target[i]))
+    parts = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+    return [(padded(source[i] for i in part), padded((target[i] for i in part), begin=True)) for part in parts]

@@ -1,0 +1,55 @@
+"""The dev set: its loss by hand, and samples of it."""
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fixtures_run import tiny_config, trained_run
+
+from nmt.prepare import prepare
+from nmt.run import Run
+from nmt.translator import Candidate, Translation, Translator
+from nmt.validation import Validation
+
+
+@pytest.fixture(scope="module")
+def trained():
+    run = Run.open(trained_run())
+    return run, run.load_model()
+
+
+PAIRS = [("cat dog.", "chat chien."), ("milk?", "lait\u202f?"), ("tree tree tree.", "arbre arbre arbre.")]
+
+
+def test_the_loss_is_the_mean_over_the_references_tokens(trained):
+    run, model = trained
+    tokenizers = run.source_tokenizer, run.target_tokenizer
+    losses = []
+    for pair in PAIRS:
+        source, target = (tokenizer.encode(line) for tokenizer, line in zip(tokenizers, pair, strict=True))
+        logits = model(tf.constant([[*source, 3]]), tf.constant([[2, *target]]))
+        log_probs = tf.nn.log_softmax(logits)[0].numpy()
+        losses += [-log_probs[t, id] for t, id in enumerate([*target, 3])]
+    assert Validation(run, model, PAIRS).loss() == pytest.approx(np.mean(losses), abs=1e-4)
+
+
+def test_the_loss_is_that_of_normalised_text(trained, tmp_path):
+    run, model = trained
+    data = {name: getattr(run.config.data, name) for name in ("train", "dev")}
+    nfkc = prepare(tiny_config({**data, "normalization": "nfkc"}), tmp_path / "run").run
+    wide, plain = (Validation(nfkc, model, [pair])._batches for pair in (("ｃａｔ.", "ｃｈａｔ."), ("cat.", "chat.")))
+    for ours, theirs in zip(wide[0], plain[0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_samples_are_logged(trained, monkeypatch, caplog):
+    monkeypatch.setattr(
+        Translator,
+        "translate",
+        lambda self, lines, **_: [Translation(x, (Candidate(x, 0.0, 0.0, False),)) for x in lines],
+    )
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        Validation(*trained, PAIRS).evaluate()
+    for source, target in PAIRS:  # three, all of them samples
+        assert f"  source     {source}\n  model      {source}\n  reference  {target}" in caplog.text
