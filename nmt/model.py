@@ -75,10 +75,17 @@ class Seq2Seq(keras.Model):
         return logits, weights
 
     def encode(self, source_BS: Any, training: bool = False) -> tuple[Memory, DecoderState]:
-        mask_BS = ops.not_equal(source_BS, 0)
-        embedded = self.source_embedding(source_BS, training=training)
-        states, final = self.encoder(embedded, mask_BS, training=training)
-        memory = self.decoder.remember(states, mask_BS)
+        embedded_BSE, mask_BS = self.embed(source_BS, training)
+        states_BSD, final = self.encoder(embedded_BSE, mask_BS, training=training)
+        return self.remember(embedded_BSE, mask_BS, states_BSD, final)
+
+    def embed(self, source_BS: Any, training: bool = False) -> tuple[Any, Any]:
+        """What `encode` does before the recurrence -> embedded bse, mask bs."""
+        return self.source_embedding(source_BS, training=training), ops.not_equal(source_BS, 0)
+
+    def remember(self, embedded_BSE: Any, mask_BS: Any, states_BSD: Any, final: Any) -> tuple[Memory, DecoderState]:
+        """What `encode` does after the recurrence."""
+        memory = self.decoder.remember(states_BSD, mask_BS)
         return memory, self.decoder.initial_state(final, memory)
 
     def step(self, ids_BK: Any, state: DecoderState, memory: Memory) -> tuple[Any, Any, DecoderState]:

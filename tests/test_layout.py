@@ -11,12 +11,12 @@ FLOORS = {
     for floor, names in enumerate(
         [
             "errors seeds console",
-            "config text recurrent losses search visualize",
-            "tokenizer attention encoder optimizers",
+            "config text recurrent losses search visualize quantize",
+            "tokenizer attention encoder optimizers onnx_engine",
             "decoder data",
             "model",
-            "run keras_engine",
-            "translator prepare evaluate checkpoints update",
+            "run keras_engine signatures",
+            "translator prepare evaluate checkpoints update onnx_graph",
             "validation",
             "train verbs_shared",
             "verbs_train verbs_translate verbs_evaluate",

@@ -1,0 +1,95 @@
+"""The ONNX engine: `encode`, `step` and `force` by ONNX Runtime, from two files; loads no TensorFlow.
+
+B batch  S source  T target  K hypotheses  V vocabulary  C candidates  N named ids
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from nmt.errors import UserError
+from nmt.search import Step
+
+Tensors = dict[str, np.ndarray]
+
+
+class OnnxEngine:
+    """Runs the two graphs of `nmt.onnx_graph`. Memory and state are dicts of arrays, by the names they have there."""
+
+    def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
+        self._encoder, self._step = _session(encoder), _session(step)
+        self._barred = [-1, *forbidden_ids]
+        self._encoded = [output.name for output in self._encoder.get_outputs()]
+        self._state = [name for name in self._encoded if name.startswith("state_")]
+        log_probs = next(output for output in self._step.get_outputs() if output.name == "all_log_probs")
+        self._vocabulary_size = log_probs.shape[2]
+
+    def encode(self, ids_BS: np.ndarray) -> tuple[Tensors, Tensors]:
+        """ids bs, padded with 0 -> memory and the state of one hypothesis a sentence."""
+        outputs = self._encoder.run(self._encoded, {"ids": np.ascontiguousarray(ids_BS, np.int32)})
+        memory = dict(zip(self._encoded, outputs, strict=True))
+        return memory, {name: memory.pop(name) for name in self._state}
+
+    def step(
+        self, ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int,
+        named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
+    ) -> Step:  # fmt: skip
+        """See `nmt.search.Engine`."""
+        whole = num_candidates >= self._vocabulary_size
+        outputs = ["all_log_probs"] if whole else ["log_probs", "candidates"]
+        outputs += ["named_log_probs"] * (named_ids_BKN is not None) + ["weights"] * with_weights
+        found, state = self._run(outputs, ids_BK, state, memory, 1 if whole else num_candidates, named_ids_BKN)
+        if whole:
+            log_probs_BKC = found["all_log_probs"]
+            ids_BKC = np.broadcast_to(np.arange(self._vocabulary_size, dtype=np.int32), log_probs_BKC.shape)
+        else:
+            log_probs_BKC, ids_BKC = found["log_probs"], found["candidates"]
+        if named_ids_BKN is not None:
+            barred_BKN = np.isin(named_ids_BKN, self._barred)
+            named_BKN = np.where(barred_BKN, np.float32(-np.inf), found["named_log_probs"])
+            log_probs_BKC = np.concatenate([log_probs_BKC, named_BKN], axis=2)
+            ids_BKC = np.concatenate([ids_BKC, named_ids_BKN], axis=2, dtype=np.int32)
+        return Step(log_probs_BKC, ids_BKC, state, found.get("weights"))
+
+    def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 -> log-probabilities bt of each target
+        token after <s>, 0 where that is padding, and the attention weights bts that predicted it: t is one shorter.
+        No id is forbidden here: a text is scored as it stands. It is `step`, folded over the target."""
+        memory, state = self.encode(source_BS)
+        log_probs_TB, weights_TBS = [], []
+        for t in range(target_BT.shape[1] - 1):
+            ids_B1, next_B11 = target_BT[:, t : t + 1], target_BT[:, t + 1, None, None]
+            found, state = self._run(["named_log_probs", "weights"], ids_B1, state, memory, 1, next_B11)
+            log_probs_TB.append(np.where(next_B11 == 0, np.float32(0), found["named_log_probs"])[:, 0, 0])
+            weights_TBS.append(found["weights"][:, 0])
+        return np.stack(log_probs_TB, axis=1), np.stack(weights_TBS, axis=1)
+
+    def _run(
+        self, outputs: list[str], ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int,
+        named_ids_BKN: np.ndarray | None,
+    ) -> tuple[Tensors, Tensors]:  # fmt: skip
+        """One step -> the outputs asked for, and the new state."""
+        named_ids_BKN = np.empty((*ids_BK.shape, 0)) if named_ids_BKN is None else np.maximum(named_ids_BKN, 0)
+        feed = {
+            "ids": np.ascontiguousarray(ids_BK, np.int32),
+            "num_candidates": np.array([num_candidates], np.int64),
+            "named_ids": named_ids_BKN.astype(np.int64),
+            **state,
+            **memory,
+        }
+        found: list[Any] = self._step.run([*outputs, *(f"next_{name}" for name in self._state)], feed)
+        state = dict(zip(self._state, found[len(outputs) :], strict=True))
+        return dict(zip(outputs, found[: len(outputs)], strict=True)), state
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    """The one place where ONNX Runtime is set up."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen kinds of its own, by the place of the damage
+        raise UserError(f"{path} cannot be loaded ({error}). Write it again with `nmt export`.") from error

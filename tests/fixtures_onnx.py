@@ -1,0 +1,59 @@
+"""Tiny models beside their ONNX graphs, converted once a process."""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from conftest import _tiny_model
+
+from nmt.keras_engine import KerasEngine
+from nmt.onnx_engine import OnnxEngine
+from nmt.onnx_graph import encoder_graph, step_graph
+from nmt.quantize import quantized
+
+FORBIDDEN = (0, 1, 2, 7)
+SOURCE = np.array([[4, 9, 7, 5, 6, 3], [8, 6, 3, 0, 0, 0], [3, 0, 0, 0, 0, 0]])
+TARGET = np.array([[2, 4, 9, 7, 3], [2, 6, 1, 3, 0], [2, 3, 0, 0, 0]])
+
+# Every cell with every score, and among them each value of the other options with nearly each value of each other.
+VARIANTS = {
+    "attend first, additive": {"attention": "bahdanau", "tied": "all"},
+    "attend first, dot": {"attention": "attend_first/dot", "layer": "lstm", "encoder_layers": 2, "bridge": "last"},
+    "attend first, general, fed": {
+        "attention": "attend_first/general", "layer": "lstm", "num_layers": 2, "bridge": "zero", "input_feeding": True,
+    },
+    "update first, additive, fed": {
+        "attention": "update_first/additive", "layer": "lstm", "tied": "target", "input_feeding": True,
+    },
+    "update first, dot, fed": {
+        "attention": "update_first/dot", "encoder_layers": 2, "num_layers": 2, "bridge": "last", "input_feeding": True,
+    },
+    "update first, general": {"attention": "luong", "encoder_layers": 2, "bridge": "zero", "tied": "target"},
+}  # fmt: skip
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="nmt-onnx-")  # removed when the process ends
+
+
+def onnx_engine(model, *, native=True, integers=False, forbidden=FORBIDDEN):
+    """An engine of the model's graphs, through files."""
+    folder = Path(tempfile.mkdtemp(dir=_folder().name))
+    for name, graph in (("encoder", encoder_graph(model, native)), ("step", step_graph(model, forbidden))):
+        onnx.save(quantized(graph) if integers else graph, folder / name)
+    return OnnxEngine(folder / "encoder", folder / "step", forbidden)
+
+
+@functools.cache
+def both_engines(name="attend first, additive"):
+    """Keras and ONNX, of the same weights."""
+    model = _tiny_model(**VARIANTS[name])
+    return KerasEngine(model, FORBIDDEN), onnx_engine(model)
+
+
+@functools.cache
+def integer_engine():
+    return onnx_engine(both_engines()[0].model, native=False, integers=True)

@@ -1,0 +1,153 @@
+"""The ONNX graphs against the model they were made of, by the laws, over cells, scores, layers and input feeding."""
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+from fixtures_onnx import SOURCE, TARGET, VARIANTS, both_engines, integer_engine, onnx_engine
+
+from nmt.attention import DotScore, GeneralScore
+from nmt.errors import UserError
+from nmt.keras_engine import KerasEngine
+from nmt.onnx_graph import encoder_graph, step_graph
+from nmt.recurrent import GRUCell, LSTMCell
+from nmt.search import beam_search
+from nmt.signatures import named_leaves
+
+every_variant = pytest.mark.parametrize("name", VARIANTS)
+
+
+def operators(graph):
+    return {node.op_type for node in graph.graph.node}
+
+
+@every_variant
+def test_encode_of_a_sentence_alone_is_that_of_the_model(name):
+    keras, ours = both_engines(name)
+    for row in SOURCE:
+        ids = row[row != 0][None]
+        memory, state = keras.encode(ids)
+        expected = dict([*named_leaves(memory, "memory"), *named_leaves(state, "state")])
+        found = {k: v for part in ours.encode(ids) for k, v in part.items()}
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            np.testing.assert_allclose(found[key], value, atol=1e-5, err_msg=key)
+
+
+@every_variant
+def test_steps_folded_over_a_target_are_the_teacher_forced_pass(name):
+    """Laws 1 and 4: Keras computes the whole target of a padded batch at once."""
+    keras, ours = both_engines(name)
+    real = TARGET[:, 1:] != 0
+    for found, expected in zip(ours.force(SOURCE, TARGET), keras.force(SOURCE, TARGET), strict=True):
+        assert found.shape == expected.shape and found.dtype == np.float32
+        np.testing.assert_allclose(found[real], expected[real], atol=1e-5)
+
+
+@every_variant
+def test_a_beam_finds_what_it_finds_with_keras(name):
+    """Law 2: with the log-probabilities of a teacher-forced pass."""
+    keras, ours = both_engines(name)
+    found, expected = (beam_search(engine, SOURCE, [9, 6, 4], beam_size=3, n_best=2) for engine in (ours, keras))
+    for row, of_ours, of_keras in zip(SOURCE, found, expected, strict=True):
+        for hypothesis, same in zip(of_ours, of_keras, strict=True):
+            assert hypothesis.ids == same.ids and hypothesis.truncated == same.truncated
+            assert hypothesis.log_prob == pytest.approx(same.log_prob, abs=1e-4)
+            target = np.array([[2, *hypothesis.ids, *([] if hypothesis.truncated else [3])]])
+            assert ours.force(row[None], target)[0].sum() == pytest.approx(hypothesis.log_prob, abs=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_padding_and_company_do_not_change_a_sentence(precision):
+    """Law 4, in integers too: every row has a scale of its own."""
+    engine = integer_engine() if precision == "int8" else both_engines()[1]
+    together = beam_search(engine, SOURCE, [9] * 3, beam_size=3)
+    wide = np.pad(SOURCE[::-1], ((0, 0), (0, 4)))
+    padded = beam_search(engine, wide, [9] * 3, beam_size=3)[::-1]
+    for row, (one,), (other,) in zip(SOURCE, together, padded, strict=True):
+        ((alone,),) = beam_search(engine, row[row != 0][None], [9], beam_size=3)
+        assert alone.ids == one.ids == other.ids
+        assert alone.log_prob == pytest.approx(one.log_prob, abs=1e-5)
+        assert other.log_prob == pytest.approx(one.log_prob, abs=1e-5)
+
+
+def test_a_scan_computes_what_the_operators_do():
+    keras, native = both_engines("attend first, dot")  # with layers of LSTM
+    scanned = onnx_engine(keras.model, native=False)
+    found, expected = (engine.force(SOURCE, TARGET)[0] for engine in (scanned, native))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    graphs = [operators(encoder_graph(keras.model, of)) for of in (True, False)]
+    assert [found & {"GRU", "LSTM", "Scan"} for found in graphs] == [{"LSTM"}, {"Scan"}]
+
+
+class Halved(GRUCell):
+    """A cell that no operator knows."""
+
+    def step(self, gates, state):
+        return tuple(0.5 * entry for entry in super().step(gates, state))
+
+
+def test_a_cell_of_another_kind_becomes_a_scan(tiny_model, randomize):
+    model = tiny_model()
+    model.encoder.layers[0][1] = randomize(Halved(5, 3, name="halved"))
+    ours, keras = onnx_engine(model), KerasEngine(model)
+    np.testing.assert_allclose(ours.force(SOURCE, TARGET)[0], keras.force(SOURCE, TARGET)[0], atol=1e-5)
+
+
+class CoverageScore(GeneralScore):
+    """Carries a state: what was looked at already scores lower."""
+
+    carries_state = True
+
+    def initial_state(self, keys_BSU, num_queries):
+        return tf.zeros((tf.shape(keys_BSU)[0], num_queries, tf.shape(keys_BSU)[1]))
+
+    def call(self, query_BTH, keys_BSU, state):
+        scores_BTS, _ = super().call(query_BTH, keys_BSU, ())
+        return scores_BTS - state, state + tf.nn.sigmoid(scores_BTS)
+
+
+def test_a_score_from_outside_the_package_that_carries_a_state(tiny_model):
+    model = tiny_model(attention="attend_first/test_onnx_graph:CoverageScore")
+    ours, keras = onnx_engine(model), KerasEngine(model)
+    real = TARGET[:, 1:] != 0
+    for found, expected in zip(ours.force(SOURCE, TARGET), keras.force(SOURCE, TARGET), strict=True):
+        np.testing.assert_allclose(found[real], expected[real], atol=1e-5)
+
+
+class LoopingScore(DotScore):
+    def call(self, query_BTH, keys_BSU, state):
+        scores, state = super().call(query_BTH, keys_BSU, state)
+        return tf.while_loop(lambda i, _: i < tf.shape(keys_BSU)[1], lambda i, x: (i + 1, 0.9 * x), (0, scores))[
+            1
+        ], state
+
+
+class FarScore(DotScore):
+    def call(self, query_BTH, keys_BSU, state):
+        scores, state = super().call(query_BTH, keys_BSU, state)
+        return tf.math.betainc(tf.ones_like(scores), tf.ones_like(scores), tf.nn.sigmoid(scores)), state
+
+
+@pytest.mark.parametrize(("score", "reason"), [("LoopingScore", "Loop"), ("FarScore", "Betainc")])
+def test_what_cannot_be_converted_faithfully_is_refused(score, reason, tiny_model):
+    model = tiny_model(attention=f"update_first/test_onnx_graph:{score}", bridge="last")
+    with pytest.raises(UserError, match=f"step cannot be written in ONNX.*{reason}"):
+        step_graph(model, ())
+
+
+def test_the_operators_know_the_cells_of_the_package():
+    """A cell changed, or a new one, must not pass for the operator's."""
+    from nmt.onnx_graph import OPERATORS
+    from nmt.recurrent import CELLS
+
+    assert set(OPERATORS) == {GRUCell, LSTMCell} <= set(CELLS.values())
+
+
+def test_the_graphs_need_no_newer_runtime_than_they_say(tiny_model):
+    model = tiny_model()
+    for graph in (encoder_graph(model), step_graph(model, ())):
+        assert graph.ir_version == 10 and {(o.domain, o.version) for o in graph.opset_import if not o.domain} == {
+            ("", 18)
+        }
+        onnx.checker.check_model(graph, full_check=True)
