@@ -83,6 +83,16 @@ class TokenizerConfig(Section):
     max_lines: Count = 1_000_000  # trained on at most so many lines of each language
 
 
+class CopyingConfig(Section):
+    """What comes through a translation exactly, as numbered symbols that the model learns to place: `nmt/copying.py`.
+
+    A run is trained with it or without it. Numbers are apart, as languages differ in how they write them.
+    """
+
+    classes: list[Literal["urls", "emails", "placeholders", "unseen", "numbers"]] = []
+    replaced_pairs: Share = 0.1  # training pairs in which words become symbols, too, or there would be few to learn
+
+
 class EncoderConfig(Section):
     num_layers: Count = 1
     units: Count = 256  # of each direction
@@ -186,6 +196,7 @@ class DecodingConfig(Section):
 class Config(Section):
     data: DataConfig = DataConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
+    copying: CopyingConfig = CopyingConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
@@ -335,6 +346,9 @@ def _all_keys(prefix: tuple[str, ...] = ()) -> list[str]:
 
 
 def _choices(keys: Sequence[str]) -> Sequence[Any]:
-    annotation = _fields(keys[:-1])[keys[-1]].annotation
+    names = [key for key in keys if not key.isdecimal()]  # places in a list
+    annotation = _fields(names[:-1])[names[-1]].annotation
+    if get_origin(annotation) is list:
+        (annotation,) = get_args(annotation)
     options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     return [choice for option in options if get_origin(option) is Literal for choice in get_args(option)]

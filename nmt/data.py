@@ -15,14 +15,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nmt.config import DataConfig
+from nmt.config import Config, DataConfig
+from nmt.copying import Copier, PairMasker, translations_of_words
 from nmt.errors import UserError
 from nmt.seeds import derive_seed
-from nmt.text import ParallelFiles, atomic_write, file_fingerprint, is_blank, normalize, read_parallel
-from nmt.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
+from nmt.text import ParallelFiles, atomic_write, file_fingerprint, is_blank, read_parallel
+from nmt.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, sample_lines
 
 FORMAT = 1
 LINES_AT_ONCE = 10_000  # encoded together
+PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each other
 BATCHES_AT_ONCE = 200  # sorted by length together; more waste less padding but mix less
 
 
@@ -54,20 +56,23 @@ class Corpus:
         return len(self.source.offsets) - 1
 
 
-def fingerprint(files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer) -> str:
+def fingerprint(files: ParallelFiles, config: Config, source: Tokenizer, target: Tokenizer) -> str:
     """Changes with the text, the tokenizers and whatever else decides the ids on disk."""
     parts = [file_fingerprint([files.source, files.target]), source.fingerprint, target.fingerprint]
-    parts += [config.normalization, str(config.max_tokens), str(config.max_ratio), str(FORMAT)]
+    parts += [config.data.normalization, str(config.data.max_tokens), str(config.data.max_ratio), str(FORMAT)]
+    if config.copying.classes:
+        parts += [*sorted(config.copying.classes), str(config.copying.replaced_pairs), str(config.training.seed)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def encode_corpus(
-    files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer, folder: Path,
+    files: ParallelFiles, config: Config, source: Tokenizer, target: Tokenizer, folder: Path,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Corpus:  # fmt: skip
     """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text left there.
 
-    Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio` are dropped.
+    Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio` are dropped. What
+    `config.copying` says becomes copy symbols.
     `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
     """
     key = fingerprint(files, config, source, target)
@@ -77,15 +82,26 @@ def encode_corpus(
     return _open(folder, key)
 
 
+def pair_masker(files: ParallelFiles, config: Config, source: Tokenizer) -> PairMasker:
+    """What masks the training pairs of these files."""
+    copier = Copier(config.copying.classes, source.unknown_characters, config.data.normalization)
+    if not config.copying.classes or not config.copying.replaced_pairs:
+        return PairMasker(copier, {}, 0.0, config.training.seed)
+    seed = derive_seed(config.training.seed, "translations of words")
+    partners = translations_of_words(sample_lines(read_parallel(files), PAIRS_FOR_TRANSLATIONS, seed))
+    return PairMasker(copier, partners, config.copying.replaced_pairs, config.training.seed)
+
+
 def _write(
-    files: ParallelFiles, config: DataConfig, source: Tokenizer, target: Tokenizer, folder: Path, progress: Any
+    files: ParallelFiles, config: Config, source: Tokenizer, target: Tokenizer, folder: Path, progress: Any
 ) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder.") from error
     dropped: Counter[str] = Counter()
-    num_pairs = 0
+    masker = pair_masker(files, config, source)
+    num_pairs = num_masked = 0
     sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
     with (
         atomic_write(folder / "source.ids") as source_ids, atomic_write(folder / "source.offsets") as source_offsets,
@@ -99,11 +115,14 @@ def _write(
         while pairs := list(itertools.islice(remaining, LINES_AT_ONCE)):
             kept = [pair for pair in pairs if not (is_blank(pair[0]) or is_blank(pair[1]))]
             dropped["blank"] += len(pairs) - len(kept)
-            lines = [[normalize(pair[i], config.normalization) for pair in kept] for i in (0, 1)]
-            encoded = [tokenizer.encode_batch(lines[i]) for i, (tokenizer, _, _) in enumerate(sides)]
+            masked = [masker.mask(number, *pair) for number, pair in enumerate(kept, num_masked)]
+            num_masked += len(kept)
+            encoded = [
+                tokenizer.encode_batch([pair[i] for pair in masked]) for i, (tokenizer, _, _) in enumerate(sides)
+            ]
             chosen = []
             for pair in zip(*encoded, strict=True):
-                reason = _why_drop(len(pair[0]), len(pair[1]), config)
+                reason = _why_drop(len(pair[0]), len(pair[1]), config.data)
                 if reason:
                     dropped[reason] += 1
                 else:

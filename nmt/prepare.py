@@ -13,12 +13,13 @@ from typing import Any
 from tqdm import tqdm
 
 from nmt.config import Config, differences
+from nmt.copying import Copier, MaskedLine, PairMasker
 from nmt.data import Corpus, encode_corpus
 from nmt.data import fingerprint as corpus_fingerprint
 from nmt.errors import UserError
 from nmt.run import FORMAT, Run
 from nmt.seeds import derive_seed
-from nmt.text import ParallelFiles, is_blank, normalize, read_parallel, resolve_parallel
+from nmt.text import ParallelFiles, is_blank, read_parallel, resolve_parallel
 from nmt.tokenizer import Tokenizer, sample_lines, train_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def prepare(config: Config, path: Path) -> Prepared:
             )
         _check_same(config, run)
         tokenizers = run.source_tokenizer, run.target_tokenizer
-        if corpus_fingerprint(files, config.data, *tokenizers) != run.facts["data"]:
+        if corpus_fingerprint(files, config, *tokenizers) != run.facts["data"]:
             raise UserError(
                 f"{path} was trained on other text than {files.source} and {files.target} hold now. Restore them, or "
                 "train a new run in another folder."
@@ -65,12 +66,16 @@ def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, T
     """Trains the tokenizers of source and target, one for both if they share it."""
     settings = config.tokenizer
 
-    def lines(side: int) -> list[str]:
-        texts = (normalize(pair[side], config.data.normalization) for pair in read_parallel(files))
-        kept = (text for text in texts if not is_blank(text))
+    # What will be copied takes no room in the vocabulary. Characters are unseen only to a tokenizer that exists.
+    copier = Copier(config.copying.classes, lambda line: set(), config.data.normalization)
+    masker = PairMasker(copier, {}, 0.0, config.training.seed)
+
+    def lines(side: int) -> list[MaskedLine]:
+        masked = (masker.mask(number, *pair)[side] for number, pair in enumerate(read_parallel(files)))
+        kept = (line for line in masked if not is_blank(line.text))
         return sample_lines(kept, settings.max_lines, derive_seed(config.training.seed, "tokenizer", side))
 
-    def learn(text: list[str]) -> Tokenizer:
+    def learn(text: list[MaskedLine]) -> Tokenizer:
         return train_tokenizer(
             text, algorithm=settings.algorithm, vocabulary_size=settings.vocabulary_size,
             byte_fallback=settings.byte_fallback, character_coverage=settings.character_coverage,
@@ -126,4 +131,4 @@ def _encode(files: ParallelFiles, config: Config, tokenizers: tuple[Tokenizer, T
                 yield pair
                 bar.update()
 
-        return encode_corpus(files, config.data, *tokenizers, path / "corpus", counted)
+        return encode_corpus(files, config, *tokenizers, path / "corpus", counted)

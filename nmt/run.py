@@ -19,9 +19,10 @@ import numpy as np
 
 import nmt
 from nmt.config import Config, load_config
+from nmt.copying import Copier
 from nmt.errors import UserError
 from nmt.text import atomic_write
-from nmt.tokenizer import Tokenizer
+from nmt.tokenizer import COPY_IDS, Tokenizer
 
 if TYPE_CHECKING:
     from nmt.model import Seq2Seq
@@ -87,6 +88,23 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """What run.json records."""
         return self._json(self.path / "run.json")
+
+    def copier(self, dictionary: Mapping[str, str] | None = None) -> Copier:
+        """What masks and restores the lines that this run's model translates. UserError for a dictionary it cannot use:
+        one needs the symbols that `copying.classes` lets a model learn."""
+        if dictionary and not self.config.copying.classes:
+            raise UserError(
+                f"{self.path} was trained without copy symbols, which a dictionary needs. Leave the dictionary out, or "
+                "train a run with copying.classes set (`nmt recipes multi30k` shows how)."
+            )
+        unknown, form = self.source_tokenizer.unknown_characters, self.config.data.normalization
+        return Copier(self.config.copying.classes, unknown, form, dictionary)
+
+    @property
+    def forbidden_ids(self) -> list[int]:
+        """Ids that search must never pick, whatever the sentence: copy symbols only if the model never learnt them."""
+        ids = self.target_tokenizer.forbidden_ids
+        return [id for id in ids if id not in COPY_IDS] if self.config.copying.classes else ids
 
     def build_model(self, dtype: str = "float32") -> "Seq2Seq":
         """A new model of this run's config, seed and vocabularies."""

@@ -89,7 +89,10 @@ def is_blank(line: str) -> bool:
     return not line or line.isspace()
 
 
-def normalize(line: str, form: Literal["none", "nfc", "nfkc"]) -> str:
+NormalForm = Literal["none", "nfc", "nfkc"]
+
+
+def normalize(line: str, form: NormalForm) -> str:
     """Apply a Unicode normal form. "nfkc" loses French typography: it turns U+00A0 and U+202F into plain spaces."""
     if form == "none":
         return line

@@ -15,27 +15,18 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sentencepiece
 
+from nmt.copying import NUM_COPY_SYMBOLS, Copy, MaskedLine, copy_symbol
 from nmt.errors import UserError
 from nmt.text import atomic_write, is_blank
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
-# Placeholders for what a model shall copy, not translate. Their ids follow the four above in every vocabulary, whether
-# or not the training text has them.
-NUM_COPY_SYMBOLS = 16
+# Their ids follow the four above in every vocabulary, whether or not the training text has them.
 COPY_IDS = range(EOS_ID + 1, EOS_ID + 1 + NUM_COPY_SYMBOLS)
-
-
-def copy_symbol(index: int) -> str:
-    """The text of copy symbol `index`, from 0: "｟0｠". In a raw line it is ordinary text: see `escape`."""
-    if not 0 <= index < NUM_COPY_SYMBOLS:
-        raise ValueError(f"a copy symbol's index must be in 0..{NUM_COPY_SYMBOLS - 1}. Received: {index}.")
-    return f"｟{index}｠"
-
 
 # Escapes: a private-use character nobody types, and a digit. SentencePiece gives every digit a piece of its own (see
 # `split_digits`), so an escape never grows into a neighbour's piece. U+2585 is here because SentencePiece's trainer
@@ -57,7 +48,7 @@ _UNKNOWN_SURFACE = "\u2047"
 def escape(line: str) -> str:
     """Replace, reversibly, what SentencePiece gives a meaning, what copy symbols begin with, and the escape itself.
 
-    Copy symbols are put into an escaped line only, where `unescape` leaves them alone.
+    Copy symbols stand between escaped text only: a line that looks like one does not become one.
     """
     return _TO_ESCAPE.sub(lambda match: _ESCAPED[match[0]], line)
 
@@ -68,7 +59,7 @@ def unescape(text: str) -> str:
 
 
 def train_tokenizer(
-    lines: Iterable[str],
+    lines: Iterable[str | MaskedLine],
     *,
     algorithm: Literal["bpe", "unigram"],
     vocabulary_size: int,
@@ -82,7 +73,7 @@ def train_tokenizer(
     The same lines and arguments make the same bytes. Raises UserError where there is no text, and where the vocabulary
     is larger or smaller than the text allows, with the largest or smallest size that is possible.
     """
-    drawn = sample_lines((line for line in lines if not is_blank(line)), max_lines, seed)
+    drawn = sample_lines((line for line in lines if not is_blank(_text(line))), max_lines, seed)
     sample = [_escape_checked(line) for line in drawn]
     if not sample:
         raise UserError("a tokenizer needs text to learn from. Received: no line that is not blank.")
@@ -127,7 +118,10 @@ def train_tokenizer(
     return Tokenizer.from_bytes(model.getvalue())
 
 
-def sample_lines(lines: Iterable[str], max_lines: int, seed: int) -> list[str]:
+Sampled = TypeVar("Sampled")
+
+
+def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sampled]:
     """Draw at most `max_lines` lines, each equally likely, in one pass, and keep their order (Vitter's algorithm R).
 
     The first lines of a file are no sample: a corpus is often sorted by length, date or origin.
@@ -135,13 +129,13 @@ def sample_lines(lines: Iterable[str], max_lines: int, seed: int) -> list[str]:
     if max_lines < 1:
         raise UserError(f"tokenizer.max_lines must be at least 1. Received: {max_lines}.")
     generator = random.Random(seed)
-    sample: list[tuple[int, str]] = []
+    sample: list[tuple[int, Sampled]] = []
     for number, line in enumerate(lines):
         if number < max_lines:
             sample.append((number, line))
         elif (slot := int(generator.random() * (number + 1))) < max_lines:
             sample[slot] = (number, line)
-    return [line for _, line in sorted(sample)]
+    return [line for _, line in sorted(sample, key=lambda numbered: numbered[0])]
 
 
 def _explain(error: RuntimeError, vocabulary_size: int, character_coverage: float) -> Exception:
@@ -163,13 +157,19 @@ def _explain(error: RuntimeError, vocabulary_size: int, character_coverage: floa
     return UserError(f"SentencePiece could not train a tokenizer: {message}")
 
 
-def _escape_checked(line: str) -> str:
-    if match := _NO_LINE.search(line):
+def _text(line: str | MaskedLine) -> str:
+    return line if isinstance(line, str) else line.text
+
+
+def _escape_checked(line: str | MaskedLine) -> str:
+    """What SentencePiece is given: the escaped line, with a symbol in the place of each copy."""
+    text = _text(line)
+    if match := _NO_LINE.search(text):
         what = "line feed" if match[0] == "\n" else "lone surrogate"
         raise UserError(
-            f"expected one line of Unicode text. Received: {line[:80]!r}, with a {what} at {match.start()}."
+            f"expected one line of Unicode text. Received: {text[:80]!r}, with a {what} at {match.start()}."
         )
-    return escape(line)
+    return escape(line) if isinstance(line, str) else line.replaced(lambda copy: copy_symbol(copy.symbol), escape)
 
 
 class Tokenizer:
@@ -240,22 +240,27 @@ class Tokenizer:
         """SHA-256, in hex, of the model's bytes."""
         return hashlib.sha256(self.model).hexdigest()
 
-    def encode(self, line: str) -> list[int]:
-        """Ids of a raw line, without `<s>` and `</s>`; copy symbols never among them. Raises UserError for an LF."""
+    def encode(self, line: str | MaskedLine) -> list[int]:
+        """Ids of a line, without `<s>` and `</s>`; copy symbols only for its copies. Raises UserError for an LF."""
         return self._processor.encode(_escape_checked(line))
 
-    def encode_batch(self, lines: Iterable[str], num_threads: int = -1) -> list[list[int]]:
+    def encode_batch(self, lines: Iterable[str | MaskedLine], num_threads: int = -1) -> list[list[int]]:
         """`encode` of each line, in `num_threads` threads (-1: one a core), whose number does not change the ids."""
         return self._processor.encode([_escape_checked(line) for line in lines], num_threads=num_threads)
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int], copies: Iterable[Copy] = ()) -> str:
         """The text of ids. `<pad>`, `<s>` and `</s>` are ignored, bytes that form no UTF-8 dropped, and so is an LF.
 
-        Faithful otherwise: control characters the ids spell are in the text. Search never picks them (`forbidden_ids`).
+        The symbols of `copies` become the text they are restored as. Faithful otherwise: control characters the ids
+        spell are in the text. Search never picks them (`forbidden_ids`).
         """
         # By hand and not by SentencePiece: it writes U+FFFD for each bad byte, which text may hold in its own right.
-        text = b"".join([self._surfaces[id] for id in self._checked(ids)]).decode("utf-8", errors="ignore")
+        text = b"".join(self._surfaces_of(ids, copies)).decode("utf-8", errors="ignore")
         return unescape(text.removeprefix(" ")).replace("\n", "")
+
+    def _surfaces_of(self, ids: Iterable[int], copies: Iterable[Copy]) -> list[bytes]:
+        restored = {COPY_IDS[copy.symbol]: escape(copy.restored).encode() for copy in copies}
+        return [restored.get(id, self._surfaces[id]) for id in self._checked(ids)]
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The vocabulary's own name of each id, for people to read: "▁man", "<0xF0>", "</s>"."""
@@ -267,38 +272,40 @@ class Tokenizer:
             raise ValueError(f"ids must be in 0..{self.vocabulary_size - 1}. Received: {min(result)}..{max(result)}.")
         return result
 
-    def spans(self, line: str) -> list[tuple[int, int]]:
+    def spans(self, line: str | MaskedLine) -> list[tuple[int, int]]:
         """(start, end) of each id of `encode(line)`, in characters of the raw line.
 
         A piece's leading space is not in its span, and a byte piece has the span of its whole character. A piece that
-        is only a space, or only the space put before each line, has an empty span where the next piece starts.
+        is only a space, or only the space put before each line, has an empty span where the next piece starts. A copy
+        symbol has the span of what it stands for.
         """
         ids = self.encode(line)
-        surfaces = [self._surfaces[id] for id in ids]
+        copies = () if isinstance(line, str) else line.copies
+        surfaces = self._surfaces_of(ids, [copy._replace(restored=_text(line)[slice(*copy[:2])]) for copy in copies])
         if UNK_ID in ids:  # one unknown piece is a run of unknown characters, and its name is their text
-            names = self._processor.encode(escape(line), out_type=str)
+            names = self._processor.encode(_escape_checked(line), out_type=str)
             surfaces = [
                 name.replace(_SPACE_MARK, " ").encode() if id == UNK_ID else surface
                 for id, name, surface in zip(ids, names, surfaces, strict=True)
             ]
         return _locate(surfaces)[1]
 
-    def decode_with_spans(self, ids: Iterable[int]) -> tuple[str, list[tuple[int, int]]]:
-        """`decode(ids)` and the span of each id in it, as in `spans`.
+    def decode_with_spans(self, ids: Iterable[int], copies: Iterable[Copy] = ()) -> tuple[str, list[tuple[int, int]]]:
+        """`decode(ids, copies)` and the span of each id in it, as in `spans`.
 
         For what a model wrote: it may split a word otherwise than `encode` would. Ids that leave nothing in the
         text, such as `</s>` and bytes that form no character, have empty spans.
         """
-        return _locate([self._surfaces[id] for id in self._checked(ids)])
+        return _locate(self._surfaces_of(ids, copies))
 
     @staticmethod
     def words(line: str) -> list[tuple[int, int]]:
         """(start, end) of each white-space word, in characters: those of `line.split()`, so U+202F parts words too."""
         return [match.span() for match in _WORD.finditer(line)]
 
-    def word_of_piece(self, line: str) -> list[int]:
+    def word_of_piece(self, line: str | MaskedLine) -> list[int]:
         """Index of the word each id of `encode(line)` belongs to, or -1: `words_of_spans` over `spans`."""
-        return self.words_of_spans(line, self.spans(line))
+        return self.words_of_spans(_text(line), self.spans(line))
 
     @classmethod
     def words_of_spans(cls, line: str, spans: Iterable[tuple[int, int]]) -> list[int]:
@@ -311,6 +318,15 @@ class Tokenizer:
         for word, (start, end) in enumerate(cls.words(line)):
             word_at[start:end] = [word] * (end - start)
         return [next((word for word in word_at[start : max(end, start + 1)] if word >= 0), -1) for start, end in spans]
+
+    def unknown_characters(self, line: str) -> set[str]:
+        """The characters of a line that have no piece: they become bytes, or `<unk>`, and no model has learnt them."""
+        return {character for character in set(line) if not self._known_characters.issuperset(escape(character))}
+
+    @cached_property
+    def _known_characters(self) -> frozenset[str]:
+        pieces = (self._processor.id_to_piece(id) for id in range(len(self._surfaces)) if not self._is_byte[id])
+        return frozenset({" ", *(piece for piece in pieces if len(piece) == 1)})
 
     @cached_property
     def forbidden_ids(self) -> list[int]:

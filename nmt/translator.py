@@ -12,11 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from nmt.config import DecodingConfig, parse_config
+from nmt.copying import MaskedLine
 from nmt.data import padded
 from nmt.errors import UserError
 from nmt.run import Run
 from nmt.search import Engine, Hypothesis, beam_search, greedy, maximum_lengths
-from nmt.text import is_blank, normalize
+from nmt.text import is_blank
+from nmt.tokenizer import COPY_IDS
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Translator:
 
     def __init__(self, run: Run, engine: ForcingEngine):
         self.run, self._engine = run, engine
+        self._copier = run.copier()
         self._lock = threading.Lock()
 
     @classmethod
@@ -77,7 +80,7 @@ class Translator:
     def of_model(cls, run: Run, model: Any) -> "Translator":
         from nmt.keras_engine import KerasEngine  # here, as it loads TensorFlow
 
-        return cls(run, KerasEngine(model, run.target_tokenizer.forbidden_ids))
+        return cls(run, KerasEngine(model, run.forbidden_ids))
 
     def translate(
         self,
@@ -91,8 +94,9 @@ class Translator:
     ) -> list[Translation]:
         """Translates each line; what is not given is taken from the run's config. beam_size 1 is greedy.
 
-        Blank lines stay as they are. Lines longer than `decoding.max_source_tokens` are translated in parts, which are
-        joined again. `progress` is called with the number of lines finished since its last call.
+        Blank lines stay as they are, and so does what the run's config says is copied. Lines longer than
+        `decoding.max_source_tokens` are translated in parts, which are joined again. `progress` is called with the
+        number of lines finished since its last call.
         """
         if isinstance(lines, str):
             raise TypeError("lines must be an iterable of strings. Received: a single string. Wrap it in a list.")
@@ -105,11 +109,11 @@ class Translator:
                 f"n-best must be from 1 to the beam size ({options.beam_size}), received {n_best}. Widen the beam."
             )
         lines = [_one_line(line) for line in lines]
-        form = self.run.config.data.normalization
+        masked = [MaskedLine(line) if is_blank(line) else self._copier.mask(line) for line in lines]
         parts: list[tuple[int, list[int]]] = []  # of which line, source ids
-        for index, line in enumerate(lines):
-            if not is_blank(line):
-                ids = self.run.source_tokenizer.encode(normalize(line, form))
+        for index, line in enumerate(masked):
+            if not (is_blank(line.text) or line.is_all_copies):
+                ids = self.run.source_tokenizer.encode(line)
                 parts += [(index, part) for part in self._split(ids, options.max_source_tokens)]
             elif progress:
                 progress(1)
@@ -128,20 +132,23 @@ class Translator:
         results: list[list[list[Hypothesis]]] = [[] for _ in lines]
         for (index, _), of_part in zip(parts, found, strict=True):
             results[index].append(of_part)
-        return [Translation(line, self._candidates(line, of)) for line, of in zip(lines, results, strict=True)]
+        return [
+            Translation(line, self._candidates(of_line, of))
+            for line, of_line, of in zip(lines, masked, results, strict=True)
+        ]
 
     def align(self, source: str, target: str) -> Alignment:
         """Attention weights of a teacher-forced pass over words: valid as training and search share one recurrence."""
         from nmt.visualize import merge_pieces
 
-        form = self.run.config.data.normalization
-        source, target = normalize(_one_line(source), form), normalize(_one_line(target), form)
+        masked = self._copier.mask_both(_one_line(source), _one_line(target))
+        source, target = (line.text for line in masked)
         tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
-        ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, (source, target), strict=True)]
+        ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, masked, strict=True)]
         with self._lock:
             _, weights = self._engine.force(padded([ids[0]]), padded([ids[1]], begin=True))
         words = [  # the position of </s> belongs to no word
-            [*tokenizer.word_of_piece(line), -1] for tokenizer, line in zip(tokenizers, (source, target), strict=True)
+            [*tokenizer.word_of_piece(line), -1] for tokenizer, line in zip(tokenizers, masked, strict=True)
         ]
         return Alignment(
             [source[start:end] for start, end in tokenizers[0].words(source)],
@@ -173,21 +180,26 @@ class Translator:
             ids = ids[cut:]
         return [*parts, ids]
 
-    def _candidates(self, line: str, parts: list[list[Hypothesis]]) -> tuple[Candidate, ...]:
+    def _candidates(self, line: MaskedLine, parts: list[list[Hypothesis]]) -> tuple[Candidate, ...]:
         """The i-th best of a line is made of the i-th best of its parts."""
         if not parts:
-            return (Candidate(line, 0.0, 0.0, False),)
-        decode = self.run.target_tokenizer.decode
+            return (Candidate(line.replaced(lambda copy: copy.restored), 0.0, 0.0, False),)
         count = min(len(of_part) for of_part in parts)
         return tuple(
             Candidate(
-                " ".join(decode(of_part[i].ids) for of_part in parts),
+                self._restored(line, [of_part[i].ids for of_part in parts]),
                 sum(of_part[i].log_prob for of_part in parts),
                 float(np.mean([of_part[i].score for of_part in parts])),
                 any(of_part[i].truncated for of_part in parts),
             )
             for i in range(count)
         )
+
+    def _restored(self, line: MaskedLine, ids_of_parts: Sequence[Sequence[int]]) -> str:
+        """The text of a line's parts. A copy that search could not place follows at the end: it must not be lost."""
+        emitted = {id for ids in ids_of_parts for id in ids}
+        texts = [self.run.target_tokenizer.decode(ids, line.copies) for ids in ids_of_parts]
+        return " ".join(texts + [copy.restored for copy in line.copies if COPY_IDS[copy.symbol] not in emitted])
 
 
 def _one_line(line: str) -> str:

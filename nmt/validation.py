@@ -16,7 +16,6 @@ from nmt.evaluate import bleu
 from nmt.losses import masked_loss
 from nmt.model import Seq2Seq
 from nmt.run import Run
-from nmt.text import normalize
 from nmt.translator import Translator
 
 logger = logging.getLogger(__name__)
@@ -69,12 +68,10 @@ class Validation:
 
 def _encode(run: Run, *sides: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
     """source bs and target bt of all pairs, in batches of similar lengths."""
-    form = run.config.data.normalization
+    copier = run.copier()
+    masked = zip(*(copier.mask_both(*pair) for pair in zip(*sides, strict=True)), strict=True)
     tokenizers = run.source_tokenizer, run.target_tokenizer
-    source, target = (
-        tokenizer.encode_batch(normalize(line, form) for line in side)
-        for tokenizer, side in zip(tokenizers, sides, strict=True)
-    )
+    source, target = (tokenizer.encode_batch(side) for tokenizer, side in zip(tokenizers, masked, strict=True))
     order = sorted(range(len(target)), key=lambda i: len(target[i]))
     parts = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
     return [(padded(source[i] for i in part), padded((target[i] for i in part), begin=True)) for part in parts]

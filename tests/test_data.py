@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt import data
-from nmt.config import DataConfig
+from nmt.config import Config, DataConfig
 from nmt.data import batches, encode_corpus, padded, plan_epoch
 from nmt.errors import UserError
 from nmt.text import resolve_parallel
@@ -32,7 +32,7 @@ def encode(tokenizer, tmp_path):
 
     def encode(pairs=PAIRS, source=tokenizer, target=tokenizer, **config):
         files = resolve_parallel(write_pairs(tmp_path / "text", pairs), "en", "fr")
-        return encode_corpus(files, DataConfig(**config), source, target, tmp_path / "corpus")
+        return encode_corpus(files, Config(data=DataConfig(**config)), source, target, tmp_path / "corpus")
 
     return encode
 
@@ -101,7 +101,10 @@ class Wide:
     vocabulary_size, fingerprint = 2**16 + 1, "wide"
 
     def encode_batch(self, lines):
-        return [list(map(ord, line)) for line in lines]
+        return [list(map(ord, line.text)) for line in lines]
+
+    def unknown_characters(self, line):
+        return set()
 
 
 class Narrow(Wide):
@@ -165,7 +168,7 @@ def test_what_decides_the_ids_decides_the_fingerprint(encode, tokenizer):
 
 def test_where_the_text_lies_does_not_decide_the_fingerprint(encode, tokenizer, tmp_path):
     files = resolve_parallel(write_pairs(tmp_path / "elsewhere" / "moved", PAIRS), "en", "fr")
-    config = DataConfig(train="moved", dev="somewhere")
+    config = Config(data=DataConfig(train="moved", dev="somewhere"))
     assert data.fingerprint(files, config, tokenizer, tokenizer) == encode().fingerprint
 
 
@@ -221,7 +224,7 @@ def test_progress_sees_every_pair(tokenizer, tmp_path):
             seen.append(pair)
             yield pair
 
-    encode_corpus(files, DataConfig(), tokenizer, tokenizer, tmp_path / "corpus", progress)
+    encode_corpus(files, Config(), tokenizer, tokenizer, tmp_path / "corpus", progress)
     assert seen == PAIRS
 
 

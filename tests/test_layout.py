@@ -12,9 +12,9 @@ FLOORS = {
         [
             "errors seeds console",
             "config text recurrent losses search visualize quantize",
-            "tokenizer attention encoder optimizers onnx_engine",
-            "decoder data",
-            "model",
+            "copying attention encoder optimizers onnx_engine",
+            "tokenizer decoder",
+            "data model",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",
             "validation",
