@@ -32,6 +32,10 @@ class Checkpoints:
         """Oldest first."""
         return sorted(self.folder.glob("step-*.npz"))
 
+    @staticmethod
+    def step_of(path: Path) -> int:
+        return int(path.stem.removeprefix("step-"))
+
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
         """Writes a state, and only then forgets the oldest. Raises UserError, and forgets nothing, if it cannot."""
         self.folder.mkdir(exist_ok=True)

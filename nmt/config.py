@@ -171,7 +171,9 @@ class TrainingConfig(Section):
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd"
     ] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
-    schedule: Literal["constant", "cosine", "inverse_sqrt"] = "cosine"
+    schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = "cosine"
+    plateau_patience: Count = 3  # evaluations without a better dev BLEU before the rate is reduced
+    plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     label_smoothing: Share = 0.1

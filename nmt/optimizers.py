@@ -1,10 +1,12 @@
 """Optimizers by name, and the learning rate of each step."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 
 from nmt.config import TrainingConfig
+from nmt.progress import reductions
 
 OPTIMIZERS = {
     "adadelta": keras.optimizers.Adadelta,
@@ -28,10 +30,11 @@ def build_optimizer(config: TrainingConfig, variables: list[keras.Variable]) -> 
     return optimizer
 
 
-def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
+def learning_rate(config: TrainingConfig, step: int, total_steps: int, scores: Sequence[float] = ()) -> float:
     """The rate of a step, from 0: a linear warm-up, then the schedule.
 
-    cosine: to 0 at `total_steps` (Loshchilov and Hutter, 2017); inverse_sqrt: rate * sqrt(warmup / step).
+    cosine: to 0 at `total_steps` (Loshchilov and Hutter, 2017); inverse_sqrt: rate * sqrt(warmup / step); plateau:
+    times `plateau_factor` each time that `plateau_patience` of the dev BLEU `scores` in a row brought no better one.
     """
     warmup = min(config.warmup_steps, total_steps)
     if step < warmup:
@@ -41,4 +44,6 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share)))
     if config.schedule == "inverse_sqrt":
         return config.learning_rate * math.sqrt(max(1, warmup) / (step + 1))
+    if config.schedule == "plateau":
+        return config.learning_rate * config.plateau_factor ** reductions(scores, config.plateau_patience)
     return config.learning_rate

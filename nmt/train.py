@@ -1,11 +1,11 @@
 """The training loop, in sight: batches, updates, evaluations, checkpoints, and going on where it stopped."""
 
 import logging
+import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from nmt.data import batches, plan_epoch
 from nmt.errors import UserError
 from nmt.optimizers import learning_rate
 from nmt.prepare import Prepared, prepare
+from nmt.progress import Progress
 from nmt.run import Run, save_arrays
 from nmt.update import Update
 from nmt.validation import Validation
@@ -27,6 +28,8 @@ from nmt.visualize import plot_history
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 600
+STEPS_TO_SKIP = 10  # in a row, before training goes back to the last state
+MAX_ROLLBACKS = 3
 
 
 class Interrupted(Exception):
@@ -35,19 +38,6 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int):
         super().__init__(signal.Signals(signal_number).name)
         self.signal_number = signal_number
-
-
-@dataclass
-class Progress:
-    """Where training stands; with the weights, all that resuming needs."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0  # next one of this epoch
-    seconds: float = 0.0
-    best_bleu: float = -1.0
-    evaluations_since_best: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def train(config: Config, path: Path) -> Run:
@@ -108,46 +98,86 @@ class Trainer:
             self.save()  # before the first step: a disk that is too small is better known now
         count = self.update.model.count_params()
         logger.info("%.1f M parameters, %d steps, %s", count / 1e6, self.total_steps, self.run.facts["precision"])
-        progress = self.progress
         with tqdm(
-            total=self.total_steps, initial=progress.step, unit="step", smoothing=0.02, disable=None, dynamic_ncols=True
-        ) as bar:
-            while progress.step < self.total_steps and not self._out_of_patience():
-                plan = self._plan(progress.epoch)
-                for source, target in self._dataset(plan[progress.batch :]):
-                    self._train_on(source, target, bar)
-                    progress.batch += 1
-                    last = progress.step == self.total_steps
-                    if last or self._evaluation_is_due(len(plan)):
-                        self.evaluate()
-                        self.save()
-                    if noted and not last:
-                        logger.info("%s: saving", signal.Signals(noted[0]).name)
-                        self.save()
-                        raise Interrupted(noted[0])
-                    if time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES:
-                        self.save()
-                    if last or self._out_of_patience():
-                        return
-                progress.epoch, progress.batch = progress.epoch + 1, 0
+            total=self.total_steps, initial=self.progress.step, unit="step", smoothing=0.02, disable=None,
+            dynamic_ncols=True,
+        ) as bar:  # fmt: skip
+            while not self._finished():
+                self._train_epoch(bar, noted)
+
+    def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
+        """What remains of the current epoch, or of training."""
+        plan = self._plan(self.progress.epoch)
+        for source, target in self._dataset(plan[self.progress.batch :]):
+            self._train_on(source, target, bar)
+            self.progress.batch += 1
+            if self.progress.skipped_in_a_row == STEPS_TO_SKIP:
+                self._roll_back()
+                return  # to the batches of an earlier step, perhaps of another epoch
+            last = self.progress.step == self.total_steps
+            if last or self._evaluation_is_due(len(plan)):
+                self.evaluate()
+                self.save()
+            if noted and not last:
+                logger.info("%s: saving", signal.Signals(noted[0]).name)
+                self.save()
+                raise Interrupted(noted[0])
+            if time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES:
+                self.save()
+            if self._finished():
+                return
+        self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _finished(self) -> bool:
+        return self.progress.step >= self.total_steps or self._out_of_patience()
 
     def _train_on(self, source: Any, target: Any, bar: tqdm) -> None:
-        start, step = time.perf_counter(), self.progress.step
-        rate = learning_rate(self.config, step, self.total_steps)
-        # The average of few steps must not be dominated by the random start.
-        decay = min(self.config.average_decay, (1 + step) / (10 + step))
-        sums, finite = self.update.apply(source, target, rate, decay)
-        if not finite:
-            raise UserError(
-                f"loss or gradient is no longer finite at step {step}. The last saved state is intact in "
-                f"{self.run.path}. Lower training.learning_rate or training.clip_norm and train a new run."
+        start, progress = time.perf_counter(), self.progress
+        sums, applied = self.update.apply(
+            source, target, learning_rate=self._learning_rate(progress.step),
+            # The average of few steps must not be dominated by the random start.
+            decay=min(self.config.average_decay, (1 + progress.step) / (10 + progress.step)),
+            limit=progress.loss_limit(self.update.model.vocabulary_sizes[1]),
+        )  # fmt: skip
+        loss = sums.objective / sums.tokens
+        progress.note_step(loss, applied)
+        if applied:
+            self._sums += sums
+        else:
+            logger.warning(
+                f"step {progress.step}: loss {loss:.3g} a token (usually {progress.usual_loss or math.nan:.3g}), or a "
+                "gradient that is not finite: skipped"
             )
-        self._sums += sums
-        self.progress.step += 1
         seconds = time.perf_counter() - start
-        loss = sums.cross_entropy / sums.tokens
-        bar.set_postfix_str(f"loss {loss:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False)
-        bar.update()
+        bar.set_postfix_str(
+            f"loss {sums.cross_entropy / sums.tokens:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False
+        )
+        bar.update(progress.step - bar.n)  # which goes back, too, after a rollback
+
+    def _learning_rate(self, step: int) -> float:
+        scores = [row["dev_bleu"] for row in self.progress.history]
+        return learning_rate(self.config, step, self.total_steps, scores) * 0.5**self.progress.rollbacks
+
+    def _roll_back(self) -> None:
+        """Goes back to the last state, with half the rate."""
+        progress, states = self.progress, self.checkpoints.paths()
+        if progress.rollbacks == MAX_ROLLBACKS:
+            raise UserError(
+                f"training diverged at step {progress.step}, for the {MAX_ROLLBACKS + 1}th time, with a learning rate "
+                f"of {self._learning_rate(progress.step):.2g}. {self.run.path} holds the best weights so far and the "
+                "last state. Train a new run with a lower training.learning_rate, more training.warmup_steps or "
+                "training.precision=float32; look at the training text for lines that are no translations."
+            )
+        if len(states) > 1 and self.checkpoints.step_of(states[-1]) == progress.step - progress.skipped_in_a_row:
+            states[-1].rename(states[-1].with_suffix(".diverged"))  # nothing went well after it: it may be the cause
+        rollbacks = progress.rollbacks + 1
+        self.restore()
+        self.progress.rollbacks = rollbacks
+        self.save()
+        logger.warning(
+            f"training diverged: {STEPS_TO_SKIP} steps in a row were skipped. Back to step {self.progress.step}, with "
+            f"{0.5**rollbacks:g} of the scheduled learning rate"
+        )
 
     def _spent(self) -> float:
         """Seconds spent in the loop so far, waiting and evaluating included, over all sessions."""
@@ -186,7 +216,7 @@ class Trainer:
             "step": progress.step,
             "epoch": progress.epoch + 1,
             "minutes": round(self._spent() / 60, 3),
-            "learning_rate": learning_rate(self.config, progress.step - 1, self.total_steps),
+            "learning_rate": self._learning_rate(progress.step - 1),
             "train_objective": round(objective / max(1, tokens), 4),
             "train_loss": round(cross_entropy / max(1, tokens), 4),
             "train_accuracy": round(correct / max(1, tokens), 4),
@@ -211,7 +241,9 @@ class Trainer:
                 logger.info("no learning curve: %s", error)
 
     def save(self) -> None:
-        """Writes the state after the last step."""
+        """Writes the state after the last step; not while steps are being skipped, as it may be what is wrong."""
+        if self.progress.skipped_in_a_row:
+            return
         self._spent()
         arrays = {name: variable.numpy() for name, variable in self.update.state.items()}
         self.checkpoints.save(self.progress.step, {**arrays, "sums": self._sums}, vars(self.progress))

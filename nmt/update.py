@@ -3,6 +3,7 @@
 B batch  S source  T target  V vocabulary
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,30 +27,33 @@ class Update:
         self.variables: list[keras.Variable] = model.trainable_variables
         self.optimizer = build_optimizer(config, self.variables)
         ids, number = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
-        self._graph = tf.function(self._update, input_signature=[ids, ids, number])
+        self._graph = tf.function(self._update, input_signature=[ids, ids, number, number])
 
-    def apply(self, source_BS: Any, target_BT: Any, learning_rate: float, decay: float) -> tuple[Loss, bool]:
-        """-> sums over the batch, before the update, and whether they and the gradient are finite.
+    def apply(
+        self, source_BS: Any, target_BT: Any, *, learning_rate: float, decay: float, limit: float = math.inf
+    ) -> tuple[Loss, bool]:
+        """-> sums over the batch, before the update, and whether the weights were updated.
 
-        If not, nothing has changed: one update with a NaN would leave nothing else.
+        They are not if loss or gradient is not finite, or the objective a token above `limit`: one update with a NaN
+        would leave nothing else. `decay` is that of the moving average.
         """
         self.optimizer.learning_rate = learning_rate
-        *sums, finite = self._graph(source_BS, target_BT, tf.constant(decay, tf.float32))
-        return Loss(*map(float, sums)), bool(finite)
+        *sums, applied = self._graph(source_BS, target_BT, *(tf.constant(x, tf.float32) for x in (decay, limit)))
+        return Loss(*map(float, sums)), bool(applied)
 
     def loss(self, source_BS: Any, target_BT: Any) -> Loss:
         """What training minimises is `objective` / `tokens`."""
         logits_BTV = self.model(source_BS, target_BT[:, :-1], training=True)
         return masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing)
 
-    def _update(self, source_BS: Any, target_BT: Any, decay: Any) -> Any:
+    def _update(self, source_BS: Any, target_BT: Any, decay: Any, limit: Any) -> Any:
         with tf.GradientTape() as tape:
             sums = self.loss(source_BS, target_BT)
         gradients = [tf.convert_to_tensor(g) / sums.tokens for g in tape.gradient(sums.objective, self.variables)]
         gradients, norm = tf.clip_by_global_norm(gradients, self.config.clip_norm)
-        finite = tf.math.is_finite(norm) & tf.math.is_finite(sums.objective)  # a finite loss can have another gradient
-        tf.cond(finite, lambda: self._assign(gradients, decay), lambda: False)
-        return (*sums, finite)
+        good = tf.math.is_finite(sums.objective) & (sums.objective <= limit * sums.tokens)
+        good &= tf.math.is_finite(norm)  # a finite loss can have a gradient that is not
+        return (*sums, tf.cond(good, lambda: self._assign(gradients, decay), lambda: False))
 
     def _assign(self, gradients: list[Any], decay: Any) -> bool:
         self.optimizer.apply(gradients, self.variables)

@@ -4,6 +4,7 @@ B batch  S source  T target
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,11 +17,14 @@ from nmt.evaluate import bleu
 from nmt.losses import masked_loss
 from nmt.model import Seq2Seq
 from nmt.run import Run
+from nmt.text import is_blank
 from nmt.translator import Translator
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
+COLLAPSED = 0.9  # the share of lines with one translation that is not to be expected of a translator
+FEWEST_ANSWERS = 10  # that tell
 NUM_SAMPLES = 3
 
 
@@ -41,6 +45,7 @@ class Validation:
             translations = self._translator.translate(self.sources, beam_size=1, progress=bar.update)
         hypotheses = [translation.text for translation in translations]
         self._show(hypotheses)
+        self._warn_if_collapsed(hypotheses)
         return bleu(hypotheses, [self.references]), self.loss()
 
     def loss(self) -> float:
@@ -54,6 +59,18 @@ class Validation:
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2)
     def _loss(self, source_BS: Any, target_BT: Any) -> Any:
         return masked_loss(self.model(source_BS, target_BT[:, :-1]), target_BT[:, 1:])
+
+    def _warn_if_collapsed(self, hypotheses: Sequence[str]) -> None:
+        answers = Counter(text for text, line in zip(hypotheses, self.sources, strict=True) if not is_blank(line))
+        for answer, count in answers.most_common(1):
+            if answers.total() >= FEWEST_ANSWERS and count > COLLAPSED * answers.total():
+                logger.warning(
+                    f"{count} of {answers.total()} dev lines have the same translation, "
+                    f"{repr(answer[:60]) if answer else 'an empty one'}. In the first few hundred steps this is usual. "
+                    "If it lasts: the lines of source and target do not belong together (compare some, far down in the "
+                    "files), the learning rate is too high (training.learning_rate, training.warmup_steps), or there "
+                    "is too little text for so much dropout"
+                )
 
     def _show(self, hypotheses: Sequence[str]) -> None:
         samples = []

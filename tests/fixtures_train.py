@@ -47,7 +47,7 @@ def uninterrupted(stateful, tmp_path_factory):
 @pytest.fixture
 def instant(monkeypatch):
     """Steps and evaluations that compute nothing; `instant(scores)` says what the evaluations find."""
-    monkeypatch.setattr(Update, "apply", lambda *_: (SUMS, True))
+    monkeypatch.setattr(Update, "apply", lambda *_, **__: (SUMS, True))
     monkeypatch.setattr(Validation, "loss", lambda self: 1.5)
 
     def translate(self, lines, **_):

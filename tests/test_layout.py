@@ -10,7 +10,7 @@ FLOORS = {
     name: floor
     for floor, names in enumerate(
         [
-            "errors seeds console",
+            "errors seeds console progress",
             "config text recurrent losses search visualize quantize",
             "copying attention encoder optimizers onnx_engine",
             "tokenizer decoder",

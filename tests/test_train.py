@@ -32,7 +32,7 @@ pytest_plugins = ["fixtures_train"]
 
 def test_every_update_takes_the_rate_of_its_step(small, tmp_path, instant, monkeypatch):
     taken = []
-    monkeypatch.setattr(Update, "apply", lambda self, source, target, rate, decay: (taken.append(rate), SUMS, True)[1:])
+    monkeypatch.setattr(Update, "apply", lambda *_, learning_rate, **__: (taken.append(learning_rate), SUMS, True)[1:])
     config = small(max_steps=6, warmup_steps=2)
     run = train(config, tmp_path / "run").path
     assert taken == pytest.approx([learning_rate(config.training, step, 6) for step in range(6)])
@@ -111,8 +111,8 @@ def observed(small, tmp_path_factory):
     update = trainer.update
     weights, sums = [update.variables[1].numpy()], []
 
-    def noting(*arguments):
-        result = apply(*arguments)
+    def noting(*batch, **numbers):
+        result = apply(*batch, **numbers)
         sums.append(result[0])
         weights.append(update.variables[1].numpy())
         return result
@@ -149,14 +149,14 @@ def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed
     trainer, *_ = observed
     update = trainer.update
     source, target = next(iter(trainer._dataset(trainer._plan(0))))
-    update.apply(source, target, 0.01, 0.0)  # the decay of `average_decay: 0`, at any step
+    update.apply(source, target, learning_rate=0.01, decay=0.0)  # the decay of `average_decay: 0`, at any step
     for average, variable in zip(update.averaged.trainable_variables, update.variables, strict=True):
         np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-6)
 
 
 def test_an_average_decay_of_zero_is_taken_from_the_first_step_on(small, tmp_path, monkeypatch, instant):
     decays = []
-    monkeypatch.setattr(Update, "apply", lambda self, *arguments: (decays.append(arguments[-1]), SUMS, True)[1:])
+    monkeypatch.setattr(Update, "apply", lambda *_, decay, **__: (decays.append(decay), SUMS, True)[1:])
     train(small(average_decay=0.0, max_steps=3), tmp_path / "run")
     assert decays == [0.0, 0.0, 0.0]
 
@@ -203,15 +203,77 @@ def test_a_curve_that_cannot_be_written_costs_nothing_else(small, tmp_path, monk
 # --------------------------------------------------------------------------------------------------- what goes wrong
 
 
-def test_a_loss_that_is_no_number_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):
-    steps = iter(range(100))
-    with monkeypatch.context() as patch:
-        patch.setattr(Update, "apply", lambda *_: (SUMS, next(steps) < 7))
-        with pytest.raises(UserError, match=r"no longer finite at step 7.*learning_rate"):
-            train(small(), tmp_path / "run")
-    assert last_state(tmp_path / "run")[1]["step"] == 5
+@pytest.fixture
+def losses(monkeypatch, instant):
+    """losses(f): the step that has been done n times before has the loss f(n); above the limit it is not applied."""
+
+    def losses(function):
+        rates = []
+
+        def apply(self, source, target, *, learning_rate, decay, limit):
+            loss = function(len(rates))
+            rates.append(learning_rate)
+            return SUMS._replace(objective=2.0 * loss), loss <= limit  # NaN is not
+
+        monkeypatch.setattr(Update, "apply", apply)
+        return rates
+
+    return losses
+
+
+def test_a_loss_that_is_no_number_is_skipped_and_said(small, tmp_path, losses, caplog):
+    losses(lambda n: math.nan if n == 7 else 1.0)
+    run = train(small(), tmp_path / "run").path
+    assert "step 8: loss nan a token (usually 1)" in caplog.text and "skipped" in caplog.text
+    assert [float(row["train_objective"]) for row in history(run)] == [1.0, 1.0, 1.0]
+    assert last_state(run)[1]["step"] == 12
+
+
+def test_a_loss_that_explodes_goes_back_to_the_last_state_with_half_the_rate(small, tmp_path, losses, caplog):
+    """Steps 8 to 17 explode; training goes on from the state after step 5, and does 13 more."""
+    rates = losses(lambda n: 1000.0 if 7 <= n < 17 else 1.0)
+    config = small(epochs=6, schedule="constant", warmup_steps=0)
+    run = train(config, tmp_path / "run").path
+    assert "training diverged: 10 steps in a row were skipped. Back to step 5, with 0.5 of" in caplog.text
+    assert rates == [0.02] * 17 + [0.01] * 13
+    assert steps_of(run) == [5, 10, 15, 18]
+    assert last_state(run)[1]["rollbacks"] == 1
+    train(config, run)  # and this is remembered
+    assert len(rates) == 30
+
+
+def test_a_state_after_which_nothing_goes_well_is_set_aside(small, tmp_path, losses):
+    losses(lambda n: math.nan if 5 <= n < 25 else 1.0)
+    run = train(small(epochs=9), tmp_path / "run").path
+    assert [path.name for path in (run / "checkpoints").glob("*.diverged")] == ["step-00000005.diverged"]
+    assert last_state(run)[1]["rollbacks"] == 2
+
+
+def test_training_that_diverges_again_and_again_is_given_up(small, tmp_path, losses):
+    rates = losses(lambda n: 1.0 if n < 7 else math.nan)
+    run = tmp_path / "run"
+    with pytest.raises(UserError, match=r"diverged at step .*, for the 4th time, .* learning rate"):
+        train(small(epochs=99, schedule="constant", warmup_steps=0), run)
+    assert len(rates) == 7 + 4 * 10
+    arrays, facts = last_state(run)
+    assert facts["skipped_in_a_row"] == 0 and all(np.all(np.isfinite(array)) for array in arrays.values())
+
+
+def test_nothing_is_saved_while_steps_are_being_skipped(small, tmp_path, monkeypatch, losses):
+    losses(lambda n: math.nan if 3 <= n < 9 else 1.0)
+    interrupt(monkeypatch, small(), tmp_path / "run", 6)
+    assert last_state(tmp_path / "run")[1]["step"] == 0
+    losses(lambda n: 1.0)
     train(small(), tmp_path / "run")
     assert steps_of(tmp_path / "run") == [5, 10, 12]
+
+
+def test_on_a_plateau_the_rate_is_reduced(small, tmp_path, losses, instant):
+    rates = losses(lambda n: 1.0)
+    instant([10.0, 10.0, 9.0, 11.0])
+    config = small(schedule="plateau", plateau_patience=2, warmup_steps=0, evaluate_every=None)
+    train(config, tmp_path / "run")
+    assert rates == [0.02] * 9 + [0.01] * 3
 
 
 def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):

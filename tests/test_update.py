@@ -33,8 +33,8 @@ def test_gradients_that_are_no_numbers_change_nothing(tiny_model, monkeypatch):
     monkeypatch.setattr(module, "masked_loss", masked_loss)
     update = Update(tiny_model(), tiny_model(), TrainingConfig())
     before = values(update)
-    sums, finite = update.apply(IDS, SHIFTED, 0.1, 0.5)
-    assert not finite and math.isfinite(sums.objective)
+    sums, applied = update.apply(IDS, SHIFTED, learning_rate=0.1, decay=0.5)
+    assert not applied and math.isfinite(sums.objective)
     for name, value in values(update).items():
         if value.shape or name.partition("/")[0] != "optimizer":  # the rate and the iterations may be set
             np.testing.assert_array_equal(value, before[name], err_msg=name)
@@ -43,9 +43,9 @@ def test_gradients_that_are_no_numbers_change_nothing(tiny_model, monkeypatch):
 def test_an_update_moves_every_weight_and_its_average_half_way(tiny_model):
     update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=1e9))
     before = values(update)
-    sums, finite = update.apply(IDS, SHIFTED, 0.1, 0.5)
+    sums, applied = update.apply(IDS, SHIFTED, learning_rate=0.1, decay=0.5)
     after = values(update)
-    assert finite and sums.tokens == 5
+    assert applied and sums.tokens == 5
     for variable in update.variables:
         old, new = before[f"model/{variable.path}"], after[f"model/{variable.path}"]
         assert np.any(old != new), variable.path
@@ -56,6 +56,18 @@ def test_an_update_moves_every_weight_and_its_average_half_way(tiny_model):
 def test_the_gradient_is_clipped_to_the_norm(norm, tiny_model):
     update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=norm))
     before = [variable.numpy() for variable in update.variables]
-    update.apply(IDS, SHIFTED, 1.0, 0.0)
+    update.apply(IDS, SHIFTED, learning_rate=1.0, decay=0.0)
     moved = [variable.numpy() - old for variable, old in zip(update.variables, before, strict=True)]
     assert math.sqrt(sum(np.sum(np.square(part)) for part in moved)) == pytest.approx(norm, rel=1e-3)
+
+
+def test_a_loss_above_the_limit_changes_nothing(tiny_model):
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd"))
+    before = values(update)
+    loss = update.loss(IDS, SHIFTED)
+    usual = float(loss.objective / loss.tokens)
+    assert not update.apply(IDS, SHIFTED, learning_rate=1.0, decay=0.5, limit=usual - 0.01)[1]
+    for name, value in values(update).items():
+        if name.startswith(("model/", "average/")):
+            np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert update.apply(IDS, SHIFTED, learning_rate=1.0, decay=0.5, limit=usual + 0.01)[1]

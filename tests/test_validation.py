@@ -43,12 +43,40 @@ def test_the_loss_is_that_of_normalised_text(trained, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_samples_are_logged(trained, monkeypatch, caplog):
-    monkeypatch.setattr(
-        Translator,
-        "translate",
-        lambda self, lines, **_: [Translation(x, (Candidate(x, 0.0, 0.0, False),)) for x in lines],
-    )
+@pytest.fixture
+def answers(monkeypatch):
+    """answers(f) makes every translator answer f(line)."""
+    monkeypatch.setattr(Validation, "loss", lambda self: 1.5)
+
+    def answers(function):
+        monkeypatch.setattr(
+            Translator,
+            "translate",
+            lambda self, lines, **_: [Translation(x, (Candidate(function(x), 0.0, 0.0, False),)) for x in lines],
+        )
+
+    return answers
+
+
+@pytest.mark.parametrize(
+    "answer, warning",
+    [
+        (lambda line: "Un homme.", "20 of 20 dev lines have the same translation, 'Un homme.'"),
+        (lambda line: "", "20 of 20 dev lines have the same translation, an empty one"),
+        (lambda line: line if line < "cat 12" else "x", None),
+        (lambda line: line, None),
+    ],
+    ids=["one sentence", "nothing", "often the same", "each its own"],
+)
+def test_a_collapsed_output_is_warned_about(answer, warning, trained, answers, caplog):
+    answers(answer)
+    Validation(*trained, [*((f"cat {i}.", "chat.") for i in range(20)), ("", "")]).evaluate()
+    said = [record.getMessage() for record in caplog.records if record.name == "nmt.validation"]
+    assert len(said) == bool(warning) and all(message.startswith(warning) for message in said)
+
+
+def test_samples_are_logged(trained, answers, caplog):
+    answers(lambda line: line)
     with caplog.at_level(logging.INFO, logger="nmt"):
         Validation(*trained, PAIRS).evaluate()
     for source, target in PAIRS:  # three, all of them samples

@@ -1,0 +1,48 @@
+"""Where training stands, in numbers; with the weights, all that resuming needs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+USUAL_LOSS_DECAY = 0.99
+
+
+@dataclass
+class Progress:
+    """Written into each state as it is. `step` counts updates, those that were skipped too."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # next one of this epoch
+    seconds: float = 0.0
+    best_bleu: float = -1.0
+    evaluations_since_best: int = 0
+    usual_loss: float | None = None  # moving average of the objective a token
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def loss_limit(self, vocabulary_size: int) -> float:
+        """An objective a token above this is no bad luck: it is worse than the usual one by more than a blind guess
+        among all pieces costs."""
+        return math.inf if self.usual_loss is None else self.usual_loss + math.log(vocabulary_size)
+
+    def note_step(self, loss: float, applied: bool) -> None:
+        """Counts a step. `loss` is its objective a token, `applied` whether the weights were updated."""
+        self.step += 1
+        if not applied:
+            self.skipped_in_a_row += 1
+            return
+        self.skipped_in_a_row = 0
+        usual = loss if self.usual_loss is None else self.usual_loss
+        self.usual_loss = USUAL_LOSS_DECAY * usual + (1.0 - USUAL_LOSS_DECAY) * loss
+
+
+def reductions(scores: Sequence[float], patience: int) -> int:
+    """How often a rate on plateaus has been reduced: each time `patience` scores in a row brought no better one."""
+    best, waited, count = -math.inf, 0, 0
+    for score in scores:
+        best, waited = (score, 0) if score > best else (best, waited + 1)
+        if waited == patience:
+            waited, count = 0, count + 1
+    return count
