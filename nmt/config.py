@@ -189,10 +189,44 @@ class DecodingConfig(Section):
     beam_size: Count = 5
     penalty: Literal["power", "gnmt"] = "power"  # |y|^alpha or ((5 + |y|) / 6)^alpha
     length_penalty: float = 1.0  # alpha; 0: none
+    coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0  # beta of GNMT; 0: none
     max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0  # a translation has at most ratio * source + offset tokens
     max_length_offset: Annotated[int, Field(ge=1)] = 10
+    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0  # and at least ratio * source tokens
+    no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0  # no n-gram of so many tokens occurs twice; 0: all may
+    repetition_penalty: Annotated[float, Field(ge=1.0)] = 1.0  # times the log-probability of a token that is there
+    beam_groups: Count = 1  # diverse beam search: groups of beam_size / beam_groups hypotheses
+    diversity_strength: Annotated[float, Field(ge=0.0)] = 0.0  # lambda of diverse beam search
+    stopping: Literal["best", "first"] = "best"  # when nothing better can come, or when n-best have finished
+    sampling: bool = False  # draw n-best samples instead of searching
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0  # draw from so many likeliest tokens; 0: all
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0  # from the fewest likeliest with so much probability; 1: all
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1  # of sampling
     max_source_tokens: Annotated[int, Field(ge=8)] = 200  # longer lines are translated in parts
     batch_size: Count = 64
+
+    @model_validator(mode="after")
+    def _check(self) -> "DecodingConfig":
+        if self.min_length_ratio > self.max_length_ratio:
+            raise ValueError(
+                f"min_length_ratio ({self.min_length_ratio}) must not exceed max_length_ratio ({self.max_length_ratio})"
+            )
+        if self.beam_size % self.beam_groups:
+            raise ValueError(
+                f"beam_size must be a multiple of beam_groups, received {self.beam_size} and {self.beam_groups}"
+            )
+        if (self.beam_groups > 1) != (self.diversity_strength > 0):
+            raise ValueError(
+                "beam_groups above 1 and diversity_strength above 0 (0.5, say) need each other, received "
+                f"{self.beam_groups} and {self.diversity_strength}"
+            )
+        drawn_otherwise = self.temperature != 1 or self.top_k != 0 or self.top_p != 1
+        if drawn_otherwise and not self.sampling:
+            raise ValueError("temperature, top_k and top_p are of use with 'sampling: true' only")
+        if self.sampling and self.beam_groups > 1:
+            raise ValueError("sampling draws each sample by itself, so it allows no beam_groups. Choose one of them")
+        return self
 
 
 class Config(Section):

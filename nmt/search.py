@@ -1,7 +1,9 @@
-"""Greedy and beam search: pure functions in NumPy over an engine that does the arithmetic; no model is known here.
+"""Search: beams in NumPy over an engine that does the arithmetic; no model and no control of search is known here.
 
-    candidates = expand(engine, live)      the one place where an engine is asked and hypotheses are compared
-    live       = extend(live, candidates)  state in, state out
+    request    = what the controls ask of the engine for this step
+    candidates = expand(engine, live, request)   what may follow each live hypothesis; controls weigh it
+    chosen     = choose(candidates, ...)         the best of each beam; controls rate it
+    live       = extend(live, survivors(chosen)) state in, state out
 
 Lengths. `|y|` and a maximum length both count every emitted token, `</s>` included: a sentence with maximum length 3
 ends as `a b </s>` or is cut after `a b c`. A hypothesis cut there, or because nothing may follow it, is *truncated*:
@@ -11,14 +13,15 @@ Log-probabilities are summed in float64, and ties go to the better parent, then 
 sentence is searched alike alone and in any batch.
 """
 
-# B sentences still searched   K live hypotheses of each   C candidates of a hypothesis   N candidates of a sentence
-# S source tokens   T tokens so far, the first of them <s>
+# B sentences still searched   G groups (beams) of each, R = B*G beams in all   K live hypotheses of a sentence
+# C candidates of a hypothesis   N candidates of a beam   S source tokens   T tokens so far, the first of them <s>
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from bisect import insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -60,176 +63,188 @@ class Engine(Protocol):
         `named_ids_BKN` of the row, in the order given (again, if they are among the best); the id -1 names nothing
         and gets -inf, and so does a forbidden id.
 
-        K is 1 at first, then the beam size. `with_weights` asks for the attention weights bks of this step.
+        K is the number of live hypotheses, 1 at first. `with_weights` asks for the attention weights bks of this step.
         """
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One translation. `ids` has neither `<s>` nor `</s>`; the log-probabilities count `</s>`, unless truncated."""
+    """One translation. `ids` has neither `<s>` nor `</s>`; the log-probabilities count `</s>`, unless truncated.
+
+    The log-probabilities are the model's own, whatever the controls did; `score` is what hypotheses are ranked by.
+    """
 
     ids: tuple[int, ...]
     log_prob: float
-    score: float  # log_prob / length penalty: what hypotheses are ranked by
+    score: float
     truncated: bool
     token_log_probs: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Live:
-    """Everything about the sentences still searched. A slot that holds no hypothesis has log-probability -inf."""
+class Live(NamedTuple):
+    """Everything about the sentences still searched. A slot that holds no hypothesis has the score -inf."""
 
     rows_B: np.ndarray  # the place of each sentence in the input
     max_lengths_B: np.ndarray
     memory: Tree
     state: Tree
     ids_BKT: np.ndarray
-    token_log_probs_BKT: np.ndarray  # of all but <s>, so one shorter than ids
-    log_probs_BK: np.ndarray  # descending
+    token_log_probs_BKT: np.ndarray  # the model's, of all but <s>, so one shorter than ids
+    log_probs_BK: np.ndarray  # their sum
+    scores_BK: np.ndarray  # what search adds up in its place: the same, unless a control changes it
+    ratings_BK: np.ndarray  # the score of a hypothesis if it is cut here
+    kept: dict[str, Tree]  # what controls remember of each hypothesis: name -> leaves bk...
 
     @property
     def length(self) -> int:
         return self.token_log_probs_BKT.shape[2]
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Continuations of a sentence's live hypotheses, best first, and the decoder state that led to them."""
+class Request(NamedTuple):
+    """What controls ask of the engine for the next step."""
 
-    parents_BN: np.ndarray
-    ids_BN: np.ndarray
-    token_log_probs_BN: np.ndarray
-    log_probs_BN: np.ndarray  # of the whole hypothesis
+    num_candidates: int  # of each hypothesis: K + 1, and one more for each that a control may strike out
+    named_ids_BKN: np.ndarray | None = None
+    with_weights: bool = False
+
+
+class Candidates(NamedTuple):
+    """All that may follow each live hypothesis, and what the engine says beside it."""
+
+    ids_BKC: np.ndarray
+    token_log_probs_BKC: np.ndarray  # the model's
+    scores_BKC: np.ndarray  # of the whole hypothesis; -inf: struck out
+    keys_BKC: np.ndarray  # what the choice goes by: scores, unless a control orders otherwise
     state: Tree
+    weights_BKS: np.ndarray | None
 
 
-# ---------------------------------------------------------------------------------------------- length penalties
+class Chosen(NamedTuple):
+    """The best candidates of each beam, best first."""
+
+    ids_RN: np.ndarray
+    token_log_probs_RN: np.ndarray
+    scores_RN: np.ndarray
+    keys_RN: np.ndarray
+    parents_RN: np.ndarray  # flat places among the B*K hypotheses
+    ratings_RN: np.ndarray  # the score if it ends here
+    hopes_RN: np.ndarray  # an upper bound of every score that can still come of it
 
 
-def power_penalty(lengths: Any, alpha: float) -> np.ndarray:
-    """|y|^alpha. alpha 1 ranks by the mean log-probability of a token (Cho et al., 2014, "On the Properties")."""
-    return np.asarray(lengths, np.float64) ** alpha
+class Control(NamedTuple):
+    """What one option does to a search: pure functions, each called once a step at its moment, state in, state out.
 
-
-def gnmt_penalty(lengths: Any, alpha: float) -> np.ndarray:
-    """((5 + |y|) / (5 + 1))^alpha (Wu et al., 2016, eq. 14, without its coverage term)."""
-    return ((5.0 + np.asarray(lengths, np.float64)) / 6.0) ** alpha
-
-
-# name -> penalty(|y|, alpha): positive, and monotone in |y|, for the stopping rule relies on it.
-LENGTH_PENALTIES: dict[str, Callable[[Any, float], np.ndarray]] = {"power": power_penalty, "gnmt": gnmt_penalty}
-
-
-def maximum_lengths(source_lengths_B: Any, ratio: float, offset: int, limit: int | None = None) -> np.ndarray:
-    """floor(ratio * source length) + offset, at most `limit` and at least 1 -> b. Counts `</s>`."""
-    lengths_B = np.floor(ratio * np.asarray(source_lengths_B, np.float64)).astype(np.int64) + offset
-    return np.clip(lengths_B, 1, limit)
-
-
-# ------------------------------------------------------------------------------------------------ the two searches
-
-
-def greedy(
-    engine: Engine, ids_BS: np.ndarray, max_lengths_B: Any, *, bos_id: int = 2, eos_id: int = 3
-) -> list[Hypothesis]:
-    """The likeliest token at every step. One hypothesis a sentence, in input order; its score is its log-probability.
-
-    UserError: maximum lengths below 1 or not one a sentence; log-probabilities that are no numbers.
+    ask:   before the engine is asked. More candidates, the log-probabilities of named ids, attention weights.
+    weigh: of all candidates change `scores` (which add up), or `keys` (which count for this one choice).
+    rate:  of those chosen change `ratings` and `hopes`.
     """
-    results: dict[int, Hypothesis] = {}
-    live = start(engine, ids_BS, max_lengths_B, bos_id)
-    while live.rows_B.size:
-        candidates = expand(engine, live, eos_id, of_each=1, of_all=1)
-        extended = extend(live, candidates)
-        stuck_B = np.isneginf(candidates.log_probs_BN[:, 0])
-        ended_B = ~stuck_B & (candidates.ids_BN[:, 0] == eos_id)
-        done_B = stuck_B | ended_B | (extended.length >= live.max_lengths_B)
-        for b in np.flatnonzero(done_B).tolist():
-            if ended_B[b]:
-                hypothesis = finished(live, candidates, b, 0)
-            else:
-                hypothesis = truncated(live if stuck_B[b] else extended, b, 0)
-            results[int(live.rows_B[b])] = hypothesis
-        live = leave(extended, done_B)
-    return [results[row] for row in range(len(results))]
+
+    ask: Callable[[Request, Live], tuple[Request, Live]] | None = None
+    weigh: Callable[[Candidates, Live], tuple[Candidates, Live]] | None = None
+    rate: Callable[[Chosen, Live], tuple[Chosen, Live]] | None = None
 
 
-def beam_search(
+def search(
     engine: Engine,
     ids_BS: np.ndarray,
     max_lengths_B: Any,
     *,
     beam_size: int,
-    length_penalty: float = 0.0,
-    penalty: str = "power",
     n_best: int = 1,
+    num_groups: int = 1,
+    num_wanted: int | None = None,
+    controls: Sequence[Control] = (),
     bos_id: int = 2,
     eos_id: int = 3,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of every sentence, in input order: at most `n_best`, at least one, best first.
 
     Of the best 2K candidates, those that end among the first K finish and leave; the best K others live on. A sentence
-    stops when no live hypothesis can still beat its K-th finished one. A hypothesis scores
-    log_prob / LENGTH_PENALTIES[penalty](|y|, length_penalty).
+    stops when no live hypothesis can still beat its K-th finished one, or its `num_wanted`-th, if that is given. With
+    groups a sentence has several beams of K = beam_size / num_groups, each with candidates and an end of its own.
 
-    UserError: beam_size below 1, n_best outside 1..beam_size, a penalty of no known name or not finite; as `greedy`.
+    UserError: sizes that do not fit together; maximum lengths below 1 or not one a sentence; log-probabilities that
+    are no numbers.
     """
-    if beam_size < 1:
-        raise UserError(f"beam_size must be at least 1. Received: {beam_size}. Beam size 1 is greedy search.")
+    if beam_size < 1 or num_groups < 1 or beam_size % num_groups:
+        raise UserError(
+            f"beam_size must be a positive multiple of the number of groups. Received: {beam_size} and {num_groups}."
+        )
     if not 1 <= n_best <= beam_size:
         raise UserError(
             f"n_best must be from 1 to beam_size ({beam_size}). Received: {n_best}. Ask for fewer, or widen the beam."
         )
-    if penalty not in LENGTH_PENALTIES:
-        raise UserError(f"penalty must be one of {', '.join(LENGTH_PENALTIES)}. Received: {penalty!r}.")
-    if not math.isfinite(length_penalty):
-        raise UserError(f"length_penalty must be a finite number. Received: {length_penalty}. 0 is no penalty.")
-
-    def penalise(lengths: Any) -> np.ndarray:
-        return LENGTH_PENALTIES[penalty](lengths, length_penalty)
-
-    results: dict[int, list[Hypothesis]] = {}
-    live = start(engine, ids_BS, max_lengths_B, bos_id)
-    best: list[list[Hypothesis]] = [[] for _ in live.rows_B]  # input row -> its finished ones, at most K, best first
-    kth_scores = np.full(len(best), -np.inf)  # input row -> score of the K-th finished one, if there are so many
+    of_group = beam_size // num_groups
+    num_wanted = num_wanted or of_group
+    num_needed = -(-n_best // num_groups)  # of each group; if fewer finish, truncated ones are added
+    live = start(engine, ids_BS, max_lengths_B, bos_id, num_groups)
+    # A beam's finished ones, best first, and the score of the last that is wanted; beam g of input row i: i * G + g.
+    found: list[list[Hypothesis]] = [[] for _ in range(len(ids_BS) * num_groups)]
+    to_beat = np.full(len(found), -np.inf)
+    groups_G = np.arange(num_groups)
 
     while live.rows_B.size:
+        request = Request(of_group + 1)
+        for control in controls:
+            if control.ask:
+                request, live = control.ask(request, live)
+        candidates = expand(engine, live, request)
+        for control in controls:
+            if control.weigh:
+                candidates, live = control.weigh(candidates, live)
         # The best 2K hold K that live on, as each of K hypotheses can end in one way only. To find them it is enough to
-        # ask each hypothesis for its best K + 1: the first K of the sentence take at most K from one hypothesis, and so
-        # do the best K that do not end, before which a hypothesis has `</s>` but once.
-        candidates = expand(engine, live, eos_id, of_each=beam_size + 1, of_all=2 * beam_size)
-        ends_BN = candidates.ids_BN == eos_id
-        for b, n in np.argwhere(ends_BN[:, :beam_size] & np.isfinite(candidates.log_probs_BN[:, :beam_size])).tolist():
-            row = live.rows_B[b]
-            hypothesis = finished(live, candidates, b, n, penalise)
-            best[row] = ranked([*best[row], hypothesis])[:beam_size]
-            if len(best[row]) == beam_size:
-                kth_scores[row] = best[row][-1].score
+        # ask each hypothesis for its best K + 1: the first K of the beam take at most K from one hypothesis, and so do
+        # the best K that do not end, before which a hypothesis has `</s>` but once.
+        chosen = choose(candidates, num_groups, 2 * of_group)
+        for control in controls:
+            if control.rate:
+                chosen, live = control.rate(chosen, live)
 
-        extended = extend(live, without_ends(candidates, ends_BN, beam_size))
-        # Tokens to come can only lower a log-probability. So the best a hypothesis can hope for is to lose nothing more
-        # and to be divided by the largest penalty ahead: at the maximum length if alpha > 0, at the next token if < 0.
-        largest_penalty_B = np.maximum(penalise(extended.length + 1), penalise(live.max_lengths_B))
-        beaten_B = extended.log_probs_BK[:, 0] / largest_penalty_B <= kth_scores[live.rows_B]
-        stuck_B = np.isneginf(extended.log_probs_BK[:, 0])
-        done_B = beaten_B | stuck_B | (extended.length >= live.max_lengths_B)
-        nothing_follows_B = np.isneginf(candidates.log_probs_BN[:, 0])
-        for b in np.flatnonzero(done_B).tolist():
-            row = int(live.rows_B[b])
-            results[row] = best[row][:n_best]
-            if len(results[row]) < n_best:
-                cut = live if nothing_follows_B[b] else extended
-                slots = np.flatnonzero(np.isfinite(cut.log_probs_BK[b])).tolist()
-                results[row] = (results[row] + ranked(truncated(cut, b, k, penalise) for k in slots))[:n_best]
-        live = leave(extended, done_B)
-    return [results[row] for row in range(len(results))]
+        beams_R = live.rows_B if num_groups == 1 else (live.rows_B[:, None] * num_groups + groups_G).ravel()
+        ends_RN = chosen.ids_RN == eos_id
+        some_end = bool(ends_RN.any())
+        if some_end:
+            finished_RN = ends_RN[:, :of_group] & (chosen.keys_RN[:, :of_group] > -np.inf)
+            for r, n in np.argwhere(finished_RN).tolist():
+                hypotheses = found[beams_R[r]]
+                insort(hypotheses, finished(live, chosen, r, n), key=_by_score)
+                del hypotheses[max(num_wanted, num_needed) :]
+                if len(hypotheses) >= num_wanted:
+                    to_beat[beams_R[r]] = hypotheses[num_wanted - 1].score
+
+        survivors = others(chosen, ends_RN, of_group) if some_end else Chosen(*(x[:, :of_group] for x in chosen))
+        extended = extend(live, survivors, candidates.state)
+        at_limit_B = extended.length >= live.max_lengths_B
+        # Hopes are -inf where nothing lives on.
+        done_R = (survivors.hopes_RN.max(axis=1) <= to_beat[beams_R]) | np.repeat(at_limit_B, num_groups)
+        if done_R.any():
+            for r in np.flatnonzero(done_R).tolist():
+                hypotheses = found[beams_R[r]]
+                if len(hypotheses) < num_needed:
+                    cut = live if chosen.keys_RN[r, 0] == -np.inf else extended  # nothing may follow, or not so long
+                    hypotheses += truncated(cut, r, num_groups)[: num_needed - len(hypotheses)]
+            extended = leave(extended, done_R, num_groups)
+        live = extended
+
+    return [
+        sorted(chain(*found[i : i + num_groups]), key=_finished_first)[:n_best]
+        for i in range(0, len(found), num_groups)
+    ]
 
 
-# --------------------------------------------------------------------------------------------------- their parts
+def _by_score(hypothesis: Hypothesis) -> float:
+    return -hypothesis.score
 
 
-def start(engine: Engine, ids_BS: np.ndarray, max_lengths_B: Any, bos_id: int) -> Live:
-    """One live hypothesis a sentence: `<s>`."""
+def _finished_first(hypothesis: Hypothesis) -> tuple[bool, float]:
+    return hypothesis.truncated, -hypothesis.score
+
+
+# --------------------------------------------------------------------------------------------------- its parts
+
+
+def start(engine: Engine, ids_BS: np.ndarray, max_lengths_B: Any, bos_id: int, num_groups: int = 1) -> Live:
+    """One live hypothesis a beam: `<s>`."""
     max_lengths_B = np.asarray(max_lengths_B)
     num_sentences = len(ids_BS)
     if max_lengths_B.shape != (num_sentences,):
@@ -240,127 +255,132 @@ def start(engine: Engine, ids_BS: np.ndarray, max_lengths_B: Any, bos_id: int) -
     if num_sentences and max_lengths_B.min() < 1:
         raise UserError(f"Maximum lengths must be at least 1, as </s> counts. Received: {max_lengths_B.min()}.")
     memory, state = engine.encode(ids_BS) if num_sentences else (None, None)
+    state = map_arrays(lambda leaf: np.repeat(leaf, num_groups, axis=1), state)
+    zeros_BK = np.zeros((num_sentences, num_groups))
     return Live(
         rows_B=np.arange(num_sentences),
         max_lengths_B=max_lengths_B,
         memory=memory,
         state=state,
-        ids_BKT=np.full((num_sentences, 1, 1), bos_id, np.int32),
-        token_log_probs_BKT=np.zeros((num_sentences, 1, 0)),
-        log_probs_BK=np.zeros((num_sentences, 1)),
+        ids_BKT=np.full((num_sentences, num_groups, 1), bos_id, np.int32),
+        token_log_probs_BKT=np.zeros((num_sentences, num_groups, 0)),
+        log_probs_BK=zeros_BK,
+        scores_BK=zeros_BK,
+        ratings_BK=zeros_BK,
+        kept={},
     )
 
 
-def expand(engine: Engine, live: Live, eos_id: int, *, of_each: int, of_all: int) -> Candidates:
-    """The best `of_all` candidates of every sentence, among the best `of_each` of each of its live hypotheses."""
-    log_probs_BKC, ids_BKC, state, _ = engine.step(live.ids_BKT[:, :, -1], live.state, live.memory, of_each)
-    if not np.all(log_probs_BKC < np.inf):  # false for NaN, too
+def expand(engine: Engine, live: Live, request: Request) -> Candidates:
+    """What may follow each live hypothesis, bkc; an id that the engine gives twice, as it was named, counts once."""
+    step = engine.step(live.ids_BKT[:, :, -1], live.state, live.memory, *request)
+    log_probs_BKC, ids_BKC = step.log_probs_BKC, step.ids_BKC
+    if not log_probs_BKC.max() < np.inf:  # false for NaN, too
         raise UserError(
             f"Log-probabilities must be numbers below infinity. Received NaN or +inf for token {live.length + 1}. The "
             "weights have probably diverged in training: take an earlier checkpoint."
         )
-    missing = of_each - log_probs_BKC.shape[2]
-    if missing > 0:  # a vocabulary smaller than the beam
-        log_probs_BKC = np.pad(log_probs_BKC, ((0, 0), (0, 0), (0, missing)), constant_values=-np.inf)
-        ids_BKC = np.pad(ids_BKC, ((0, 0), (0, 0), (0, missing)), constant_values=eos_id)
+    scores_BKC = live.scores_BK[:, :, None] + log_probs_BKC
+    if request.named_ids_BKN is not None:
+        width = ids_BKC.shape[2]
+        for c in range(width - request.named_ids_BKN.shape[2], width):
+            twice_BK = (ids_BKC[:, :, :c] == ids_BKC[:, :, c : c + 1]).any(axis=2)
+            scores_BKC[:, :, c][twice_BK] = -np.inf
+    return Candidates(ids_BKC, log_probs_BKC, scores_BKC, scores_BKC, step.state, step.weights_BKS)
 
-    num_sentences, _, width = log_probs_BKC.shape
-    token_log_probs_BN = log_probs_BKC.reshape(num_sentences, -1).astype(np.float64)
-    log_probs_BN = (live.log_probs_BK[:, :, None] + log_probs_BKC).reshape(num_sentences, -1)
-    order_BN = np.argsort(-log_probs_BN, axis=1, kind="stable")[:, :of_all]
-    return Candidates(
-        parents_BN=order_BN // width,
-        ids_BN=np.take_along_axis(ids_BKC.reshape(num_sentences, -1), order_BN, axis=1),
-        token_log_probs_BN=np.take_along_axis(token_log_probs_BN, order_BN, axis=1),
-        log_probs_BN=np.take_along_axis(log_probs_BN, order_BN, axis=1),
-        state=state,
+
+def choose(candidates: Candidates, num_groups: int, count: int) -> Chosen:
+    """The best `count` of every beam by their keys, or fewer where there are fewer."""
+    num_sentences, _, width = candidates.keys_BKC.shape
+    keys_RN = candidates.keys_BKC.reshape(num_sentences * num_groups, -1)
+    flat_RN = flat(np.argsort(-keys_RN, axis=1, kind="stable")[:, :count], keys_RN.shape[1])
+    scores_RN = candidates.scores_BKC.ravel()[flat_RN]
+    return Chosen(
+        ids_RN=candidates.ids_BKC.ravel()[flat_RN],
+        token_log_probs_RN=candidates.token_log_probs_BKC.ravel()[flat_RN],
+        scores_RN=scores_RN,
+        keys_RN=keys_RN.ravel()[flat_RN],
+        parents_RN=flat_RN // width,
+        ratings_RN=scores_RN,
+        hopes_RN=scores_RN,
     )
 
 
-def without_ends(candidates: Candidates, ends_BN: np.ndarray, beam_size: int) -> Candidates:
-    """The best K that do not end, in their order; where there are fewer, the rest are emptied with -inf."""
-    order_BK = np.argsort(ends_BN, axis=1, kind="stable")[:, :beam_size]
-    log_probs_BN = np.where(ends_BN, -np.inf, candidates.log_probs_BN)
-    return Candidates(
-        parents_BN=np.take_along_axis(candidates.parents_BN, order_BK, axis=1),
-        ids_BN=np.take_along_axis(candidates.ids_BN, order_BK, axis=1),
-        token_log_probs_BN=np.take_along_axis(candidates.token_log_probs_BN, order_BK, axis=1),
-        log_probs_BN=np.take_along_axis(log_probs_BN, order_BK, axis=1),
-        state=candidates.state,
-    )
+def others(chosen: Chosen, ends_RN: np.ndarray, count: int) -> Chosen:
+    """The best `count` that do not end, in their order; where there are fewer, the rest are emptied with -inf."""
+    flat_RN = flat(np.argsort(ends_RN, axis=1, kind="stable")[:, :count], ends_RN.shape[1])
+    empty_RN = np.where(ends_RN, -np.inf, 0.0)
+    emptied = chosen._replace(scores_RN=chosen.scores_RN + empty_RN, hopes_RN=chosen.hopes_RN + empty_RN)
+    return Chosen(*(values_RN.ravel()[flat_RN] for values_RN in emptied))
 
 
-def extend(live: Live, candidates: Candidates) -> Live:
-    """The candidates as the new live hypotheses: each takes over what belongs to its parent."""
-    parents_BK = candidates.parents_BN
-    rows_B1 = np.arange(len(parents_BK))[:, None]
+def flat(order_RN: np.ndarray, width: int) -> np.ndarray:
+    """Places in rows of this width as places in the raveled array: many times faster than `take_along_axis`."""
+    return order_RN + np.arange(0, len(order_RN) * width, width)[:, None]
+
+
+def extend(live: Live, survivors: Chosen, state: Tree) -> Live:
+    """The survivors as the new live hypotheses: each takes over what belongs to its parent."""
+    num_sentences, num_before, _ = live.ids_BKT.shape
+    parents_BK = survivors.parents_RN.reshape(num_sentences, -1)
+    token_log_probs_BK = survivors.token_log_probs_RN.reshape(parents_BK.shape)
 
     def of_parents(leaf: np.ndarray) -> np.ndarray:
-        return leaf[rows_B1, parents_BK]
+        return leaf.reshape(num_sentences * num_before, *leaf.shape[2:])[parents_BK]
 
-    return replace(
-        live,
-        state=map_arrays(of_parents, candidates.state),
-        ids_BKT=append(of_parents(live.ids_BKT), candidates.ids_BN),
-        token_log_probs_BKT=append(of_parents(live.token_log_probs_BKT), candidates.token_log_probs_BN),
-        log_probs_BK=candidates.log_probs_BN,
+    return live._replace(
+        state=map_arrays(of_parents, state),
+        ids_BKT=append(of_parents(live.ids_BKT), survivors.ids_RN.reshape(parents_BK.shape)),
+        token_log_probs_BKT=append(of_parents(live.token_log_probs_BKT), token_log_probs_BK),
+        log_probs_BK=live.log_probs_BK.ravel()[parents_BK] + token_log_probs_BK,
+        scores_BK=survivors.scores_RN.reshape(parents_BK.shape),
+        ratings_BK=survivors.ratings_RN.reshape(parents_BK.shape),
+        kept=map_arrays(of_parents, live.kept),
     )
 
 
-def leave(live: Live, done_B: np.ndarray) -> Live:
-    """Without the sentences that are done, so that the engine spends nothing on them."""
-    if not done_B.any():
+def leave(live: Live, done_R: np.ndarray, num_groups: int) -> Live:
+    """Without the sentences that are done, so that the engine spends nothing on them, and the beams emptied that are
+    done while another of their sentence is not."""
+    done_BG = done_R.reshape(-1, num_groups)
+    kept_B = np.flatnonzero(~done_BG.all(axis=1))
+    if num_groups > 1:
+        done_BK = np.repeat(done_BG, live.scores_BK.shape[1] // num_groups, axis=1)
+        live = live._replace(scores_BK=np.where(done_BK, -np.inf, live.scores_BK))
+    if len(kept_B) == len(done_BG):
         return live
-    kept_B = np.flatnonzero(~done_B)
-
-    def kept(leaf: np.ndarray) -> np.ndarray:
-        return leaf[kept_B]
-
-    return Live(
-        rows_B=kept(live.rows_B),
-        max_lengths_B=kept(live.max_lengths_B),
-        memory=map_arrays(kept, live.memory),
-        state=map_arrays(kept, live.state),
-        ids_BKT=kept(live.ids_BKT),
-        token_log_probs_BKT=kept(live.token_log_probs_BKT),
-        log_probs_BK=kept(live.log_probs_BK),
-    )
+    return map_arrays(lambda leaf: leaf[kept_B], live)
 
 
-def no_penalty(length: int) -> float:
-    return 1.0
-
-
-def finished(
-    live: Live, candidates: Candidates, b: int, n: int, penalise: Callable[[int], Any] = no_penalty
-) -> Hypothesis:
-    """Candidate n of sentence b, which ends: its parent and `</s>`."""
-    k = candidates.parents_BN[b, n]
-    log_prob = float(candidates.log_probs_BN[b, n])
+def finished(live: Live, chosen: Chosen, r: int, n: int) -> Hypothesis:
+    """Candidate n of beam r, which ends: its parent and `</s>`."""
+    b, k = divmod(int(chosen.parents_RN[r, n]), live.ids_BKT.shape[1])
+    token_log_prob = float(chosen.token_log_probs_RN[r, n])
     return Hypothesis(
         ids=tuple(live.ids_BKT[b, k, 1:].tolist()),
-        log_prob=log_prob,
-        score=log_prob / float(penalise(live.length + 1)),
+        log_prob=float(live.log_probs_BK[b, k]) + token_log_prob,
+        score=float(chosen.ratings_RN[r, n]),
         truncated=False,
-        token_log_probs=(*live.token_log_probs_BKT[b, k].tolist(), float(candidates.token_log_probs_BN[b, n])),
+        token_log_probs=(*live.token_log_probs_BKT[b, k].tolist(), token_log_prob),
     )
 
 
-def truncated(live: Live, b: int, k: int, penalise: Callable[[int], Any] = no_penalty) -> Hypothesis:
-    """Live hypothesis k of sentence b as it stands, without `</s>`."""
-    log_prob = float(live.log_probs_BK[b, k])
-    return Hypothesis(
-        ids=tuple(live.ids_BKT[b, k, 1:].tolist()),
-        log_prob=log_prob,
-        score=log_prob / float(penalise(max(live.length, 1))),  # 0^alpha: nothing could follow <s>
-        truncated=True,
-        token_log_probs=tuple(live.token_log_probs_BKT[b, k].tolist()),
-    )
-
-
-def ranked(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """Best score first; among equals, the one that came first."""
-    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.score)
+def truncated(live: Live, r: int, num_groups: int) -> list[Hypothesis]:
+    """The live hypotheses of beam r as they stand, without `</s>`, best first."""
+    b, g = divmod(r, num_groups)
+    of_group = live.scores_BK.shape[1] // num_groups
+    slots = [k for k in range(g * of_group, (g + 1) * of_group) if live.scores_BK[b, k] > -np.inf]
+    hypotheses = [
+        Hypothesis(
+            ids=tuple(live.ids_BKT[b, k, 1:].tolist()),
+            log_prob=float(live.log_probs_BK[b, k]),
+            score=float(live.ratings_BK[b, k]),
+            truncated=True,
+            token_log_probs=tuple(live.token_log_probs_BKT[b, k].tolist()),
+        )
+        for k in slots
+    ]
+    return sorted(hypotheses, key=_by_score)
 
 
 def append(values_BKT: np.ndarray, last_BK: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from nmt.config import DecodingConfig, parse_config
+from nmt.constraints import Batch
+from nmt.controls import controlled_search, maximum_lengths, minimum_lengths, refuse_impossible
 from nmt.copying import MaskedLine
 from nmt.data import padded
-from nmt.errors import UserError
 from nmt.run import Run
-from nmt.search import Engine, Hypothesis, beam_search, greedy, maximum_lengths
+from nmt.search import Engine, Hypothesis
 from nmt.text import is_blank
 from nmt.tokenizer import COPY_IDS
 
@@ -86,13 +87,12 @@ class Translator:
         self,
         lines: Iterable[str],
         *,
-        beam_size: int | None = None,
-        length_penalty: float | None = None,
         n_best: int = 1,
-        batch_size: int | None = None,
         progress: Callable[[int], Any] | None = None,
+        **decoding: Any,
     ) -> list[Translation]:
-        """Translates each line; what is not given is taken from the run's config. beam_size 1 is greedy.
+        """Translates each line. `decoding` are options of that section of the run's config, here for this call:
+        `beam_size=1` (which is greedy), `length_penalty=0.6`, `sampling=True`. None leaves the config's value.
 
         Blank lines stay as they are, and so does what the run's config says is copied. Lines longer than
         `decoding.max_source_tokens` are translated in parts, which are joined again. `progress` is called with the
@@ -100,14 +100,12 @@ class Translator:
         """
         if isinstance(lines, str):
             raise TypeError("lines must be an iterable of strings. Received: a single string. Wrap it in a list.")
-        given = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
-        given = {key: value for key, value in given.items() if value is not None}
-        decoding = {**self.run.config.decoding.model_dump(), **given}
-        options = parse_config({"decoding": decoding}, "search options").decoding
-        if not 1 <= n_best <= options.beam_size:
-            raise UserError(
-                f"n-best must be from 1 to the beam size ({options.beam_size}), received {n_best}. Widen the beam."
-            )
+        given = {key: value for key, value in decoding.items() if value is not None}
+        values = {**self.run.config.decoding.model_dump(), **given}
+        options = parse_config({"decoding": values}, "search options").decoding
+        refuse_impossible(options, n_best)
+        if options.beam_size == 1:  # with a length penalty, search would look for something better behind the first end
+            options = options.model_copy(update={"stopping": "first"})
         lines = [_one_line(line) for line in lines]
         masked = [MaskedLine(line) if is_blank(line) else self._copier.mask(line) for line in lines]
         parts: list[tuple[int, list[int]]] = []  # of which line, source ids
@@ -157,16 +155,14 @@ class Translator:
         )
 
     def _search(self, ids: Sequence[Sequence[int]], options: DecodingConfig, n_best: int) -> list[list[Hypothesis]]:
-        source_BS = padded(ids)
         lengths_B = [len(row) + 1 for row in ids]
-        limits_B = maximum_lengths(lengths_B, options.max_length_ratio, options.max_length_offset)
+        batch = Batch(
+            source_BS=padded(ids),
+            max_lengths_B=maximum_lengths(lengths_B, options.max_length_ratio, options.max_length_offset),
+            min_lengths_B=minimum_lengths(lengths_B, options.min_length_ratio),
+        )
         with self._lock:
-            if options.beam_size == 1:
-                return [[hypothesis] for hypothesis in greedy(self._engine, source_BS, limits_B)]
-            return beam_search(
-                self._engine, source_BS, limits_B, beam_size=options.beam_size, n_best=n_best,
-                length_penalty=options.length_penalty, penalty=options.penalty,
-            )  # fmt: skip
+            return controlled_search(self._engine, batch, options, n_best)
 
     def _split(self, ids: list[int], limit: int) -> list[list[int]]:
         """Parts of at most `limit` ids, cut after the last sentence end, else before the last word, that fits."""

@@ -12,8 +12,8 @@ FLOORS = {
         [
             "errors seeds console progress",
             "config text recurrent losses search visualize quantize",
-            "copying attention encoder optimizers onnx_engine",
-            "tokenizer decoder",
+            "copying attention encoder optimizers onnx_engine constraints",
+            "tokenizer decoder controls",
             "data model",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",

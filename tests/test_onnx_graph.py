@@ -11,7 +11,7 @@ from nmt.errors import UserError
 from nmt.keras_engine import KerasEngine
 from nmt.onnx_graph import encoder_graph, step_graph
 from nmt.recurrent import GRUCell, LSTMCell
-from nmt.search import beam_search
+from nmt.search import search
 from nmt.signatures import named_leaves
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
@@ -48,7 +48,7 @@ def test_steps_folded_over_a_target_are_the_teacher_forced_pass(name):
 def test_a_beam_finds_what_it_finds_with_keras(name):
     """Law 2: with the log-probabilities of a teacher-forced pass."""
     keras, ours = both_engines(name)
-    found, expected = (beam_search(engine, SOURCE, [9, 6, 4], beam_size=3, n_best=2) for engine in (ours, keras))
+    found, expected = (search(engine, SOURCE, [9, 6, 4], beam_size=3, n_best=2) for engine in (ours, keras))
     for row, of_ours, of_keras in zip(SOURCE, found, expected, strict=True):
         for hypothesis, same in zip(of_ours, of_keras, strict=True):
             assert hypothesis.ids == same.ids and hypothesis.truncated == same.truncated
@@ -61,11 +61,11 @@ def test_a_beam_finds_what_it_finds_with_keras(name):
 def test_padding_and_company_do_not_change_a_sentence(precision):
     """Law 4, in integers too: every row has a scale of its own."""
     engine = integer_engine() if precision == "int8" else both_engines()[1]
-    together = beam_search(engine, SOURCE, [9] * 3, beam_size=3)
+    together = search(engine, SOURCE, [9] * 3, beam_size=3)
     wide = np.pad(SOURCE[::-1], ((0, 0), (0, 4)))
-    padded = beam_search(engine, wide, [9] * 3, beam_size=3)[::-1]
+    padded = search(engine, wide, [9] * 3, beam_size=3)[::-1]
     for row, (one,), (other,) in zip(SOURCE, together, padded, strict=True):
-        ((alone,),) = beam_search(engine, row[row != 0][None], [9], beam_size=3)
+        ((alone,),) = search(engine, row[row != 0][None], [9], beam_size=3)
         assert alone.ids == one.ids == other.ids
         assert alone.log_prob == pytest.approx(one.log_prob, abs=1e-5)
         assert other.log_prob == pytest.approx(one.log_prob, abs=1e-5)

@@ -2,108 +2,32 @@
 
 import itertools
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from fixtures_search import (
+    BOS,
+    EOS,
+    WORDS,
+    Memory,
+    Table,
+    TableEngine,
+    beam_search,
+    greedy,
+    one,
+    random_table,
+    sentences,
+    summary,
+    table_engine,
+    words,
+)  # fmt: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.controls import LENGTH_PENALTIES
 from nmt.errors import UserError
-from nmt.search import LENGTH_PENALTIES, Hypothesis, Step, beam_search, greedy, map_arrays, maximum_lengths
-
-BOS, EOS = 2, 3
-Table = Callable[[int, tuple[int, ...]], np.ndarray]  # sentence, tokens so far -> log-probabilities of all ids
-
-
-class Memory(NamedTuple):
-    sentences_B: np.ndarray
-    ids_BS: np.ndarray
-    nothing: None
-
-
-class TableEngine:
-    """Looks log-probabilities up. It knows the tokens so far by its state alone, so a state given to the wrong
-    hypothesis, or a memory to the wrong sentence, shows in the log-probabilities."""
-
-    def __init__(self, table: Table):
-        self.table = table
-        self.fed: list[list[list[int]]] = []  # the ids of every step
-
-    def encode(self, ids_BS):
-        memory = Memory(ids_BS[:, 0], ids_BS, None)
-        return memory, {"tokens": [np.zeros((len(ids_BS), 1, 0), np.int32)], "steps": (np.zeros((len(ids_BS), 1)),)}
-
-    def step(self, ids_BK, state, memory, num_candidates, named_ids_BKN=None, with_weights=False):
-        self.fed.append(ids_BK.tolist())
-        tokens_BKT = np.concatenate([state["tokens"][0], ids_BK[:, :, None]], axis=2)
-        assert len(memory.ids_BS) == len(ids_BK)
-        log_probs_BKV = np.array(
-            [
-                [self.table(sentence, tuple(tokens[1:])) for tokens in beam]
-                for sentence, beam in zip(memory.sentences_B.tolist(), tokens_BKT.tolist(), strict=True)
-            ]
-        )
-        best_BKC = np.argsort(-log_probs_BKV, axis=2, kind="stable")[:, :, :num_candidates]
-        state = {"tokens": [tokens_BKT], "steps": (state["steps"][0] + 1,)}
-        log_probs_BKC = np.take_along_axis(log_probs_BKV, best_BKC, axis=2)
-        # The id of a masked candidate means nothing. </s> is the one most easily taken for something.
-        return Step(log_probs_BKC, np.where(np.isneginf(log_probs_BKC), EOS, best_BKC).astype(np.int32), state)
-
-
-WORDS = ["<pad>", "<unk>", "<s>", "</s>", "a", "b", "c", "d", "e"]
-
-
-def table_engine(table: dict[str, dict[str, float]]) -> TableEngine:
-    """{"<s>": {"h": 0.6, ...}}: the probabilities of the next word after a word, or after several ("a b")."""
-
-    def look_up(sentence: int, tokens: tuple[int, ...]) -> np.ndarray:
-        words = [WORDS[token] for token in tokens] or ["<s>"]
-        following = table.get(" ".join(words), table.get(words[-1], {}))
-        with np.errstate(divide="ignore"):
-            return np.log([following.get(word, 0.0) for word in WORDS])
-
-    return TableEngine(look_up)
-
-
-def words(hypothesis: Hypothesis) -> str:
-    return " ".join(WORDS[token] for token in hypothesis.ids)
-
-
-def one(max_length: int = 10):
-    """A batch of one sentence."""
-    return np.array([[7, 3]], np.int32), np.array([max_length])
-
-
-def sentences(count: int) -> np.ndarray:
-    return np.array([[5 + row, 3] for row in range(count)], np.int32).reshape(count, 2)
-
-
-def random_table(
-    seed: int, *, vocabulary: int = 7, ties: bool = False, masked: float = 0.0, sharpness: float = 1.5
-) -> Table:
-    """Log-probabilities that hang on the sentence and on every token before. Ids 0 to 2 are never emitted."""
-    known: dict[tuple[int, ...], np.ndarray] = {}
-
-    def look_up(sentence: int, tokens: tuple[int, ...]) -> np.ndarray:
-        key = (seed, sentence, *tokens)
-        if key not in known:
-            random = np.random.default_rng(key)
-            logits = (
-                random.integers(0, 3, vocabulary).astype(float) if ties else random.normal(0, sharpness, vocabulary)
-            )
-            logits[: BOS + 1] = -np.inf
-            log_probs = logits - np.log(np.exp(logits).sum())
-            log_probs[random.random(vocabulary) < masked] = -np.inf
-            known[key] = log_probs
-        return known[key]
-
-    return look_up
-
-
-def summary(hypothesis: Hypothesis) -> tuple[tuple[int, ...], bool, float]:
-    return hypothesis.ids, hypothesis.truncated, round(hypothesis.score, 9)
+from nmt.search import Hypothesis, map_arrays, search
 
 
 def every_hypothesis(table: Table, sentence: int, max_length: int, penalise) -> list:
@@ -258,9 +182,9 @@ def test_search_goes_on_until_k_have_finished():
 
 def test_the_maximum_length_counts_the_end():
     table = {"<s>": {"a": 1.0}, "a": {"b": 1.0}, "b": {"</s>": 1.0}}
-    for search in (greedy, lambda *arguments: beam_search(*arguments, beam_size=2)[0]):
-        [whole] = search(table_engine(table), *one(3))
-        [cut] = search(table_engine(table), *one(2))
+    for find in (greedy, lambda *arguments: beam_search(*arguments, beam_size=2)[0]):
+        [whole] = find(table_engine(table), *one(3))
+        [cut] = find(table_engine(table), *one(2))
         assert (words(whole), whole.truncated, len(whole.token_log_probs)) == ("a b", False, 3)
         assert (words(cut), cut.truncated, len(cut.token_log_probs)) == ("a b", True, 2)
 
@@ -304,9 +228,9 @@ def test_a_finished_sentence_leaves_the_batch_at_once():
         return log_probs
 
     ids_BS = np.array([[3], [1], [2], [1]], np.int32)
-    for search in (greedy, lambda *arguments: [h for [h] in beam_search(*arguments, beam_size=1)]):
+    for find in (greedy, lambda *arguments: [h for [h] in beam_search(*arguments, beam_size=1)]):
         engine = TableEngine(ends_after)
-        hypotheses = search(engine, ids_BS, np.full(4, 9))
+        hypotheses = find(engine, ids_BS, np.full(4, 9))
         assert [len(hypothesis.ids) for hypothesis in hypotheses] == [3, 1, 2, 1]
         assert [len(ids_BK) for ids_BK in engine.fed] == [4, 4, 2, 1]
 
@@ -429,23 +353,21 @@ def test_a_finished_hypothesis_keeps_its_score():
 def test_an_empty_batch_gives_an_empty_list_and_leaves_the_engine_alone():
     engine: Any = None
     nothing = np.zeros((0, 0), np.int32), np.zeros(0, int)
-    assert greedy(engine, *nothing) == []
-    assert beam_search(engine, *nothing, beam_size=3) == []
+    assert search(engine, *nothing, beam_size=3) == beam_search(engine, *nothing, beam_size=1) == []
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam_size": 0}, "beam_size must be at least 1. Received: 0"),
+        ({"beam_size": 0}, "beam_size must be a positive multiple"),
         ({"beam_size": 2, "n_best": 3}, r"n_best must be from 1 to beam_size \(2\). Received: 3"),
         ({"beam_size": 2, "n_best": 0}, "n_best must be from 1"),
-        ({"beam_size": 2, "penalty": "wu"}, "penalty must be one of power, gnmt. Received: 'wu'"),
-        ({"beam_size": 2, "length_penalty": math.nan}, "length_penalty must be a finite number"),
+        ({"beam_size": 3, "num_groups": 2}, "a positive multiple of the number of groups. Received: 3 and 2"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(UserError, match=message):
-        beam_search(table_engine(GARDEN_PATH), *one(), **options)
+        search(table_engine(GARDEN_PATH), *one(), **options)
 
 
 def test_impossible_lengths_are_refused():
@@ -462,12 +384,6 @@ def test_log_probabilities_that_are_no_numbers_are_refused(value):
         greedy(engine, *one())
     with pytest.raises(UserError, match=r"Received NaN or \+inf for token 1"):
         beam_search(engine, *one(), beam_size=2)
-
-
-def test_maximum_lengths_grow_with_the_source():
-    assert maximum_lengths(np.array([1, 10, 100]), ratio=1.5, offset=5).tolist() == [6, 20, 155]
-    assert maximum_lengths([1, 10, 100], ratio=1.5, offset=5, limit=50).tolist() == [6, 20, 50]
-    assert maximum_lengths([0, 1], ratio=0.5, offset=0).tolist() == [1, 1]
 
 
 def test_map_arrays_keeps_the_nesting():

@@ -1,0 +1,315 @@
+"""Lexical control of search: what a translation must begin with, must contain, and must not contain.
+
+A phrase is a tuple of spellings (id sequences), any of which will do, for "arbre" is spelt otherwise in "l'arbre" and
+at the line's start. It counts where it stands as whole words: `chat` is not in `chats`. Neither text nor tokenizer is
+known here: `WordParts` says which ids can join with a neighbour into one word.
+"""
+
+# B sentences   K live hypotheses of each   C candidates of each   T tokens so far, the first of them <s>
+# Q required phrases of a sentence   A spellings of a phrase   L ids of a spelling   V vocabulary
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from nmt.search import Candidates, Control, Live, Request
+
+
+class Spelling(NamedTuple):
+    """The first of a phrase's spellings is the plain one, which can stand anywhere."""
+
+    ids: tuple[int, ...]
+    initial: bool = False  # counts at the line's start only
+
+
+Phrase = tuple[Spelling, ...]
+
+
+class WordParts(NamedTuple):
+    """Id x joins with id y into one word if x ends and y starts inside a word."""
+
+    starts_inside_V: np.ndarray  # bool: the id's text starts with a letter, without a space before it
+    ends_inside_V: np.ndarray  # bool: it ends with a letter
+
+    @classmethod
+    def none(cls) -> WordParts:
+        return cls(np.zeros(0, bool), np.zeros(0, bool))
+
+    def join(self, left: np.ndarray | int, right: np.ndarray | int) -> np.ndarray:
+        return self.ends_inside_V[left] & self.starts_inside_V[right]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sentences to search for, and what is asked of each translation."""
+
+    source_BS: np.ndarray  # ids, padded with 0
+    max_lengths_B: np.ndarray  # these two count </s>
+    min_lengths_B: np.ndarray
+    prefixes: Sequence[Sequence[int]] = ()  # of each sentence; none: no prefixes at all
+    required: Sequence[Sequence[Phrase]] = ()
+    banned: Sequence[Spelling] = ()  # of all sentences
+    word_parts: WordParts = field(default_factory=WordParts.none)  # if phrases are required or banned
+    eos_id: int = 3
+
+
+def strike(candidates: Candidates, struck_BKC: np.ndarray) -> Candidates:
+    """Without those candidates: they will not be chosen."""
+    scores_BKC = np.where(struck_BKC, -np.inf, candidates.scores_BKC)
+    return candidates._replace(scores_BKC=scores_BKC, keys_BKC=scores_BKC)
+
+
+# ----------------------------------------------------------------------------------------------------- the prefix
+
+
+def forced_prefix(batch: Batch) -> Control | None:
+    """A translation begins with the ids of its prefix. This is stronger than all else: whatever else would strike out
+    an id of the prefix does not."""
+    if not any(batch.prefixes):
+        return None
+    longest = max(map(len, batch.prefixes))
+    prefixes_BT = np.full((len(batch.prefixes), longest), -1, np.int32)
+    for row, prefix in enumerate(batch.prefixes):
+        prefixes_BT[row, : len(prefix)] = prefix
+
+    def ask(request: Request, live: Live) -> tuple[Request, Live]:
+        if live.length >= longest:
+            return request, live
+        forced_B = prefixes_BT[live.rows_B, live.length]
+        forced_BK1 = np.broadcast_to(forced_B[:, None, None], (*live.scores_BK.shape, 1))
+        return name_ids(request, forced_BK1), live
+
+    def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
+        if live.length >= longest:
+            return candidates, live
+        forced_B11 = prefixes_BT[live.rows_B, live.length][:, None, None]
+        is_forced_BKC = candidates.ids_BKC == forced_B11
+        is_forced_BKC &= np.cumsum(is_forced_BKC, axis=2) == 1  # named, it may be there twice
+        scores_BKC = live.scores_BK[:, :, None] + candidates.token_log_probs_BKC
+        only_forced_BKC = np.where(is_forced_BKC, scores_BKC, -np.inf)
+        scores_BKC = np.where(forced_B11 >= 0, only_forced_BKC, candidates.scores_BKC)
+        return candidates._replace(scores_BKC=scores_BKC, keys_BKC=scores_BKC), live
+
+    return Control(ask=ask, weigh=weigh)
+
+
+def name_ids(request: Request, ids_BKN: np.ndarray) -> Request:
+    """Asks for the log-probabilities of these ids, too; -1 is none."""
+    if request.named_ids_BKN is not None:
+        ids_BKN = np.concatenate([request.named_ids_BKN, ids_BKN], axis=2)
+    return request._replace(named_ids_BKN=ids_BKN)
+
+
+# ------------------------------------------------------------------------------------------------------------- bans
+
+
+class Bans:
+    """Banned spellings, by what stands before their last id."""
+
+    def __init__(self, spellings: Sequence[Spelling], word_parts: WordParts):
+        self.word_parts = word_parts
+        size = len(word_parts.starts_inside_V)
+        # Of one id: looked up for all candidates at once. Of several: from all ids but the last to the last ones.
+        self.single_V, self.initial_single_V = np.zeros(size, bool), np.zeros(size, bool)
+        self.following: dict[tuple[int, ...], set[int]] = defaultdict(set)
+        self.initial_following: dict[tuple[int, ...], set[int]] = defaultdict(set)
+        for spelling in spellings:
+            *before, last = spelling.ids
+            if before:
+                (self.initial_following if spelling.initial else self.following)[tuple(before)].add(last)
+            else:
+                (self.initial_single_V if spelling.initial else self.single_V)[last] = True
+        self.lengths = sorted({len(before) for before in (*self.following, *self.initial_following)})
+        self.num_single = int((self.single_V | self.initial_single_V).sum())
+
+    def may_not_follow(self, tokens: Sequence[int]) -> Iterator[int]:
+        """Ids that would complete a banned spelling of several ids after these tokens, the first of them <s>."""
+        for length in self.lengths:
+            start = len(tokens) - length
+            if start >= 1 and not self.word_parts.join(tokens[start - 1], tokens[start]):
+                tail = tuple(tokens[start:])
+                yield from self.following.get(tail, ())
+                if start == 1:
+                    yield from self.initial_following.get(tail, ())
+
+    def singles(self, ids: np.ndarray, last: np.ndarray, at_start: bool) -> np.ndarray:
+        """Which ids are banned spellings by themselves, after `last`."""
+        single_V = self.single_V | self.initial_single_V if at_start else self.single_V
+        return single_V[ids] & ~self.word_parts.join(last, ids)
+
+    def first_in(self, ids: Sequence[int], bos_id: int = 2) -> int | None:
+        """The place in `ids` (a whole line's, or its beginning's) where a banned spelling is completed, if any is."""
+        tokens = [bos_id, *ids]
+        for t in range(1, len(tokens)):
+            if self.singles(np.array(tokens[t]), np.array(tokens[t - 1]), t == 1) or tokens[t] in set(
+                self.may_not_follow(tokens[:t])
+            ):
+                return t - 1
+        return None
+
+
+def banned(batch: Batch) -> Control | None:
+    """No banned spelling is completed: the last of its ids is struck out. So a longer word that begins with the very
+    ids of a banned one is lost, too."""
+    if not batch.banned:
+        return None
+    bans = Bans(batch.banned, batch.word_parts)
+
+    def struck(live: Live) -> list[list[int]]:
+        """Of each of the B*K hypotheses."""
+        if not bans.lengths:
+            return []
+        hypotheses = live.ids_BKT.reshape(-1, live.length + 1).tolist()
+        return [list(bans.may_not_follow(tokens)) for tokens in hypotheses]
+
+    def ask(request: Request, live: Live) -> tuple[Request, Live]:
+        longest = max(map(len, struck(live)), default=0)
+        return request._replace(num_candidates=request.num_candidates + longest + bans.num_single), live
+
+    def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
+        struck_BKC = bans.singles(candidates.ids_BKC, live.ids_BKT[:, :, -1:], live.length == 0)
+        num_hypotheses = live.ids_BKT.shape[1]
+        for index, ids in enumerate(struck(live)):
+            if ids:
+                b, k = divmod(index, num_hypotheses)
+                struck_BKC[b, k] |= np.isin(candidates.ids_BKC[b, k], ids)
+        return strike(candidates, struck_BKC), live
+
+    return Control(ask=ask, weigh=weigh)
+
+
+# -------------------------------------------------------------------------------------------------- required phrases
+
+
+class Required(NamedTuple):
+    """Required phrases of a batch as arrays. A missing phrase has the length 0 and is met from the beginning; a
+    missing spelling has ids of -1 and never starts."""
+
+    ids_BQAL: np.ndarray
+    lengths_BQA: np.ndarray
+    initial_BQA: np.ndarray
+
+    @classmethod
+    def of(cls, phrases: Sequence[Sequence[Phrase]]) -> Required:
+        num_phrases = max(map(len, phrases))
+        num_spellings = max(len(phrase) for of_sentence in phrases for phrase in of_sentence)
+        longest = max(len(s.ids) for of_sentence in phrases for phrase in of_sentence for s in phrase)
+        shape = len(phrases), num_phrases, num_spellings
+        # One -1 more than the longest has: what follows a spelling that is complete.
+        ids_BQAL, lengths_BQA = np.full((*shape, longest + 1), -1, np.int32), np.zeros(shape, np.int64)
+        initial_BQA = np.zeros(shape, bool)
+        for b, of_sentence in enumerate(phrases):
+            for q, phrase in enumerate(of_sentence):
+                for a, (ids, initial) in enumerate(phrase):
+                    ids_BQAL[b, q, a, : len(ids)] = ids
+                    lengths_BQA[b, q, a], initial_BQA[b, q, a] = len(ids), initial
+        return cls(ids_BQAL, lengths_BQA, initial_BQA)
+
+
+class Progress(NamedTuple):
+    """How far a hypothesis is with its phrases."""
+
+    met_BKQ: np.ndarray  # stands there as whole words
+    complete_BKQ: np.ndarray  # has just been completed: met, unless the next id joins its last word
+    begun_BKQA: np.ndarray  # number of ids of the spelling that the hypothesis ends with
+
+
+def required(batch: Batch) -> Control | None:
+    """Every required phrase appears: lexically constrained decoding by dynamic beam allocation (Post and Vilar, 2018).
+
+    Candidates belong to a bank by the number of ids that their phrases still lack. The beam takes the best of every
+    bank, then the second of every bank, and so on, from the bank that lacks least; so a bank with few candidates leaves
+    its share to the others. The ids that would bring a phrase forward are always among the candidates, and therefore
+    the beam's first hypothesis lacks one less at each step until it lacks none. `</s>` follows those only.
+    """
+    if not any(batch.required):
+        return None
+    phrases, parts = Required.of(batch.required), batch.word_parts
+
+    def ask(request: Request, live: Live) -> tuple[Request, Live]:
+        here = Required(*(array[live.rows_B] for array in phrases))
+        progress = _progress(live, here, parts)
+        next_BKQA = np.where(progress.met_BKQ[..., None], -1, _next_ids(here, progress.begun_BKQA))
+        request = name_ids(request, next_BKQA.reshape(*next_BKQA.shape[:2], -1))
+        # One more, for </s>
+        request = request._replace(num_candidates=request.num_candidates + 1)
+        return request, live._replace(kept={**live.kept, "required": progress})
+
+    def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
+        here = Required(*(array[live.rows_B] for array in phrases))
+        lacking_BKC = _lacking(candidates.ids_BKC, live, here, parts)
+        # Room for what is lacking and for </s>; at the very last place it is too late for </s> alone.
+        room_B = np.maximum(live.max_lengths_B - live.length - 2, 0)
+        too_late_BKC = lacking_BKC > np.where(candidates.ids_BKC == batch.eos_id, 0, room_B[:, None, None])
+        candidates = strike(candidates, too_late_BKC)
+        return candidates._replace(keys_BKC=_by_banks(candidates.scores_BKC, lacking_BKC)), live
+
+    return Control(ask=ask, weigh=weigh)
+
+
+def _progress(live: Live, phrases: Required, parts: WordParts) -> Progress:
+    """The progress of hypotheses that have just got one token more; what they had is in `live.kept`."""
+    ids_BKT = live.ids_BKT
+    num_tokens = ids_BKT.shape[2]
+    lengths_BQA = phrases.lengths_BQA
+    if num_tokens == 1:
+        met_BKQ = np.repeat((lengths_BQA[:, :, 0] == 0)[:, None], ids_BKT.shape[1], axis=1)
+    else:
+        last: Progress = live.kept["required"]
+        joined_BK = parts.join(ids_BKT[:, :, -2], ids_BKT[:, :, -1])
+        met_BKQ = last.met_BKQ | (last.complete_BKQ & ~joined_BK[:, :, None])
+    begun_BKQA = np.zeros((*ids_BKT.shape[:2], *lengths_BQA.shape[1:]), np.int64)
+    for length in range(1, min(num_tokens, phrases.ids_BQAL.shape[3])):
+        start = num_tokens - length
+        tail_BK11L = ids_BKT[:, :, None, None, start:]
+        begun = (tail_BK11L == phrases.ids_BQAL[:, None, :, :, :length]).all(axis=-1)
+        begun &= ~parts.join(ids_BKT[:, :, start - 1], ids_BKT[:, :, start])[:, :, None, None]
+        if start > 1:
+            begun &= ~phrases.initial_BQA[:, None]
+        begun_BKQA = np.where(begun, length, begun_BKQA)
+    complete_BKQ = ((begun_BKQA == lengths_BQA[:, None]) & (lengths_BQA > 0)[:, None]).any(axis=3)
+    return Progress(met_BKQ, complete_BKQ, begun_BKQA)
+
+
+def _next_ids(phrases: Required, begun_BKQA: np.ndarray) -> np.ndarray:
+    """The id that follows what is begun of each spelling -> bkqa; -1 where it is complete."""
+    ids_BKQAL = np.broadcast_to(phrases.ids_BQAL[:, None], (*begun_BKQA.shape, phrases.ids_BQAL.shape[3]))
+    return np.take_along_axis(ids_BKQAL, begun_BKQA[..., None], axis=4)[..., 0]
+
+
+def _lacking(ids_BKC: np.ndarray, live: Live, phrases: Required, parts: WordParts) -> np.ndarray:
+    """The number of ids that the phrases still lack after each candidate -> bkc."""
+    progress: Progress = live.kept["required"]
+    joined_BKC = parts.join(live.ids_BKT[:, :, -1:], ids_BKC)
+    candidates_BKC11 = ids_BKC[..., None, None]
+    may_start = ~joined_BKC[..., None, None]
+    if live.length > 0:
+        may_start = may_start & ~phrases.initial_BQA[:, None, None]
+    starts = (candidates_BKC11 == phrases.ids_BQAL[:, None, None, :, :, 0]) & may_start
+    begun_BK1QA = progress.begun_BKQA[:, :, None]
+    goes_on = (candidates_BKC11 == _next_ids(phrases, progress.begun_BKQA)[:, :, None]) & (begun_BK1QA > 0)
+    begun_BKCQA = np.where(goes_on, begun_BK1QA + 1, starts)
+    lacking_BKCQA = phrases.lengths_BQA[:, None, None] - begun_BKCQA
+    # A spelling that has not begun promises nothing, but for the plain one, which can begin anywhere.
+    lacking_BKCQA[..., 1:] = np.where(begun_BKCQA[..., 1:] > 0, lacking_BKCQA[..., 1:], np.iinfo(np.int64).max)
+    complete_BKCQ = progress.complete_BKQ[:, :, None] & ~joined_BKC[..., None]
+    met_BKCQ = progress.met_BKQ[:, :, None] | complete_BKCQ
+    return np.where(met_BKCQ, 0, lacking_BKCQA.min(axis=-1)).sum(axis=-1)
+
+
+def _by_banks(scores_BKC: np.ndarray, lacking_BKC: np.ndarray) -> np.ndarray:
+    """Keys in the order of places within a bank, and of banks within a place."""
+    scores_BN, banks_BN = (values.reshape(len(scores_BKC), -1) for values in (scores_BKC, lacking_BKC))
+    order_BN = np.argsort(-scores_BN, axis=1, kind="stable")
+    num_banks = int(banks_BN.max()) + 1
+    in_order = np.take_along_axis(banks_BN, order_BN, axis=1)[:, :, None] == np.arange(num_banks)
+    place_BN = ((np.cumsum(in_order, axis=1) - 1) * in_order).sum(axis=2)
+    keys_BN = np.empty(scores_BN.shape)
+    np.put_along_axis(keys_BN, order_BN, -place_BN * float(num_banks), axis=1)
+    keys_BN = np.where(np.isneginf(scores_BN), -np.inf, keys_BN - banks_BN)
+    return keys_BN.reshape(scores_BKC.shape)
