@@ -41,6 +41,7 @@ class Copy(NamedTuple):
     end: int
     symbol: int
     restored: str
+    raw_start: int = 0  # in the raw line, where a normal form has moved it
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _masked(line: str, copies: Iterable[Copy], form: NormalForm) -> MaskedLine:
     for copy in copies:
         text += normalize(line[end : copy.start], form)
         kept = line[copy.start : copy.end]
-        moved.append(copy._replace(start=len(text), end=len(text) + len(kept)))
+        moved.append(copy._replace(start=len(text), end=len(text) + len(kept), raw_start=copy.start))
         text, end = text + kept, copy.end
     return MaskedLine(text + normalize(line[end:], form), tuple(moved))
 

@@ -103,6 +103,25 @@ def normalize(line: str, form: NormalForm) -> str:
     raise UserError(f"the normal form must be one of none, nfc, nfkc. Received: {form!r}.")
 
 
+def normalized_spans(line: str, form: Literal["none", "nfc", "nfkc"]) -> list[tuple[int, int]]:
+    """For each character of `normalize(line, form)`, the (start, end) of what it was made of in the line."""
+    if form == "none":
+        return [(start, start + 1) for start in range(len(line))]
+    spans: list[tuple[int, int]] = []
+    start, end = 0, 0
+    while start < len(line):
+        end += 1
+        # A cluster ends where the next character neither combines with it nor changes its form.
+        while end < len(line) and (
+            unicodedata.combining(line[end])
+            or normalize(line[start:end], form) + normalize(line[end], form) != normalize(line[start : end + 1], form)
+        ):
+            end += 1
+        spans += [(start, end)] * len(normalize(line[start:end], form))
+        start = end
+    return spans
+
+
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     """Write one line each, ended by LF, through `atomic_write`; a path that ends in `.gz` is compressed.
 

@@ -4,56 +4,30 @@ S source  T target
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from nmt import parts
+from nmt.alignment import Alignment, with_lag
 from nmt.config import DecodingConfig, parse_config
 from nmt.constraints import Batch
 from nmt.controls import controlled_search, maximum_lengths, minimum_lengths, refuse_impossible
 from nmt.copying import MaskedLine
 from nmt.data import padded
+from nmt.errors import UserError
+from nmt.results import Candidate, Scored, Translation
 from nmt.run import Run
 from nmt.search import Engine, Hypothesis
-from nmt.text import is_blank
-from nmt.tokenizer import COPY_IDS
 
+__all__ = ["Alignment", "Candidate", "Scored", "Translation", "Translator"]
 
-@dataclass(frozen=True)
-class Candidate:
-    """One of a line's translations. `log_prob` is the model's, </s> included; `score` is what ranked it."""
+Progress = Callable[[int], Any]  # called with the number of lines finished since its last call
 
-    text: str
-    log_prob: float
-    score: float
-    truncated: bool  # cut at the maximum length
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A line's translations, best first. A blank line has itself as its only one."""
-
-    source: str
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def text(self) -> str:
-        return self.candidates[0].text
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Where the model looked while it wrote `target_words`: weights ts over words; rows sum to at most 1."""
-
-    source_words: list[str]
-    target_words: list[str]
-    weights_TS: np.ndarray
+FORCED_TOKENS = 4096  # forced together, padding included: their logits are so many rows of the vocabulary's width
 
 
 class ForcingEngine(Engine, Protocol):
@@ -64,7 +38,10 @@ class ForcingEngine(Engine, Protocol):
 
 
 class Translator:
-    """Translates lines with the model of a run. One line in, one translation out, in order; threads take turns."""
+    """Translates, scores and aligns lines with the model of a run. One line in, one result out, in order.
+
+    Threads may share a translator, and take turns; two translators share nothing.
+    """
 
     def __init__(self, run: Run, engine: ForcingEngine):
         self.run, self._engine = run, engine
@@ -83,76 +60,66 @@ class Translator:
 
         return cls(run, KerasEngine(model, run.forbidden_ids))
 
+    # ----------------------------------------------------------------------------------------------- translation
+
     def translate(
         self,
         lines: Iterable[str],
         *,
         n_best: int = 1,
-        progress: Callable[[int], Any] | None = None,
+        alignments: bool = False,
+        split_sentences: bool = False,
+        progress: Progress | None = None,
         **decoding: Any,
     ) -> list[Translation]:
         """Translates each line. `decoding` are options of that section of the run's config, here for this call:
         `beam_size=1` (which is greedy), `length_penalty=0.6`, `sampling=True`. None leaves the config's value.
 
-        Blank lines stay as they are, and so does what the run's config says is copied. Lines longer than
-        `decoding.max_source_tokens` are translated in parts, which are joined again. `progress` is called with the
-        number of lines finished since its last call.
+        Blank lines stay as they are, and so does what the run's config says is copied. With `split_sentences` a line is
+        translated sentence by sentence, by the rules of the language `data.source`, and the white space between them is
+        kept. What is longer than `decoding.max_source_tokens` is translated in parts, which are joined by a space. With
+        `alignments` each candidate says where the model looked.
         """
-        if isinstance(lines, str):
-            raise TypeError("lines must be an iterable of strings. Received: a single string. Wrap it in a list.")
-        given = {key: value for key, value in decoding.items() if value is not None}
-        values = {**self.run.config.decoding.model_dump(), **given}
-        options = parse_config({"decoding": values}, "search options").decoding
+        lines = _lines(lines)
+        options = self._options(**decoding)
         refuse_impossible(options, n_best)
         if options.beam_size == 1:  # with a length penalty, search would look for something better behind the first end
             options = options.model_copy(update={"stopping": "first"})
-        lines = [_one_line(line) for line in lines]
-        masked = [MaskedLine(line) if is_blank(line) else self._copier.mask(line) for line in lines]
-        parts: list[tuple[int, list[int]]] = []  # of which line, source ids
-        for index, line in enumerate(masked):
-            if not (is_blank(line.text) or line.is_all_copies):
-                ids = self.run.source_tokenizer.encode(line)
-                parts += [(index, part) for part in self._split(ids, options.max_source_tokens)]
-            elif progress:
-                progress(1)
-        remaining = np.bincount([index for index, _ in parts], minlength=len(lines))
-        found: list[list[Hypothesis]] = [[] for _ in parts]
+        source, target, data = self.run.source_tokenizer, self.run.target_tokenizer, self.run.config.data
+        language = data.source if split_sentences else None
+        cut = [parts.cut(line, source, self._copier, options.max_source_tokens, language) for line in lines]
+        ids = [part for sentences in cut for sentence in sentences for part in sentence.parts]
+        line_of_part = [i for i, sentences in enumerate(cut) for sentence in sentences for _ in sentence.parts]
+        remaining = np.bincount(line_of_part, minlength=len(lines))
+        if progress:
+            progress(int(np.count_nonzero(remaining == 0)))
+        found: list[list[Hypothesis]] = [[] for _ in ids]
         # Longest first: lines of a length share a batch, and what does not fit into memory shows at once.
-        order = sorted(range(len(parts)), key=lambda i: -len(parts[i][1]))
+        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         for start in range(0, len(order), options.batch_size):
             chosen = order[start : start + options.batch_size]
-            hypotheses = self._search([parts[i][1] for i in chosen], options, n_best)
-            for i, of_part in zip(chosen, hypotheses, strict=True):
-                found[i] = of_part
-                remaining[parts[i][0]] -= 1
+            for i, hypotheses in zip(chosen, self._search([ids[i] for i in chosen], options, n_best), strict=True):
+                found[i] = hypotheses
+                remaining[line_of_part[i]] -= 1
             if progress:
-                progress(len({parts[i][0] for i in chosen if remaining[parts[i][0]] == 0}))
-        results: list[list[list[Hypothesis]]] = [[] for _ in lines]
-        for (index, _), of_part in zip(parts, found, strict=True):
-            results[index].append(of_part)
-        return [
-            Translation(line, self._candidates(of_line, of))
-            for line, of_line, of in zip(lines, masked, results, strict=True)
-        ]
-
-    def align(self, source: str, target: str) -> Alignment:
-        """Attention weights of a teacher-forced pass over words: valid as training and search share one recurrence."""
-        from nmt.visualize import merge_pieces
-
-        masked = self._copier.mask_both(_one_line(source), _one_line(target))
-        source, target = (line.text for line in masked)
-        tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
-        ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, masked, strict=True)]
-        with self._lock:
-            _, weights = self._engine.force(padded([ids[0]]), padded([ids[1]], begin=True))
-        words = [  # the position of </s> belongs to no word
-            [*tokenizer.word_of_piece(line), -1] for tokenizer, line in zip(tokenizers, masked, strict=True)
-        ]
-        return Alignment(
-            [source[start:end] for start, end in tokenizers[0].words(source)],
-            [target[start:end] for start, end in tokenizers[1].words(target)],
-            merge_pieces(weights[0], *words),
-        )
+                progress(len({line_of_part[i] for i in chosen if remaining[line_of_part[i]] == 0}))
+        weights = self._attention(ids, found, options.batch_size) if alignments else []
+        translations, first = [], 0
+        for line, sentences in zip(lines, cut, strict=True):
+            here = slice(first, first + sum(len(sentence.parts) for sentence in sentences))
+            first = here.stop
+            candidates = []
+            # The i-th best of a line is made of the i-th best of its parts.
+            for i in range(min(map(len, found[here]), default=1)):
+                of_line = [hypotheses[i] for hypotheses in found[here]]
+                candidate = parts.join(target, sentences, of_line)
+                if alignments:
+                    of_parts = [of_part[i] for of_part in weights[here]]
+                    alignment = parts.align_parts(source, target, data.normalization, sentences, of_line, of_parts)
+                    candidate = replace(candidate, alignment=alignment)
+                candidates.append(candidate)
+            translations.append(Translation(line, tuple(candidates)))
+        return translations
 
     def _search(self, ids: Sequence[Sequence[int]], options: DecodingConfig, n_best: int) -> list[list[Hypothesis]]:
         lengths_B = [len(row) + 1 for row in ids]
@@ -164,40 +131,111 @@ class Translator:
         with self._lock:
             return controlled_search(self._engine, batch, options, n_best)
 
-    def _split(self, ids: list[int], limit: int) -> list[list[int]]:
-        """Parts of at most `limit` ids, cut after the last sentence end, else before the last word, that fits."""
-        parts = []
-        while len(ids) > limit:
-            names = self.run.source_tokenizer.pieces(ids[: limit + 1])
-            starts = [i for i in range(1, limit + 1) if names[i].startswith("▁")]
-            ends = [i for i in starts if names[i - 1].endswith((".", "!", "?", ";"))]
-            cut = next((places[-1] for places in (ends, starts) if places and places[-1] > limit // 4), limit)
-            parts.append(ids[:cut])
-            ids = ids[cut:]
-        return [*parts, ids]
+    def _attention(
+        self, ids: Sequence[Sequence[int]], found: Sequence[Sequence[Hypothesis]], batch_size: int
+    ) -> list[list[np.ndarray]]:
+        """The attention of every hypothesis of each part, by forcing it: search and training share one recurrence, so
+        that it need not ride through the beam."""
+        places = [(i, n) for i, hypotheses in enumerate(found) for n in range(len(hypotheses))]
+        weights: list[list[Any]] = [[None] * len(hypotheses) for hypotheses in found]
+        pairs = [(ids[i], found[i][n].ids) for i, n in places]
+        for index, _, weights_TS in self._force(pairs, batch_size):
+            i, n = places[index]
+            weights[i][n] = weights_TS
+        return weights
 
-    def _candidates(self, line: MaskedLine, parts: list[list[Hypothesis]]) -> tuple[Candidate, ...]:
-        """The i-th best of a line is made of the i-th best of its parts."""
-        if not parts:
-            return (Candidate(line.replaced(lambda copy: copy.restored), 0.0, 0.0, False),)
-        count = min(len(of_part) for of_part in parts)
-        return tuple(
-            Candidate(
-                self._restored(line, [of_part[i].ids for of_part in parts]),
-                sum(of_part[i].log_prob for of_part in parts),
-                float(np.mean([of_part[i].score for of_part in parts])),
-                any(of_part[i].truncated for of_part in parts),
-            )
-            for i in range(count)
-        )
+    # ---------------------------------------------------------------------------------- translations that are given
 
-    def _restored(self, line: MaskedLine, ids_of_parts: Sequence[Sequence[int]]) -> str:
-        """The text of a line's parts. A copy that search could not place follows at the end: it must not be lost."""
-        emitted = {id for ids in ids_of_parts for id in ids}
-        texts = [self.run.target_tokenizer.decode(ids, line.copies) for ids in ids_of_parts]
-        return " ".join(texts + [copy.restored for copy in line.copies if COPY_IDS[copy.symbol] not in emitted])
+    def score(
+        self, sources: Iterable[str], targets: Iterable[str], *, batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[Scored]:  # fmt: skip
+        """The log-probability of each target line, given its source line: teacher-forced, token by token.
+
+        Of a line that `translate` wrote it is that candidate's `log_prob`, but for lines that were truncated or
+        translated in parts, and for words that the model spelt with other pieces than the tokenizer does. What stays as
+        it is, such as a blank line, is certain.
+
+        UserError: not equally many of both.
+        """
+        pairs = _pairs(sources, targets)
+        scored = [Scored(target, 0.0, (), ()) for _, target in pairs]
+        masked = [self._copier.mask_both(*pair) for pair in pairs]
+        chosen = [i for i, pair in enumerate(pairs) if not parts.stays(masked[i][0], pair[1])]
+        ids = [self._encoded(masked[i]) for i in chosen]
+        if progress:
+            progress(len(pairs) - len(chosen))
+        for index, log_probs_T, _ in self._force(ids, self._options(batch_size=batch_size).batch_size, progress):
+            tokens = (*self.run.target_tokenizer.pieces(ids[index][1]), "</s>")
+            log_probs = tuple(log_probs_T.tolist())
+            scored[chosen[index]] = Scored(pairs[chosen[index]][1], sum(log_probs), tokens, log_probs)
+        return scored
+
+    def align(self, source: str, target: str, *, lag: int = 0) -> Alignment:
+        """Where the model looks when it is made to write the target line; see `align_lines`."""
+        return self.align_lines([source], [target], lag=lag)[0]
+
+    def align_lines(
+        self, sources: Iterable[str], targets: Iterable[str], *, lag: int = 0, batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[Alignment]:  # fmt: skip
+        """The attention of a teacher-forced pass over each pair of lines, between words. `lag`: see `nmt.alignment`.
+
+        UserError: not equally many of both.
+        """
+        pairs = _pairs(sources, targets)
+        masked = [self._copier.mask_both(*pair) for pair in pairs]
+        alignments: list[Any] = [None] * len(pairs)
+        batch_size = self._options(batch_size=batch_size).batch_size
+        for i, _, weights_TS in self._force([self._encoded(pair) for pair in masked], batch_size, progress):
+            (source, target), (masked_source, masked_target) = pairs[i], masked[i]
+            form = self.run.config.data.normalization
+            source_spans = parts.raw_spans(self.run.source_tokenizer, source, masked_source, form)
+            target_spans = parts.raw_spans(self.run.target_tokenizer, target, masked_target, form)
+            # The row and the column of </s> belong to no word.
+            weights_TS = with_lag(weights_TS, lag)[:-1, :-1]
+            alignments[i] = parts.align_words(source, target, source_spans, target_spans, weights_TS)
+        return alignments
+
+    def _force(
+        self, ids: Sequence[tuple[Sequence[int], Sequence[int]]], batch_size: int, progress: Progress | None = None
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Pairs of ids -> (which, log-probabilities t, weights ts) of each, </s> included, the longest first."""
+        order = sorted(range(len(ids)), key=lambda i: (-len(ids[i][1]), -len(ids[i][0])))
+        while order:
+            longest = len(ids[order[0]][1]) + 1
+            count = max(1, min(batch_size, FORCED_TOKENS // longest))
+            chosen, order = order[:count], order[count:]
+            source_BS, target_BT = padded(ids[i][0] for i in chosen), padded((ids[i][1] for i in chosen), begin=True)
+            with self._lock:
+                log_probs_BT, weights_BTS = self._engine.force(source_BS, target_BT)
+            for i, log_probs_T, weights_TS in zip(chosen, log_probs_BT, weights_BTS, strict=True):
+                num_source, num_target = (len(side) + 1 for side in ids[i])
+                yield i, log_probs_T[:num_target], weights_TS[:num_target, :num_source]
+            if progress:
+                progress(len(chosen))
+
+    # ------------------------------------------------------------------------------------------------- shared parts
+
+    def _options(self, **given: Any) -> DecodingConfig:
+        """The run's options of decoding, but for those that are given. Raises UserError for what cannot be."""
+        given = {key: value for key, value in given.items() if value is not None}
+        decoding = {**self.run.config.decoding.model_dump(), **given}
+        return parse_config({"decoding": decoding}, "search options").decoding
+
+    def _encoded(self, pair: tuple[MaskedLine, MaskedLine]) -> tuple[list[int], list[int]]:
+        return self.run.source_tokenizer.encode(pair[0]), self.run.target_tokenizer.encode(pair[1])
 
 
-def _one_line(line: str) -> str:
+def _lines(lines: Iterable[str]) -> list[str]:
     """Python callers may pass a line's own LF, more of them, or half a surrogate pair: no part of a line of text."""
-    return line.removesuffix("\n").replace("\n", " ").encode("utf-8", "ignore").decode("utf-8")
+    if isinstance(lines, str):
+        raise TypeError("lines must be an iterable of strings. Received: a single string. Wrap it in a list.")
+    return [line.removesuffix("\n").replace("\n", " ").encode("utf-8", "ignore").decode("utf-8") for line in lines]
+
+
+def _pairs(sources: Iterable[str], targets: Iterable[str]) -> list[tuple[str, str]]:
+    sources, targets = _lines(sources), _lines(targets)
+    if len(sources) != len(targets):
+        raise UserError(f"source and target must have equally many lines. Received: {len(sources)} and {len(targets)}.")
+    return list(zip(sources, targets, strict=True))

@@ -37,36 +37,6 @@ MAX_LABEL_CHARACTERS = 28
 Number = float | int | str | None
 
 
-def merge_pieces(
-    weights_TS: ArrayLike, source_words_of_piece: Sequence[int], target_words_of_piece: Sequence[int]
-) -> NDArray[np.float64]:
-    """Attention between words, from attention between the pieces they were cut into.
-
-    `source_words_of_piece[s]` is the index of the word that piece s belongs to, -1 for one to leave out (`</s>`,
-    padding); likewise for the target. Columns are summed over the pieces of a source word, for a row is a distribution
-    over them; rows are averaged over the pieces of a target word, so a row still sums to 1 if no source piece was left
-    out. The result has a row and a column for every word up to the highest index; a word without pieces gets zeros.
-
-    Raises ValueError if a sequence is not as long as its axis, or holds an index below -1.
-    """
-    weights_TS = _matrix(weights_TS, len(target_words_of_piece), len(source_words_of_piece), "pieces")
-    source_words, target_words = np.array(source_words_of_piece, int), np.array(target_words_of_piece, int)
-    for side, words in (("source", source_words), ("target", target_words)):
-        if words.min(initial=-1) < -1:
-            raise ValueError(
-                f"{side} words must be indices from 0, or -1 to leave a piece out. Received: {words.min()}."
-            )
-    # Scattered sums rather than products with 0-1 matrices, in which one NaN would reach every word.
-    summed = np.zeros((len(weights_TS), source_words.max(initial=-1) + 1))
-    kept = source_words >= 0
-    np.add.at(summed.T, source_words[kept], weights_TS[:, kept].T)
-    merged = np.zeros((target_words.max(initial=-1) + 1, summed.shape[1]))
-    kept = target_words >= 0
-    np.add.at(merged, target_words[kept], summed[kept])
-    counts = np.bincount(target_words[kept], minlength=len(merged))
-    return merged / np.maximum(counts, 1)[:, None]
-
-
 def text_heatmap(
     weights_TS: ArrayLike, source_words: Sequence[str], target_words: Sequence[str], width: int = 100
 ) -> str:

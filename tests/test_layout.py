@@ -11,10 +11,10 @@ FLOORS = {
     for floor, names in enumerate(
         [
             "errors seeds console progress",
-            "config text recurrent losses search visualize quantize",
-            "copying attention encoder optimizers onnx_engine constraints",
+            "config text recurrent losses search visualize quantize alignment sentences",
+            "copying attention encoder optimizers onnx_engine constraints results",
             "tokenizer decoder controls",
-            "data model",
+            "data model parts",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",
             "validation",

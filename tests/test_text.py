@@ -20,6 +20,7 @@ from nmt.text import (
     file_fingerprint,
     is_blank,
     normalize,
+    normalized_spans,
     read_lines,
     read_parallel,
     resolve_parallel,
@@ -147,6 +148,24 @@ def test_normal_forms():
     assert normalize("e\u0301\u202fﬁ", "nfkc") == "é fi"
     with pytest.raises(UserError, match="none, nfc, nfkc"):
         normalize("a", "NFC")  # type: ignore[arg-type]
+
+
+CLUSTERS = st.sampled_from("ae\u0301\u0327\u0323\u1100\u1161\u11a8\uac00\u09c7\u09be\ufb01\u00b4\u2026\uff83\uff9e")
+
+
+@pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
+@given(st.text(st.one_of(CLUSTERS, st.characters())))
+def test_every_normalised_character_knows_what_it_was_made_of(form, line):
+    spans = normalized_spans(line, form)
+    assert len(spans) == len(normalize(line, form))
+    places = sorted(set(spans))
+    assert "".join(line[start:end] for start, end in places) == line
+    assert "".join(normalize(line[start:end], form) for start, end in places) == normalize(line, form)
+
+
+def test_normalised_characters_by_hand():
+    assert normalized_spans("ae\u0301ﬁ", "nfkc") == [(0, 1), (1, 3), (3, 4), (3, 4)]
+    assert normalized_spans("e\u0301", "none") == [(0, 1), (1, 2)]
 
 
 # Atomic writing

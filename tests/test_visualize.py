@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.errors import UserError
-from nmt.visualize import _columns, merge_pieces, plot_attention, plot_history, text_heatmap
+from nmt.visualize import _columns, plot_attention, plot_history, text_heatmap
 
 DOG = [[0.91, 0.05, 0.04], [0.02, 0.28, 0.70]]
 
@@ -20,46 +20,6 @@ def forbid_matplotlib(monkeypatch):
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-
-
-# merge_pieces
-
-
-def test_pieces_are_summed_over_source_words_and_averaged_over_target_words():
-    # Source words: pieces 0-1, 2; `</s>` is left out. Target words: piece 0, pieces 1-2; `</s>` is left out.
-    weights = [[0.1, 0.2, 0.6, 0.1], [0.5, 0.1, 0.3, 0.1], [0.3, 0.1, 0.5, 0.1], [0.0, 0.0, 0.0, 1.0]]
-    merged = merge_pieces(weights, [0, 0, 1, -1], [0, 1, 1, -1])
-    np.testing.assert_allclose(merged, [[0.3, 0.6], [0.5, 0.4]])
-
-
-def test_merged_rows_still_sum_to_one_when_no_source_piece_is_left_out():
-    weights = np.random.default_rng(1).dirichlet(np.ones(6), size=5)
-    merged = merge_pieces(weights, [0, 1, 1, 2, 2, 2], [0, 0, 1, -1, 2])
-    assert merged.shape == (3, 3)
-    np.testing.assert_allclose(merged.sum(axis=1), 1)
-
-
-def test_one_piece_a_word_changes_nothing():
-    weights = np.random.default_rng(1).dirichlet(np.ones(4), size=3)
-    np.testing.assert_array_equal(merge_pieces(weights, range(4), range(3)), weights)
-
-
-def test_a_nan_stays_in_its_own_word():
-    merged = merge_pieces([[np.nan, 0.5, 0.5], [0.2, 0.3, 0.5]], [0, 1, 1], [0, 1])
-    np.testing.assert_array_equal(merged, [[np.nan, 1.0], [0.2, 0.8]])
-
-
-def test_a_word_without_pieces_gets_zeros_and_no_pieces_give_no_words():
-    np.testing.assert_array_equal(merge_pieces([[0.4, 0.6]], [0, 2], [1]), [[0, 0, 0], [0.4, 0, 0.6]])
-    assert merge_pieces(np.zeros((0, 2)), [0, 1], []).shape == (0, 2)
-    assert merge_pieces([[1.0]], [-1], [-1]).shape == (0, 0)
-
-
-def test_merging_refuses_indices_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"of the pieces: \(1, 3\). Received: \(1, 2\)"):
-        merge_pieces([[0.4, 0.6]], [0, 1, 2], [0])
-    with pytest.raises(ValueError, match="Received: -2"):
-        merge_pieces([[0.4, 0.6]], [0, -2], [0])
 
 
 # text_heatmap
