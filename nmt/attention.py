@@ -43,6 +43,11 @@ class Score(keras.layers.Layer):
     def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
         raise NotImplementedError
 
+    def query_kernels(self) -> list[Any]:
+        """Weights that `call` multiplies the query with, by `linear`, exactly once: their gradient is then taken
+        outside the loop (see `recurrent.scan`). Naming none is right, too."""
+        return []
+
     def linear(self, input_units: int, units: int, name: str, use_bias: bool = False) -> Linear:
         """A projection that belongs to this score, seeded and named after it."""
         name = f"{self.name}_{name}"
@@ -63,6 +68,9 @@ class AdditiveScore(Score):
 
     def project_keys(self, states_BSD: Any) -> Any:
         return self.key_layer(states_BSD)
+
+    def query_kernels(self) -> list[Any]:
+        return [self.query_layer.kernel]
 
     def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
         energy_BTSU = ops.tanh(self.query_layer(query_BTH)[:, :, None] + keys_BSU[:, None])

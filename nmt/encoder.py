@@ -92,5 +92,6 @@ class Encoder(keras.layers.Layer):
 
         start = cell.initial_state(ops.shape(inputs)[0])
         with weights_cast_once(cell):
-            states = scan(step, (cell.project(inputs), mask_BS[:, :, None]), start, reverse=reverse)
+            gates = cell.project(inputs)
+            states = scan(step, (gates, mask_BS[:, :, None]), start, kernels=[cell.recurrent_kernel], reverse=reverse)
         return states, tuple(entry[:, 0 if reverse else -1] for entry in states)

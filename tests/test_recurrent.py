@@ -209,3 +209,37 @@ def test_seeds_depend_on_the_whole_path_and_nothing_else():
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert seeds == [derive_seed(*path) for path in paths]
     assert derive_seed(1, "encoder") == 392769129  # the same in every process: not Python's own salted hash
+
+
+def gradients(cell, kernels, graph):
+    """Of a scan's outputs, by weights and inputs, with some kernels' gradients taken after the loop."""
+    inputs = tf.constant(random(BATCH, STEPS, INPUTS))
+
+    def compute():
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            states = run(cell, inputs, cell.initial_state(BATCH), kernels=kernels)
+            loss = tf.reduce_sum(tf.sin(states[0]) * random(BATCH, STEPS, UNITS, seed=3))
+        variables = cell.trainable_variables
+        return loss, tape.gradient(loss, [inputs, *variables])
+
+    return (tf.function(compute) if graph else compute)()
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_a_kernels_gradient_taken_after_the_loop_is_that_taken_within_it(name, graph, randomize):
+    cell = randomize(CELLS[name](INPUTS, UNITS, name=name))
+    loss, expected = gradients(cell, [], graph)
+    tapped_loss, received = gradients(cell, [cell.recurrent_kernel], graph)
+    assert float(loss) == pytest.approx(float(tapped_loss), abs=1e-6)
+    for ours, theirs in zip(received, expected, strict=True):
+        assert np.abs(theirs).max() > 1e-3
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_kernel_that_a_step_does_not_use_is_an_error(randomize):
+    cell = randomize(GRUCell(INPUTS, UNITS, name="gru"))
+    with pytest.raises(ValueError, match="Left: 1"):
+        run(cell, random(BATCH, STEPS, INPUTS), cell.initial_state(BATCH), kernels=[cell.recurrent_kernel, cell.kernel])
+    assert linear(random(2, INPUTS), cell.kernel).shape == (2, 3 * UNITS)  # nothing is left behind
