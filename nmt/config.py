@@ -106,6 +106,7 @@ class DecoderConfig(Section):
     score: Annotated[str, AfterValidator(_known_score)] = "additive"  # or MODULE:CLASS of one's own
     attention_units: Count | None = None  # of the additive score; default: `units`
     input_feeding: bool = False
+    lexical: bool = False  # the memory holds the source's embeddings beside its states (after Nguyen and Chiang, 2018)
     readout_units: Count | None = None  # of the layer before the vocabulary; default: `embedding_units`
     bridge: Literal["zero", "last", "dense"] = "dense"
 
@@ -177,6 +178,8 @@ class TrainingConfig(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     label_smoothing: Share = 0.1
+    bpe_dropout: Share = 0.0  # of merges, drawn anew in each epoch (Provilkov et al., 2020)
+    consistency: Annotated[float, Field(ge=0.0)] = 0.0  # alpha of R-Drop (Liang et al., 2021): two passes, to agree
     average_decay: Share = 0.999  # of the moving average of the weights that is evaluated and kept; 0: no average
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor computes in it
     evaluate_every: Count | None = None  # steps; default: once an epoch
@@ -241,6 +244,8 @@ class Config(Section):
     def _check(self) -> "Config":
         if self.data.source == self.data.target:
             raise ValueError(f"data.source and data.target must differ, received '{self.data.source}' for both")
+        if self.training.bpe_dropout and self.tokenizer.algorithm != "bpe":
+            raise ValueError("training.bpe_dropout needs tokenizer.algorithm 'bpe', as it skips merges. Set it to 0")
         if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
             raise ValueError(
                 "model.tied_embeddings 'all' needs one vocabulary for both languages. Set tokenizer.joint to true, or "

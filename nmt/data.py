@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -221,7 +221,14 @@ def padded(rows: Iterable[Iterable[int]], *, begin: bool = False) -> np.ndarray:
     return array
 
 
-def batches(corpus: Corpus, plan: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """source bs and target bt (from <s> to </s>) for each batch of a plan."""
-    for indices in plan:
-        yield padded(corpus.source[i] for i in indices), padded((corpus.target[i] for i in indices), begin=True)
+def batches(
+    corpus: Corpus, plan: Sequence[np.ndarray], start: int = 0, resegment: Callable[..., Any] | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """source bs and target bt (from <s> to </s>) for each batch of a plan, from number `start` on.
+
+    `resegment(number, rows, rows)` may split the words of a batch anew.
+    """
+    for number, indices in enumerate(plan[start:], start):
+        rows = [[side[i] for i in indices] for side in (corpus.source, corpus.target)]
+        source, target = resegment(number, *rows) if resegment else rows
+        yield padded(source), padded(target, begin=True)

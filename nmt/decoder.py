@@ -48,7 +48,8 @@ class Decoder(keras.layers.Layer):
     def __init__(
         self, embedding: Any, vocabulary_size: int, memory_units: int, *, layer: str, units: int, num_layers: int,
         cell: str, score: str, attention_units: int, input_feeding: bool, readout_units: int, bridge: str, tied: bool,
-        layer_dropout: float = 0.0, readout_dropout: float = 0.0, seed: int = 0, name: str = "decoder", **kwargs: Any,
+        lexical_units: int = 0, layer_dropout: float = 0.0, readout_dropout: float = 0.0, seed: int = 0,
+        name: str = "decoder", **kwargs: Any,
     ):  # fmt: skip
         super().__init__(name=name, **kwargs)
         self.units, self.cell, self.input_feeding, self.bridge, self.tied = units, cell, input_feeding, bridge, tied
@@ -57,7 +58,8 @@ class Decoder(keras.layers.Layer):
         embedding_units = embedding.units
 
         # What each step feeds the first layer beside the embedding, whose part is computed for all steps at once.
-        fed_units = (memory_units if cell == "attend_first" else 0) + (readout_units if input_feeding else 0)
+        value_units = memory_units + lexical_units
+        fed_units = (value_units if cell == "attend_first" else 0) + (readout_units if input_feeding else 0)
         self.cells = [
             CELLS[layer](units if index else embedding_units, units, name=f"{name}_cell_{index}", **common)
             for index in range(num_layers)
@@ -66,7 +68,7 @@ class Decoder(keras.layers.Layer):
         self.feed_layer = Linear(fed_units, gates, use_bias=False, name=f"{name}_feed", **common) if fed_units else None
         score_name = re.sub(r"\W", "_", f"{name}_{score}")  # of MODULE:CLASS, too, a layer's name must be made
         self.score = score_class(score)(units, memory_units, attention_units, name=score_name, **common)
-        features = units + memory_units + (embedding_units if cell == "attend_first" else 0)
+        features = units + value_units + (embedding_units if cell == "attend_first" else 0)
         self.readout_layer = Linear(features, readout_units, name=f"{name}_readout", **common)
         self.bridge_layers = [
             Linear(memory_units, units, name=f"{name}_bridge_{index}_{entry}", **common)
@@ -86,8 +88,11 @@ class Decoder(keras.layers.Layer):
         self.readout_dropout = dropout(readout_dropout, "readout")
         self.built = True
 
-    def remember(self, states_BSD: Any, mask_BS: Any) -> Memory:
-        return Memory(self.score.project_keys(states_BSD), states_BSD, mask_BS)
+    def remember(self, states_BSD: Any, mask_BS: Any, embedded_BSE: Any = None) -> Memory:
+        """What attention looks at are the states; what it fetches are the states and, if given, the embeddings: the
+        way from a source word to its translation past all recurrence (after Nguyen and Chiang, 2018)."""
+        values = states_BSD if embedded_BSE is None else ops.concatenate([states_BSD, embedded_BSE], axis=-1)
+        return Memory(self.score.project_keys(states_BSD), values, mask_BS)
 
     def initial_state(self, final: tuple[CellState, ...], memory: Memory) -> DecoderState:
         """The state of one hypothesis (K = 1) before the first step, by the bridge from the encoder's final states."""
@@ -134,17 +139,19 @@ class Decoder(keras.layers.Layer):
             def update(hidden: Any, gates: Any) -> Any:
                 return self._update(gates[:, None], hidden, masks)
 
-            hidden = _squeeze(scan(update, gates_BTG, state.hidden))
+            hidden = _squeeze(scan(update, gates_BTG, state.hidden, kernels=self._cell_kernels()))
             context_BTD, weights_BTS, attention = self._attend(_top(hidden), memory, state.attention)
             states = DecoderState(hidden, (), attention)
         else:
 
             def transition(carry: Any, inputs_at_t: Any) -> Any:
-                embedded, gates = inputs_at_t
+                gates, embedded = inputs_at_t
                 return self._transition(embedded[:, None], gates[:, None], carry[0], memory, masks)
 
             start = (state, ops.zeros_like(memory.values[:, :1]), ops.zeros_like(memory.mask, "float32")[:, None])
-            states, context_BTD, weights_BTS = _squeeze(scan(transition, (embedded_BTE, gates_BTG), start))
+            kernels = [*self._cell_kernels(), *self._transition_kernels()]
+            inputs = gates_BTG, embedded_BTE
+            states, context_BTD, weights_BTS = _squeeze(scan(transition, inputs, start, kernels=kernels))
         output_BTR = self._output(states, context_BTD, embedded_BTE)
         last = tf.nest.map_structure(lambda entry: entry[:, -1:], states)
         return self._predict(self.readout_dropout(output_BTR, training=training)), weights_BTS, last
@@ -164,6 +171,16 @@ class Decoder(keras.layers.Layer):
             context_BKD, weights_BKS, attention = self._attend(_top(hidden), memory, attention)
         output = self._readout(_top(hidden), context_BKD, embedded_BKE) if self.input_feeding else ()
         return DecoderState(hidden, output, attention), context_BKD, weights_BKS
+
+    def _cell_kernels(self) -> list[Any]:
+        """What `_update` multiplies by, each once."""
+        first, *others = self.cells
+        return [first.recurrent_kernel, *(k for cell in others for k in (cell.kernel, cell.recurrent_kernel))]
+
+    def _transition_kernels(self) -> list[Any]:
+        """What `_transition` multiplies by beside those, each once."""
+        readout = [self.readout_layer.kernel] if self.input_feeding else []
+        return ([self.feed_layer.kernel] if self.feed_layer else []) + readout + self.score.query_kernels()
 
     def _attend(self, query_BKH: Any, memory: Memory, state: Any) -> tuple[Any, Any, Any]:
         scores_BKS, state = self.score(query_BKH, memory.keys, state)

@@ -54,6 +54,7 @@ class Seq2Seq(keras.Model):
             score=decoder.score, attention_units=decoder.attention_units or decoder.units,
             input_feeding=decoder.input_feeding, readout_units=config.readout_units, bridge=decoder.bridge,
             tied=config.tied_embeddings != "none",
+            lexical_units=config.embedding_units if decoder.lexical else 0,
             layer_dropout=dropout.layer, readout_dropout=dropout.readout, **common,
         )  # fmt: skip
         self.built = True
@@ -85,7 +86,8 @@ class Seq2Seq(keras.Model):
 
     def remember(self, embedded_BSE: Any, mask_BS: Any, states_BSD: Any, final: Any) -> tuple[Memory, DecoderState]:
         """What `encode` does after the recurrence."""
-        memory = self.decoder.remember(states_BSD, mask_BS)
+        embedded = embedded_BSE if self.config.decoder.lexical else None
+        memory = self.decoder.remember(states_BSD, mask_BS, embedded)
         return memory, self.decoder.initial_state(final, memory)
 
     def step(self, ids_BK: Any, state: DecoderState, memory: Memory) -> tuple[Any, Any, DecoderState]:

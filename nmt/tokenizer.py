@@ -328,6 +328,10 @@ class Tokenizer:
         pieces = (self._processor.id_to_piece(id) for id in range(len(self._surfaces)) if not self._is_byte[id])
         return frozenset({" ", *(piece for piece in pieces if len(piece) == 1)})
 
+    def is_byte(self, id: int) -> bool:
+        """Whether a piece is a byte of a character outside the vocabulary."""
+        return self._is_byte[id]
+
     @cached_property
     def forbidden_ids(self) -> list[int]:
         """Ids that search must never pick: what is no text, and control characters, LF above all.

@@ -21,6 +21,7 @@ from nmt.optimizers import learning_rate
 from nmt.prepare import Prepared, prepare
 from nmt.progress import Progress
 from nmt.run import Run, save_arrays
+from nmt.subwords import SubwordSampler
 from nmt.update import Update
 from nmt.validation import Validation
 from nmt.visualize import plot_history
@@ -79,6 +80,9 @@ class Trainer:
         self.update = Update(self.run.build_model(dtype), averaged, self.config)
         self.validation = Validation(self.run, averaged, prepared.dev)
         self.checkpoints = Checkpoints(self.run.path, self.config.keep_checkpoints)
+        tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
+        dropout, seed = self.config.bpe_dropout, self.config.seed
+        self.samplers = [SubwordSampler(tokenizer, dropout, seed) for tokenizer in tokenizers] if dropout else []
         self.lengths = self.corpus.source.lengths, self.corpus.target.lengths
         # Measured in target tokens, not every epoch has as many batches.
         differing = self.config.epochs if self.config.batch_unit == "target_tokens" else 1
@@ -108,7 +112,7 @@ class Trainer:
     def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
         """What remains of the current epoch, or of training."""
         plan = self._plan(self.progress.epoch)
-        for source, target in self._dataset(plan[self.progress.batch :]):
+        for source, target in self._dataset(plan):
             self._train_on(source, target, bar)
             self.progress.batch += 1
             if self.progress.skipped_in_a_row == STEPS_TO_SKIP:
@@ -193,7 +197,15 @@ class Trainer:
 
     def _dataset(self, plan: list[np.ndarray]) -> tf.data.Dataset:
         spec = tf.TensorSpec((None, None), tf.int32)
-        generator = tf.data.Dataset.from_generator(lambda: batches(self.corpus, plan), output_signature=(spec, spec))
+        epoch, start = self.progress.epoch, self.progress.batch
+
+        def resegment(number: int, *rows: Any) -> Any:
+            return [sampler.batch(side, epoch, number) for sampler, side in zip(self.samplers, rows, strict=True)]
+
+        generator = tf.data.Dataset.from_generator(
+            lambda: batches(self.corpus, plan, start, resegment if self.samplers else None),
+            output_signature=(spec, spec),
+        )
         return generator.prefetch(8)
 
     def _evaluation_is_due(self, steps_per_epoch: int) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from nmt.config import TrainingConfig
-from nmt.losses import Loss, masked_loss
+from nmt.losses import Loss, divergence, masked_loss
 from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
@@ -43,8 +43,15 @@ class Update:
 
     def loss(self, source_BS: Any, target_BT: Any) -> Loss:
         """What training minimises is `objective` / `tokens`."""
+        consistency = self.config.consistency
+        if consistency:  # each sentence twice, under two dropouts
+            source_BS, target_BT = tf.tile(source_BS, [2, 1]), tf.tile(target_BT, [2, 1])
         logits_BTV = self.model(source_BS, target_BT[:, :-1], training=True)
-        return masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing)
+        sums = masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing)
+        if consistency:
+            difference = consistency * divergence(logits_BTV, target_BT[:, 1:])
+            sums = sums._replace(objective=sums.objective + difference)
+        return sums
 
     def _update(self, source_BS: Any, target_BT: Any, decay: Any, limit: Any) -> Any:
         with tf.GradientTape() as tape:

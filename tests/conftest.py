@@ -22,8 +22,8 @@ def _randomize(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
 
 def _tiny_model(
     *, attention: str = "attend_first/additive", layer: str = "gru", num_layers: int = 1, encoder_layers: int = 1,
-    bridge: str = "dense", input_feeding: bool = False, tied: str = "none", dropout: float = 0.0, seed: int = 1,
-    randomize: bool = True, dtype: str = "float32",
+    bridge: str = "dense", input_feeding: bool = False, lexical: bool = False, tied: str = "none", dropout: float = 0.0,
+    seed: int = 1, randomize: bool = True, dtype: str = "float32",
 ) -> Any:  # fmt: skip
     """A model of a few units. Wherever the config allows it, every width is another one: no two can be mixed up."""
     from nmt.config import ModelConfig
@@ -37,7 +37,7 @@ def _tiny_model(
         "encoder": {"units": 4 if same_width else 3, "num_layers": encoder_layers},
         "decoder": {
             "attention": attention, "units": 8, "num_layers": num_layers, "bridge": bridge, "attention_units": 7,
-            "input_feeding": input_feeding, "readout_units": 9 if tied == "none" else None,
+            "input_feeding": input_feeding, "lexical": lexical, "readout_units": 9 if tied == "none" else None,
         },
         "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], dropout),
     }  # fmt: skip

@@ -8,18 +8,18 @@ import pytest
 import tensorflow as tf
 
 from nmt.attention import SCORES, GeneralScore
-from nmt.recurrent import CELLS
+from nmt.recurrent import CELLS, scan
 
 SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
 TARGET = tf.constant([[2, 5, 6, 5, 9], [2, 4, 7, 0, 0], [2, 12, 4, 8, 0]])
 BRIDGES = ("zero", "last", "dense")
 DTYPES = ("float32", "mixed_bfloat16")
 
-# The full product, but for the bridge: that one meets every value of each of the others.
+# The full product, but for bridge and lexical memory: those meet every value of each of the others.
 VARIANTS = [
     {
         "attention": f"{cell}/{score}", "layer": layer, "input_feeding": feeding, "num_layers": layers,
-        "bridge": BRIDGES[index % 3],
+        "bridge": BRIDGES[index % 3], "lexical": index // 3 % 2 == 1,
     }
     for index, (cell, score, layer, feeding, layers) in enumerate(
         itertools.product(("attend_first", "update_first"), SCORES, CELLS, (False, True), (1, 2))
@@ -29,7 +29,8 @@ VARIANTS = [
 
 def describe(variant):
     feeding = "feeding" if variant["input_feeding"] else "no feeding"
-    return f"{variant['attention']}-{variant['layer']}x{variant['num_layers']}-{feeding}-{variant['bridge']}"
+    lexical = "-lexical" if variant["lexical"] else ""
+    return f"{variant['attention']}-{variant['layer']}x{variant['num_layers']}-{feeding}-{variant['bridge']}{lexical}"
 
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=map(describe, VARIANTS))
@@ -161,6 +162,36 @@ def test_attending_once_after_the_recurrence_equals_attending_within_it(layer, n
     slow = model.decoder(TARGET, state, memory)
     assert set(calls[1:]) == {1}
     assert_close(fast, slow)
+
+
+@pytest.mark.parametrize("variant", VARIANTS[::5], ids=map(describe, VARIANTS[::5]))
+def test_gradients_taken_after_the_loop_are_those_taken_within_it(variant, tiny_model, monkeypatch):
+    model = tiny_model(encoder_layers=2, **variant)
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(model(SOURCE, TARGET, training=True)))
+        return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
+
+    received = gradients()
+
+    def plain_scan(*args, kernels=(), **options):
+        return scan(*args, **options)
+
+    monkeypatch.setattr("nmt.decoder.scan", plain_scan)
+    monkeypatch.setattr("nmt.encoder.scan", plain_scan)
+    expected = tf.function(gradients.python_function)()
+    assert_close(received, expected)
+
+
+def test_a_lexical_memory_is_states_and_embeddings_and_attention_looks_at_the_states(tiny_model):
+    model = tiny_model(attention="bahdanau", lexical=True)
+    memory, _ = model.encode(SOURCE)
+    embedded = model.source_embedding(SOURCE)
+    width = embedded.shape[-1]
+    np.testing.assert_array_equal(memory.values[..., -width:], embedded)
+    np.testing.assert_array_equal(memory.keys, model.decoder.score.project_keys(memory.values[..., :-width]))
 
 
 class ShyScore(GeneralScore):

@@ -14,7 +14,7 @@ FLOORS = {
             "config text recurrent losses search visualize quantize alignment sentences",
             "copying attention encoder optimizers onnx_engine constraints results",
             "tokenizer decoder controls",
-            "data model parts",
+            "data model parts subwords",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",
             "validation",
