@@ -216,7 +216,7 @@ class Progress(NamedTuple):
 
     met_BKQ: np.ndarray  # stands there as whole words
     complete_BKQ: np.ndarray  # has just been completed: met, unless the next id joins its last word
-    begun_BKQA: np.ndarray  # number of ids of the spelling that the hypothesis ends with
+    begun_BKQAL: np.ndarray  # the hypothesis ends with the first l ids of the spelling, l from 0 on
 
 
 def required(batch: Batch) -> Control | None:
@@ -234,7 +234,14 @@ def required(batch: Batch) -> Control | None:
     def ask(request: Request, live: Live) -> tuple[Request, Live]:
         here = Required(*(array[live.rows_B] for array in phrases))
         progress = _progress(live, here, parts)
-        next_BKQA = np.where(progress.met_BKQ[..., None], -1, _next_ids(here, progress.begun_BKQA))
+        # The ids that go on with the most that is begun of each spelling.
+        length_BKQA = progress.begun_BKQAL.shape[4] - 1 - np.argmax(progress.begun_BKQAL[..., ::-1], axis=4)
+        ids_BKQAL = np.broadcast_to(here.ids_BQAL[:, None], progress.begun_BKQAL.shape)
+        next_BKQA = np.take_along_axis(ids_BKQAL, length_BKQA[..., None], axis=4)[..., 0]
+        # Or begin the plain one anew: what goes on may join with the last word of another phrase, and so break it.
+        anew_BKQ1 = np.broadcast_to(here.ids_BQAL[:, None, :, :1, 0], (*next_BKQA.shape[:3], 1))
+        next_BKQA = np.concatenate([next_BKQA, anew_BKQ1], axis=3)
+        next_BKQA = np.where(progress.met_BKQ[..., None], -1, next_BKQA)
         request = name_ids(request, next_BKQA.reshape(*next_BKQA.shape[:2], -1))
         # One more, for </s>
         request = request._replace(num_candidates=request.num_candidates + 1)
@@ -257,13 +264,13 @@ def _progress(live: Live, phrases: Required, parts: WordParts) -> Progress:
     ids_BKT = live.ids_BKT
     num_tokens = ids_BKT.shape[2]
     lengths_BQA = phrases.lengths_BQA
-    if num_tokens == 1:
-        met_BKQ = np.repeat((lengths_BQA[:, :, 0] == 0)[:, None], ids_BKT.shape[1], axis=1)
-    else:
+    met_BKQ = np.repeat((lengths_BQA[:, :, 0] == 0)[:, None], ids_BKT.shape[1], axis=1)
+    if num_tokens > 1:
         last: Progress = live.kept["required"]
         joined_BK = parts.join(ids_BKT[:, :, -2], ids_BKT[:, :, -1])
         met_BKQ = last.met_BKQ | (last.complete_BKQ & ~joined_BK[:, :, None])
-    begun_BKQA = np.zeros((*ids_BKT.shape[:2], *lengths_BQA.shape[1:]), np.int64)
+    begun_BKQAL = np.zeros((*ids_BKT.shape[:2], *phrases.ids_BQAL.shape[1:]), bool)
+    begun_BKQAL[..., 0] = True
     for length in range(1, min(num_tokens, phrases.ids_BQAL.shape[3])):
         start = num_tokens - length
         tail_BK11L = ids_BKT[:, :, None, None, start:]
@@ -271,35 +278,35 @@ def _progress(live: Live, phrases: Required, parts: WordParts) -> Progress:
         begun &= ~parts.join(ids_BKT[:, :, start - 1], ids_BKT[:, :, start])[:, :, None, None]
         if start > 1:
             begun &= ~phrases.initial_BQA[:, None]
-        begun_BKQA = np.where(begun, length, begun_BKQA)
-    complete_BKQ = ((begun_BKQA == lengths_BQA[:, None]) & (lengths_BQA > 0)[:, None]).any(axis=3)
-    return Progress(met_BKQ, complete_BKQ, begun_BKQA)
-
-
-def _next_ids(phrases: Required, begun_BKQA: np.ndarray) -> np.ndarray:
-    """The id that follows what is begun of each spelling -> bkqa; -1 where it is complete."""
-    ids_BKQAL = np.broadcast_to(phrases.ids_BQAL[:, None], (*begun_BKQA.shape, phrases.ids_BQAL.shape[3]))
-    return np.take_along_axis(ids_BKQAL, begun_BKQA[..., None], axis=4)[..., 0]
+        begun_BKQAL[..., length] = begun
+    complete_BKQA = np.take_along_axis(begun_BKQAL, lengths_BQA[:, None, :, :, None], axis=4)[..., 0]
+    complete_BKQA &= (lengths_BQA > 0)[:, None]
+    return Progress(met_BKQ, complete_BKQA.max(axis=3), begun_BKQAL)
 
 
 def _lacking(ids_BKC: np.ndarray, live: Live, phrases: Required, parts: WordParts) -> np.ndarray:
     """The number of ids that the phrases still lack after each candidate -> bkc."""
     progress: Progress = live.kept["required"]
     joined_BKC = parts.join(live.ids_BKT[:, :, -1:], ids_BKC)
-    candidates_BKC11 = ids_BKC[..., None, None]
     may_start = ~joined_BKC[..., None, None]
     if live.length > 0:
         may_start = may_start & ~phrases.initial_BQA[:, None, None]
-    starts = (candidates_BKC11 == phrases.ids_BQAL[:, None, None, :, :, 0]) & may_start
-    begun_BK1QA = progress.begun_BKQA[:, :, None]
-    goes_on = (candidates_BKC11 == _next_ids(phrases, progress.begun_BKQA)[:, :, None]) & (begun_BK1QA > 0)
-    begun_BKCQA = np.where(goes_on, begun_BK1QA + 1, starts)
+    begun_BKCQA = np.zeros((*ids_BKC.shape, *phrases.lengths_BQA.shape[1:]), np.int64)
+    for length in range(phrases.ids_BQAL.shape[3] - 1):
+        goes_on = ids_BKC[..., None, None] == phrases.ids_BQAL[:, None, None, :, :, length]
+        goes_on &= progress.begun_BKQAL[:, :, None, :, :, length] & (may_start | (length > 0))
+        begun_BKCQA[goes_on] = length + 1
     lacking_BKCQA = phrases.lengths_BQA[:, None, None] - begun_BKCQA
     # A spelling that has not begun promises nothing, but for the plain one, which can begin anywhere.
     lacking_BKCQA[..., 1:] = np.where(begun_BKCQA[..., 1:] > 0, lacking_BKCQA[..., 1:], np.iinfo(np.int64).max)
-    complete_BKCQ = progress.complete_BKQ[:, :, None] & ~joined_BKC[..., None]
-    met_BKCQ = progress.met_BKQ[:, :, None] | complete_BKCQ
-    return np.where(met_BKCQ, 0, lacking_BKCQA.min(axis=-1)).sum(axis=-1)
+    lacking_BKCQ = lacking_BKCQA.min(axis=-1)
+    met_BKCQ = progress.met_BKQ[:, :, None] | (progress.complete_BKQ[:, :, None] & ~joined_BKC[..., None])
+    complete_BKCQ = (lacking_BKCQ == 0) & ~met_BKCQ
+    lengths_B11Q = phrases.lengths_BQA[:, None, None, :, 0]
+    whole_BKCQ = np.where(met_BKCQ | complete_BKCQ, 0, lengths_B11Q)
+    # Of phrases that have begun only one can be gone on with, and none behind one that is complete, if that joins them.
+    begun_BKCQ = np.where(whole_BKCQ > 0, lengths_B11Q - lacking_BKCQ, 0)
+    return whole_BKCQ.sum(axis=-1) - np.where(complete_BKCQ.any(axis=-1), 0, begun_BKCQ.max(axis=-1))
 
 
 def _by_banks(scores_BKC: np.ndarray, lacking_BKC: np.ndarray) -> np.ndarray:

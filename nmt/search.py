@@ -282,7 +282,7 @@ def expand(engine: Engine, live: Live, request: Request) -> Candidates:
         )
     scores_BKC = live.scores_BK[:, :, None] + log_probs_BKC
     if request.named_ids_BKN is not None:
-        width = ids_BKC.shape[2]
+        width, ids_BKC = ids_BKC.shape[2], np.maximum(ids_BKC, 0)  # an empty slot is fed to the engine, too
         for c in range(width - request.named_ids_BKN.shape[2], width):
             twice_BK = (ids_BKC[:, :, :c] == ids_BKC[:, :, c : c + 1]).any(axis=2)
             scores_BKC[:, :, c][twice_BK] = -np.inf

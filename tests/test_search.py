@@ -11,11 +11,13 @@ from fixtures_search import (
     EOS,
     WORDS,
     Memory,
-    Table,
     TableEngine,
     beam_search,
+    every_hypothesis,
     greedy,
+    law_3_in_slow_motion,
     one,
+    penalty_of,
     random_table,
     sentences,
     summary,
@@ -25,68 +27,8 @@ from fixtures_search import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.controls import LENGTH_PENALTIES
 from nmt.errors import UserError
 from nmt.search import Hypothesis, map_arrays, search
-
-
-def every_hypothesis(table: Table, sentence: int, max_length: int, penalise) -> list:
-    """Brute force: all there is, finished before truncated, then best first."""
-    found = []
-
-    def follow(tokens: tuple[int, ...], log_prob: float):
-        if len(tokens) == max_length:
-            found.append((tokens, True, round(log_prob / penalise(max_length), 9)))
-            return
-        for token, token_log_prob in enumerate(table(sentence, tokens)):
-            if token == EOS and np.isfinite(token_log_prob):
-                found.append((tokens, False, round((log_prob + token_log_prob) / penalise(len(tokens) + 1), 9)))
-            elif np.isfinite(token_log_prob):
-                follow((*tokens, token), log_prob + token_log_prob)
-
-    follow((), 0.0)
-    return sorted(found, key=lambda hypothesis: (hypothesis[1], -hypothesis[2]))
-
-
-def law_3_in_slow_motion(table: Table, sentence: int, max_length: int, beam_size: int, penalise, stop: bool = True):
-    """Law 3 written out over lists, with every candidate there is, and a bound that tries every length."""
-    live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    done: list[tuple[tuple[int, ...], bool, float]] = []
-    for length in range(1, max_length + 1):
-        candidates = [
-            (tokens, token, log_prob + token_log_prob)
-            for tokens, log_prob in live
-            for token, token_log_prob in sorted(enumerate(table(sentence, tokens)), key=lambda pair: -pair[1])
-            if np.isfinite(token_log_prob)
-        ]
-        if not candidates:
-            length -= 1
-            break
-        candidates = sorted(candidates, key=lambda candidate: -candidate[2])[: 2 * beam_size]
-        done += [
-            (tokens, False, log_prob / penalise(length))
-            for tokens, token, log_prob in candidates[:beam_size]
-            if token == EOS
-        ]
-        done = sorted(done, key=lambda hypothesis: -hypothesis[2])[:beam_size]
-        live = [((*tokens, token), log_prob) for tokens, token, log_prob in candidates if token != EOS][:beam_size]
-        if not live:
-            break
-        hope = (
-            max(lp / penalise(later) for _, lp in live for later in range(length + 1, max_length + 1))
-            if (length < max_length)
-            else -np.inf
-        )
-        if stop and len(done) == beam_size and hope <= done[-1][2]:
-            break
-    cut = [(tokens, True, log_prob / penalise(max(length, 1))) for tokens, log_prob in live]
-    best = (done + sorted(cut, key=lambda hypothesis: -hypothesis[2]))[:beam_size]
-    return [(tokens, was_cut, round(float(score), 9)) for tokens, was_cut, score in best]
-
-
-def penalty_of(name: str, alpha: float):
-    return lambda length: float(LENGTH_PENALTIES[name](length, alpha))
-
 
 PENALTIES = list(itertools.product(["power", "gnmt"], [-1.0, 0.0, 0.6, 1.0, 2.0]))
 
