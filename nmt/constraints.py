@@ -55,6 +55,7 @@ class Batch:
     required: Sequence[Sequence[Phrase]] = ()
     banned: Sequence[Spelling] = ()  # of all sentences
     word_parts: WordParts = field(default_factory=WordParts.none)  # if phrases are required or banned
+    copy_ids: Sequence[int] = ()  # ascending; each that a source holds appears once in its translation, and no other
     eos_id: int = 3
 
 
@@ -62,6 +63,47 @@ def strike(candidates: Candidates, struck_BKC: np.ndarray) -> Candidates:
     """Without those candidates: they will not be chosen."""
     scores_BKC = np.where(struck_BKC, -np.inf, candidates.scores_BKC)
     return candidates._replace(scores_BKC=scores_BKC, keys_BKC=scores_BKC)
+
+
+# ----------------------------------------------------------------------------------------------------- the copies
+
+
+def copied(batch: Batch) -> Control | None:
+    """Each copy symbol of the source appears exactly once, and no other.
+
+    A symbol is struck out unless it is missing yet, `</s>` as long as one is, and where there is just room for those
+    that are, all else. So the model chooses their places to the last, unlike `required`, which reserves a part of the
+    beam for hypotheses that have them early.
+    """
+    copy_ids_N = np.array(batch.copy_ids, np.int32)
+    if not copy_ids_N.size:
+        return None
+    of_source_BN = (batch.source_BS[:, :, None] == copy_ids_N).any(axis=1)
+
+    def missing(live: Live) -> np.ndarray:
+        """Whether a hypothesis still lacks the symbol -> bkn."""
+        has_BKN = (live.ids_BKT[:, :, :, None] == copy_ids_N).any(axis=2)
+        return of_source_BN[live.rows_B][:, None] & ~has_BKN
+
+    def ask(request: Request, live: Live) -> tuple[Request, Live]:
+        missing_BKN = missing(live)
+        if missing_BKN.any():
+            request = name_ids(request, np.where(missing_BKN, copy_ids_N, -1))
+        return request._replace(num_candidates=request.num_candidates + copy_ids_N.size + 1), live
+
+    def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
+        missing_BKN = missing(live)
+        num_missing_BK1 = missing_BKN.sum(axis=2, keepdims=True)
+        place_BKC = np.searchsorted(copy_ids_N, candidates.ids_BKC).clip(max=copy_ids_N.size - 1)
+        is_copy_BKC = copy_ids_N[place_BKC] == candidates.ids_BKC
+        is_missing_BKC = is_copy_BKC & np.take_along_axis(missing_BKN, place_BKC, axis=2)
+        room_B11 = live.max_lengths_B[:, None, None] - live.length - 2  # after this token, before </s>
+        too_late_BK1 = (num_missing_BK1 > 0) & (num_missing_BK1 > room_B11)
+        ends_BKC = (candidates.ids_BKC == batch.eos_id) & (num_missing_BK1 > 0)
+        struck_BKC = ends_BKC | (is_copy_BKC & ~is_missing_BKC) | (too_late_BK1 & ~is_missing_BKC)
+        return strike(candidates, struck_BKC), live
+
+    return Control(ask=ask, weigh=weigh)
 
 
 # ----------------------------------------------------------------------------------------------------- the prefix

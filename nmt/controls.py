@@ -296,6 +296,7 @@ CONTROLS: dict[str, Callable[[DecodingConfig, Batch], Control | None]] = {
     "no_repeat_ngram": no_repeat_ngram,
     "repetition_penalty": repetition_penalty,
     "banned": lambda options, batch: constraints.banned(batch),
+    "copied": lambda options, batch: constraints.copied(batch),
     "forced_prefix": lambda options, batch: constraints.forced_prefix(batch),
     "required": lambda options, batch: constraints.required(batch),
     "diverse_groups": diverse_groups,

@@ -4,7 +4,7 @@ S source  T target
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from nmt.errors import UserError
 from nmt.results import Candidate, Scored, Translation
 from nmt.run import Run
 from nmt.search import Engine, Hypothesis
+from nmt.tokenizer import COPY_IDS
 
 __all__ = ["Alignment", "Candidate", "Scored", "Translation", "Translator"]
 
@@ -43,22 +44,25 @@ class Translator:
     Threads may share a translator, and take turns; two translators share nothing.
     """
 
-    def __init__(self, run: Run, engine: ForcingEngine):
+    def __init__(self, run: Run, engine: ForcingEngine, dictionary: Mapping[str, str] | None = None):
         self.run, self._engine = run, engine
-        self._copier = run.copier()
+        self._copier = run.copier(dictionary)
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, run: str | Path | Run) -> "Translator":
-        """From a run folder. Raises UserError if it is incomplete."""
+    def load(cls, run: str | Path | Run, dictionary: Mapping[str, str] | None = None) -> "Translator":
+        """From a run folder. `dictionary` maps words of the source to what they become (`nmt.copying`).
+
+        Raises UserError if the run is incomplete, or was not trained to use a dictionary.
+        """
         run = run if isinstance(run, Run) else Run.open(run)
-        return cls.of_model(run, run.load_model())
+        return cls.of_model(run, run.load_model(), dictionary)
 
     @classmethod
-    def of_model(cls, run: Run, model: Any) -> "Translator":
+    def of_model(cls, run: Run, model: Any, dictionary: Mapping[str, str] | None = None) -> "Translator":
         from nmt.keras_engine import KerasEngine  # here, as it loads TensorFlow
 
-        return cls(run, KerasEngine(model, run.forbidden_ids))
+        return cls(run, KerasEngine(model, run.forbidden_ids), dictionary)
 
     # ----------------------------------------------------------------------------------------------- translation
 
@@ -127,6 +131,7 @@ class Translator:
             source_BS=padded(ids),
             max_lengths_B=maximum_lengths(lengths_B, options.max_length_ratio, options.max_length_offset),
             min_lengths_B=minimum_lengths(lengths_B, options.min_length_ratio),
+            copy_ids=COPY_IDS if self.run.config.copying.classes else (),
         )
         with self._lock:
             return controlled_search(self._engine, batch, options, n_best)

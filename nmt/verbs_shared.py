@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 
 def run_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly")
 
 
 def load(options: argparse.Namespace) -> "Translator":
+    from nmt.copying import read_dictionary
     from nmt.run import Run
 
-    opened = Run.open(options.run)  # before TensorFlow loads
+    opened = Run.open(options.run)  # what is wrong with it, or with the dictionary, is said before TensorFlow loads
+    dictionary = read_dictionary(options.dictionary) if options.dictionary else None
+    opened.copier(dictionary)
     import_tensorflow()
     from nmt.translator import Translator
 
-    return Translator.load(opened)
+    return Translator.load(opened, dictionary)
 
 
 def search_arguments(parser: argparse.ArgumentParser) -> None:
