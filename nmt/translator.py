@@ -19,6 +19,7 @@ from nmt.controls import controlled_search, maximum_lengths, minimum_lengths, re
 from nmt.copying import MaskedLine
 from nmt.data import padded
 from nmt.errors import UserError
+from nmt.exported import choose
 from nmt.results import Candidate, Scored, Translation
 from nmt.run import Run
 from nmt.search import Engine, Hypothesis
@@ -50,13 +51,30 @@ class Translator:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, run: str | Path | Run, dictionary: Mapping[str, str] | None = None) -> "Translator":
-        """From a run folder. `dictionary` maps words of the source to what they become (`nmt.copying`).
+    def load(
+        cls, run: str | Path | Run, engine: str | None = None, precision: str | None = None,
+        dictionary: Mapping[str, str] | None = None,
+    ) -> "Translator":  # fmt: skip
+        """From a run folder, or an export's. Engine: `onnx`, which loads no TensorFlow, or `keras`; precision `float32`
+        or, with `onnx`, `int8`. By default ONNX, if there is an export, in the precision it was proved good in.
+        `dictionary` maps words of the source to what they become (`nmt.copying`).
 
-        Raises UserError if the run is incomplete, or was not trained to use a dictionary.
+        Raises UserError if something is missing, or if the run was not trained to use a dictionary.
         """
         run = run if isinstance(run, Run) else Run.open(run)
-        return cls.of_model(run, run.load_model(), dictionary)
+        chosen = choose(run.path, engine, precision)
+        if chosen is None:
+            return cls.of_model(run, run.load_model(), dictionary)
+        export, precision = chosen
+        onnx_engine = export.engine(precision, run.forbidden_ids)
+        export.check(precision, cls.greedy(run, onnx_engine).translate)
+        return cls(run, onnx_engine, dictionary)
+
+    @classmethod
+    def greedy(cls, run: Run, engine: ForcingEngine) -> "Translator":
+        """One that searches greedily and without controls, whatever the run's config says: to compare engines."""
+        config = run.config.model_copy(update={"decoding": DecodingConfig(beam_size=1)})
+        return cls(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), engine)
 
     @classmethod
     def of_model(cls, run: Run, model: Any, dictionary: Mapping[str, str] | None = None) -> "Translator":

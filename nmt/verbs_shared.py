@@ -11,21 +11,28 @@ if TYPE_CHECKING:
 
 
 def run_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    """Which translator: its folder, what it runs on, and its dictionary."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or an export's")
+    parser.add_argument("--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)")
+    parser.add_argument("--precision", metavar="float32|int8", help="(default: what the export proved good)")
     parser.add_argument("--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly")
 
 
 def load(options: argparse.Namespace) -> "Translator":
     from nmt.copying import read_dictionary
+    from nmt.exported import choose
     from nmt.run import Run
 
     opened = Run.open(options.run)  # what is wrong with it, or with the dictionary, is said before TensorFlow loads
     dictionary = read_dictionary(options.dictionary) if options.dictionary else None
     opened.copier(dictionary)
-    import_tensorflow()
+    chosen = choose(options.run, options.engine, options.precision)
+    if chosen is None:
+        import_tensorflow()
     from nmt.translator import Translator
 
-    return Translator.load(opened, dictionary)
+    engine, precision = ("onnx", chosen[1]) if chosen else ("keras", None)
+    return Translator.load(opened, engine, precision, dictionary)
 
 
 def search_arguments(parser: argparse.ArgumentParser) -> None:

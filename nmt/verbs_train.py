@@ -1,12 +1,15 @@
-"""The verbs that make translators: train, tokenizer, recipes."""
+"""The verbs that make translators: train, export, tokenizer, recipes."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nmt.console import import_tensorflow, say, verb
 from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.run import Run
 
 
 def add_verbs(verbs: Any) -> None:
@@ -18,6 +21,14 @@ def add_verbs(verbs: Any) -> None:
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. training.batch_size=32"
     )
+
+    export = verb(verbs, "export", _export, "write a run in a form that translates without TensorFlow")
+    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    export.add_argument("--format", choices=["onnx", "savedmodel"], default="onnx", help="(default: onnx)")
+    export.add_argument(
+        "--output", type=Path, metavar="DIR", help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)"
+    )
+    export.add_argument("--dev", metavar="PREFIX", help="where the dev text is now: the ONNX form is proved on it")
 
     tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
     actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -57,7 +68,33 @@ def _train(options: argparse.Namespace) -> int:
         except Interrupted as stop:
             say(f"stopped by {stop}; everything is saved. The same command resumes.")
             return 128 + stop.signal_number
+        _export_trained(run)
     say(f"done. Translate with: nmt translate {run.path}")
+    return 0
+
+
+def _export_trained(run: "Run") -> None:
+    from nmt.export import export_onnx
+
+    try:
+        export_onnx(run)
+    except UserError as error:  # the run is whole without it
+        say(f"no ONNX export: {error}")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from nmt.run import Run
+
+    run = Run.open(options.run)
+    if options.format == "savedmodel" and options.dev:
+        raise UserError("--dev is for the ONNX form, which is proved. Leave it out.")
+    import_tensorflow()
+    from nmt.export import export_onnx, export_saved_model
+
+    if options.format == "savedmodel":
+        print(export_saved_model(run, options.output))
+    else:
+        print(export_onnx(run, options.output, options.dev).folder)
     return 0
 
 
