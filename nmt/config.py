@@ -125,7 +125,7 @@ class DropoutConfig(Section):
 
 
 class ModelConfig(Section):
-    layer: Literal["gru", "lstm"] = "gru"
+    layer: Literal["gru", "lstm", "layer_norm_gru", "layer_norm_lstm"] = "gru"
     embedding_units: Count = 256
     tied_embeddings: Literal["none", "target", "all"] = "all"  # with the output: nothing, target, source and target
     encoder: EncoderConfig = EncoderConfig()

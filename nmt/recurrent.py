@@ -93,6 +93,9 @@ class _Cell(keras.layers.Layer):
     def project(self, inputs: Any) -> Any:
         return linear(ops.cast(inputs, self.compute_dtype), self.kernel, self.bias)
 
+    def _recur(self, hidden: Any) -> Any:
+        return linear(hidden, self.recurrent_kernel)
+
     def initial_state(self, *leading: Any) -> CellState:
         return tuple(ops.zeros((*leading, self.units), self.compute_dtype) for _ in range(self.num_states))
 
@@ -111,7 +114,7 @@ class GRUCell(_Cell):
 
     def step(self, gates: Any, state: CellState) -> CellState:
         (hidden,) = state
-        recurrent = linear(hidden, self.recurrent_kernel)
+        recurrent = self._recur(hidden)
         # `split` and not slices, whose gradients are padded with zeros and added up.
         x_zr, x_n = ops.split(gates, [2 * self.units], axis=-1)
         h_zr, h_n = ops.split(recurrent, [2 * self.units], axis=-1)
@@ -133,12 +136,47 @@ class LSTMCell(_Cell):
 
     def step(self, gates: Any, state: CellState) -> CellState:
         hidden, carry = state
-        i, f, g, o = ops.split(gates + linear(hidden, self.recurrent_kernel), 4, axis=-1)
+        i, f, g, o = ops.split(gates + self._recur(hidden), 4, axis=-1)
         carry = ops.sigmoid(f) * carry + ops.sigmoid(i) * ops.tanh(g)
         return ops.sigmoid(o) * ops.tanh(carry), carry
 
 
-CELLS = {"gru": GRUCell, "lstm": LSTMCell}
+class _LayerNormalized(_Cell):
+    """Ba et al. (2016), section 3.1 and supplement: what inputs and what states add to the gates are normalised apart,
+    each gate on its own (Chen et al., 2018, 2.1), before gain and bias:  gain (a - mean(a)) / std(a)."""
+
+    def __init__(self, input_units: int, units: int, **kwargs: Any):
+        super().__init__(input_units, units, **kwargs)
+        width = (self.num_gates * units,)
+        self.gain = self.add_weight(width, initializer="ones", name="gain")
+        self.recurrent_gain = self.add_weight(width, initializer="ones", name="recurrent_gain")
+
+    def project(self, inputs: Any) -> Any:
+        sums = linear(ops.cast(inputs, self.compute_dtype), self.kernel)
+        return self._normalize(sums) * weight(self.gain, sums.dtype) + weight(self.bias, sums.dtype)
+
+    def _recur(self, hidden: Any) -> Any:
+        sums = super()._recur(hidden)
+        return self._normalize(sums) * weight(self.recurrent_gain, sums.dtype)
+
+    def _normalize(self, sums: Any) -> Any:
+        gates = ops.reshape(sums, (*ops.shape(sums)[:-1], self.num_gates, self.units))
+        gates = ops.cast(gates, "float32")  # a variance in bfloat16 is off by percents
+        mean, variance = ops.moments(gates, axes=-1, keepdims=True)
+        return ops.cast(ops.reshape((gates - mean) * ops.rsqrt(variance + 1e-5), ops.shape(sums)), sums.dtype)
+
+
+class LayerNormGRUCell(_LayerNormalized, GRUCell):
+    """A GRU whose gates are layer-normalised."""
+
+
+class LayerNormLSTMCell(_LayerNormalized, LSTMCell):
+    """An LSTM whose gates are layer-normalised."""
+
+
+CELLS = {
+    "gru": GRUCell, "lstm": LSTMCell, "layer_norm_gru": LayerNormGRUCell, "layer_norm_lstm": LayerNormLSTMCell,
+}  # fmt: skip
 
 
 def scan(

@@ -13,16 +13,21 @@ from nmt.recurrent import CELLS, scan
 SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
 TARGET = tf.constant([[2, 5, 6, 5, 9], [2, 4, 7, 0, 0], [2, 12, 4, 8, 0]])
 BRIDGES = ("zero", "last", "dense")
+NORMALIZED = [name for name in CELLS if name.startswith("layer_norm")]
 DTYPES = ("float32", "mixed_bfloat16")
 
-# The full product, but for bridge and lexical memory: those meet every value of each of the others.
+# The full product over plain cells, but for bridge and lexical memory: those meet every value of each of the others.
 VARIANTS = [
     {
         "attention": f"{cell}/{score}", "layer": layer, "input_feeding": feeding, "num_layers": layers,
         "bridge": BRIDGES[index % 3], "lexical": index // 3 % 2 == 1,
     }
     for index, (cell, score, layer, feeding, layers) in enumerate(
-        itertools.product(("attend_first", "update_first"), SCORES, CELLS, (False, True), (1, 2))
+        (
+            *itertools.product(("attend_first", "update_first"), SCORES, ("gru", "lstm"), (False, True), (1, 2)),
+            *zip(("attend_first", "update_first") * 2, ("additive", "general") * 2, NORMALIZED * 2,
+                 (False, True, True, False), (1, 1, 2, 2), strict=True),
+        )
     )
 ]  # fmt: skip
 
