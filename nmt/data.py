@@ -7,6 +7,7 @@ batches and nothing else; and only indices and lengths are held in memory, so th
 import hashlib
 import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from nmt.config import Config, DataConfig
 from nmt.copying import Copier, PairMasker, translations_of_words
 from nmt.errors import UserError
 from nmt.seeds import derive_seed
-from nmt.text import ParallelFiles, atomic_write, file_fingerprint, is_blank, read_parallel
+from nmt.text import ParallelFiles, atomic_write, is_blank, read_lines, read_parallel
 from nmt.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, sample_lines
 
 FORMAT = 1
@@ -44,21 +45,62 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Encoded training pairs. `dropped` counts the pairs left out, by reason."""
+class Joined:
+    """The lines of two sides, one after the other."""
 
-    source: Side
-    target: Side
+    first: Side
+    second: Side
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.concatenate([self.first.lengths, self.second.lengths])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        num_first = len(self.first.offsets) - 1
+        return self.first[index] if index < num_first else self.second[index - num_first]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Encoded training pairs, the last `num_mixed` from elsewhere. `dropped` counts the pairs left out, by reason."""
+
+    source: Side | Joined
+    target: Side | Joined
     fingerprint: str
     dropped: dict[str, int]
+    weights: np.ndarray | None = None  # float32, one a pair; None: all count alike
+    num_mixed: int = 0
 
     def __len__(self) -> int:
-        return len(self.source.offsets) - 1
+        return len(self.source.lengths)
+
+    def pairs_of_epoch(self, mix_share: float, seed: int, epoch: int) -> np.ndarray:
+        """Indices of all pairs of its own, and of as many others, drawn anew, as make `mix_share` of the whole."""
+        num_own = len(self) - self.num_mixed
+        own = np.arange(num_own)
+        if not self.num_mixed:
+            return own
+        count = round(num_own * mix_share / (1.0 - mix_share))
+        generator = np.random.default_rng(derive_seed(seed, "mix", epoch))
+        # Each of them as often as any other, and once more at most.
+        drawn = [generator.permutation(self.num_mixed) for _ in range(-(-count // self.num_mixed))]
+        return np.concatenate([own, num_own + np.concatenate([*drawn, own[:0]])[:count]])
 
 
-def fingerprint(files: ParallelFiles, config: Config, source: Tokenizer, target: Tokenizer) -> str:
-    """Changes with the text, the tokenizers and whatever else decides the ids on disk."""
-    parts = [file_fingerprint([files.source, files.target]), source.fingerprint, target.fingerprint]
+def join(own: Corpus, others: Corpus) -> Corpus:
+    """One corpus of the pairs of two. Those of `others` have the weight 1 where their weights are not given."""
+    weights = None
+    if own.weights is not None or others.weights is not None:
+        parts = (np.ones(len(c), np.float32) if c.weights is None else c.weights for c in (own, others))
+        weights = np.concatenate(list(parts))
+    dropped = Counter(own.dropped) + Counter(others.dropped)
+    sides = Joined(own.source, others.source), Joined(own.target, others.target)  # type: ignore[arg-type]
+    return Corpus(*sides, f"{own.fingerprint}-{others.fingerprint}", dict(dropped), weights, num_mixed=len(others))
+
+
+def fingerprint(text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer) -> str:
+    """Changes with the files, whose fingerprints `text` holds, the tokenizers and what else decides the ids on disk."""
+    parts = [*text, source.fingerprint, target.fingerprint]
     parts += [config.data.normalization, str(config.data.max_tokens), str(config.data.max_ratio), str(FORMAT)]
     if config.copying.classes:
         parts += [*sorted(config.copying.classes), str(config.copying.replaced_pairs), str(config.training.seed)]
@@ -66,19 +108,20 @@ def fingerprint(files: ParallelFiles, config: Config, source: Tokenizer, target:
 
 
 def encode_corpus(
-    files: ParallelFiles, config: Config, source: Tokenizer, target: Tokenizer, folder: Path,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    files: ParallelFiles, text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer, folder: Path, *,
+    weights: Path | None = None, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Corpus:  # fmt: skip
-    """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text left there.
+    """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text left there; `text` are
+    the fingerprints of the files, which a caller has at hand.
 
     Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio` are dropped. What
-    `config.copying` says becomes copy symbols.
+    `config.copying` says becomes copy symbols. `weights` holds one number a line.
     `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
     """
-    key = fingerprint(files, config, source, target)
+    key = fingerprint(text, config, source, target)
     folder = folder / key
     if not (folder / "corpus.json").is_file():
-        _write(files, config, source, target, folder, progress)
+        _write(files, weights, config, source, target, folder, progress)
     return _open(folder, key)
 
 
@@ -93,15 +136,17 @@ def pair_masker(files: ParallelFiles, config: Config, source: Tokenizer) -> Pair
 
 
 def _write(
-    files: ParallelFiles, config: Config, source: Tokenizer, target: Tokenizer, folder: Path, progress: Any
-) -> None:
+    files: ParallelFiles, weights: Path | None, config: Config, source: Tokenizer, target: Tokenizer, folder: Path,
+    progress: Any,
+) -> None:  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder.") from error
     dropped: Counter[str] = Counter()
     masker = pair_masker(files, config, source)
-    num_pairs = num_masked = 0
+    num_lines = num_masked = 0
+    chosen_lines: list[int] = []
     sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
     with (
         atomic_write(folder / "source.ids") as source_ids, atomic_write(folder / "source.offsets") as source_offsets,
@@ -113,7 +158,8 @@ def _write(
             offsets.write(np.int64(0).tobytes())
         remaining = iter(progress(read_parallel(files)))
         while pairs := list(itertools.islice(remaining, LINES_AT_ONCE)):
-            kept = [pair for pair in pairs if not (is_blank(pair[0]) or is_blank(pair[1]))]
+            numbers = [i for i, pair in enumerate(pairs) if not (is_blank(pair[0]) or is_blank(pair[1]))]
+            kept = [pairs[i] for i in numbers]
             dropped["blank"] += len(pairs) - len(kept)
             masked = [masker.mask(number, *pair) for number, pair in enumerate(kept, num_masked)]
             num_masked += len(kept)
@@ -121,13 +167,14 @@ def _write(
                 tokenizer.encode_batch([pair[i] for pair in masked]) for i, (tokenizer, _, _) in enumerate(sides)
             ]
             chosen = []
-            for pair in zip(*encoded, strict=True):
+            for i, *pair in zip(numbers, *encoded, strict=True):
                 reason = _why_drop(len(pair[0]), len(pair[1]), config.data)
                 if reason:
                     dropped[reason] += 1
                 else:
                     chosen.append(pair)
-            num_pairs += len(chosen)
+                    chosen_lines.append(num_lines + i)
+            num_lines += len(pairs)
             for i, (_, dtype, _) in enumerate(sides):
                 ids, offsets = streams[i]
                 for pair in chosen:
@@ -135,9 +182,30 @@ def _write(
                 lengths = np.asarray([len(pair[i]) for pair in chosen], np.int64)
                 offsets.write((ends[i] + np.cumsum(lengths)).tobytes())
                 ends[i] += int(lengths.sum())
-    report = {"num_pairs": num_pairs, "dropped": dict(+dropped), "dtypes": [np.dtype(d).name for _, d, _ in sides]}
+    if weights:
+        with atomic_write(folder / "weights") as stream:
+            stream.write(_read_weights(weights, num_lines)[chosen_lines].tobytes())
+    dtypes = [np.dtype(dtype).name for _, dtype, _ in sides]
+    report = {"num_pairs": len(chosen_lines), "dropped": dict(+dropped), "dtypes": dtypes}
     with atomic_write(folder / "corpus.json", "w") as stream:  # last: its presence says that all is there
         json.dump(report, stream)
+
+
+def _read_weights(path: Path, num_lines: int) -> np.ndarray:
+    weights = []
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            weight = float(line)
+        except ValueError:
+            weight = math.nan
+        if not 0.0 <= weight < math.inf:
+            raise UserError(f"{path}, line {number}: expected a number, 0 or more. Received: {line[:60]!r}.")
+        weights.append(weight)
+    if len(weights) != num_lines:
+        raise UserError(
+            f"{path}: expected one weight for each line of the training text ({num_lines}). Received: {len(weights)}."
+        )
+    return np.asarray(weights, np.float32)
 
 
 def _dtype(tokenizer: Tokenizer) -> Any:
@@ -166,7 +234,8 @@ def _open(folder: Path, key: str) -> Corpus:
         )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} is damaged ({error}). Delete the folder: it is made anew from the text.") from error
-    return Corpus(source, target, key, report["dropped"])
+    weights = np.memmap(folder / "weights", np.float32, "r") if (folder / "weights").is_file() else None
+    return Corpus(source, target, key, report["dropped"], weights)
 
 
 def _open_side(path: Path, dtype: str, num_pairs: int) -> Side:
@@ -179,16 +248,16 @@ def _open_side(path: Path, dtype: str, num_pairs: int) -> Side:
 
 def plan_epoch(
     source_lengths: np.ndarray, target_lengths: np.ndarray, *, batch_size: int,
-    batch_unit: Literal["sentences", "target_tokens"], seed: int, epoch: int,
+    batch_unit: Literal["sentences", "target_tokens"], seed: int, epoch: int, pairs: np.ndarray | None = None,
 ) -> list[np.ndarray]:  # fmt: skip
     """The batches of an epoch, each an array of indices; a pure function of its arguments.
 
-    All pairs are shuffled; long runs of them are sorted by length and cut into batches of similar lengths; the batches
-    are shuffled again. So any two pairs may meet, and little is padded. `batch_size` counts sentences, or target
-    tokens with their padding.
+    All pairs, or those of the indices `pairs`, are shuffled; long runs of them are sorted by length and cut into
+    batches of similar lengths; the batches are shuffled again. So any two pairs may meet, and little is padded.
+    `batch_size` counts sentences, or target tokens with their padding.
     """
     generator = np.random.default_rng(derive_seed(seed, "batches", epoch))
-    order = generator.permutation(len(source_lengths))
+    order = generator.permutation(len(source_lengths) if pairs is None else pairs)
     mean_length = max(1.0, float(np.mean(target_lengths)))
     sentences = batch_size if batch_unit == "sentences" else max(1, int(batch_size / mean_length))
     batches: list[np.ndarray] = []
@@ -223,12 +292,13 @@ def padded(rows: Iterable[Iterable[int]], *, begin: bool = False) -> np.ndarray:
 
 def batches(
     corpus: Corpus, plan: Sequence[np.ndarray], start: int = 0, resegment: Callable[..., Any] | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """source bs and target bt (from <s> to </s>) for each batch of a plan, from number `start` on.
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, from number `start` on.
 
     `resegment(number, rows, rows)` may split the words of a batch anew.
     """
     for number, indices in enumerate(plan[start:], start):
         rows = [[side[i] for i in indices] for side in (corpus.source, corpus.target)]
         source, target = resegment(number, *rows) if resegment else rows
-        yield padded(source), padded(target, begin=True)
+        weights = np.ones(len(indices), np.float32) if corpus.weights is None else corpus.weights[indices]
+        yield padded(source), padded(target, begin=True), weights

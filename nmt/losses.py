@@ -18,15 +18,22 @@ class Loss(NamedTuple):
     tokens: Any
 
 
-def masked_loss(logits_BTV: Any, ids_BT: Any, label_smoothing: float = 0.0, padding_id: int = 0) -> Loss:
-    """logits btv, ids bt -> sums over real tokens, in float32 whatever the precision of the logits."""
+def masked_loss(
+    logits_BTV: Any, ids_BT: Any, label_smoothing: float = 0.0, weights_B: Any = None, padding_id: int = 0
+) -> Loss:
+    """logits btv, ids bt -> sums over real tokens, in float32 whatever the precision of the logits.
+
+    With weights, a sentence of weight 2 counts, its tokens too, as if it stood there twice.
+    """
     mask = ops.cast(ops.not_equal(ids_BT, padding_id), "float32")
+    if weights_B is not None:
+        mask *= weights_B[:, None]
     objective, cross_entropy = smoothed_cross_entropy(logits_BTV, ids_BT, label_smoothing)
     correct = ops.cast(ops.equal(ops.cast(ops.argmax(logits_BTV, axis=-1), ids_BT.dtype), ids_BT), "float32")
     return Loss(ops.sum(mask * objective), ops.sum(mask * cross_entropy), ops.sum(mask * correct), ops.sum(mask))
 
 
-def divergence(logits_BTV: Any, ids_BT: Any, padding_id: int = 0) -> Any:
+def divergence(logits_BTV: Any, ids_BT: Any, weights_B: Any = None, padding_id: int = 0) -> Any:
     """How much two passes over the same targets, the two halves of the batch, disagree: the sum over real tokens of
 
     (KL(p || q) + KL(q || p)) / 2 = sum_v (p_v - q_v) (log p_v - log q_v) / 2       (R-Drop, Liang et al., 2021, eq. 2).
@@ -49,6 +56,8 @@ def divergence(logits_BTV: Any, ids_BT: Any, padding_id: int = 0) -> Any:
         return divergence_bt, gradient
 
     mask = ops.cast(ops.not_equal(tf.split(ids_BT, 2)[0], padding_id), "float32")
+    if weights_B is not None:
+        mask *= tf.split(weights_B, 2)[0][:, None]
     return ops.sum(mask * compute(logits_BTV))
 
 

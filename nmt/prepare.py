@@ -14,15 +14,38 @@ from tqdm import tqdm
 
 from nmt.config import Config, differences
 from nmt.copying import Copier, MaskedLine, PairMasker
-from nmt.data import Corpus, encode_corpus
-from nmt.data import fingerprint as corpus_fingerprint
+from nmt.data import Corpus, encode_corpus, join
 from nmt.errors import UserError
 from nmt.run import FORMAT, Run
 from nmt.seeds import derive_seed
-from nmt.text import ParallelFiles, is_blank, read_parallel, resolve_parallel
+from nmt.text import ParallelFiles, file_fingerprint, is_blank, read_parallel, resolve_parallel
 from nmt.tokenizer import Tokenizer, sample_lines, train_tokenizer
 
 logger = logging.getLogger(__name__)
+
+# What the weights depend on: changed, they mean nothing. (Dropout has none.)
+FIXED = ("model.layer", "model.embedding", "model.tied", "model.encoder", "model.decoder", "tokenizer.", "data.source",
+         "data.target", "data.normalization")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The files that a config names, found but not yet read."""
+
+    train: ParallelFiles
+    dev: ParallelFiles
+    mix: ParallelFiles | None
+    weights: Path | None
+
+    def fingerprints(self) -> dict[str, str]:
+        """Name of each file's part -> SHA-256 of what it holds."""
+        paths: dict[str, Path] = {}
+        for name, files in (("train", self.train), ("dev", self.dev), ("mix", self.mix)):
+            if files:
+                paths |= {f"{name}, source": files.source, f"{name}, target": files.target}
+        if self.weights:
+            paths["weights"] = self.weights
+        return {name: file_fingerprint([path]) for name, path in paths.items()}
 
 
 @dataclass(frozen=True)
@@ -32,34 +55,48 @@ class Prepared:
     dev: list[tuple[str, str]]  # raw: references are never tokenised, filtered or normalised by us
 
 
-def prepare(config: Config, path: Path) -> Prepared:
-    """Begins the run at `path`, or opens it if it exists; a run of another config or other data is refused."""
-    files, dev_files = (_resolve(config, name) for name in ("train", "dev"))
-    dev = list(read_parallel(dev_files))
+def find_texts(config: Config) -> Texts:
+    """Raises UserError where a file is missing, before anything is read."""
+    mix = _resolve(config, "mix") if config.data.mix else None
+    weights = Path(config.data.weights) if config.data.weights else None
+    if weights and not weights.exists():
+        raise UserError(f"{weights}: no such file. data.weights names one with a number for each line of data.train.")
+    return Texts(_resolve(config, "train"), _resolve(config, "dev"), mix, weights)
+
+
+def prepare(config: Config, path: Path, accept_changes: bool = False) -> Prepared:
+    """Begins the run at `path`, or opens it if it exists; a run of another config or other text is refused, with what
+    differs, unless `accept_changes`."""
+    texts = find_texts(config)
+    dev = list(read_parallel(texts.dev))
     if not dev:
-        raise UserError(f"expected at least one line in the dev set. Received: none in {dev_files.source}.")
+        raise UserError(f"expected at least one line in the dev set. Received: none in {texts.dev.source}.")
+    fingerprints = texts.fingerprints()
     if Run.exists(path):
         run = Run.open(path)
-        if run.facts["format"] < FORMAT:
-            raise UserError(
-                f"{path} was begun by nmt {run.facts['nmt']}, whose states this version does not read. It translates "
-                "as before; to train, begin a new run in another folder."
-            )
-        _check_same(config, run)
-        tokenizers = run.source_tokenizer, run.target_tokenizer
-        if corpus_fingerprint(files, config, *tokenizers) != run.facts["data"]:
-            raise UserError(
-                f"{path} was trained on other text than {files.source} and {files.target} hold now. Restore them, or "
-                "train a new run in another folder."
-            )
-        corpus = _encode(files, config, tokenizers, path)
+        _check_same(run, config, fingerprints, accept_changes)
+        corpus = _encode(texts, fingerprints, run.config, (run.source_tokenizer, run.target_tokenizer), path)
     else:
-        tokenizers = build_tokenizers(config, files)
+        tokenizers = _tokenizers_to_begin_with(config, texts)
         # Before the run begins: text of no use must leave no run behind, which would refuse the config that mends it.
-        corpus = _encode(files, config, tokenizers, path)
-        facts = {"data": corpus.fingerprint, "precision": choose_precision(config.training.precision)}
+        corpus = _encode(texts, fingerprints, config, tokenizers, path)
+        facts = {"texts": fingerprints, "precision": choose_precision(config.training.precision)}
         run = Run.create(path, config, *tokenizers, facts)
     return Prepared(run, corpus, dev)
+
+
+def _tokenizers_to_begin_with(config: Config, texts: Texts) -> tuple[Tokenizer, Tokenizer]:
+    if config.training.init_from is None:
+        return build_tokenizers(config, texts.train)
+    parent = Run.open(config.training.init_from)
+    differing = [line for line in differences(parent.config, config) if line.startswith(FIXED)]
+    if differing:
+        raise UserError(
+            f"a run that begins with the weights of {parent.path} must have its model and tokenizers. These differ:\n  "
+            + "\n  ".join(differing)
+            + f"\nUse {parent.path / 'config.yaml'} as the recipe, with --set for what is to be new."
+        )
+    return parent.source_tokenizer, parent.target_tokenizer
 
 
 def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, Tokenizer]:
@@ -108,22 +145,45 @@ def _resolve(config: Config, name: str) -> ParallelFiles:
     return resolve_parallel(spec, config.data.source, config.data.target)
 
 
-def _check_same(config: Config, run: Run) -> None:
-    # Where the data lie may change, what they hold is checked by fingerprint; decoding does not touch training.
-    differing = [
-        line
-        for line in differences(run.config, config)
-        if not line.startswith(("data.train:", "data.dev:", "decoding."))
-    ]
-    if differing:
+def _check_same(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> None:
+    """Refuses changes of config and text, or accepts and records them; those that no weights survive are refused."""
+    facts = run.facts
+    if facts["format"] < FORMAT:
         raise UserError(
-            f"{run.path} holds a run with another config:\n  "
-            + "\n  ".join(differing)
-            + "\nResume with the run's own config, or choose another folder with --run."
+            f"{run.path} was begun by nmt {facts['nmt']}, whose states this version does not read. It translates as "
+            "before; to train, begin a new run in another folder."
         )
+    # Where the text lies may change, what it holds is checked by fingerprint; decoding does not touch training.
+    anywhere = ("data.train:", "data.dev:", "data.mix:", "data.weights:", "decoding.")
+    differing = [line for line in differences(run.config, config) if not line.startswith(anywhere)]
+    fixed = [line for line in differing if line.startswith(FIXED)]
+    old = facts["texts"]
+    changed = [
+        f"{name}: other text, {old.get(name, 'none')[:12]} -> {fingerprints.get(name, 'none')[:12]} (SHA-256)"
+        for name in sorted({*old, *fingerprints})
+        if old.get(name) != fingerprints.get(name)
+    ]
+    if fixed or ((differing or changed) and not accept_changes):
+        raise UserError(
+            f"{run.path} holds a run with another config or other text:\n  "
+            + "\n  ".join([*differing, *changed])
+            + "\nResume with the run's own, or choose another folder with --run"
+            + ("." if fixed else ", or accept the changes with --accept-changes.")
+        )
+    if differing or changed:
+        logger.warning("accepted changes:\n  %s", "\n  ".join([*differing, *changed]))
+        news: dict[str, Any] = {"texts": fingerprints, "changes": [*facts.get("changes", []), differing + changed]}
+        if run.config.training.precision != config.training.precision:
+            news["precision"] = choose_precision(config.training.precision)
+        run.record_change(config, news)
+    versions = [f"{name} {facts[name]} -> {now}" for name, now in Run.versions().items() if facts.get(name) != now]
+    if versions:
+        logger.warning("begun with other versions, so that the last bits may differ: %s", ", ".join(versions))
 
 
-def _encode(files: ParallelFiles, config: Config, tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> Corpus:
+def _encode(
+    texts: Texts, fingerprints: dict[str, str], config: Config, tokenizers: tuple[Tokenizer, Tokenizer], path: Path
+) -> Corpus:
     with tqdm(desc="encoding", unit="pair", leave=False, disable=None, dynamic_ncols=True) as bar:
 
         def counted(pairs: Iterable[Any]) -> Iterator[Any]:
@@ -131,4 +191,10 @@ def _encode(files: ParallelFiles, config: Config, tokenizers: tuple[Tokenizer, T
                 yield pair
                 bar.update()
 
-        return encode_corpus(files, config, *tokenizers, path / "corpus", counted)
+        def encoded(files: ParallelFiles, name: str, weights: Path | None = None) -> Corpus:
+            text = [digest for key, digest in fingerprints.items() if key.startswith(name)]
+            text += [fingerprints["weights"]] if weights else []
+            return encode_corpus(files, text, config, *tokenizers, path / "corpus", weights=weights, progress=counted)
+
+        corpus = encoded(texts.train, "train", texts.weights)
+        return join(corpus, encoded(texts.mix, "mix")) if texts.mix else corpus

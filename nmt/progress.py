@@ -20,6 +20,7 @@ class Progress:
     usual_loss: float | None = None  # moving average of the objective a token
     skipped_in_a_row: int = 0
     rollbacks: int = 0
+    budgeted_steps: int | None = None  # in all, as planned once for `training.budget`
     history: list[dict[str, float]] = field(default_factory=list)
 
     def loss_limit(self, vocabulary_size: int) -> float:

@@ -55,13 +55,17 @@ class Run:
             target.save(path / "target.model")
         with atomic_write(path / "config.yaml", "w") as stream:
             stream.write(config.to_yaml())
-        versions = {
-            name: metadata.version(name) for name in ("tensorflow", "keras", "numpy", "sentencepiece", "sacrebleu")
-        }
-        record = {"format": FORMAT, "nmt": nmt.__version__, "python": platform.python_version(), **versions}
+        record = {"format": FORMAT, **cls.versions(), "seed": config.training.seed, **facts}
         with atomic_write(path / "run.json", "w") as stream:  # last: its presence says that the run has begun
-            json.dump({**record, "seed": config.training.seed, **facts}, stream, indent=2)
+            json.dump(record, stream, indent=2)
         return cls(path, config, source, target)
+
+    @staticmethod
+    def versions() -> dict[str, str]:
+        """Of all that may change a number."""
+        names = ("tensorflow", "keras", "numpy", "sentencepiece", "sacrebleu")
+        versions = {name: metadata.version(name) for name in names}
+        return {"nmt": nmt.__version__, "python": platform.python_version(), **versions}
 
     @staticmethod
     def exists(path: Path) -> bool:
@@ -83,6 +87,15 @@ class Run:
         names = ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
         tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
         return cls(path, config, *(tokenizers[name] for name in names))
+
+    def record_change(self, config: Config, facts: Mapping[str, Any]) -> None:
+        """Takes another config from now on, and `facts` beside those that run.json has."""
+        with atomic_write(self.path / "config.yaml", "w") as stream:
+            stream.write(config.to_yaml())
+        self.config = config
+        record = {**self.facts, **facts}
+        with atomic_write(self.path / "run.json", "w") as stream:
+            json.dump(record, stream, indent=2)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The training loop, in sight: batches, updates, evaluations, checkpoints, and going on where it stopped."""
 
+import itertools
 import logging
 import math
 import signal
@@ -14,15 +15,15 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from nmt.checkpoints import Checkpoints, only_trainer
-from nmt.config import Config
+from nmt.config import Config, duration_seconds
 from nmt.data import batches, plan_epoch
 from nmt.errors import UserError
 from nmt.optimizers import learning_rate
 from nmt.prepare import Prepared, prepare
 from nmt.progress import Progress
-from nmt.run import Run, save_arrays
+from nmt.run import Run, assign, load_arrays, save_arrays
 from nmt.subwords import SubwordSampler
-from nmt.update import Update
+from nmt.update import Batch, Update
 from nmt.validation import Validation
 from nmt.visualize import plot_history
 
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_SAVES = 600
 STEPS_TO_SKIP = 10  # in a row, before training goes back to the last state
 MAX_ROLLBACKS = 3
+NUM_MEASURED = 16  # steps
+BUDGET_SHARE = 0.97  # that is planned for: better a little early than late
 
 
 class Interrupted(Exception):
@@ -41,9 +44,13 @@ class Interrupted(Exception):
         self.signal_number = signal_number
 
 
-def train(config: Config, path: Path) -> Run:
-    """Trains, or resumes, the run at `path` and returns it. Raises UserError, or Interrupted with all state saved."""
-    prepared = prepare(config, path)
+def train(config: Config, path: Path, accept_changes: bool = False) -> Run:
+    """Trains, or resumes, the run at `path` and returns it. Raises UserError, or Interrupted with all state saved.
+
+    A run of another config or other text is resumed only if `accept_changes`.
+    """
+    started = time.monotonic()
+    prepared = prepare(config, path, accept_changes)
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     path = prepared.run.path
@@ -51,7 +58,7 @@ def train(config: Config, path: Path) -> Run:
         corpus, pairs = prepared.corpus, len(prepared.corpus)
         dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped.items()) or "none"
         logger.info(f"{pairs:,} training pairs; dropped: {dropped}; {len(prepared.dev):,} dev pairs")
-        Trainer(prepared).run_to_end(noted)
+        Trainer(prepared, started).run_to_end(noted)
     return prepared.run
 
 
@@ -71,7 +78,8 @@ def _log_file(path: Path) -> Iterator[None]:
 class Trainer:
     """The trained model, the averaged one that is evaluated and kept, and their progress."""
 
-    def __init__(self, prepared: Prepared):
+    def __init__(self, prepared: Prepared, started: float | None = None):
+        """`started` is when a budget began, by `time.monotonic()`; default: now."""
         self.run, self.corpus = prepared.run, prepared.corpus
         self.config = self.run.config.training
         self.progress = Progress()
@@ -91,15 +99,18 @@ class Trainer:
             self.total_steps = min(self.total_steps, self.config.max_steps)
         self._sums = np.zeros(4)  # of `Loss`, since the last evaluation
         self._saved_at = self._clock = time.monotonic()
+        self._started = self._clock if started is None else started
 
     # ------------------------------------------------------------------------------------------------ the loop
 
     def run_to_end(self, noted: Sequence[int] = ()) -> None:
         """Trains until the last step, or until `noted` holds a signal."""
-        if self.restore():
+        resumed = self.restore()
+        if not resumed:
+            self._begin()
+        self.total_steps = self.progress.budgeted_steps or self.total_steps
+        if resumed:
             logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
-        else:
-            self.save()  # before the first step: a disk that is too small is better known now
         count = self.update.model.count_params()
         logger.info("%.1f M parameters, %d steps, %s", count / 1e6, self.total_steps, self.run.facts["precision"])
         with tqdm(
@@ -109,11 +120,47 @@ class Trainer:
             while not self._finished():
                 self._train_epoch(bar, noted)
 
+    def _begin(self) -> None:
+        """Saves the state before the first step: a disk that is too small is better known now."""
+        if self.config.init_from:
+            path = Path(self.config.init_from) / "best.npz"
+            weights, _ = load_arrays(path)
+            for model in (self.update.model, self.update.averaged):
+                assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
+            logger.info("begun with the weights of %s", path)
+        self.save()
+        if self.config.budget:
+            self.progress.budgeted_steps = self._steps_within(duration_seconds(self.config.budget))
+            self.save()
+
+    def _steps_within(self, budget: float) -> int:
+        """How many steps fit into so many seconds, by the time that a few take; these leave no trace."""
+        times = []
+        for parts in itertools.islice(self._batches(self._plan(0)), NUM_MEASURED):
+            start = time.perf_counter()
+            self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
+            times.append(time.perf_counter() - start)
+        step = float(np.mean(times[len(times) // 4 :]))  # the first one compiles
+        evaluation = self.validation.seconds()
+        start = time.perf_counter()
+        self.restore()
+        self.save()
+        evaluation += time.perf_counter() - start
+        remaining = BUDGET_SHARE * budget - (time.monotonic() - self._started) - evaluation
+        count = int(remaining / (step + evaluation / (self.config.evaluate_every or len(self._plan(0)))))
+        logger.info(f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of {evaluation:.1f} s")
+        if count < 1:
+            raise UserError(
+                f"training.budget: {self.config.budget} is not enough for a step ({step:.1f} s) and an evaluation "
+                f"({evaluation:.1f} s) after preparing. Give more, or a smaller model and dev set."
+            )
+        return count
+
     def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
         """What remains of the current epoch, or of training."""
         plan = self._plan(self.progress.epoch)
-        for source, target in self._dataset(plan):
-            self._train_on(source, target, bar)
+        for parts in self._batches(plan):
+            self._train_on(parts, bar)
             self.progress.batch += 1
             if self.progress.skipped_in_a_row == STEPS_TO_SKIP:
                 self._roll_back()
@@ -135,15 +182,15 @@ class Trainer:
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self._out_of_patience()
 
-    def _train_on(self, source: Any, target: Any, bar: tqdm) -> None:
+    def _train_on(self, parts: list[Batch], bar: tqdm) -> None:
         start, progress = time.perf_counter(), self.progress
         sums, applied = self.update.apply(
-            source, target, learning_rate=self._learning_rate(progress.step),
+            parts, learning_rate=self._learning_rate(progress.step),
             # The average of few steps must not be dominated by the random start.
             decay=min(self.config.average_decay, (1 + progress.step) / (10 + progress.step)),
             limit=progress.loss_limit(self.update.model.vocabulary_sizes[1]),
         )  # fmt: skip
-        loss = sums.objective / sums.tokens
+        loss = sums.objective / max(sums.tokens, 1e-9)
         progress.note_step(loss, applied)
         if applied:
             self._sums += sums
@@ -153,9 +200,7 @@ class Trainer:
                 "gradient that is not finite: skipped"
             )
         seconds = time.perf_counter() - start
-        bar.set_postfix_str(
-            f"loss {sums.cross_entropy / sums.tokens:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False
-        )
+        bar.set_postfix_str(f"loss {loss:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False)
         bar.update(progress.step - bar.n)  # which goes back, too, after a rollback
 
     def _learning_rate(self, step: int) -> float:
@@ -189,24 +234,32 @@ class Trainer:
         self.progress.seconds, self._clock = self.progress.seconds + now - self._clock, now
         return self.progress.seconds
 
-    def _plan(self, epoch: int) -> list[np.ndarray]:
+    def _plan(self, epoch: int) -> list[list[np.ndarray]]:
+        """The indices of the parts of each batch."""
         config = self.config
-        return plan_epoch(
-            *self.lengths, batch_size=config.batch_size, batch_unit=config.batch_unit, seed=config.seed, epoch=epoch
-        )
+        plan = plan_epoch(
+            *self.lengths, batch_size=config.batch_size, batch_unit=config.batch_unit, seed=config.seed, epoch=epoch,
+            pairs=self.corpus.pairs_of_epoch(self.run.config.data.mix_share, config.seed, epoch),
+        )  # fmt: skip
+        return [plan[start : start + config.accumulate] for start in range(0, len(plan), config.accumulate)]
 
-    def _dataset(self, plan: list[np.ndarray]) -> tf.data.Dataset:
-        spec = tf.TensorSpec((None, None), tf.int32)
-        epoch, start = self.progress.epoch, self.progress.batch
+    def _batches(self, plan: list[list[np.ndarray]]) -> Iterator[list[Batch]]:
+        """What remains of an epoch: the parts of each batch, made ready while others are trained on."""
+        ids = tf.TensorSpec((None, None), tf.int32)
+        epoch, first = self.progress.epoch, self.progress.batch
 
         def resegment(number: int, *rows: Any) -> Any:
             return [sampler.batch(side, epoch, number) for sampler, side in zip(self.samplers, rows, strict=True)]
 
-        generator = tf.data.Dataset.from_generator(
-            lambda: batches(self.corpus, plan, start, resegment if self.samplers else None),
-            output_signature=(spec, spec),
+        flat = [part for batch in plan for part in batch]
+        start = first * self.config.accumulate
+        parts = tf.data.Dataset.from_generator(
+            lambda: batches(self.corpus, flat, start, resegment if self.samplers else None),
+            output_signature=(ids, ids, tf.TensorSpec((None,), tf.float32)),
         )
-        return generator.prefetch(8)
+        parts = iter(parts.prefetch(8))
+        for batch in plan[first:]:
+            yield list(itertools.islice(parts, len(batch)))
 
     def _evaluation_is_due(self, steps_per_epoch: int) -> bool:
         if self.config.evaluate_every:

@@ -4,7 +4,7 @@ B batch  S source  T target  V vocabulary
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nmt.config import TrainingConfig
+from nmt.config import TrainingConfig, nearest
+from nmt.errors import UserError
 from nmt.losses import Loss, divergence, masked_loss
 from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
+
+Batch = tuple[Any, Any, Any]  # source bs, target bt, weights b
 
 
 class Update:
@@ -24,39 +27,61 @@ class Update:
 
     def __init__(self, model: Seq2Seq, averaged: Seq2Seq, config: TrainingConfig):
         self.model, self.averaged, self.config = model, averaged, config
-        self.variables: list[keras.Variable] = model.trainable_variables
+        self.variables: list[keras.Variable] = unfrozen(model.trainable_variables, config.freeze)
         self.optimizer = build_optimizer(config, self.variables)
+        parts = [*self.variables, *Loss(0.0, 0.0, 0.0, 0.0)] if config.accumulate > 1 else []
+        self._sums = [tf.Variable(tf.zeros_like(part), trainable=False) for part in parts]
         ids, number = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
-        self._graph = tf.function(self._update, input_signature=[ids, ids, number, number])
+        batch = [ids, ids, tf.TensorSpec((None,), tf.float32)]
+        self._add = tf.function(self._add_gradient, input_signature=batch)
+        self._finish = tf.function(self._update, input_signature=[*batch, number, number])
 
     def apply(
-        self, source_BS: Any, target_BT: Any, *, learning_rate: float, decay: float, limit: float = math.inf
+        self, parts: Sequence[Batch], *, learning_rate: float, decay: float, limit: float = math.inf
     ) -> tuple[Loss, bool]:
-        """-> sums over the batch, before the update, and whether the weights were updated.
+        """-> sums over all parts of the batch, before the update, and whether the weights were updated.
 
         They are not if loss or gradient is not finite, or the objective a token above `limit`: one update with a NaN
         would leave nothing else. `decay` is that of the moving average.
         """
         self.optimizer.learning_rate = learning_rate
-        *sums, applied = self._graph(source_BS, target_BT, *(tf.constant(x, tf.float32) for x in (decay, limit)))
+        for part in parts[:-1]:
+            self._add(*part)
+        *sums, applied = self._finish(*parts[-1], *(tf.constant(x, tf.float32) for x in (decay, limit)))
         return Loss(*map(float, sums)), bool(applied)
 
-    def loss(self, source_BS: Any, target_BT: Any) -> Loss:
+    def loss(self, source_BS: Any, target_BT: Any, weights_B: Any) -> Loss:
         """What training minimises is `objective` / `tokens`."""
         consistency = self.config.consistency
         if consistency:  # each sentence twice, under two dropouts
             source_BS, target_BT = tf.tile(source_BS, [2, 1]), tf.tile(target_BT, [2, 1])
+            weights_B = tf.tile(weights_B, [2])
         logits_BTV = self.model(source_BS, target_BT[:, :-1], training=True)
-        sums = masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing)
+        sums = masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing, weights_B)
         if consistency:
-            difference = consistency * divergence(logits_BTV, target_BT[:, 1:])
+            difference = consistency * divergence(logits_BTV, target_BT[:, 1:], weights_B)
             sums = sums._replace(objective=sums.objective + difference)
         return sums
 
-    def _update(self, source_BS: Any, target_BT: Any, decay: Any, limit: Any) -> Any:
+    def _gradient(self, *batch: Any) -> list[Any]:
+        """The gradient of the objective, not yet divided by the tokens, and the sums of `Loss`."""
         with tf.GradientTape() as tape:
-            sums = self.loss(source_BS, target_BT)
-        gradients = [tf.convert_to_tensor(g) / sums.tokens for g in tape.gradient(sums.objective, self.variables)]
+            sums = self.loss(*batch)
+        return [*map(tf.convert_to_tensor, tape.gradient(sums.objective, self.variables)), *sums]
+
+    def _add_gradient(self, *batch: Any) -> None:
+        for total, part in zip(self._sums, self._gradient(*batch), strict=True):
+            total.assign_add(part)
+
+    def _update(self, source_BS: Any, target_BT: Any, weights_B: Any, decay: Any, limit: Any) -> Any:
+        """Adds the last part of a batch to those before it, and updates the weights."""
+        values = self._gradient(source_BS, target_BT, weights_B)
+        if self._sums:
+            values = [total + value for total, value in zip(self._sums, values, strict=True)]
+            for total in self._sums:
+                total.assign(tf.zeros_like(total))
+        gradients, sums = values[: len(self.variables)], Loss(*values[len(self.variables) :])
+        gradients = [tf.math.divide_no_nan(gradient, sums.tokens) for gradient in gradients]  # all may weigh nothing
         gradients, norm = tf.clip_by_global_norm(gradients, self.config.clip_norm)
         good = tf.math.is_finite(sums.objective) & (sums.objective <= limit * sums.tokens)
         good &= tf.math.is_finite(norm)  # a finite loss can have a gradient that is not
@@ -90,3 +115,18 @@ class Update:
 
     def averaged_weights(self) -> dict[str, np.ndarray]:
         return {variable.path: variable.numpy() for variable in self.averaged.trainable_variables}
+
+
+def unfrozen(variables: Sequence[Any], freeze: Sequence[str]) -> list[Any]:
+    """The variables whose names begin with none of `freeze`. Raises UserError if one of these is no beginning."""
+    names = [variable.path for variable in variables]
+    for beginning in freeze:
+        if not any(name.startswith(beginning) for name in names):
+            raise UserError(
+                f"training.freeze: no weights have a name that begins with '{beginning}'{nearest(beginning, names)}. "
+                f"Their names: {', '.join(names)}."
+            )
+    kept = [variable for variable in variables if not variable.path.startswith(tuple(freeze))]
+    if not kept:
+        raise UserError("training.freeze: expected weights that are left to train. Received: names of all of them.")
+    return kept

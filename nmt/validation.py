@@ -4,6 +4,7 @@ B batch  S source  T target
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -39,14 +40,24 @@ class Validation:
 
     def evaluate(self) -> tuple[float, float]:
         """-> BLEU of greedy translations, and the loss. Logs samples."""
-        with tqdm(
-            total=len(self.sources), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True
-        ) as bar:
-            translations = self._translator.translate(self.sources, beam_size=1, progress=bar.update)
-        hypotheses = [translation.text for translation in translations]
+        hypotheses = self._translate(self.sources)
         self._show(hypotheses)
         self._warn_if_collapsed(hypotheses)
         return bleu(hypotheses, [self.references]), self.loss()
+
+    def seconds(self) -> float:
+        """How long an evaluation takes; with weights that have not learnt to stop yet, longer than it will take."""
+        self._translate(self.sources[:1])  # the first call compiles
+        self.loss()
+        start = time.perf_counter()
+        self._translate(self.sources)
+        self.loss()
+        return time.perf_counter() - start
+
+    def _translate(self, lines: Sequence[str]) -> list[str]:
+        with tqdm(total=len(lines), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True) as bar:
+            translations = self._translator.translate(lines, beam_size=1, progress=bar.update)
+        return [translation.text for translation in translations]
 
     def loss(self) -> float:
         """Cross-entropy a target token."""

@@ -18,6 +18,11 @@ def add_verbs(verbs: Any) -> None:
     train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
     train.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
     train.add_argument("--dev", metavar="PREFIX", help="development text")
+    train.add_argument("--budget", metavar="TIME", help="train for so long, e.g. 30m, whatever the recipe's epochs")
+    train.add_argument("--init-from", metavar="RUN", help="begin with a run's tokenizers and weights: fine-tune it")
+    train.add_argument(
+        "--accept-changes", action="store_true", help="resume although config or text have changed since the run began"
+    )
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. training.batch_size=32"
     )
@@ -49,12 +54,18 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from nmt.config import load_config
+    from nmt.config import load_config, parse_config
+    from nmt.prepare import find_texts
 
     config = load_config(options.recipe, options.set)
     # Not as overrides: those are read as YAML, and a path may look like a number.
     given = {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
-    config = config.model_copy(update={"data": config.data.model_copy(update=given)})
+    training = {"budget": options.budget, "init_from": options.init_from}
+    values = config.model_dump()
+    values["data"] |= given
+    values["training"] |= {key: value for key, value in training.items() if value is not None}
+    config = parse_config(values, "the command line")
+    find_texts(config)  # TensorFlow takes seconds to load: a file that is missing is better said before
     path = options.run or Path("runs") / Path(options.recipe).stem
 
     import_tensorflow()
@@ -64,7 +75,7 @@ def _train(options: argparse.Namespace) -> int:
 
     with logging_redirect_tqdm():
         try:
-            run = train(config, path)
+            run = train(config, path, options.accept_changes)
         except Interrupted as stop:
             say(f"stopped by {stop}; everything is saved. The same command resumes.")
             return 128 + stop.signal_number

@@ -64,13 +64,14 @@ def instant(monkeypatch):
 
 @pytest.fixture
 def before_each_step(monkeypatch):
-    """before_each_step(f) calls f(trainer, source, target) before each step."""
+    """before_each_step(f) calls f(trainer, source, target) before each step of one part."""
     train_on = Trainer._train_on
 
     def before_each_step(function):
-        def both(self, source, target, bar):
+        def both(self, parts, bar):
+            ((source, target, _),) = parts
             function(self, source, target)
-            train_on(self, source, target, bar)
+            train_on(self, parts, bar)
 
         monkeypatch.setattr(Trainer, "_train_on", both)
 

@@ -194,12 +194,13 @@ def trained(monkeypatch):
     """What `train` was called with, instead of a training."""
     calls = []
 
-    def train(config, path):
+    def train(config, path, accept_changes):
         calls.append((config, path))
         return type("Run", (), {"path": path})
 
     monkeypatch.setattr("nmt.train.train", train)
     monkeypatch.setattr("nmt.verbs_train._export_trained", lambda run: None)
+    monkeypatch.setattr("nmt.prepare.find_texts", lambda config: None)
     return calls
 
 
@@ -219,6 +220,12 @@ def test_train_takes_recipe_data_and_overrides(recipe, nmt_, trained):
     assert (config.data.train, config.data.dev) == ("x/été", "y")
     assert (config.training.epochs, config.training.seed) == (3, 5)
     assert path == Path("runs/tiny")
+
+
+def test_train_takes_a_budget_and_a_run_to_begin_with(recipe, nmt_, trained):
+    assert nmt_("train", recipe, "--budget", "1h30m", "--init-from", "123")[0] == 0
+    ((config, _),) = trained
+    assert (config.training.budget, config.training.init_from) == ("1h30m", "123")
 
 
 @pytest.mark.parametrize("prefix", ["123", "1e3", "nan", "null", "yes", "a: b", "[x", "~/🙂", "a,b", " x", "#x"])
@@ -241,6 +248,8 @@ def test_a_shipped_recipe_is_named_without_its_suffix(nmt_, trained):
         (["--set", "training.epochs"], "expected KEY=VALUE"),
         (["--set", "training.epochs=many"], r"'training\.epochs'.*received 'many'"),
         (["--data", "missing"], "no parallel text at missing"),
+        (["--budget", "soon"], r"training\.budget: expected a duration such as 90s"),
+        (["--init-from", "nowhere"], "nowhere: no such run folder"),
         (["--dev", "missing.tsv"], r"missing\.tsv: no such file"),
     ],
     ids=str,
@@ -264,7 +273,7 @@ def test_a_run_of_another_config_is_refused(recipe, nmt_, tmp_path):
 def test_an_interrupted_training_says_so(recipe, nmt_, monkeypatch):
     from nmt.train import Interrupted
 
-    def train(config, path):
+    def train(config, path, accept_changes):
         raise Interrupted(15)
 
     monkeypatch.setattr("nmt.train.train", train)
@@ -275,7 +284,7 @@ def test_an_interrupted_training_says_so(recipe, nmt_, monkeypatch):
 
 
 def test_ctrl_c_anywhere_else_is_no_traceback(recipe, nmt_, monkeypatch):
-    def train(config, path):
+    def train(config, path, accept_changes):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nmt.train.train", train)

@@ -6,7 +6,16 @@ import sys
 import pytest
 import yaml
 
-from nmt.config import ATTENTIONS, Config, ConfigError, find_recipe, load_config, parse_config, recipes
+from nmt.config import (
+    ATTENTIONS,
+    Config,
+    ConfigError,
+    duration_seconds,
+    find_recipe,
+    load_config,
+    parse_config,
+    recipes,
+)
 from nmt.errors import UserError
 
 
@@ -335,3 +344,23 @@ def test_a_mistake_is_found_before_tensorflow_loads():
     code = "import sys, nmt, nmt.config; print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
+
+
+# --------------------------------------------------------------------------------------------------------- durations
+
+
+@pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1h1m1s", 3661)])
+def test_a_budget_is_a_duration(text, seconds):
+    assert parse_config({"training": {"budget": text}}, "here").training.budget == text
+    assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "", "m", "0m", "half an hour", "1.5h", "30m "])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ConfigError, match=r"training\.budget: expected a duration such as 90s, 30m or 1h30m, received"):
+        parse_config({"training": {"budget": text}}, "here")
+
+
+def test_a_budget_beside_a_number_of_steps_is_refused():
+    with pytest.raises(ConfigError, match="Leave one of them out"):
+        parse_config({"training": {"budget": "30m", "max_steps": 7}}, "here")

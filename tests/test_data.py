@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from nmt import data
 from nmt.config import Config, DataConfig
-from nmt.data import batches, encode_corpus, padded, plan_epoch
+from nmt.data import batches, encode_corpus, join, padded, plan_epoch
 from nmt.errors import UserError
-from nmt.text import resolve_parallel
+from nmt.text import file_fingerprint, resolve_parallel, write_lines
 from nmt.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, train_tokenizer
 
 PAIRS = toy_pairs(60, seed=3)
@@ -30,9 +30,15 @@ def tokenizer():
 def encode(tokenizer, tmp_path):
     """encode(pairs, **config) -> the corpus of these pairs, in one folder for the whole test."""
 
-    def encode(pairs=PAIRS, source=tokenizer, target=tokenizer, **config):
+    def encode(pairs=PAIRS, source=tokenizer, target=tokenizer, weights=None, **config):
         files = resolve_parallel(write_pairs(tmp_path / "text", pairs), "en", "fr")
-        return encode_corpus(files, Config(data=DataConfig(**config)), source, target, tmp_path / "corpus")
+        text = [file_fingerprint([files.source, files.target])]
+        if weights is not None:
+            write_lines(tmp_path / "weights", weights)
+            text.append(file_fingerprint([tmp_path / "weights"]))
+            weights = tmp_path / "weights"
+        config = Config(data=DataConfig(**config))
+        return encode_corpus(files, text, config, source, target, tmp_path / "corpus", weights=weights)
 
     return encode
 
@@ -169,7 +175,8 @@ def test_what_decides_the_ids_decides_the_fingerprint(encode, tokenizer):
 def test_where_the_text_lies_does_not_decide_the_fingerprint(encode, tokenizer, tmp_path):
     files = resolve_parallel(write_pairs(tmp_path / "elsewhere" / "moved", PAIRS), "en", "fr")
     config = Config(data=DataConfig(train="moved", dev="somewhere"))
-    assert data.fingerprint(files, config, tokenizer, tokenizer) == encode().fingerprint
+    text = [file_fingerprint([files.source, files.target])]
+    assert data.fingerprint(text, config, tokenizer, tokenizer) == encode().fingerprint
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -224,7 +231,7 @@ def test_progress_sees_every_pair(tokenizer, tmp_path):
             seen.append(pair)
             yield pair
 
-    encode_corpus(files, Config(), tokenizer, tokenizer, tmp_path / "corpus", progress)
+    encode_corpus(files, ["text"], Config(), tokenizer, tokenizer, tmp_path / "corpus", progress=progress)
     assert seen == PAIRS
 
 
@@ -333,9 +340,75 @@ def test_padded_closes_rows_and_fills_them_up():
 def test_batches_are_the_pairs_of_the_plan(encode, tokenizer):
     corpus = encode()
     plan = [np.array([5, 2]), np.array([40])]
-    (source, target), (source_1, target_1) = batches(corpus, plan)
+    (source, target, weights), (source_1, target_1, _) = batches(corpus, plan)
+    assert weights.tolist() == [1.0, 1.0] and weights.dtype == np.float32
     assert [tokenizer.decode(row) for row in source] == [PAIRS[5][0], PAIRS[2][0]]
     assert [tokenizer.decode(row) for row in target] == [PAIRS[5][1], PAIRS[2][1]]
     assert tokenizer.decode(target_1[0]) == PAIRS[40][1] and tokenizer.decode(source_1[0]) == PAIRS[40][0]
     assert np.all(target[:, 0] == BOS_ID) and not np.any(source == BOS_ID)
     assert np.all(np.sum(target == EOS_ID, axis=1) == 1) and np.all(np.sum(source == EOS_ID, axis=1) == 1)
+
+
+# ----------------------------------------------------------------------------------------------- weights and mixtures
+
+
+def test_weights_stay_with_their_pairs(encode):
+    """Some pairs are left out; the weights of the others are those of their lines."""
+    pairs = [("a", "b"), ("", "b"), ("a " * 60, "b " * 60), ("c", "d"), ("e", "f")]
+    corpus = encode(pairs, weights=["1", "2", "3", "0.25", "0"], max_tokens=50)
+    assert corpus.weights.tolist() == [1.0, 0.25, 0.0]
+    (*_, weights) = next(batches(corpus, [np.array([2, 1])]))
+    assert weights.tolist() == [0.0, 0.25]
+
+
+def test_other_weights_are_another_corpus(encode):
+    first, second = (encode(weights=[str(w)] * len(PAIRS)) for w in (1, 2))
+    assert len({encode().fingerprint, first.fingerprint, second.fingerprint}) == 3
+    assert set(second.weights.tolist()) == {2.0}
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        (["1"], r"one weight for each line of the training text \(5\). Received: 1"),
+        (["1", "2", "-1", "1", "1"], "line 3: expected a number, 0 or more. Received: '-1'"),
+        (["1", "much", "1", "1", "1"], "line 2: expected a number"),
+        (["1", "nan", "1", "1", "1"], "line 2: expected a number"),
+        (["inf", "1", "1", "1", "1"], "line 1: expected a number"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(lines, message, encode):
+    with pytest.raises(UserError, match=message):
+        encode(PAIRS[:5], weights=lines)
+
+
+def test_joined_corpora_are_one_after_the_other(encode, tokenizer):
+    own, others = encode(PAIRS[:7]), encode(PAIRS[10:13], weights=["2"] * 3)
+    both = join(own, others)
+    assert len(both) == 10 and both.num_mixed == 3
+    assert texts(both, tokenizer) == PAIRS[:7] + PAIRS[10:13]
+    assert both.source.lengths.tolist() == [len(both.source[i]) for i in range(10)]
+    assert both.weights.tolist() == [1.0] * 7 + [2.0] * 3
+
+
+@pytest.mark.parametrize("share, count", [(0.0, 0), (0.3, 3), (0.5, 7), (0.75, 21)])
+def test_an_epoch_has_all_own_pairs_and_a_share_of_others(share, count, encode):
+    both = join(encode(PAIRS[:7]), encode(PAIRS[10:15]))
+    first, again, other = (both.pairs_of_epoch(share, 1, epoch).tolist() for epoch in (0, 0, 1))
+    assert first[:7] == list(range(7)) and len(first) == 7 + count
+    assert first == again and (first != other or not count)
+    drawn = [first[7:].count(index) for index in range(7, 12)]
+    assert sum(drawn) == count and max(drawn) - min(drawn) <= 1
+
+
+def test_a_corpus_of_its_own_is_drawn_from_whole(encode):
+    corpus = encode()
+    assert corpus.pairs_of_epoch(0.5, 1, 0).tolist() == list(range(len(corpus)))
+
+
+def test_a_plan_may_be_of_some_pairs_only(encode):
+    corpus = encode()
+    some = np.array([3, 5, 8, 13, 21])
+    lengths = corpus.source.lengths, corpus.target.lengths
+    plan = plan_epoch(*lengths, batch_size=2, batch_unit="sentences", seed=1, epoch=0, pairs=some)
+    assert sorted(np.concatenate(plan).tolist()) == some.tolist()

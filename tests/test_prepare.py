@@ -34,7 +34,7 @@ def test_a_new_run_has_config_tokenizer_corpus_and_facts(data, run):
     opened = Run.open(run)
     assert opened.config == config
     assert opened.source_tokenizer.fingerprint == opened.target_tokenizer.fingerprint
-    assert opened.facts["data"] == prepared.corpus.fingerprint
+    assert set(opened.facts["texts"]) == {"train, source", "train, target", "dev, source", "dev, target"}
     assert opened.facts["precision"] == "float32"
     assert not list(run.glob("*.npz"))
 
@@ -206,8 +206,82 @@ def test_a_run_of_other_text_is_refused_before_it_is_encoded(data, run):
     prepare(tiny_config(data), run)
     with open(f"{data['train']}.en", "ab") as source, open(f"{data['train']}.fr", "ab") as target:
         source.write(b"cat\n"), target.write(b"chat\n")
-    refuses(tiny_config(data), run, r"trained on other text than .*train\.en")
+    refuses(
+        tiny_config(data), run, r"other text:\n  train, source: .* -> .*\n  train, target: [^\n]*\n.*--accept-changes"
+    )
     assert len(list((run / "corpus").iterdir())) == 1
+
+
+def test_another_dev_set_is_refused_too(data, run):
+    prepare(tiny_config(data), run)
+    write_pairs(Path(data["dev"]), toy_pairs(5, seed=3))
+    refuses(tiny_config(data), run, "dev, source: other text")
+
+
+def test_changes_are_accepted_on_request_and_recorded(data, run, caplog):
+    prepare(tiny_config(data), run)
+    write_pairs(Path(data["train"]), toy_pairs(70, seed=4))
+    other = tiny_config(data, training={"epochs": 7}, model={"dropout": {"layer": 0.3}})
+    prepared = prepare(other, run, accept_changes=True)
+    assert len(prepared.corpus) == 70
+    opened = Run.open(run)
+    assert prepared.run.config == opened.config == other
+    (changes,) = opened.facts["changes"]
+    assert changes[:2] == ["model.dropout.layer: 0.0 -> 0.3", "training.epochs: 1 -> 7"] and len(changes) == 4
+    assert "accepted changes" in caplog.text and "train, source: other text" in caplog.text
+    prepare(other, run)  # from now on it is the run's own
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": {"encoder": {"units": 9}}}, {"tokenizer": {"vocabulary_size": 345}}],
+    ids=["model", "tokenizer"],
+)
+def test_what_no_weights_survive_is_refused_on_request_too(changes, data, run):
+    prepare(tiny_config(data), run)
+    with pytest.raises(UserError) as caught:
+        prepare(tiny_config(data, **changes), run, accept_changes=True)
+    assert "another folder" in str(caught.value) and "--accept-changes" not in str(caught.value)
+
+
+def test_other_versions_are_said(data, run, caplog, monkeypatch):
+    prepare(tiny_config(data), run)
+    assert "versions" not in caplog.text
+    monkeypatch.setattr(Run, "versions", lambda: {**Run.open(run).facts, "numpy": "9.9"})
+    prepare(tiny_config(data), run)
+    assert "begun with other versions" in caplog.text and "-> 9.9" in caplog.text
+
+
+# --------------------------------------------------------------------------------------- more than text and tokenizer
+
+
+def test_a_mixture_and_weights_are_part_of_the_corpus(data, run):
+    mix = write_pairs(run.with_name("mix"), toy_pairs(20, seed=9))
+    weights = run.with_name("weights")
+    weights.write_text("0.5\n" * 60)
+    config = tiny_config({**data, "mix": mix, "weights": str(weights)})
+    corpus = prepare(config, run).corpus
+    assert len(corpus) == 80 and corpus.num_mixed == 20
+    assert corpus.weights.tolist() == [0.5] * 60 + [1.0] * 20
+    weights.write_text("0.6\n" * 60)
+    refuses(config, run, "weights: other text")
+
+
+def test_missing_weights_are_named(data, run):
+    refuses(tiny_config({**data, "weights": "nowhere"}), run, r"nowhere: no such file. data\.weights names")
+
+
+def test_fine_tuning_keeps_the_vocabulary(data, run):
+    parent = prepare(tiny_config(data), run).run
+    new = {**data, "train": write_pairs(run.with_name("new"), [("xylophone", "vibraphone")] * 30)}
+    config = tiny_config(new, training={"init_from": str(run)}, model={"dropout": {"layer": 0.3}})
+    child = prepare(config, run.with_name("child")).run
+    assert child.source_tokenizer.model == parent.source_tokenizer.model
+    refuses(
+        tiny_config(new, training={"init_from": str(run)}, model={"encoder": {"units": 9}}),
+        run.with_name("other"),
+        r"must have its model and tokenizers.*\n  model\.encoder\.units: 8 -> 9\nUse .*config\.yaml as the recipe",
+    )
 
 
 def test_a_run_that_lost_its_corpus_encodes_it_again(data, run):

@@ -18,6 +18,7 @@ from fixtures_run import history, interrupt, last_checkpoint, last_state, steps_
 from fixtures_train import SUMS
 
 from nmt import train as module
+from nmt.config import parse_config
 from nmt.errors import UserError
 from nmt.evaluate import bleu
 from nmt.optimizers import learning_rate
@@ -26,6 +27,7 @@ from nmt.run import Run, load_arrays
 from nmt.train import Trainer, train
 from nmt.translator import Translator
 from nmt.update import Update
+from nmt.validation import Validation
 
 pytest_plugins = ["fixtures_train"]
 
@@ -111,8 +113,8 @@ def observed(small, tmp_path_factory):
     update = trainer.update
     weights, sums = [update.variables[1].numpy()], []
 
-    def noting(*batch, **numbers):
-        result = apply(*batch, **numbers)
+    def noting(parts, **numbers):
+        result = apply(parts, **numbers)
         sums.append(result[0])
         weights.append(update.variables[1].numpy())
         return result
@@ -148,8 +150,9 @@ def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observe
 def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
     trainer, *_ = observed
     update = trainer.update
-    source, target = next(iter(trainer._dataset(trainer._plan(0))))
-    update.apply(source, target, learning_rate=0.01, decay=0.0)  # the decay of `average_decay: 0`, at any step
+    update.apply(
+        next(trainer._batches(trainer._plan(0))), learning_rate=0.01, decay=0.0
+    )  # the decay of `average_decay: 0`, at any step
     for average, variable in zip(update.averaged.trainable_variables, update.variables, strict=True):
         np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-6)
 
@@ -177,6 +180,73 @@ def test_the_reported_score_is_that_of_the_weights_that_are_kept():
     best = max(float(row["dev_bleu"]) for row in history(run.path))
     assert best > 5
     assert bleu(hypotheses, [references]) == pytest.approx(best, abs=0.005)
+
+
+# --------------------------------------------------------------------------------- parts, budgets, other runs' weights
+
+
+def test_batches_of_several_parts_are_fewer_steps(small, tmp_path, monkeypatch, instant):
+    sizes = []
+    monkeypatch.setattr(
+        Update,
+        "apply",
+        lambda self, parts, **_: (sizes.append([len(weights) for *_, weights in parts]), SUMS, True)[1:],
+    )
+    run = train(small(accumulate=2, evaluate_every=None), tmp_path / "run").path
+    assert sizes == [[16, 16], [16]] * 4
+    assert steps_of(run) == [2, 4, 6, 8]
+
+
+def test_a_budget_becomes_a_number_of_steps_once(small, tmp_path, monkeypatch, instant):
+    """0.1 s a step and 1 s an evaluation after each 5 of them, which is 0.3 s a step; but for the last one."""
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def apply(self, parts, *, learning_rate, **_):
+        clock[0] += 0.1
+        rates.append(learning_rate)
+        return SUMS, True
+
+    rates = []
+    monkeypatch.setattr(Update, "apply", apply)
+    monkeypatch.setattr(Validation, "seconds", lambda self: 1.0)
+    config = small(budget="11s", schedule="cosine", epochs=1)
+    interrupt(monkeypatch, config, tmp_path / "run", 2)
+    measured = 3  # an epoch has no more
+    assert last_state(tmp_path / "run")[1]["budgeted_steps"] == int((0.97 * 11 - 1.0 - 0.1 * measured) / 0.3)
+    clock[0] += 1000.0  # the plan is followed, and not made again
+    train(config, tmp_path / "run")
+    assert last_state(tmp_path / "run")[1]["step"] == 31
+    assert len(rates) == measured + 31 and rates[-1] < 0.02 * 0.02  # annealed
+
+
+def test_a_budget_that_is_too_small_is_refused(small, tmp_path, monkeypatch, instant):
+    monkeypatch.setattr(Validation, "seconds", lambda self: 10.0)
+    with pytest.raises(UserError, match="10s is not enough"):
+        train(small(budget="10s"), tmp_path / "run")
+
+
+def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
+    config = small(budget="1h", warmup_steps=0)
+    trainer = Trainer(prepare(config, tmp_path / "run"))
+    before = {name: variable.numpy() for name, variable in trainer.update.state.items()}
+    trainer._begin()
+    assert trainer.progress.budgeted_steps > 100
+    for name, variable in trainer.update.state.items():
+        np.testing.assert_array_equal(variable.numpy(), before[name], err_msg=name)
+
+
+def test_fine_tuning_begins_with_the_weights_of_the_other_run(small, tmp_path):
+    parent = Run.open(trained_run())
+    values = parent.config.model_dump()
+    values["training"] |= {"init_from": str(parent.path), "learning_rate": 1e-9, "max_steps": 1, "warmup_steps": 0}
+    run = train(parse_config(values, "here"), tmp_path / "run").path
+    expected, facts = load_arrays(parent.path / "best.npz")
+    ours, our_facts = load_arrays(run / "best.npz")
+    for name, array in expected.items():
+        np.testing.assert_allclose(ours[name], array, atol=1e-6)
+    assert our_facts["dev_bleu"] == facts["dev_bleu"]
 
 
 # ------------------------------------------------------------------------------------------------ what is left behind
@@ -210,7 +280,7 @@ def losses(monkeypatch, instant):
     def losses(function):
         rates = []
 
-        def apply(self, source, target, *, learning_rate, decay, limit):
+        def apply(self, parts, *, learning_rate, decay, limit):
             loss = function(len(rates))
             rates.append(learning_rate)
             return SUMS._replace(objective=2.0 * loss), loss <= limit  # NaN is not
