@@ -8,6 +8,10 @@ put back: the network learns that something stands there and where it belongs, n
 In training a stretch becomes a symbol only where both sides of a pair hold it equally often (as Luong et al., 2015,
 "Addressing the Rare Word Problem", and Crego et al., 2016, do with names and numbers). Most text has too few of them to
 learn from, so that in a share of the pairs words that translate each other become symbols as well: `PairMasker`.
+
+A dictionary masks the words it lists, and restores them as it says. A glossary, which requires a phrase of the output,
+leaves the source as it is and the output to the model, which may inflect what stands around it; but the model must be
+able to spell the phrase.
 """
 
 import itertools

@@ -108,7 +108,7 @@ class Run:
         if dictionary and not self.config.copying.classes:
             raise UserError(
                 f"{self.path} was trained without copy symbols, which a dictionary needs. Leave the dictionary out, or "
-                "train a run with copying.classes set (`nmt recipes multi30k` shows how)."
+                "train a run with copying.classes set (`nmt recipes quickstart` shows how)."
             )
         unknown, form = self.source_tokenizer.unknown_characters, self.config.data.normalization
         return Copier(self.config.copying.classes, unknown, form, dictionary)

@@ -100,7 +100,7 @@ class CopyingConfig(Section):
     """
 
     classes: list[Literal["urls", "emails", "placeholders", "unseen", "numbers"]] = []
-    replaced_pairs: Share = 0.1  # training pairs in which words become symbols, too, or there would be few to learn
+    replaced_pairs: Share = 0.05  # training pairs in which words become symbols, too, or there would be few to learn
 
 
 class EncoderConfig(Section):

@@ -364,3 +364,10 @@ def test_what_is_no_duration_is_refused(text):
 def test_a_budget_beside_a_number_of_steps_is_refused():
     with pytest.raises(ConfigError, match="Leave one of them out"):
         parse_config({"training": {"budget": "30m", "max_steps": 7}}, "here")
+
+
+def test_what_is_copied_is_named_and_nothing_by_default():
+    assert Config().copying.classes == []
+    assert parse_config({"copying": {"classes": ["urls", "unseen"]}}, "here").copying.classes == ["urls", "unseen"]
+    text = message({"copying": {"classes": ["urls", "mails"]}})
+    assert "'copying.classes.1' must be 'urls', 'emails', " in text and text.endswith("Did you mean 'emails'?")
