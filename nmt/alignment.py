@@ -128,6 +128,14 @@ def diagonal_links(num_source: int, num_target: int) -> Links:
 _NEIGHBOURS = [(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # in the order they are tried
 
 
+def forward_alone(forward: Links, backward: Links) -> Links:
+    return forward
+
+
+def backward_alone(forward: Links, backward: Links) -> Links:
+    return backward
+
+
 def intersection(forward: Links, backward: Links) -> Links:
     return forward & backward
 
@@ -187,6 +195,8 @@ def _final(grown: Links, forward: Links, backward: Links, both: bool) -> Links:
 # Och and Ney (2003); Koehn, Och and Marcu (2003). `forward` has links from a model source -> target, at most one a
 # target word; `backward` from a model target -> source, at most one a source word; both as (source, target).
 SYMMETRISATIONS = {
+    "forward": forward_alone,
+    "backward": backward_alone,
     "intersection": intersection,
     "union": union,
     "grow-diag": grow_diag,

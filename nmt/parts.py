@@ -69,9 +69,7 @@ def split(tokenizer: Tokenizer, ids: list[int], limit: int) -> list[list[int]]:
     return [*parts, ids]
 
 
-def join(
-    tokenizer: Tokenizer, line: Sequence[Sentence], found: Sequence[Hypothesis], alignment: Alignment | None = None
-) -> Candidate:
+def join(tokenizer: Tokenizer, line: Sequence[Sentence], found: Sequence[Hypothesis]) -> Candidate:
     """One translation of a line, made of one for each of its parts, in order.
 
     The log-probabilities of the parts add up; the ranking score is their mean.
@@ -83,7 +81,6 @@ def join(
         truncated=any(hypothesis.truncated for hypothesis in found),
         tokens=tuple(token for hypothesis in found for token in _tokens(tokenizer, hypothesis)),
         token_log_probs=tuple(value for hypothesis in found for value in hypothesis.token_log_probs),
-        alignment=alignment,
     )
 
 

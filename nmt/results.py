@@ -6,7 +6,7 @@ the model's own, whatever ranked a translation: those of the tokens sum to that 
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,9 +109,3 @@ def as_json(index: int, translation: Translation) -> Iterator[str]:
 
 def _links(candidate: Candidate) -> str:
     return "" if candidate.alignment is None else f" ||| {format_pharaoh(candidate.alignment.links())}"
-
-
-def formatted(form: Any, translations: Iterable[Translation]) -> Iterator[str]:
-    """Lines of `as_text`, `as_n_best` or `as_json` for translations numbered from 0."""
-    for index, translation in enumerate(translations):
-        yield from form(index, translation)

@@ -107,9 +107,9 @@ class Translator:
         refuse_impossible(options, n_best)
         if options.beam_size == 1:  # with a length penalty, search would look for something better behind the first end
             options = options.model_copy(update={"stopping": "first"})
-        source, target, data = self.run.source_tokenizer, self.run.target_tokenizer, self.run.config.data
-        language = data.source if split_sentences else None
-        cut = [parts.cut(line, source, self._copier, options.max_source_tokens, language) for line in lines]
+        language = self.run.config.data.source if split_sentences else None
+        tokenizer, limit = self.run.source_tokenizer, options.max_source_tokens
+        cut = [parts.cut(line, tokenizer, self._copier, limit, language) for line in lines]
         ids = [part for sentences in cut for sentence in sentences for part in sentence.parts]
         line_of_part = [i for i, sentences in enumerate(cut) for sentence in sentences for _ in sentence.parts]
         remaining = np.bincount(line_of_part, minlength=len(lines))
@@ -126,22 +126,29 @@ class Translator:
             if progress:
                 progress(len({line_of_part[i] for i in chosen if remaining[line_of_part[i]] == 0}))
         weights = self._attention(ids, found, options.batch_size) if alignments else []
-        translations, first = [], 0
+        translations, end = [], 0
         for line, sentences in zip(lines, cut, strict=True):
-            here = slice(first, first + sum(len(sentence.parts) for sentence in sentences))
-            first = here.stop
-            candidates = []
-            # The i-th best of a line is made of the i-th best of its parts.
-            for i in range(min(map(len, found[here]), default=1)):
-                of_line = [hypotheses[i] for hypotheses in found[here]]
-                candidate = parts.join(target, sentences, of_line)
-                if alignments:
-                    of_parts = [of_part[i] for of_part in weights[here]]
-                    alignment = parts.align_parts(source, target, data.normalization, sentences, of_line, of_parts)
-                    candidate = replace(candidate, alignment=alignment)
-                candidates.append(candidate)
-            translations.append(Translation(line, tuple(candidates)))
+            start, end = end, end + sum(len(sentence.parts) for sentence in sentences)
+            candidates = self._candidates(sentences, found[start:end], weights[start:end] if alignments else None)
+            translations.append(Translation(line, candidates))
         return translations
+
+    def _candidates(
+        self, line: Sequence[parts.Sentence], found: Sequence[Sequence[Hypothesis]],
+        weights: Sequence[Sequence[np.ndarray]] | None,
+    ) -> tuple[Candidate, ...]:  # fmt: skip
+        """The i-th best of a line is made of the i-th best of its parts; `weights` are for alignments."""
+        source, target, form = self.run.source_tokenizer, self.run.target_tokenizer, self.run.config.data.normalization
+        candidates = []
+        for i in range(min(map(len, found), default=1)):
+            chosen = [hypotheses[i] for hypotheses in found]
+            candidate = parts.join(target, line, chosen)
+            if weights is not None:
+                of_parts = [of_part[i] for of_part in weights]
+                alignment = parts.align_parts(source, target, form, line, chosen, of_parts)
+                candidate = replace(candidate, alignment=alignment)
+            candidates.append(candidate)
+        return tuple(candidates)
 
     def _search(self, ids: Sequence[Sequence[int]], options: DecodingConfig, n_best: int) -> list[list[Hypothesis]]:
         lengths_B = [len(row) + 1 for row in ids]

@@ -10,7 +10,7 @@ from typing import Any
 from nmt import verbs_shared
 from nmt.console import progress_bar, say, verb
 from nmt.errors import UserError
-from nmt.verbs_shared import run_argument, search_arguments, search_options
+from nmt.verbs_shared import alignment_arguments, load_both, run_argument, search_arguments, search_options
 
 
 def add_verbs(verbs: Any) -> None:
@@ -25,6 +25,12 @@ def add_verbs(verbs: Any) -> None:
     )
     evaluate.add_argument("--save-hypotheses", type=Path, metavar="FILE")
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
+    evaluate.add_argument(
+        "--alignments", type=Path, metavar="GOLD",
+        help="translate nothing: align source and reference and print the error rate against gold links, "
+        "`i-j` sure, `ipj` possible, from 1",
+    )  # fmt: skip
+    alignment_arguments(evaluate)
     search_arguments(evaluate)
 
     plot = verb(verbs, "plot", _plot, "draw where the model looked")
@@ -49,6 +55,10 @@ def _evaluate(options: argparse.Namespace) -> int:
             )
     if not sources:
         raise UserError(f"expected at least one line. Received: none in {options.source}.")
+    if options.alignments:
+        return _evaluate_alignments(options, sources, references)
+    if options.reverse or options.lag or options.threshold:
+        raise UserError("--reverse, --lag and --threshold are about alignments. Give gold links with --alignments.")
     saved = options.save_hypotheses
     if saved and not saved.parent.is_dir():  # said now, and not after the translation
         raise UserError(f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it first.")
@@ -74,6 +84,29 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
     else:
         print(*scores, typography, sep="\n")
+    return 0
+
+
+def _evaluate_alignments(
+    options: argparse.Namespace, sources: Sequence[str], references: Sequence[Sequence[str | None]]
+) -> int:
+    from nmt.aligner import align_pairs, alignment_scores, read_gold
+
+    if options.save_hypotheses or options.group_references or len(references) > 1:
+        raise UserError(
+            "--alignments aligns each source line with its one reference. Leave out --save-hypotheses, "
+            "--group-references and further references."
+        )
+    targets = [str(line) for line in references[0]]
+    gold = read_gold(options.alignments, sources, targets)
+    forward, backward = load_both(options)
+    aligned = align_pairs(forward, backward, sources, targets, lag=options.lag, batch_size=options.batch_size)
+    scores = alignment_scores(aligned, gold, options.threshold)
+    if options.json:
+        scores_by_name = {name: score.as_dict() for name, score in scores.items()}
+        print(json.dumps({"alignments": scores_by_name, "lines": len(sources)}))
+    else:
+        print(*(f"{name}: {score}" for name, score in scores.items()), sep="\n")
     return 0
 
 

@@ -3,19 +3,18 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt import verbs_shared
 from nmt.console import progress_bar, say, verb
-from nmt.verbs_shared import run_argument, search_arguments, search_options
+from nmt.errors import UserError
+from nmt.verbs_shared import LINES_AT_ONCE, run_argument, search_arguments, search_options, write_answers
 
 if TYPE_CHECKING:
-    from nmt.translator import Translation, Translator
-
-LINES_AT_ONCE = 2048  # read, sorted by length and translated together from a file or a pipe
+    from nmt.translator import Translator
 
 PROMPT_HELP = """Type a sentence to translate it. Commands:
   :look    show, or stop showing, where the model looked
@@ -29,46 +28,46 @@ def add_verbs(verbs: Any) -> None:
     translate.add_argument("--input", type=Path, metavar="FILE", help="(default: standard input)")
     translate.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
     translate.add_argument("--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`")
+    translate.add_argument("--json", action="store_true", help="write an object a line: all candidates, all scores")
+    translate.add_argument("--alignments", action="store_true", help="add ` ||| ` and links of words, `i-j` from 0")
+    translate.add_argument("--split-sentences", action="store_true", help="translate a line sentence by sentence")
+    translate.add_argument("--unbuffered", action="store_true", help="answer each line before reading the next one")
     search_arguments(translate)
 
 
 def _translate(options: argparse.Namespace) -> int:
-    from nmt.text import decode_lines, read_lines, write_lines
+    from nmt.text import decode_lines, read_lines
 
+    if options.unbuffered and options.output:
+        raise UserError(
+            "--unbuffered answers on standard output, but --output appears only when it is whole. Drop one."
+        )
     source = read_lines(options.input) if options.input else None
     first = list(islice(source, 1)) if source else []  # a missing file is reported before the model loads
     translator = verbs_shared.load(options)
-    if source is None and sys.stdin.isatty():
+    if source is None and sys.stdin.isatty() and not (options.json or options.alignments or options.unbuffered):
         return _prompt(translator, options)
-    if source is None:
-        source = decode_lines(sys.stdin.buffer, "standard input")
+    lines = chain(first, source or decode_lines(sys.stdin.buffer, "standard input"))
     with progress_bar("translating", hidden=not options.output) as bar:
-        lines = _formatted(_in_windows(translator, [*first], source, options, bar), options.n_best)
-        if options.output:
-            write_lines(options.output, lines)
-        else:
-            for line in lines:
-                sys.stdout.buffer.write(line.encode() + b"\n")
-            sys.stdout.buffer.flush()
+        write_answers(_answers(translator, lines, options, bar), options.output)
     return 0
 
 
-def _in_windows(
-    translator: "Translator", first: list[str], lines: Iterator[str], options: argparse.Namespace, bar: Any
-) -> "Iterator[Translation]":
-    window = [*first, *islice(lines, LINES_AT_ONCE - len(first))]
-    while window:
-        yield from translator.translate(window, **search_options(options), n_best=options.n_best, progress=bar.update)
-        window = list(islice(lines, LINES_AT_ONCE))
+def _answers(
+    translator: "Translator", lines: Iterable[str], options: argparse.Namespace, bar: Any
+) -> Iterator[Sequence[str]]:
+    """What is written for one window of lines after the other; no line is read before the window ahead is answered."""
+    from nmt.results import as_json, as_n_best, as_text
 
-
-def _formatted(translations: "Iterable[Translation]", n_best: int) -> Iterator[str]:
-    for index, translation in enumerate(translations):
-        if n_best == 1:
-            yield translation.text
-        else:
-            for candidate in translation.candidates:
-                yield f"{index} ||| {candidate.text} ||| {candidate.score:.4f}"
+    form = as_json if options.json else as_n_best if options.n_best > 1 else as_text
+    lines, number = iter(lines), 0
+    while window := list(islice(lines, 1 if options.unbuffered else LINES_AT_ONCE)):
+        translations = translator.translate(
+            window, n_best=options.n_best, alignments=options.alignments, split_sentences=options.split_sentences,
+            progress=bar.update, **search_options(options),
+        )  # fmt: skip
+        yield [line for index, translation in enumerate(translations, number) for line in form(index, translation)]
+        number += len(window)
 
 
 def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
@@ -97,7 +96,9 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
         elif line.startswith(":"):
             say(PROMPT_HELP)
         elif line:
-            (translation,) = translator.translate([line], **search_options(options), n_best=options.n_best)
+            (translation,) = translator.translate(
+                [line], n_best=options.n_best, split_sentences=options.split_sentences, **search_options(options)
+            )
             for candidate in translation.candidates:
                 print(candidate.text if options.n_best == 1 else f"{candidate.score:8.4f}  {candidate.text}")
             if look and translation.text.strip():

@@ -130,6 +130,7 @@ def test_growing_is_that_of_symal(forward, backward, grow_diag, final, final_and
 @given(links, links)
 def test_each_symmetrisation_lies_between_the_intersection_and_the_union(forward, backward):
     results = {name: symmetrise(forward, backward) for name, symmetrise in SYMMETRISATIONS.items()}
+    assert (results["forward"], results["backward"]) == (forward, backward)
     assert results["intersection"] == forward & backward and results["union"] == forward | backward
     chain = ["intersection", "grow-diag", "grow-diag-final-and"]
     for smaller, larger in [*itertools.pairwise(chain), ("grow-diag", "grow-diag-final")]:

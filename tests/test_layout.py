@@ -17,9 +17,9 @@ FLOORS = {
             "data model parts subwords",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",
-            "validation export",
+            "validation export aligner",
             "train verbs_shared",
-            "verbs_train verbs_translate verbs_evaluate",
+            "verbs_train verbs_translate verbs_evaluate verbs_align",
             "cli",
             "__main__",
         ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nmt.data import padded
 from nmt.errors import UserError
-from nmt.results import as_json, as_n_best, as_text, formatted, perplexity
+from nmt.results import as_json, as_n_best, as_text, perplexity
 from nmt.run import Run
 from nmt.translator import Translator
 
@@ -191,7 +191,7 @@ def test_what_is_copied_stays_where_it_was_in_the_raw_line():
     assert alignment.source_spans == [(0, 3), (4, 13), (14, 17)] and alignment.weights_TS[:, 1].min() > 0
     for line in (source, "www.ｅ.org"):
         (translation,) = translator.translate([line], alignments=True)
-        assert "www.ｅ.org" in translation.text.split()
+        assert "www.ｅ.org" in translation.text
         alignment = translation.candidates[0].alignment
         assert alignment.source_words == line.split() and alignment.target_words == translation.text.split()
     assert translator.score(["www.ｅ.org"], [" www.ｅ.org"])[0].log_prob == 0.0
@@ -243,6 +243,10 @@ def test_a_paragraph_is_translated_sentence_by_sentence(translator):
 
 
 # -------------------------------------------------------------------------------------------------------- as text
+
+
+def formatted(form, translations):
+    return (line for index, translation in enumerate(translations) for line in form(index, translation))
 
 
 def test_results_as_lines(translator):
