@@ -71,9 +71,10 @@ def strike(candidates: Candidates, struck_BKC: np.ndarray) -> Candidates:
 def copied(batch: Batch) -> Control | None:
     """Each copy symbol of the source appears exactly once, and no other.
 
-    A symbol is struck out unless it is missing yet, `</s>` as long as one is, and where there is just room for those
-    that are, all else. So the model chooses their places to the last, unlike `required`, which reserves a part of the
-    beam for hypotheses that have them early.
+    A symbol is struck out unless it is missing yet. As long as one is, `</s>` is struck out, and so is what the model
+    likes less: where it would end, a missing symbol follows instead. Where there is just room for what is missing, all
+    else is. So the model chooses the places to the last, unlike `required`, which reserves a part of the beam for
+    hypotheses that have them early.
     """
     copy_ids_N = np.array(batch.copy_ids, np.int32)
     if not copy_ids_N.size:
@@ -89,6 +90,7 @@ def copied(batch: Batch) -> Control | None:
         missing_BKN = missing(live)
         if missing_BKN.any():
             request = name_ids(request, np.where(missing_BKN, copy_ids_N, -1))
+            request = name_ids(request, np.full((*missing_BKN.shape[:2], 1), batch.eos_id))
         return request._replace(num_candidates=request.num_candidates + copy_ids_N.size + 1), live
 
     def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
@@ -98,10 +100,11 @@ def copied(batch: Batch) -> Control | None:
         is_copy_BKC = copy_ids_N[place_BKC] == candidates.ids_BKC
         is_missing_BKC = is_copy_BKC & np.take_along_axis(missing_BKN, place_BKC, axis=2)
         room_B11 = live.max_lengths_B[:, None, None] - live.length - 2  # after this token, before </s>
-        too_late_BK1 = (num_missing_BK1 > 0) & (num_missing_BK1 > room_B11)
-        ends_BKC = (candidates.ids_BKC == batch.eos_id) & (num_missing_BK1 > 0)
-        struck_BKC = ends_BKC | (is_copy_BKC & ~is_missing_BKC) | (too_late_BK1 & ~is_missing_BKC)
-        return strike(candidates, struck_BKC), live
+        too_late_BK1 = num_missing_BK1 > room_B11
+        ends_BKC = candidates.ids_BKC == batch.eos_id
+        end_BK1 = candidates.token_log_probs_BKC.max(axis=2, where=ends_BKC, initial=-np.inf, keepdims=True)
+        late_BKC = (num_missing_BK1 > 0) & (too_late_BK1 | (candidates.token_log_probs_BKC <= end_BK1))
+        return strike(candidates, ~is_missing_BKC & (is_copy_BKC | late_BKC)), live
 
     return Control(ask=ask, weigh=weigh)
 

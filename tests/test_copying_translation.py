@@ -96,6 +96,11 @@ def test_whatever_a_model_likes_each_copy_comes_out_once(run, script, beam_size)
         assert "｟" not in translation.text
 
 
+def test_where_the_model_would_end_the_missing_copies_follow(run):
+    (translation,) = translator(run, no_copies).translate(["the {name} sees a %s dog."], beam_size=1)
+    assert translation.text == "the  sees a  dog.{name}%s"
+
+
 def test_every_candidate_has_every_copy(run):
     (translation,) = translator(run, no_copies).translate(["the {name} sees %s."], beam_size=3, n_best=3)
     assert len(translation.candidates) == 3
