@@ -25,6 +25,7 @@ class Spelling(NamedTuple):
 
     ids: tuple[int, ...]
     initial: bool = False  # counts at the line's start only
+    attached: bool = False  # counts only behind an id that invites a word without a space, such as an apostrophe
 
 
 Phrase = tuple[Spelling, ...]
@@ -35,10 +36,11 @@ class WordParts(NamedTuple):
 
     starts_inside_V: np.ndarray  # bool: the id's text starts with a letter, without a space before it
     ends_inside_V: np.ndarray  # bool: it ends with a letter
+    invites_V: np.ndarray  # bool: it ends with what a word follows without a space
 
     @classmethod
     def none(cls) -> WordParts:
-        return cls(np.zeros(0, bool), np.zeros(0, bool))
+        return cls(*[np.zeros(0, bool)] * 3)
 
     def join(self, left: np.ndarray | int, right: np.ndarray | int) -> np.ndarray:
         return self.ends_inside_V[left] & self.starts_inside_V[right]
@@ -238,6 +240,7 @@ class Required(NamedTuple):
     ids_BQAL: np.ndarray
     lengths_BQA: np.ndarray
     initial_BQA: np.ndarray
+    attached_BQA: np.ndarray
 
     @classmethod
     def of(cls, phrases: Sequence[Sequence[Phrase]]) -> Required:
@@ -247,13 +250,23 @@ class Required(NamedTuple):
         shape = len(phrases), num_phrases, num_spellings
         # One -1 more than the longest has: what follows a spelling that is complete.
         ids_BQAL, lengths_BQA = np.full((*shape, longest + 1), -1, np.int32), np.zeros(shape, np.int64)
-        initial_BQA = np.zeros(shape, bool)
+        initial_BQA, attached_BQA = np.zeros(shape, bool), np.zeros(shape, bool)
         for b, of_sentence in enumerate(phrases):
             for q, phrase in enumerate(of_sentence):
-                for a, (ids, initial) in enumerate(phrase):
-                    ids_BQAL[b, q, a, : len(ids)] = ids
-                    lengths_BQA[b, q, a], initial_BQA[b, q, a] = len(ids), initial
-        return cls(ids_BQAL, lengths_BQA, initial_BQA)
+                for a, (ids, initial, attached) in enumerate(phrase):
+                    ids_BQAL[b, q, a, : len(ids)], lengths_BQA[b, q, a] = ids, len(ids)
+                    initial_BQA[b, q, a], attached_BQA[b, q, a] = initial, attached
+        return cls(ids_BQAL, lengths_BQA, initial_BQA, attached_BQA)
+
+    def may_start(self, before: np.ndarray, joined: np.ndarray, at_start: bool, parts: WordParts) -> np.ndarray:
+        """Whether a spelling may start behind an id that its first one joins with, or not -> ...qa; both are b..."""
+        batch = (len(before), *[1] * (before.ndim - 1))
+        allowed = ~joined[..., None, None] & (at_start | ~self._spread(self.initial_BQA, batch))
+        return allowed & (parts.invites_V[before][..., None, None] | ~self._spread(self.attached_BQA, batch))
+
+    @staticmethod
+    def _spread(values_BQA: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
+        return values_BQA.reshape(*batch, *values_BQA.shape[1:])
 
 
 class Progress(NamedTuple):
@@ -320,10 +333,9 @@ def _progress(live: Live, phrases: Required, parts: WordParts) -> Progress:
         start = num_tokens - length
         tail_BK11L = ids_BKT[:, :, None, None, start:]
         begun = (tail_BK11L == phrases.ids_BQAL[:, None, :, :, :length]).all(axis=-1)
-        begun &= ~parts.join(ids_BKT[:, :, start - 1], ids_BKT[:, :, start])[:, :, None, None]
-        if start > 1:
-            begun &= ~phrases.initial_BQA[:, None]
-        begun_BKQAL[..., length] = begun
+        before_BK = ids_BKT[:, :, start - 1]
+        joined_BK = parts.join(before_BK, ids_BKT[:, :, start])
+        begun_BKQAL[..., length] = begun & phrases.may_start(before_BK, joined_BK, start == 1, parts)
     complete_BKQA = np.take_along_axis(begun_BKQAL, lengths_BQA[:, None, :, :, None], axis=4)[..., 0]
     complete_BKQA &= (lengths_BQA > 0)[:, None]
     return Progress(met_BKQ, complete_BKQA.max(axis=3), begun_BKQAL)
@@ -332,26 +344,32 @@ def _progress(live: Live, phrases: Required, parts: WordParts) -> Progress:
 def _lacking(ids_BKC: np.ndarray, live: Live, phrases: Required, parts: WordParts) -> np.ndarray:
     """The number of ids that the phrases still lack after each candidate -> bkc."""
     progress: Progress = live.kept["required"]
-    joined_BKC = parts.join(live.ids_BKT[:, :, -1:], ids_BKC)
-    may_start = ~joined_BKC[..., None, None]
-    if live.length > 0:
-        may_start = may_start & ~phrases.initial_BQA[:, None, None]
-    begun_BKCQA = np.zeros((*ids_BKC.shape, *phrases.lengths_BQA.shape[1:]), np.int64)
+    last_BK1 = live.ids_BKT[:, :, -1:]
+    joined_BKC = parts.join(last_BK1, ids_BKC)
+    may_start = phrases.may_start(last_BK1, joined_BKC, live.length == 0, parts)
+    shape = (*ids_BKC.shape, *phrases.lengths_BQA.shape[1:])
+    begun_BKCQA, would_join_BKCQA = np.zeros(shape, np.int64), np.zeros(shape, bool)
     for length in range(phrases.ids_BQAL.shape[3] - 1):
-        goes_on = ids_BKC[..., None, None] == phrases.ids_BQAL[:, None, None, :, :, length]
+        ids_B11QA, next_B11QA = (phrases.ids_BQAL[:, None, None, :, :, place] for place in (length, length + 1))
+        goes_on = ids_BKC[..., None, None] == ids_B11QA
         goes_on &= progress.begun_BKQAL[:, :, None, :, :, length] & (may_start | (length > 0))
         begun_BKCQA[goes_on] = length + 1
-    lacking_BKCQA = phrases.lengths_BQA[:, None, None] - begun_BKCQA
-    # A spelling that has not begun promises nothing, but for the plain one, which can begin anywhere.
-    lacking_BKCQA[..., 1:] = np.where(begun_BKCQA[..., 1:] > 0, lacking_BKCQA[..., 1:], np.iinfo(np.int64).max)
-    lacking_BKCQ = lacking_BKCQA.min(axis=-1)
-    met_BKCQ = progress.met_BKQ[:, :, None] | (progress.complete_BKQ[:, :, None] & ~joined_BKC[..., None])
-    complete_BKCQ = (lacking_BKCQ == 0) & ~met_BKCQ
+        would_join_BKCQA[goes_on] = parts.join(ids_BKC[..., None, None], next_B11QA)[goes_on]
     lengths_B11Q = phrases.lengths_BQA[:, None, None, :, 0]
-    whole_BKCQ = np.where(met_BKCQ | complete_BKCQ, 0, lengths_B11Q)
-    # Of phrases that have begun only one can be gone on with, and none behind one that is complete, if that joins them.
-    begun_BKCQ = np.where(whole_BKCQ > 0, lengths_B11Q - lacking_BKCQ, 0)
-    return whole_BKCQ.sum(axis=-1) - np.where(complete_BKCQ.any(axis=-1), 0, begun_BKCQ.max(axis=-1))
+    # What a begun spelling spares, against the plain one from its beginning.
+    spared_BKCQA = lengths_B11Q[..., None] - (phrases.lengths_BQA[:, None, None] - begun_BKCQA)
+    spared_BKCQA = np.where(begun_BKCQA > 0, spared_BKCQA, 0)
+    met_BKCQ = progress.met_BKQ[:, :, None] | (progress.complete_BKQ[:, :, None] & ~joined_BKC[..., None])
+    is_complete_BKCQA = (begun_BKCQA == phrases.lengths_BQA[:, None, None]) & (begun_BKCQA > 0)
+    complete_BKCQ = is_complete_BKCQA.any(axis=-1) & ~met_BKCQ
+    unmet_BKCQ = ~(met_BKCQ | complete_BKCQ)
+    lacking_BKC = (lengths_B11Q * unmet_BKCQ).sum(axis=-1)
+    broken_BKC = (lengths_B11Q * complete_BKCQ).sum(axis=-1)
+    # Of what has begun, one can be gone on with; if that would join the last word, all that are complete are lost.
+    spared_BKCQA = np.where(unmet_BKCQ[..., None], spared_BKCQA, 0)
+    most_BKC = spared_BKCQA.max(axis=(3, 4))
+    harmless_BKC = np.where(would_join_BKCQA, 0, spared_BKCQA).max(axis=(3, 4))
+    return np.minimum(lacking_BKC - harmless_BKC, lacking_BKC + broken_BKC - most_BKC)
 
 
 def _by_banks(scores_BKC: np.ndarray, lacking_BKC: np.ndarray) -> np.ndarray:

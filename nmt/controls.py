@@ -10,7 +10,7 @@ their scores, then what orders the choice, then what rates the chosen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -309,11 +309,11 @@ CONTROLS: dict[str, Callable[[DecodingConfig, Batch], Control | None]] = {
 
 def refuse_impossible(options: DecodingConfig, n_best: int) -> None:
     """UserError if so many translations of a sentence cannot come of these options."""
-    if n_best < 1:
-        raise UserError(f"n-best must be at least 1. Received: {n_best}.")
-    if n_best > options.beam_size and not options.sampling:
+    if options.sampling and n_best < 1:
+        raise UserError(f"n-best must be at least 1, received {n_best}.")
+    if not options.sampling and not 1 <= n_best <= options.beam_size:
         raise UserError(
-            f"n-best must be from 1 to the beam size ({options.beam_size}). Received: {n_best}. Widen the beam."
+            f"n-best must be from 1 to the beam size ({options.beam_size}), received {n_best}. Widen the beam."
         )
 
 
@@ -321,14 +321,24 @@ def controlled_search(engine: Engine, batch: Batch, options: DecodingConfig, n_b
     """`search` under the options of a config. Sampling draws `n_best` samples, whatever the beam size."""
     beam_size, num_groups = (n_best, n_best) if options.sampling else (options.beam_size, options.beam_groups)
     made = {name: make(options, batch) for name, make in CONTROLS.items()}
-    return search(
+    found = search(
         engine,
         batch.source_BS,
         batch.max_lengths_B,
         beam_size=beam_size,
-        n_best=n_best,
+        # Groups may find the same, so more must be found to choose from.
+        n_best=beam_size if options.beam_groups > 1 and not made["stopping"] else n_best,
         num_groups=num_groups,
         num_wanted=-(-n_best // num_groups) if made["stopping"] else None,
         controls=[control for control in made.values() if control],
         eos_id=batch.eos_id,
     )
+    return found if options.beam_groups == 1 else [distinct(hypotheses)[:n_best] for hypotheses in found]
+
+
+def distinct(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """The first of each text."""
+    by_ids: dict[tuple[int, ...], Hypothesis] = {}
+    for hypothesis in hypotheses:
+        by_ids.setdefault(hypothesis.ids, hypothesis)
+    return list(by_ids.values())

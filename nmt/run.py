@@ -161,6 +161,27 @@ class Run:
             raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
 
 
+def refuse_unlike(runs: Sequence[Run]) -> None:
+    """UserError unless all runs read and write a line in the same ids, so that their models can decode together."""
+    first = runs[0]
+    for other in runs[1:]:
+        for side, ours, theirs in (
+            ("source", first.source_tokenizer, other.source_tokenizer),
+            ("target", first.target_tokenizer, other.target_tokenizer),
+        ):
+            if ours.fingerprint != theirs.fingerprint:
+                raise UserError(
+                    f"an ensemble needs one vocabulary. The {side} tokenizers of {first.path} and {other.path} differ: "
+                    "train with the same tokenizer and data."
+                )
+        settings = [(run.config.copying, run.config.data.normalization) for run in (first, other)]
+        if settings[0] != settings[1]:
+            raise UserError(
+                f"an ensemble reads every line in one way. {first.path} and {other.path} differ in copying or "
+                "data.normalization."
+            )
+
+
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Writes named arrays and JSON-able facts as one .npz, whole or not at all."""
     named: dict[str, Any] = {"facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays}

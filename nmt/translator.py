@@ -5,9 +5,10 @@ S source  T target
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,13 @@ from nmt.constraints import Batch
 from nmt.controls import controlled_search, maximum_lengths, minimum_lengths, refuse_impossible
 from nmt.copying import MaskedLine
 from nmt.data import padded
+from nmt.ensemble import Ensemble, ForcingEngine
 from nmt.errors import UserError
 from nmt.exported import choose
+from nmt.glossary import Demand, Glossary, Wording, refuse_impossible_demand
 from nmt.results import Candidate, Scored, Translation
-from nmt.run import Run
-from nmt.search import Engine, Hypothesis
+from nmt.run import Run, refuse_unlike
+from nmt.search import Hypothesis
 from nmt.tokenizer import COPY_IDS
 
 __all__ = ["Alignment", "Candidate", "Scored", "Translation", "Translator"]
@@ -30,13 +33,6 @@ __all__ = ["Alignment", "Candidate", "Scored", "Translation", "Translator"]
 Progress = Callable[[int], Any]  # called with the number of lines finished since its last call
 
 FORCED_TOKENS = 4096  # forced together, padding included: their logits are so many rows of the vocabulary's width
-
-
-class ForcingEngine(Engine, Protocol):
-    """An engine that also says what a model thinks of a translation that is given."""
-
-    def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Padded ids, targets from <s> on -> log-probabilities bt of what follows <s>, attention weights bts."""
 
 
 class Translator:
@@ -82,6 +78,20 @@ class Translator:
 
         return cls(run, KerasEngine(model, run.forbidden_ids), dictionary)
 
+    @classmethod
+    def ensemble(cls, translators: Sequence["Translator"]) -> "Translator":
+        """Several translators as one, which averages their probabilities at each step; the options are the first's.
+
+        UserError: other vocabularies, or other things that are copied, than the first's.
+        """
+        if len(translators) == 1:
+            return translators[0]
+        runs = [translator.run for translator in translators]
+        refuse_unlike(runs)
+        combined = cls(runs[0], Ensemble([translator._engine for translator in translators]))
+        combined._copier = translators[0]._copier
+        return combined
+
     # ----------------------------------------------------------------------------------------------- translation
 
     def translate(
@@ -91,6 +101,10 @@ class Translator:
         n_best: int = 1,
         alignments: bool = False,
         split_sentences: bool = False,
+        prefixes: Sequence[str] = (),
+        required: Sequence[str] = (),
+        banned: Iterable[str] = (),
+        glossary: Glossary | None = None,
         progress: Progress | None = None,
         **decoding: Any,
     ) -> list[Translation]:
@@ -101,10 +115,16 @@ class Translator:
         translated sentence by sentence, by the rules of the language `data.source`, and the white space between them is
         kept. What is longer than `decoding.max_source_tokens` is translated in parts, which are joined by a space. With
         `alignments` each candidate says where the model looked.
+
+        `prefixes`, one a line, are what the translations begin with; `required` and `banned` words are in all of them,
+        and in none, and the target phrases of a `glossary` wherever the line has the source phrase. See
+        `nmt.glossary` for what counts as the same word. What cannot be is refused before anything is searched.
         """
         lines = _lines(lines)
         options = self._options(**decoding)
         refuse_impossible(options, n_best)
+        if options.sampling and decoding.get("beam_size"):
+            raise UserError("sampling searches no beam: it draws n-best samples. Leave beam_size out.")
         if options.beam_size == 1:  # with a length penalty, search would look for something better behind the first end
             options = options.model_copy(update={"stopping": "first"})
         language = self.run.config.data.source if split_sentences else None
@@ -112,6 +132,15 @@ class Translator:
         cut = [parts.cut(line, tokenizer, self._copier, limit, language) for line in lines]
         ids = [part for sentences in cut for sentence in sentences for part in sentence.parts]
         line_of_part = [i for i, sentences in enumerate(cut) for sentence in sentences for _ in sentence.parts]
+        limits = maximum_lengths([len(part) + 1 for part in ids], options.max_length_ratio, options.max_length_offset)
+        wording = None
+        if prefixes or required or banned or glossary:
+            form = self.run.config.data.normalization
+            wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, form)
+        demands = self._demands(wording, lines, ids, line_of_part, prefixes, required, glossary)
+        for i, demand, max_length in zip(line_of_part, demands, limits.tolist(), strict=True):
+            with _of_line(i):
+                refuse_impossible_demand(demand, max_length, options)
         remaining = np.bincount(line_of_part, minlength=len(lines))
         if progress:
             progress(int(np.count_nonzero(remaining == 0)))
@@ -120,7 +149,9 @@ class Translator:
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         for start in range(0, len(order), options.batch_size):
             chosen = order[start : start + options.batch_size]
-            for i, hypotheses in zip(chosen, self._search([ids[i] for i in chosen], options, n_best), strict=True):
+            of_chosen = [ids[i] for i in chosen], limits[chosen], [demands[i] for i in chosen]
+            results = self._search(*of_chosen, wording, options, n_best)
+            for i, hypotheses in zip(chosen, results, strict=True):
                 found[i] = hypotheses
                 remaining[line_of_part[i]] -= 1
             if progress:
@@ -150,14 +181,44 @@ class Translator:
             candidates.append(candidate)
         return tuple(candidates)
 
-    def _search(self, ids: Sequence[Sequence[int]], options: DecodingConfig, n_best: int) -> list[list[Hypothesis]]:
-        lengths_B = [len(row) + 1 for row in ids]
+    def _demands(
+        self, wording: Wording | None, lines: Sequence[str], ids: Sequence[list[int]], line_of_part: Sequence[int],
+        prefixes: Sequence[str], required: Sequence[str], glossary: Glossary | None,
+    ) -> list[Demand]:  # fmt: skip
+        """What is asked of each part."""
+        if wording is None:
+            return [Demand()] * len(ids)
+        if prefixes and len(prefixes) != len(lines):
+            raise UserError(f"prefixes must be as many as lines ({len(lines)}). Received: {len(prefixes)}.")
+        demands = []
+        for p, i in enumerate(line_of_part):
+            is_first = p == 0 or line_of_part[p - 1] != i
+            is_only = is_first and line_of_part[p + 1 : p + 2] != [i]
+            with _of_line(i):
+                if required and not is_only:
+                    raise UserError(
+                        "a line that is translated in parts has no one place for what is required. Give its parts as "
+                        "lines, or raise decoding.max_source_tokens."
+                    )
+                here = glossary.required(self.run.source_tokenizer.decode(ids[p])) if glossary else []
+                demands.append(wording.demand(prefixes[i] if prefixes and is_first else "", [*required, *here]))
+        return demands
+
+    def _search(
+        self, ids: Sequence[list[int]], limits_B: np.ndarray, demands: Sequence[Demand], wording: Wording | None,
+        options: DecodingConfig, n_best: int,
+    ) -> list[list[Hypothesis]]:  # fmt: skip
         batch = Batch(
             source_BS=padded(ids),
-            max_lengths_B=maximum_lengths(lengths_B, options.max_length_ratio, options.max_length_offset),
-            min_lengths_B=minimum_lengths(lengths_B, options.min_length_ratio),
+            max_lengths_B=limits_B,
+            min_lengths_B=minimum_lengths([len(row) + 1 for row in ids], options.min_length_ratio),
             copy_ids=COPY_IDS if self.run.config.copying.classes else (),
         )
+        if wording:
+            batch = replace(
+                batch, banned=wording.banned, word_parts=wording.word_parts,
+                prefixes=[demand.prefix for demand in demands], required=[demand.required for demand in demands],
+            )  # fmt: skip
         with self._lock:
             return controlled_search(self._engine, batch, options, n_best)
 
@@ -255,6 +316,15 @@ class Translator:
 
     def _encoded(self, pair: tuple[MaskedLine, MaskedLine]) -> tuple[list[int], list[int]]:
         return self.run.source_tokenizer.encode(pair[0]), self.run.target_tokenizer.encode(pair[1])
+
+
+@contextmanager
+def _of_line(index: int) -> Iterator[None]:
+    """Names the line in errors."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"line {index + 1}: {error}") from None
 
 
 def _lines(lines: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """What the verbs that use a trained run share: its argument, the options of search, and the way it is loaded."""
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterable
 from itertools import chain
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 LINES_AT_ONCE = 2048  # read, sorted by length and decoded together from a file or a pipe
 
 
-def run_argument(parser: argparse.ArgumentParser) -> None:
-    """Which translator: its folder, what it runs on, and its dictionary."""
+def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:
+    """Which translator: its folder, what it runs on, and its dictionary. An ensemble takes its first run's config."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or an export's")
+    if ensemble:
+        parser.add_argument("others", type=Path, nargs="*", metavar="RUN", help="others, for an ensemble")
     parser.add_argument("--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)")
     parser.add_argument("--precision", metavar="float32|int8", help="(default: what the export proved good)")
     parser.add_argument("--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly")
@@ -27,18 +30,26 @@ def run_argument(parser: argparse.ArgumentParser) -> None:
 def load(options: argparse.Namespace) -> "Translator":
     from nmt.copying import read_dictionary
     from nmt.exported import choose
-    from nmt.run import Run
+    from nmt.run import Run, refuse_unlike
 
-    opened = Run.open(options.run)  # what is wrong with it, or with the dictionary, is said before TensorFlow loads
+    # What is wrong with a run, with the dictionary or with a glossary, is said before TensorFlow loads.
+    if hasattr(options, "glossary"):
+        search_options(options)
+    runs = [Run.open(path) for path in (options.run, *getattr(options, "others", ()))]
     dictionary = read_dictionary(options.dictionary) if options.dictionary else None
-    opened.copier(dictionary)
-    chosen = choose(options.run, options.engine, options.precision)
-    if chosen is None:
+    for run in runs:
+        run.copier(dictionary)
+    refuse_unlike(runs)
+    chosen = [choose(run.path, options.engine, options.precision) for run in runs]
+    if None in chosen:
         import_tensorflow()
     from nmt.translator import Translator
 
-    engine, precision = ("onnx", chosen[1]) if chosen else ("keras", None)
-    return Translator.load(opened, engine, precision, dictionary)
+    loaded = []
+    for run, of_run in zip(runs, chosen, strict=True):
+        engine, precision = ("onnx", of_run[1]) if of_run else ("keras", None)
+        loaded.append(Translator.load(run, engine, precision, dictionary))
+    return Translator.ensemble(loaded)
 
 
 def alignment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,12 +86,59 @@ def write_answers(windows: Iterable[Iterable[str]], path: Path | None = None) ->
 
 
 def search_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--beam-size", type=int, metavar="K", help="1: greedy (default: the run's config)")
-    parser.add_argument("--length-penalty", type=float, metavar="ALPHA", help="0: none (default: the run's config)")
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="lines decoded together (default: the run's config)"
-    )
+    """The options of search; what is not given is as the run's config says."""
+
+    def option(group: Any, name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
+        group.add_argument(f"--{name}", type=type, metavar=metavar, help=help, **rest)
+
+    search = parser.add_argument_group("search (defaults: the run's config)")
+    option(search, "beam-size", int, "K", "1: greedy")
+    option(search, "batch-size", int, "N", "lines decoded together")
+    option(search, "penalty", str, "power|gnmt", "of length: |y|^ALPHA or ((5 + |y|) / 6)^ALPHA")
+    option(search, "length-penalty", float, "ALPHA", "0: none")
+    option(search, "coverage-penalty", float, "BETA", "GNMT's, for source words left out; 0: none")
+    option(search, "max-length-ratio", float, "R", "at most R times the source's tokens, and max_length_offset")
+    option(search, "min-length-ratio", float, "R", "at least R times the source's tokens")
+    option(search, "no-repeat-ngram-size", int, "N", "no N tokens in a row occur twice; 0: they may")
+    option(search, "repetition-penalty", float, "X", "times the log-probability of a token that is there; 1: none")
+    option(search, "stopping", str, "best|first", "when nothing better can come, or when n-best have finished")
+    diverse = parser.add_argument_group("diverse beam search, or sampling")
+    option(diverse, "beam-groups", int, "G", "groups of K / G hypotheses")
+    option(diverse, "diversity-strength", float, "LAMBDA", "of the penalty on tokens of earlier groups (0.5, say)")
+    diverse.add_argument("--sampling", action="store_const", const=True, help="draw n-best samples")
+    option(diverse, "temperature", float, "T", "below 1 sharper, above 1 flatter")
+    option(diverse, "top-k", int, "N", "draw from the N likeliest tokens")
+    option(diverse, "top-p", float, "P", "draw from the fewest likeliest tokens of probability P")
+    option(diverse, "seed", int, "N", "of sampling")
+
+    wording = parser.add_argument_group("words of the translation")
+    option(wording, "glossary", Path, "TSV", "source phrases, and the phrase that each requires")
+    option(wording, "require", str, "WORDS", "a phrase of every translation; may be repeated", action="append")
+    option(wording, "ban", str, "WORDS", "a phrase of no translation; may be repeated", action="append")
+    option(wording, "ban-file", Path, "FILE", "phrases of no translation, one a line")
 
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in ("beam_size", "length_penalty", "batch_size")}
+    """As `Translator.translate` takes them: None where nothing was given."""
+    from nmt.config import DecodingConfig
+
+    return {
+        **{name: getattr(options, name) for name in DecodingConfig.model_fields if hasattr(options, name)},
+        "glossary": _glossary(options.glossary) if options.glossary else None,
+        "required": options.require or (),
+        "banned": (*(options.ban or ()), *(_lines(options.ban_file) if options.ban_file else ())),
+    }
+
+
+@functools.cache
+def _glossary(path: Path) -> Any:
+    from nmt.glossary import Glossary
+
+    return Glossary.load(path)
+
+
+@functools.cache
+def _lines(path: Path) -> list[str]:
+    from nmt.text import is_blank, read_lines
+
+    return [line for line in read_lines(path) if not is_blank(line)]

@@ -24,7 +24,7 @@ PROMPT_HELP = """Type a sentence to translate it. Commands:
 
 def add_verbs(verbs: Any) -> None:
     translate = verb(verbs, "translate", _translate, "translate lines, or sentences at a prompt")
-    run_argument(translate)
+    run_argument(translate, ensemble=True)
     translate.add_argument("--input", type=Path, metavar="FILE", help="(default: standard input)")
     translate.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
     translate.add_argument("--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`")
@@ -33,6 +33,9 @@ def add_verbs(verbs: Any) -> None:
     translate.add_argument("--split-sentences", action="store_true", help="translate a line sentence by sentence")
     translate.add_argument("--unbuffered", action="store_true", help="answer each line before reading the next one")
     search_arguments(translate)
+    translate.add_argument(
+        "--prefix-file", type=Path, metavar="FILE", help="what each translation begins with, a line for each line"
+    )
 
 
 def _translate(options: argparse.Namespace) -> int:
@@ -43,18 +46,20 @@ def _translate(options: argparse.Namespace) -> int:
             "--unbuffered answers on standard output, but --output appears only when it is whole. Drop one."
         )
     source = read_lines(options.input) if options.input else None
+    prefixes = list(read_lines(options.prefix_file)) if options.prefix_file else None
     first = list(islice(source, 1)) if source else []  # a missing file is reported before the model loads
     translator = verbs_shared.load(options)
-    if source is None and sys.stdin.isatty() and not (options.json or options.alignments or options.unbuffered):
+    at_prompt = source is None and sys.stdin.isatty()
+    if at_prompt and not (options.json or options.alignments or options.unbuffered or prefixes):
         return _prompt(translator, options)
     lines = chain(first, source or decode_lines(sys.stdin.buffer, "standard input"))
     with progress_bar("translating", hidden=not options.output) as bar:
-        write_answers(_answers(translator, lines, options, bar), options.output)
+        write_answers(_answers(translator, lines, prefixes, options, bar), options.output)
     return 0
 
 
 def _answers(
-    translator: "Translator", lines: Iterable[str], options: argparse.Namespace, bar: Any
+    translator: "Translator", lines: Iterable[str], prefixes: list[str] | None, options: argparse.Namespace, bar: Any
 ) -> Iterator[Sequence[str]]:
     """What is written for one window of lines after the other; no line is read before the window ahead is answered."""
     from nmt.results import as_json, as_n_best, as_text
@@ -62,12 +67,19 @@ def _answers(
     form = as_json if options.json else as_n_best if options.n_best > 1 else as_text
     lines, number = iter(lines), 0
     while window := list(islice(lines, 1 if options.unbuffered else LINES_AT_ONCE)):
+        here = [] if prefixes is None else prefixes[number : number + len(window)]
+        if prefixes is not None and len(here) < len(window):
+            raise UserError(f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} only.")
         translations = translator.translate(
             window, n_best=options.n_best, alignments=options.alignments, split_sentences=options.split_sentences,
-            progress=bar.update, **search_options(options),
+            prefixes=here, progress=bar.update, **search_options(options),
         )  # fmt: skip
         yield [line for index, translation in enumerate(translations, number) for line in form(index, translation)]
         number += len(window)
+    if prefixes is not None and len(prefixes) > number:
+        raise UserError(
+            f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} for {number}."
+        )
 
 
 def _prompt(translator: "Translator", options: argparse.Namespace) -> int:

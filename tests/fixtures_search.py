@@ -123,7 +123,7 @@ def random_weights(sentence: int, tokens: tuple[int, ...]) -> np.ndarray:
 
 def no_words(size: int) -> WordParts:
     """Ids none of which joins with another."""
-    return WordParts(np.zeros(size, bool), np.zeros(size, bool))
+    return WordParts(*[np.zeros(size, bool)] * 3)
 
 
 def options_of(**options: Any) -> DecodingConfig:

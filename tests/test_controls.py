@@ -231,6 +231,7 @@ def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, st
         cut = sorted([(tokens, True, log_prob) for tokens, log_prob in live[g]], key=lambda hypothesis: -hypothesis[2])
         done[g] += cut[: of_group - len(done[g])]
     found = sorted(itertools.chain(*done), key=lambda hypothesis: (hypothesis[1], -hypothesis[2]))
+    found = [hypothesis for i, hypothesis in enumerate(found) if hypothesis[0] not in [ids for ids, *_ in found[:i]]]
     return [(tokens, cut, round(float(log_prob), 9)) for tokens, cut, log_prob in found]
 
 

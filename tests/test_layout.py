@@ -12,9 +12,9 @@ FLOORS = {
         [
             "errors seeds console progress schema",
             "config text recurrent losses search visualize quantize alignment sentences",
-            "copying attention encoder optimizers onnx_engine constraints results",
+            "copying attention encoder optimizers onnx_engine constraints ensemble results",
             "tokenizer decoder controls exported",
-            "data model parts subwords",
+            "data model glossary parts subwords",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",
             "validation export aligner",
