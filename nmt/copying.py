@@ -138,9 +138,10 @@ class Copier:
     def mask_both(self, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
         """A raw pair to be scored or aligned: the source as `mask`, and in the target what that would restore."""
         masked = self.mask(source)
-        return masked, self._mask_target(masked, target)
+        return masked, self.mask_target(masked, target)
 
-    def _mask_target(self, source: MaskedLine, target: str) -> MaskedLine:
+    def mask_target(self, source: MaskedLine, target: str) -> MaskedLine:
+        """A raw target line, or the beginning of one, with the symbols of its source for what they restore."""
         symbols: dict[str, list[int]] = {}
         for copy in source.copies:
             symbols.setdefault(copy.restored, []).append(copy.symbol)
@@ -270,6 +271,8 @@ class PairMasker:
 
     def mask(self, number: int, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
         """Source and target of training pair `number`."""
+        if not (self._copier.classes or self._share):
+            return _masked(source, [], self._copier.form), _masked(target, [], self._copier.form)
         generator = random.Random(derive_seed(self._seed, "copies", number))
         chosen, added, at_start = (generator.random() < share for share in (self._share, _SHARE_ADDED, 0.5))
         pairs = []

@@ -15,6 +15,7 @@ import numpy as np
 
 from nmt.config import DecodingConfig
 from nmt.constraints import Bans, Phrase, Spelling, WordParts
+from nmt.copying import MaskedLine
 from nmt.errors import UserError
 from nmt.text import NormalForm, is_blank, normalize, read_lines
 from nmt.tokenizer import Tokenizer, escape
@@ -110,11 +111,11 @@ class Wording:
         self.banned = list(dict.fromkeys(spelling for word in banned for spelling in self._banned(word)))
         self._bans = Bans(self.banned, self.word_parts) if self.banned else None
 
-    def demand(self, prefix: str = "", required: Iterable[str] = ()) -> Demand:
+    def demand(self, prefix: MaskedLine, required: Iterable[str] = ()) -> Demand:
         """UserError for what the vocabulary cannot spell and for what is banned."""
-        prefix_ids = self._checked(self._tokenizer.encode(normalize(prefix, self._form)), prefix) if prefix else []
+        prefix_ids = self._checked(self._tokenizer.encode(prefix), prefix.text) if prefix.text else []
         if self._bans and self._bans.first_in(prefix_ids) is not None:
-            raise UserError(f"the prefix {prefix!r} contains a banned word. Change one of them.")
+            raise UserError(f"the prefix {prefix.text!r} contains a banned word. Change one of them.")
         phrases = (self._phrase(phrase, "a required phrase") for phrase in required)
         return Demand(tuple(prefix_ids), tuple(self.spellings(phrase) for phrase in dict.fromkeys(phrases)))
 

@@ -137,7 +137,7 @@ class Translator:
         if prefixes or required or banned or glossary:
             form = self.run.config.data.normalization
             wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, form)
-        demands = self._demands(wording, lines, ids, line_of_part, prefixes, required, glossary)
+        demands = self._demands(wording, cut, ids, line_of_part, prefixes, required, glossary)
         for i, demand, max_length in zip(line_of_part, demands, limits.tolist(), strict=True):
             with _of_line(i):
                 refuse_impossible_demand(demand, max_length, options)
@@ -182,14 +182,14 @@ class Translator:
         return tuple(candidates)
 
     def _demands(
-        self, wording: Wording | None, lines: Sequence[str], ids: Sequence[list[int]], line_of_part: Sequence[int],
-        prefixes: Sequence[str], required: Sequence[str], glossary: Glossary | None,
+        self, wording: Wording | None, cut: Sequence[list[parts.Sentence]], ids: Sequence[list[int]],
+        line_of_part: Sequence[int], prefixes: Sequence[str], required: Sequence[str], glossary: Glossary | None,
     ) -> list[Demand]:  # fmt: skip
         """What is asked of each part."""
         if wording is None:
             return [Demand()] * len(ids)
-        if prefixes and len(prefixes) != len(lines):
-            raise UserError(f"prefixes must be as many as lines ({len(lines)}). Received: {len(prefixes)}.")
+        if prefixes and len(prefixes) != len(cut):
+            raise UserError(f"prefixes must be as many as lines ({len(cut)}). Received: {len(prefixes)}.")
         demands = []
         for p, i in enumerate(line_of_part):
             is_first = p == 0 or line_of_part[p - 1] != i
@@ -201,7 +201,11 @@ class Translator:
                         "lines, or raise decoding.max_source_tokens."
                     )
                 here = glossary.required(self.run.source_tokenizer.decode(ids[p])) if glossary else []
-                demands.append(wording.demand(prefixes[i] if prefixes and is_first else "", [*required, *here]))
+                prefix = MaskedLine("")
+                if prefixes and is_first:
+                    first = next(sentence for sentence in cut[i] if sentence.parts)
+                    prefix = self._copier.mask_target(first.masked, prefixes[i])
+                demands.append(wording.demand(prefix, [*required, *here]))
         return demands
 
     def _search(

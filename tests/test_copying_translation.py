@@ -101,6 +101,14 @@ def test_where_the_model_would_end_the_missing_copies_follow(run):
     assert translation.text == "the  sees a  dog.{name}%s"
 
 
+@pytest.mark.parametrize("prefix", ["a man {name}", "Łódź {name} the", "{name}"])
+def test_copies_in_a_prefix_are_those_of_the_source(run, prefix):
+    line = "the {name} sees Łódź"
+    (translation,) = translator(run, lambda ids: ids).translate([line], prefixes=[prefix])
+    assert translation.text.startswith(prefix)
+    assert translation.text.count("{name}") == translation.text.count("Łódź") == 1
+
+
 def test_every_candidate_has_every_copy(run):
     (translation,) = translator(run, no_copies).translate(["the {name} sees %s."], beam_size=3, n_best=3)
     assert len(translation.candidates) == 3
