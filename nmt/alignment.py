@@ -3,12 +3,12 @@
 S source words or pieces  T target words or pieces
 
 **Which row belongs to which token.** Row t of a teacher-forced pass is the attention of the step that reads target
-token t - 1 and predicts target token t; so row t is taken for token t. Both cells agree on this, though their queries
-know different things. `update_first` (Luong) asks with the state that has just read token t - 1. `attend_first`
-(Bahdanau) asks with the state before that, which has read up to token t - 2, and token t - 1 joins the context only in
-the recurrent layer: its rows are softer, and now and then look at what the token before needed. `with_lag` takes row
-t + lag for token t: 1 for a model that looks at a source word only once it has written it, -1 for one that looks ahead.
-`nmt evaluate --alignments --lag` measures which fits; so far it has always been 0.
+token t - 1 and predicts target token t; so row t is taken for token t. All cells agree on this, though their queries
+know different things. `update_first` (Luong) and `conditional` ask with the state that has just read token t - 1.
+`attend_first` (Bahdanau) asks with the state before that, which has read up to token t - 2, and token t - 1 joins the
+context only in the recurrent layer: its rows are softer, and now and then look at what the token before needed.
+`with_lag` takes row t + lag for token t: 1 for a model that looks at a source word only once it has written it, -1 for
+one that looks ahead. `nmt evaluate --alignments --lag` measures which fits; so far it has always been 0.
 """
 
 import bisect

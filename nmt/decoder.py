@@ -39,8 +39,10 @@ class Decoder(keras.layers.Layer):
 
     cell `attend_first` (Bahdanau et al., 2015): the last hidden state asks, the context enters the recurrent layer,
     and the readout sees state, context and embedding. cell `update_first` (Luong et al., 2015): the recurrent layer
-    moves on, its new state asks, and the readout sees state and context. Input feeding hands the last readout to the
-    first layer, in both.
+    moves on, its new state asks, and the readout sees state and context. cell `conditional` (Firat and Cho, 2016;
+    Sennrich et al., 2017, "Nematus", eq. 2-4): a first transition reads the last word, its state asks, a second one
+    reads the context, and the readout sees state, context and embedding. Input feeding hands the last readout to the
+    first layer, in all.
 
     `embedding` maps ids to vectors; with `tied` its matrix is the vocabulary layer's too (Press and Wolf, 2017).
     """
@@ -68,7 +70,10 @@ class Decoder(keras.layers.Layer):
         self.feed_layer = Linear(fed_units, gates, use_bias=False, name=f"{name}_feed", **common) if fed_units else None
         score_name = re.sub(r"\W", "_", f"{name}_{score}")  # of MODULE:CLASS, too, a layer's name must be made
         self.score = score_class(score)(units, memory_units, attention_units, name=score_name, **common)
-        features = units + value_units + (embedding_units if cell == "attend_first" else 0)
+        self.context_cell = (
+            CELLS[layer](value_units, units, name=f"{name}_context_cell", **common) if cell == "conditional" else None
+        )
+        features = units + value_units + (embedding_units if cell != "update_first" else 0)
         self.readout_layer = Linear(features, readout_units, name=f"{name}_readout", **common)
         self.bridge_layers = [
             Linear(memory_units, units, name=f"{name}_bridge_{index}_{entry}", **common)
@@ -167,8 +172,10 @@ class Decoder(keras.layers.Layer):
         if self.feed_layer:
             gates_BKG = gates_BKG + self.feed_layer(ops.concatenate(fed, axis=-1))
         hidden = self._update(gates_BKG, state.hidden, masks)
-        if self.cell == "update_first":
+        if self.cell != "attend_first":
             context_BKD, weights_BKS, attention = self._attend(_top(hidden), memory, attention)
+        if self.context_cell:
+            hidden = (*hidden[:-1], self.context_cell.step(self.context_cell.project(context_BKD), hidden[-1]))
         output = self._readout(_top(hidden), context_BKD, embedded_BKE) if self.input_feeding else ()
         return DecoderState(hidden, output, attention), context_BKD, weights_BKS
 
@@ -179,8 +186,10 @@ class Decoder(keras.layers.Layer):
 
     def _transition_kernels(self) -> list[Any]:
         """What `_transition` multiplies by beside those, each once."""
-        readout = [self.readout_layer.kernel] if self.input_feeding else []
-        return ([self.feed_layer.kernel] if self.feed_layer else []) + readout + self.score.query_kernels()
+        kernels = self.score.query_kernels()
+        kernels += [self.feed_layer.kernel] if self.feed_layer else []
+        kernels += [self.context_cell.kernel, self.context_cell.recurrent_kernel] if self.context_cell else []
+        return kernels + ([self.readout_layer.kernel] if self.input_feeding else [])
 
     def _attend(self, query_BKH: Any, memory: Memory, state: Any) -> tuple[Any, Any, Any]:
         scores_BKS, state = self.score(query_BKH, memory.keys, state)
@@ -200,7 +209,7 @@ class Decoder(keras.layers.Layer):
         return state.output if self.input_feeding else self._readout(_top(state.hidden), context_BKD, embedded_BKE)
 
     def _readout(self, hidden_BKH: Any, context_BKD: Any, embedded_BKE: Any) -> Any:
-        features = [hidden_BKH, context_BKD] + ([embedded_BKE] if self.cell == "attend_first" else [])
+        features = [hidden_BKH, context_BKD] + ([embedded_BKE] if self.cell != "update_first" else [])
         return ops.tanh(self.readout_layer(ops.concatenate(features, axis=-1)))
 
     def _predict(self, output_BKR: Any) -> Any:

@@ -112,7 +112,7 @@ class EncoderConfig(Section):
 class DecoderConfig(Section):
     num_layers: Count = 1
     units: Count = 512
-    cell: Literal["attend_first", "update_first"] = "attend_first"
+    cell: Literal["attend_first", "update_first", "conditional"] = "attend_first"
     score: Annotated[str, AfterValidator(_known_score)] = "additive"  # or MODULE:CLASS of one's own
     attention_units: Count | None = None  # of the additive score; default: `units`
     input_feeding: bool = False

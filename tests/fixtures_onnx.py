@@ -30,6 +30,7 @@ VARIANTS = {
     "update first, dot, fed": {
         "attention": "update_first/dot", "encoder_layers": 2, "num_layers": 2, "bridge": "last", "input_feeding": True,
     },
+    "conditional, additive, lexical": {"attention": "conditional/additive", "num_layers": 2, "lexical": True},
     "update first, general": {"attention": "luong", "encoder_layers": 2, "bridge": "zero", "tied": "target"},
 }  # fmt: skip
 

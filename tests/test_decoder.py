@@ -13,6 +13,7 @@ from nmt.recurrent import CELLS, scan
 SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
 TARGET = tf.constant([[2, 5, 6, 5, 9], [2, 4, 7, 0, 0], [2, 12, 4, 8, 0]])
 BRIDGES = ("zero", "last", "dense")
+EVERY_CELL = ("attend_first", "update_first", "conditional")
 NORMALIZED = [name for name in CELLS if name.startswith("layer_norm")]
 DTYPES = ("float32", "mixed_bfloat16")
 
@@ -24,7 +25,7 @@ VARIANTS = [
     }
     for index, (cell, score, layer, feeding, layers) in enumerate(
         (
-            *itertools.product(("attend_first", "update_first"), SCORES, ("gru", "lstm"), (False, True), (1, 2)),
+            *itertools.product(EVERY_CELL, SCORES, ("gru", "lstm"), (False, True), (1, 2)),
             *zip(("attend_first", "update_first") * 2, ("additive", "general") * 2, NORMALIZED * 2,
                  (False, True, True, False), (1, 1, 2, 2), strict=True),
         )
@@ -91,7 +92,7 @@ def numpy_gru(cell, gates, hidden):
 
 @pytest.mark.parametrize("input_feeding", [True, False], ids=["feeding", "no feeding"])
 @pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
-@pytest.mark.parametrize("name", ["bahdanau", "luong"])
+@pytest.mark.parametrize("name", ["bahdanau", "luong", "conditional/additive"])
 def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feeding, tiny_model):
     """Against the equations in NumPy: one sentence, one step after the other, a vector at a time."""
     model = tiny_model(attention=name, num_layers=num_layers, input_feeding=input_feeding)
@@ -103,7 +104,7 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
     kernels = [(cell.kernel.numpy(), cell.bias.numpy()) for cell in decoder.cells]
 
     def attend(query):
-        if name == "bahdanau":  # e_j = v . tanh(W s + U h_j + b)
+        if name != "luong":  # e_j = v . tanh(W s + U h_j + b)
             keys = states_SD @ score.key_layer.kernel.numpy() + score.key_layer.bias.numpy()
             energies = np.tanh(query @ score.query_layer.kernel.numpy() + keys) @ score.v.numpy()[:, 0]
         else:  # h_t . W h_s
@@ -120,9 +121,12 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
         hidden[0] = numpy_gru(decoder.cells[0], gates, hidden[0])
         if num_layers == 2:
             hidden[1] = numpy_gru(decoder.cells[1], hidden[0] @ kernels[1][0] + kernels[1][1], hidden[1])
-        if name == "luong":
+        if name != "bahdanau":
             weights_S, context = attend(sum(hidden))
-        features = [sum(hidden), context] + ([embedded] if name == "bahdanau" else [])
+        if name == "conditional/additive":  # a second transition, of the top layer's state
+            cell = decoder.context_cell
+            hidden[-1] = numpy_gru(cell, context @ cell.kernel.numpy() + cell.bias.numpy(), hidden[-1])
+        features = [sum(hidden), context] + ([embedded] if name != "luong" else [])
         readout = decoder.readout_layer
         output = np.tanh(np.concatenate(features) @ readout.kernel.numpy() + readout.bias.numpy())
         expected = decoder.vocabulary.numpy() @ output + decoder.vocabulary_bias.numpy()
@@ -236,7 +240,7 @@ def test_input_feeding_is_felt_from_the_second_step_on(attention, tiny_model):
     assert not np.allclose(with_output, without, atol=1e-3)
 
 
-@pytest.mark.parametrize("cell", ["attend_first", "update_first"])
+@pytest.mark.parametrize("cell", EVERY_CELL)
 def test_which_state_asks_is_what_tells_the_two_cells_apart(cell, tiny_model):
     """Attend first: the old state asks, so the new word cannot move the weights. Update first: it can."""
     model = tiny_model(attention=f"{cell}/general")
