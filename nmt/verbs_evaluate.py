@@ -15,7 +15,7 @@ from nmt.verbs_shared import alignment_arguments, load_both, run_argument, searc
 
 def add_verbs(verbs: Any) -> None:
     evaluate = verb(verbs, "evaluate", _evaluate, "translate a test set and score it")
-    run_argument(evaluate)
+    run_argument(evaluate, ensemble=True)
     evaluate.add_argument("--source", type=Path, required=True, metavar="FILE")
     evaluate.add_argument(
         "--reference", type=Path, required=True, action="append", metavar="FILE", help="may be repeated"

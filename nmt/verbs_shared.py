@@ -69,7 +69,7 @@ def _share(text: str) -> float:
 
 def load_both(options: argparse.Namespace) -> "tuple[Translator, Translator | None]":
     """The run and, if there is one, that of the other direction, for which a dictionary is the wrong way round."""
-    reverse = argparse.Namespace(**{**vars(options), "run": options.reverse, "dictionary": None})
+    reverse = argparse.Namespace(**{**vars(options), "run": options.reverse, "others": (), "dictionary": None})
     return load(options), load(reverse) if options.reverse else None
 
 

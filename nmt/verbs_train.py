@@ -1,4 +1,4 @@
-"""The verbs that make translators: train, export, tokenizer, recipes."""
+"""The verbs that make translators: train, average, export, tokenizer, recipes."""
 
 import argparse
 import sys
@@ -26,6 +26,13 @@ def add_verbs(verbs: Any) -> None:
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. training.batch_size=32"
     )
+
+    average = verb(verbs, "average", _average, "make a run whose weights are the mean of others'")
+    average.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders: the mean of their best weights"
+    )
+    average.add_argument("--last", type=int, metavar="N", help="the mean of each run's last N checkpoints instead")
+    average.add_argument("--output", type=Path, required=True, metavar="RUN", help="the folder of the new run")
 
     export = verb(verbs, "export", _export, "write a run in a form that translates without TensorFlow")
     export.add_argument("run", type=Path, metavar="RUN", help="run folder")
@@ -106,6 +113,15 @@ def _export(options: argparse.Namespace) -> int:
         print(export_saved_model(run, options.output))
     else:
         print(export_onnx(run, options.output, options.dev).folder)
+    return 0
+
+
+def _average(options: argparse.Namespace) -> int:
+    from nmt.average import average
+    from nmt.run import Run
+
+    paths = average([Run.open(path) for path in options.runs], options.output, options.last)
+    say(f"{options.output}: the mean of {', '.join(map(str, paths))}")
     return 0
 
 

@@ -17,7 +17,7 @@ FLOORS = {
             "data model glossary parts subwords",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update onnx_graph",
-            "validation export aligner",
+            "validation export aligner average",
             "train verbs_shared",
             "verbs_train verbs_translate verbs_evaluate verbs_align",
             "cli",
