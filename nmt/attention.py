@@ -73,8 +73,10 @@ class AdditiveScore(Score):
         return [self.query_layer.kernel]
 
     def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
-        energy_BTSU = ops.tanh(self.query_layer(query_BTH)[:, :, None] + keys_BSU[:, None])
-        return linear(energy_BTSU, self.v)[..., 0], state
+        # `expand_dims` and `squeeze` and not slices, whose gradients are padded with zeros.
+        query_BT1U = ops.expand_dims(self.query_layer(query_BTH), 2)
+        energy_BTSU = ops.tanh(query_BT1U + ops.expand_dims(keys_BSU, 1))
+        return ops.squeeze(linear(energy_BTSU, self.v), -1), state
 
 
 class DotScore(Score):

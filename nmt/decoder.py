@@ -142,7 +142,7 @@ class Decoder(keras.layers.Layer):
         if self.cell == "update_first" and not self.input_feeding and not self.score.carries_state:
             # Nothing that attention computes enters the recurrence: run it over T, then attend once.
             def update(hidden: Any, gates: Any) -> Any:
-                return self._update(gates[:, None], hidden, masks)
+                return self._update(ops.expand_dims(gates, 1), hidden, masks)
 
             hidden = _squeeze(scan(update, gates_BTG, state.hidden, kernels=self._cell_kernels()))
             context_BTD, weights_BTS, attention = self._attend(_top(hidden), memory, state.attention)
@@ -151,7 +151,8 @@ class Decoder(keras.layers.Layer):
 
             def transition(carry: Any, inputs_at_t: Any) -> Any:
                 gates, embedded = inputs_at_t
-                return self._transition(embedded[:, None], gates[:, None], carry[0], memory, masks)
+                inputs = ops.expand_dims(embedded, 1), ops.expand_dims(gates, 1)
+                return self._transition(*inputs, carry[0], memory, masks)
 
             start = (state, ops.zeros_like(memory.values[:, :1]), ops.zeros_like(memory.mask, "float32")[:, None])
             kernels = [*self._cell_kernels(), *self._transition_kernels()]
