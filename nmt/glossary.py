@@ -111,11 +111,12 @@ class Wording:
         self.banned = list(dict.fromkeys(spelling for word in banned for spelling in self._banned(word)))
         self._bans = Bans(self.banned, self.word_parts) if self.banned else None
 
-    def demand(self, prefix: MaskedLine, required: Iterable[str] = ()) -> Demand:
+    def demand(self, prefix: str | MaskedLine = "", required: Iterable[str] = ()) -> Demand:
         """UserError for what the vocabulary cannot spell and for what is banned."""
-        prefix_ids = self._checked(self._tokenizer.encode(prefix), prefix.text) if prefix.text else []
+        line = prefix if isinstance(prefix, MaskedLine) else MaskedLine(normalize(prefix, self._form))
+        prefix_ids = self._checked(self._tokenizer.encode(line), line.text)
         if self._bans and self._bans.first_in(prefix_ids) is not None:
-            raise UserError(f"the prefix {prefix.text!r} contains a banned word. Change one of them.")
+            raise UserError(f"the prefix {line.text!r} contains a banned word. Change one of them.")
         phrases = (self._phrase(phrase, "a required phrase") for phrase in required)
         return Demand(tuple(prefix_ids), tuple(self.spellings(phrase) for phrase in dict.fromkeys(phrases)))
 

@@ -201,7 +201,7 @@ class Translator:
                         "lines, or raise decoding.max_source_tokens."
                     )
                 here = glossary.required(self.run.source_tokenizer.decode(ids[p])) if glossary else []
-                prefix = MaskedLine("")
+                prefix: str | MaskedLine = ""
                 if prefixes and is_first:
                     first = next(sentence for sentence in cut[i] if sentence.parts)
                     prefix = self._copier.mask_target(first.masked, prefixes[i])
