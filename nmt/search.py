@@ -214,9 +214,9 @@ def search(
 
         survivors = others(chosen, ends_RN, of_group) if some_end else Chosen(*(x[:, :of_group] for x in chosen))
         extended = extend(live, survivors, candidates.state)
-        at_limit_B = extended.length >= live.max_lengths_B
+        at_limit_BG = np.broadcast_to((extended.length >= live.max_lengths_B)[:, None], (len(live.rows_B), num_groups))
         # Hopes are -inf where nothing lives on.
-        done_R = (survivors.hopes_RN.max(axis=1) <= to_beat[beams_R]) | np.repeat(at_limit_B, num_groups)
+        done_R = (survivors.hopes_RN.max(axis=1) <= to_beat[beams_R]) | at_limit_BG.ravel()
         if done_R.any():
             for r in np.flatnonzero(done_R).tolist():
                 hypotheses = found[beams_R[r]]
@@ -299,7 +299,7 @@ def choose(candidates: Candidates, num_groups: int, count: int) -> Chosen:
         ids_RN=candidates.ids_BKC.ravel()[flat_RN],
         token_log_probs_RN=candidates.token_log_probs_BKC.ravel()[flat_RN],
         scores_RN=scores_RN,
-        keys_RN=keys_RN.ravel()[flat_RN],
+        keys_RN=scores_RN if candidates.keys_BKC is candidates.scores_BKC else keys_RN.ravel()[flat_RN],
         parents_RN=flat_RN // width,
         ratings_RN=scores_RN,
         hopes_RN=scores_RN,
