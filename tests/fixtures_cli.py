@@ -12,6 +12,7 @@ from nmt.cli import main
 
 @pytest.fixture
 def run():
+    trained_translator()  # what its training and loading say is none of a command's
     return str(trained_run())
 
 
