@@ -68,8 +68,10 @@ class Translator:
 
     @classmethod
     def greedy(cls, run: Run, engine: ForcingEngine) -> "Translator":
-        """One that searches greedily and without controls, whatever the run's config says: to compare engines."""
-        config = run.config.model_copy(update={"decoding": DecodingConfig(beam_size=1)})
+        """One that searches greedily and without controls, whatever the run's config says: to compare models."""
+        sizes = {"max_length_ratio", "max_length_offset", "max_source_tokens", "batch_size"}
+        decoding = DecodingConfig(beam_size=1, **run.config.decoding.model_dump(include=sizes))
+        config = run.config.model_copy(update={"decoding": decoding})
         return cls(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), engine)
 
     @classmethod

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from nmt.data import padded
 from nmt.evaluate import bleu
+from nmt.keras_engine import KerasEngine
 from nmt.losses import masked_loss
 from nmt.model import Seq2Seq
 from nmt.run import Run
@@ -35,7 +36,7 @@ class Validation:
     def __init__(self, run: Run, model: Seq2Seq, pairs: Sequence[tuple[str, str]]):
         self.model = model
         self.sources, self.references = zip(*pairs, strict=True)
-        self._translator = Translator.of_model(run, model)
+        self._translator = Translator.greedy(run, KerasEngine(model, run.forbidden_ids))
         self._batches = _encode(run, self.sources, self.references)
 
     def evaluate(self) -> tuple[float, float]:
@@ -56,7 +57,7 @@ class Validation:
 
     def _translate(self, lines: Sequence[str]) -> list[str]:
         with tqdm(total=len(lines), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True) as bar:
-            translations = self._translator.translate(lines, beam_size=1, progress=bar.update)
+            translations = self._translator.translate(lines, progress=bar.update)
         return [translation.text for translation in translations]
 
     def loss(self) -> float:
