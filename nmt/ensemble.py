@@ -12,7 +12,8 @@ from nmt.search import Engine, Step
 
 
 class ForcingEngine(Engine, Protocol):
-    """An engine that also says what a model thinks of a translation that is given."""
+    """An engine that also says what a model thinks of a translation that is given. One that several threads may use at
+    once says how many, as `num_workers`."""
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Padded ids, targets from <s> on -> log-probabilities bt of what follows <s>, attention weights bts."""
@@ -26,6 +27,7 @@ class Ensemble:
 
     def __init__(self, engines: Sequence[ForcingEngine]):
         self.engines = tuple(engines)
+        self.num_workers = min(getattr(engine, "num_workers", 1) for engine in engines)
 
     def encode(self, ids_BS: np.ndarray) -> tuple[Any, Any]:
         encoded = [engine.encode(ids_BS) for engine in self.engines]

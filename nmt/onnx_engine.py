@@ -3,6 +3,7 @@
 B batch  S source  T target  K hypotheses  V vocabulary  C candidates  N named ids
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ Tensors = dict[str, np.ndarray]
 
 
 class OnnxEngine:
-    """Runs the two graphs of `nmt.onnx_graph`. Memory and state are dicts of arrays, by the names they have there."""
+    """Runs the two graphs of `nmt.onnx_graph`. Memory and state are dicts of arrays, by the names they have there.
+
+    It keeps nothing from call to call, so that `num_workers` threads, one a core, may use it at once.
+    """
 
     def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
         self._encoder, self._step = _session(encoder), _session(step)
@@ -26,6 +30,7 @@ class OnnxEngine:
         self._state = [name for name in self._encoded if name.startswith("state_")]
         log_probs = next(output for output in self._step.get_outputs() if output.name == "all_log_probs")
         self._vocabulary_size = log_probs.shape[2]
+        self.num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def encode(self, ids_BS: np.ndarray) -> tuple[Tensors, Tensors]:
         """ids bs, padded with 0 -> memory and the state of one hypothesis a sentence."""
@@ -89,6 +94,8 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     """The one place where ONNX Runtime is set up."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
+    # Batches run side by side instead, each on one core: most operations are too small to be shared by two.
+    options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a dozen kinds of its own, by the place of the damage

@@ -42,9 +42,11 @@ def _quantize(graph: onnx.GraphProto) -> None:
         nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
-    one, middle = constant("quantize_one", np.float32(1)), constant("quantize_middle", np.uint8(MIDDLE))
+    step, middle = (
+        constant("quantize_step", np.float32(1 / LARGEST_INPUT)),
+        constant("quantize_middle", np.uint8(MIDDLE)),
+    )
     last, tiny = constant("quantize_last", np.array([-1])), constant("quantize_tiny", TINY)
-    steps = constant("quantize_steps", np.float32(1 / LARGEST_INPUT))
     for old in graph.node:
         for attribute in old.attribute:
             if attribute.type == AttributeProto.GRAPH:
@@ -55,16 +57,16 @@ def _quantize(graph: onnx.GraphProto) -> None:
         x, weights = old.input
         if x not in rows:
             largest = node("ReduceMax", [node("Abs", [x], f"{x}_absolute"), last], f"{x}_largest", keepdims=1)
-            scale = node("Max", [node("Mul", [largest, steps], f"{x}_step"), tiny], f"{x}_scale")
+            scale = node("Max", [largest, tiny], f"{x}_scale")
             scaled = node("Div", [x, scale], f"{x}_scaled")
-            rows[x] = node("QuantizeLinear", [scaled, one, middle], f"{x}_integer"), scale
+            rows[x] = node("QuantizeLinear", [scaled, step, middle], f"{x}_integer"), scale
         integer, scale = rows[x]
         if f"{weights}_integer" not in added:
             weights_IO = numpy_helper.to_array(constants[weights])
             scale_O = np.maximum(np.abs(weights_IO).max(axis=0) / LARGEST_WEIGHT, TINY)
             constant(f"{weights}_integer", np.rint(weights_IO / scale_O).astype(np.int8))
             constant(f"{weights}_scale", scale_O)
-        inputs = [integer, f"{weights}_integer", one, f"{weights}_scale", middle]
+        inputs = [integer, f"{weights}_integer", step, f"{weights}_scale", middle]
         product = node("MatMulIntegerToFloat", inputs, f"{old.output[0]}_of_integers", domain="com.microsoft")
         node("Mul", [product, scale], old.output[0])
 

@@ -3,6 +3,7 @@
 S source  T target
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from nmt.ensemble import Ensemble, ForcingEngine
 from nmt.errors import UserError
 from nmt.exported import choose
 from nmt.glossary import Demand, Glossary, Wording, refuse_impossible_demand
+from nmt.parallel import side_by_side
 from nmt.results import Candidate, Scored, Translation
 from nmt.run import Run, refuse_unlike
 from nmt.search import Hypothesis
@@ -44,7 +46,8 @@ class Translator:
     def __init__(self, run: Run, engine: ForcingEngine, dictionary: Mapping[str, str] | None = None):
         self.run, self._engine = run, engine
         self._copier = run.copier(dictionary)
-        self._lock = threading.Lock()
+        self._num_workers = getattr(engine, "num_workers", 1)
+        self._turns = threading.BoundedSemaphore(self._num_workers)
 
     @classmethod
     def load(
@@ -149,11 +152,16 @@ class Translator:
         found: list[list[Hypothesis]] = [[] for _ in ids]
         # Longest first: lines of a length share a batch, and what does not fit into memory shows at once.
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        for start in range(0, len(order), options.batch_size):
-            chosen = order[start : start + options.batch_size]
+        size = min(options.batch_size, math.ceil(len(order) / self._num_workers) or 1)
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+
+        def search(chosen: list[int]) -> list[list[Hypothesis]]:
             of_chosen = [ids[i] for i in chosen], limits[chosen], [demands[i] for i in chosen]
-            results = self._search(*of_chosen, wording, options, n_best)
-            for i, hypotheses in zip(chosen, results, strict=True):
+            return self._search(*of_chosen, wording, options, n_best)
+
+        results = side_by_side(search, batches, self._num_workers)
+        for chosen, of_batch in zip(batches, results, strict=True):
+            for i, hypotheses in zip(chosen, of_batch, strict=True):
                 found[i] = hypotheses
                 remaining[line_of_part[i]] -= 1
             if progress:
@@ -225,7 +233,7 @@ class Translator:
                 batch, banned=wording.banned, word_parts=wording.word_parts,
                 prefixes=[demand.prefix for demand in demands], required=[demand.required for demand in demands],
             )  # fmt: skip
-        with self._lock:
+        with self._turns:
             return controlled_search(self._engine, batch, options, n_best)
 
     def _attention(
@@ -304,7 +312,7 @@ class Translator:
             count = max(1, min(batch_size, FORCED_TOKENS // longest))
             chosen, order = order[:count], order[count:]
             source_BS, target_BT = padded(ids[i][0] for i in chosen), padded((ids[i][1] for i in chosen), begin=True)
-            with self._lock:
+            with self._turns:
                 log_probs_BT, weights_BTS = self._engine.force(source_BS, target_BT)
             for i, log_probs_T, weights_TS in zip(chosen, log_probs_BT, weights_BTS, strict=True):
                 num_source, num_target = (len(side) + 1 for side in ids[i])

@@ -25,13 +25,16 @@ VARIANTS = {
         "attention": "attend_first/general", "layer": "lstm", "num_layers": 2, "bridge": "zero", "input_feeding": True,
     },
     "update first, additive, fed": {
-        "attention": "update_first/additive", "layer": "lstm", "tied": "target", "input_feeding": True,
+        "attention": "update_first/additive", "layer": "layer_norm_lstm", "tied": "target", "input_feeding": True,
     },
     "update first, dot, fed": {
         "attention": "update_first/dot", "encoder_layers": 2, "num_layers": 2, "bridge": "last", "input_feeding": True,
     },
     "conditional, additive, lexical": {"attention": "conditional/additive", "num_layers": 2, "lexical": True},
     "update first, general": {"attention": "luong", "encoder_layers": 2, "bridge": "zero", "tied": "target"},
+    "conditional, general": {
+        "attention": "conditional/general", "layer": "layer_norm_gru", "encoder_layers": 2, "lexical": True,
+    },
 }  # fmt: skip
 
 

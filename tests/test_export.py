@@ -44,7 +44,7 @@ def instant(monkeypatch):
 
     def instant(exported):
         graphs = [onnx.load(exported[1].folder / f"{name}.float32.onnx") for name in ("encoder", "step")]
-        monkeypatch.setattr(export, "encoder_graph", lambda model: graphs[0])
+        monkeypatch.setattr(export, "encoder_graph", lambda model, native=True: graphs[0])
         monkeypatch.setattr(export, "step_graph", lambda model, forbidden: graphs[1])
         return graphs
 
@@ -243,7 +243,7 @@ def test_training_whose_export_fails_leaves_a_run_for_keras(exported, monkeypatc
     def refuse(run):
         raise UserError("the step holds a loop")
 
-    monkeypatch.setattr("nmt.train.train", lambda config, path: Run.open(exported[0]))
+    monkeypatch.setattr("nmt.train.train", lambda *_: Run.open(exported[0]))
     monkeypatch.setattr(export, "export_onnx", refuse)
     assert main(["train", "quickstart"]) == 0
     assert "no ONNX export: the step holds a loop\ndone." in capsys.readouterr().err

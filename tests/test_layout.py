@@ -10,7 +10,7 @@ FLOORS = {
     name: floor
     for floor, names in enumerate(
         [
-            "errors seeds console progress schema",
+            "errors seeds parallel console progress schema",
             "config text recurrent losses search visualize quantize alignment sentences",
             "copying attention encoder optimizers onnx_engine constraints ensemble results",
             "tokenizer decoder controls exported",
