@@ -45,6 +45,12 @@ class Checkpoints:
             old.unlink()
         return path
 
+    def set_aside(self, step: int) -> None:
+        """No longer counts the newest state if it is that of `step` and there is an older one."""
+        paths = self.paths()
+        if len(paths) > 1 and self.step_of(paths[-1]) == step:
+            paths[-1].rename(paths[-1].with_suffix(".diverged"))
+
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The newest state that is whole; None if training has not begun. Raises UserError if all are damaged."""
         damaged: list[Path] = []

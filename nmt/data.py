@@ -29,6 +29,9 @@ PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each oth
 BATCHES_AT_ONCE = 200  # sorted by length together; more waste less padding but mix less
 
 
+Batch = tuple[Any, Any, Any]  # source bs, target bt, weights b
+
+
 @dataclass(frozen=True)
 class Side:
     """One language of a corpus: all ids in a row, and where each line starts; both memory-mapped."""
@@ -291,13 +294,16 @@ def padded(rows: Iterable[Iterable[int]], *, begin: bool = False) -> np.ndarray:
 
 
 def batches(
-    corpus: Corpus, plan: Sequence[np.ndarray], start: int = 0, resegment: Callable[..., Any] | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, from number `start` on.
+    corpus: Corpus, plan: Sequence[np.ndarray], first: int = 0, resegment: Callable[..., Any] | None = None
+) -> Iterator[Batch]:
+    """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, which begins with number `first`.
 
-    `resegment(number, rows, rows)` may split the words of a batch anew.
+    `resegment(number, rows, rows)` may split the words of a batch anew. A batch of no pairs is one that weighs nothing.
     """
-    for number, indices in enumerate(plan[start:], start):
+    for number, indices in enumerate(plan, first):
+        if not len(indices):
+            yield padded([[]]), padded([[]], begin=True), np.zeros(1, np.float32)
+            continue
         rows = [[side[i] for i in indices] for side in (corpus.source, corpus.target)]
         source, target = resegment(number, *rows) if resegment else rows
         weights = np.ones(len(indices), np.float32) if corpus.weights is None else corpus.weights[indices]

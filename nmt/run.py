@@ -13,7 +13,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Run:
                 f"{nmt.__version__}, which reads formats up to {FORMAT}. Upgrade with `pip install -U nmt`."
             )
         config = load_config(cls._file(path / "config.yaml"))
-        names = ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
+        names = cls._tokenizer_names(config)
         tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
         return cls(path, config, *(tokenizers[name] for name in names))
 
@@ -96,6 +96,15 @@ class Run:
         record = {**self.facts, **facts}
         with atomic_write(self.path / "run.json", "w") as stream:
             json.dump(record, stream, indent=2)
+
+    @staticmethod
+    def _tokenizer_names(config: Config) -> list[str]:
+        return ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
+
+    def beginnings(self) -> dict[str, bytes]:
+        """Name -> content of the files that make a folder this run, before it is trained."""
+        names = ["config.yaml", "run.json", *self._tokenizer_names(self.config)]
+        return {name: (self.path / name).read_bytes() for name in names}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -184,21 +193,40 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Writes named arrays and JSON-able facts as one .npz, whole or not at all."""
-    named: dict[str, Any] = {"facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays}
     with atomic_write(path) as stream:
-        np.savez(stream, **named)
+        _write_arrays(stream, arrays, facts)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a CRC-32)."""
     try:
-        with np.load(path, allow_pickle=False) as stream:
-            arrays = {name: stream[name] for name in stream.files}
-        return arrays, json.loads(arrays.pop("facts.json").tobytes())
+        return _read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except Exception as error:  # zipfile and NumPy raise a dozen kinds, by the place of the damage
         raise UserError(f"{path} is damaged and cannot be read ({error}). Restore it, or train again.") from error
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
+    """What `save_arrays` would write."""
+    stream = io.BytesIO()
+    _write_arrays(stream, arrays, facts)
+    return stream.getvalue()
+
+
+def unpack_arrays(packed: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    return _read_arrays(io.BytesIO(packed))
+
+
+def _write_arrays(stream: IO[bytes], arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    named: dict[str, Any] = {"facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays}
+    np.savez(stream, **named)
+
+
+def _read_arrays(file: Path | IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    with np.load(file, allow_pickle=False) as stream:
+        arrays = {name: stream[name] for name in stream.files}
+    return arrays, json.loads(arrays.pop("facts.json").tobytes())
 
 
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:

@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 import signal
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +17,17 @@ from tqdm import tqdm
 
 from nmt.checkpoints import Checkpoints, only_trainer
 from nmt.config import Config, duration_seconds
-from nmt.data import batches, plan_epoch
+from nmt.data import Batch
 from nmt.errors import UserError
+from nmt.feed import Feed
 from nmt.optimizers import learning_rate
 from nmt.prepare import Prepared, prepare
 from nmt.progress import Progress
-from nmt.run import Run, assign, load_arrays, save_arrays
-from nmt.subwords import SubwordSampler
-from nmt.update import Batch, Update
+from nmt.run import Run, assign, load_arrays, pack_arrays, save_arrays, unpack_arrays
+from nmt.update import Update
 from nmt.validation import Validation
 from nmt.visualize import plot_history
+from nmt.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -44,22 +46,41 @@ class Interrupted(Exception):
         self.signal_number = signal_number
 
 
-def train(config: Config, path: Path, accept_changes: bool = False) -> Run:
-    """Trains, or resumes, the run at `path` and returns it. Raises UserError, or Interrupted with all state saved.
+def train(config: Config, path: Path, accept_changes: bool = False) -> Run | None:
+    """Trains, or resumes, the run at `path` and returns it; None in workers that are not the chief.
 
-    A run of another config or other text is resumed only if `accept_changes`.
+    A run of another config or other text is resumed only if `accept_changes`. Raises UserError, or Interrupted with all
+    state saved.
     """
     started = time.monotonic()
-    prepared = prepare(config, path, accept_changes)
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    path = prepared.run.path
-    with only_trainer(path), _log_file(path / "train.log"), _signals_noted() as noted:
-        corpus, pairs = prepared.corpus, len(prepared.corpus)
-        dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.dropped.items()) or "none"
-        logger.info(f"{pairs:,} training pairs; dropped: {dropped}; {len(prepared.dev):,} dev pairs")
-        Trainer(prepared, started).run_to_end(noted)
-    return prepared.run
+    workers = Workers()
+    with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
+        prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
+        run = prepared.run
+        with only_trainer(run.path), _log_file(run.path / "train.log"), _signals_noted() as noted:
+            dropped = ", ".join(f"{count:,} {reason}" for reason, count in prepared.corpus.dropped.items()) or "none"
+            logger.info(f"{len(prepared.corpus):,} training pairs; dropped: {dropped}; {len(prepared.dev):,} dev pairs")
+            Trainer(prepared, workers, started).run_to_end(noted)
+    return run if workers.is_chief else None
+
+
+def _prepare(workers: Workers, config: Config, path: Path, accept_changes: bool, elsewhere: Path) -> Prepared:
+    """The chief begins or opens the run; the others open a copy of their own, so that all have the same tokenizers, and
+    a worker with another config or other text is refused as if it resumed."""
+    chiefs: list[Prepared] = []
+    workers.on_chief(lambda: chiefs.append(prepare(config, path, accept_changes)))
+    if workers.count == 1:
+        return chiefs[0]
+    logger.info("worker %d of %d", workers.rank, workers.count)
+    files = chiefs[0].run.beginnings() if chiefs else {}
+    shared, _ = unpack_arrays(workers.share(pack_arrays({k: np.frombuffer(v, np.uint8) for k, v in files.items()}, {})))
+    if chiefs:
+        return chiefs[0]
+    for name, content in shared.items():
+        (elsewhere / name).write_bytes(content.tobytes())
+    return prepare(config, elsewhere)
 
 
 @contextmanager
@@ -78,25 +99,18 @@ def _log_file(path: Path) -> Iterator[None]:
 class Trainer:
     """The trained model, the averaged one that is evaluated and kept, and their progress."""
 
-    def __init__(self, prepared: Prepared, started: float | None = None):
+    def __init__(self, prepared: Prepared, workers: Workers, started: float | None = None):
         """`started` is when a budget began, by `time.monotonic()`; default: now."""
-        self.run, self.corpus = prepared.run, prepared.corpus
+        self.run, self.workers = prepared.run, workers
         self.config = self.run.config.training
         self.progress = Progress()
         dtype = "mixed_bfloat16" if self.run.facts["precision"] == "bfloat16" else "float32"
         averaged = self.run.build_model()  # in float32, as it will be used
-        self.update = Update(self.run.build_model(dtype), averaged, self.config)
+        self.update = Update(self.run.build_model(dtype), averaged, self.config, workers)
         self.validation = Validation(self.run, averaged, prepared.dev)
         self.checkpoints = Checkpoints(self.run.path, self.config.keep_checkpoints)
-        tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
-        dropout, seed = self.config.bpe_dropout, self.config.seed
-        self.samplers = [SubwordSampler(tokenizer, dropout, seed) for tokenizer in tokenizers] if dropout else []
-        self.lengths = self.corpus.source.lengths, self.corpus.target.lengths
-        # Measured in target tokens, not every epoch has as many batches.
-        differing = self.config.epochs if self.config.batch_unit == "target_tokens" else 1
-        self.total_steps = sum(len(self._plan(epoch)) for epoch in range(differing)) * (self.config.epochs // differing)
-        if self.config.max_steps:
-            self.total_steps = min(self.total_steps, self.config.max_steps)
+        self.feed = Feed(self.run, prepared.corpus, workers)
+        self.total_steps = self.feed.total_steps()
         self._sums = np.zeros(4)  # of `Loss`, since the last evaluation
         self._saved_at = self._clock = time.monotonic()
         self._started = self._clock if started is None else started
@@ -114,21 +128,23 @@ class Trainer:
         count = self.update.model.count_params()
         logger.info("%.1f M parameters, %d steps, %s", count / 1e6, self.total_steps, self.run.facts["precision"])
         with tqdm(
-            total=self.total_steps, initial=self.progress.step, unit="step", smoothing=0.02, disable=None,
-            dynamic_ncols=True,
+            total=self.total_steps, initial=self.progress.step, unit="step", smoothing=0.02, dynamic_ncols=True,
+            disable=None if self.workers.is_chief else True,
         ) as bar:  # fmt: skip
             while not self._finished():
                 self._train_epoch(bar, noted)
 
     def _begin(self) -> None:
         """Saves the state before the first step: a disk that is too small is better known now."""
-        if self.config.init_from:
+        if self.config.init_from and self.workers.is_chief:
             path = Path(self.config.init_from) / "best.npz"
             weights, _ = load_arrays(path)
             for model in (self.update.model, self.update.averaged):
                 assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
             logger.info("begun with the weights of %s", path)
         self.save()
+        if self.workers.count > 1:
+            self.restore()  # all begin with the chief's weights
         if self.config.budget:
             self.progress.budgeted_steps = self._steps_within(duration_seconds(self.config.budget))
             self.save()
@@ -136,18 +152,19 @@ class Trainer:
     def _steps_within(self, budget: float) -> int:
         """How many steps fit into so many seconds, by the time that a few take; these leave no trace."""
         times = []
-        for parts in itertools.islice(self._batches(self._plan(0)), NUM_MEASURED):
+        for parts in itertools.islice(self.feed.batches(0), NUM_MEASURED):
             start = time.perf_counter()
             self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
             times.append(time.perf_counter() - start)
         step = float(np.mean(times[len(times) // 4 :]))  # the first one compiles
-        evaluation = self.validation.seconds()
+        evaluation = self.workers.on_chief(self.validation.seconds)
         start = time.perf_counter()
         self.restore()
         self.save()
         evaluation += time.perf_counter() - start
         remaining = BUDGET_SHARE * budget - (time.monotonic() - self._started) - evaluation
-        count = int(remaining / (step + evaluation / (self.config.evaluate_every or len(self._plan(0)))))
+        between = self.config.evaluate_every or len(self.feed.plan(0))
+        count = self.workers.on_chief(lambda: int(remaining / (step + evaluation / between)))
         logger.info(f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of {evaluation:.1f} s")
         if count < 1:
             raise UserError(
@@ -158,22 +175,25 @@ class Trainer:
 
     def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
         """What remains of the current epoch, or of training."""
-        plan = self._plan(self.progress.epoch)
-        for parts in self._batches(plan):
+        steps_per_epoch = len(self.feed.plan(self.progress.epoch))
+        for parts in self.feed.batches(self.progress.epoch, self.progress.batch):
             self._train_on(parts, bar)
             self.progress.batch += 1
             if self.progress.skipped_in_a_row == STEPS_TO_SKIP:
                 self._roll_back()
                 return  # to the batches of an earlier step, perhaps of another epoch
             last = self.progress.step == self.total_steps
-            if last or self._evaluation_is_due(len(plan)):
+            if last or self._evaluation_is_due(steps_per_epoch):
                 self.evaluate()
                 self.save()
-            if noted and not last:
-                logger.info("%s: saving", signal.Signals(noted[0]).name)
+            waited = time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
+            interrupted, waited = self.workers.any(bool(noted), waited)
+            if interrupted and not last:
+                number = noted[0] if noted else signal.SIGTERM  # which another worker has received
+                logger.info("%s: saving", signal.Signals(number).name)
                 self.save()
-                raise Interrupted(noted[0])
-            if time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES:
+                raise Interrupted(number)
+            if waited:
                 self.save()
             if self._finished():
                 return
@@ -182,7 +202,7 @@ class Trainer:
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self._out_of_patience()
 
-    def _train_on(self, parts: list[Batch], bar: tqdm) -> None:
+    def _train_on(self, parts: list[list[Batch]], bar: tqdm) -> None:
         start, progress = time.perf_counter(), self.progress
         sums, applied = self.update.apply(
             parts, learning_rate=self._learning_rate(progress.step),
@@ -209,7 +229,7 @@ class Trainer:
 
     def _roll_back(self) -> None:
         """Goes back to the last state, with half the rate."""
-        progress, states = self.progress, self.checkpoints.paths()
+        progress = self.progress
         if progress.rollbacks == MAX_ROLLBACKS:
             raise UserError(
                 f"training diverged at step {progress.step}, for the {MAX_ROLLBACKS + 1}th time, with a learning rate "
@@ -217,8 +237,8 @@ class Trainer:
                 "last state. Train a new run with a lower training.learning_rate, more training.warmup_steps or "
                 "training.precision=float32; look at the training text for lines that are no translations."
             )
-        if len(states) > 1 and self.checkpoints.step_of(states[-1]) == progress.step - progress.skipped_in_a_row:
-            states[-1].rename(states[-1].with_suffix(".diverged"))  # nothing went well after it: it may be the cause
+        # A state after which nothing went well may itself be the cause.
+        self.workers.on_chief(lambda: self.checkpoints.set_aside(progress.step - progress.skipped_in_a_row))
         rollbacks = progress.rollbacks + 1
         self.restore()
         self.progress.rollbacks = rollbacks
@@ -234,33 +254,6 @@ class Trainer:
         self.progress.seconds, self._clock = self.progress.seconds + now - self._clock, now
         return self.progress.seconds
 
-    def _plan(self, epoch: int) -> list[list[np.ndarray]]:
-        """The indices of the parts of each batch."""
-        config = self.config
-        plan = plan_epoch(
-            *self.lengths, batch_size=config.batch_size, batch_unit=config.batch_unit, seed=config.seed, epoch=epoch,
-            pairs=self.corpus.pairs_of_epoch(self.run.config.data.mix_share, config.seed, epoch),
-        )  # fmt: skip
-        return [plan[start : start + config.accumulate] for start in range(0, len(plan), config.accumulate)]
-
-    def _batches(self, plan: list[list[np.ndarray]]) -> Iterator[list[Batch]]:
-        """What remains of an epoch: the parts of each batch, made ready while others are trained on."""
-        ids = tf.TensorSpec((None, None), tf.int32)
-        epoch, first = self.progress.epoch, self.progress.batch
-
-        def resegment(number: int, *rows: Any) -> Any:
-            return [sampler.batch(side, epoch, number) for sampler, side in zip(self.samplers, rows, strict=True)]
-
-        flat = [part for batch in plan for part in batch]
-        start = first * self.config.accumulate
-        parts = tf.data.Dataset.from_generator(
-            lambda: batches(self.corpus, flat, start, resegment if self.samplers else None),
-            output_signature=(ids, ids, tf.TensorSpec((None,), tf.float32)),
-        )
-        parts = iter(parts.prefetch(8))
-        for batch in plan[first:]:
-            yield list(itertools.islice(parts, len(batch)))
-
     def _evaluation_is_due(self, steps_per_epoch: int) -> bool:
         if self.config.evaluate_every:
             return self.progress.step % self.config.evaluate_every == 0
@@ -274,7 +267,7 @@ class Trainer:
     def evaluate(self) -> None:
         """Evaluates the averaged weights; keeps them if they are the best so far."""
         progress = self.progress
-        score, dev_loss = self.validation.evaluate()
+        score, dev_loss = self.workers.on_chief(self.validation.evaluate)
         objective, cross_entropy, correct, tokens = self._sums
         self._sums = np.zeros(4)
         row = {
@@ -291,32 +284,51 @@ class Trainer:
         progress.history.append(row)
         if score > progress.best_bleu:
             progress.best_bleu, progress.evaluations_since_best = score, 0
-            save_arrays(self.run.path / "best.npz", self.update.averaged_weights(), row)
+            self.workers.on_chief(lambda: save_arrays(self.run.path / "best.npz", self.update.averaged_weights(), row))
         else:
             progress.evaluations_since_best += 1
         logger.info(
             f"epoch {row['epoch']}, step {row['step']}, {row['minutes']:.1f} min: train loss {row['train_loss']:.3f}, "
             f"dev loss {row['dev_loss']:.3f}, dev BLEU {score:.2f} (greedy; best {progress.best_bleu:.2f})"
         )
-        self.run.write_history(progress.history)
-        if len(progress.history) > 1:
+        self.workers.on_chief(self._report)
+
+    def _report(self) -> None:
+        history = self.progress.history
+        self.run.write_history(history)
+        if len(history) > 1:
             try:
-                plot_history(progress.history, self.run.path / "curve.png")
+                plot_history(history, self.run.path / "curve.png")
             except (UserError, OSError) as error:
                 logger.info("no learning curve: %s", error)
 
     def save(self) -> None:
-        """Writes the state after the last step; not while steps are being skipped, as it may be what is wrong."""
+        """Writes the state after the last step; not while steps are being skipped, as it may be what is wrong.
+
+        All workers come here, to see that their weights are the same; the chief writes them.
+        """
         if self.progress.skipped_in_a_row:
             return
         self._spent()
+        checksum = self.update.checksum() if self.workers.count > 1 else 0
+        if self.workers.any(checksum != self.workers.on_chief(lambda: checksum))[0]:
+            raise UserError(
+                f"the workers' weights differ after step {self.progress.step}, which must not be; this state is not "
+                "saved. See that all hosts have the same versions, and start the same command again."
+            )
+        self.workers.on_chief(self._write_state)
+        self._saved_at = time.monotonic()
+
+    def _write_state(self) -> None:
         arrays = {name: variable.numpy() for name, variable in self.update.state.items()}
         self.checkpoints.save(self.progress.step, {**arrays, "sums": self._sums}, vars(self.progress))
-        self._saved_at = time.monotonic()
 
     def restore(self) -> bool:
         """Whether there was a state to go on from."""
-        found = self.checkpoints.load()
+        found = self.checkpoints.load() if self.workers.is_chief else None
+        if self.workers.count > 1:
+            packed = self.workers.share(pack_arrays(*found) if found else b"")
+            found = unpack_arrays(packed) if packed else None
         if found is None:
             if (self.run.path / "best.npz").is_file():
                 raise UserError(

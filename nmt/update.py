@@ -4,6 +4,7 @@ B batch  S source  T target  V vocabulary
 """
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,41 +14,43 @@ import numpy as np
 import tensorflow as tf
 
 from nmt.config import TrainingConfig, nearest
+from nmt.data import Batch
 from nmt.errors import UserError
 from nmt.losses import Loss, divergence, masked_loss
 from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
-
-Batch = tuple[Any, Any, Any]  # source bs, target bt, weights b
+from nmt.workers import Workers
 
 
 class Update:
     """Trains `model`, and lets `averaged`, a model of the same weights, follow as their moving average."""
 
-    def __init__(self, model: Seq2Seq, averaged: Seq2Seq, config: TrainingConfig):
-        self.model, self.averaged, self.config = model, averaged, config
+    def __init__(self, model: Seq2Seq, averaged: Seq2Seq, config: TrainingConfig, workers: Workers):
+        self.model, self.averaged, self.config, self.workers = model, averaged, config, workers
         self.variables: list[keras.Variable] = unfrozen(model.trainable_variables, config.freeze)
         self.optimizer = build_optimizer(config, self.variables)
         parts = [*self.variables, *Loss(0.0, 0.0, 0.0, 0.0)] if config.accumulate > 1 else []
         self._sums = [tf.Variable(tf.zeros_like(part), trainable=False) for part in parts]
         ids, number = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
-        batch = [ids, ids, tf.TensorSpec((None,), tf.float32)]
-        self._add = tf.function(self._add_gradient, input_signature=batch)
-        self._finish = tf.function(self._update, input_signature=[*batch, number, number])
+        part = [(ids, ids, tf.TensorSpec((None,), tf.float32))] * workers.num_devices
+        self._add = tf.function(self._add_gradient, input_signature=[part])
+        self._finish = tf.function(self._update, input_signature=[part, number, number])
 
     def apply(
-        self, parts: Sequence[Batch], *, learning_rate: float, decay: float, limit: float = math.inf
+        self, parts: Sequence[list[Batch]], *, learning_rate: float, decay: float, limit: float = math.inf
     ) -> tuple[Loss, bool]:
         """-> sums over all parts of the batch, before the update, and whether the weights were updated.
+
+        A part has a batch for each device of this process.
 
         They are not if loss or gradient is not finite, or the objective a token above `limit`: one update with a NaN
         would leave nothing else. `decay` is that of the moving average.
         """
         self.optimizer.learning_rate = learning_rate
         for part in parts[:-1]:
-            self._add(*part)
-        *sums, applied = self._finish(*parts[-1], *(tf.constant(x, tf.float32) for x in (decay, limit)))
+            self._add(part)
+        *sums, applied = self._finish(parts[-1], *(tf.constant(x, tf.float32) for x in (decay, limit)))
         return Loss(*map(float, sums)), bool(applied)
 
     def loss(self, source_BS: Any, target_BT: Any, weights_B: Any) -> Loss:
@@ -63,19 +66,23 @@ class Update:
             sums = sums._replace(objective=sums.objective + difference)
         return sums
 
-    def _gradient(self, *batch: Any) -> list[Any]:
+    def _gradient(self, batch: Batch) -> list[Any]:
         """The gradient of the objective, not yet divided by the tokens, and the sums of `Loss`."""
         with tf.GradientTape() as tape:
             sums = self.loss(*batch)
         return [*map(tf.convert_to_tensor, tape.gradient(sums.objective, self.variables)), *sums]
 
-    def _add_gradient(self, *batch: Any) -> None:
-        for total, part in zip(self._sums, self._gradient(*batch), strict=True):
-            total.assign_add(part)
+    def _add_gradient(self, part: list[Batch]) -> None:
+        for total, value in zip(self._sums, self.workers.add(self._gradient, part), strict=True):
+            total.assign_add(value)
 
-    def _update(self, source_BS: Any, target_BT: Any, weights_B: Any, decay: Any, limit: Any) -> Any:
-        """Adds the last part of a batch to those before it, and updates the weights."""
-        values = self._gradient(source_BS, target_BT, weights_B)
+    def _update(self, part: list[Batch], decay: Any, limit: Any) -> Any:
+        """Adds the last part of a batch to those before it, and updates the weights.
+
+        The gradient of all workers is whole before it is divided by the tokens of all and clipped. The optimizer is
+        called outside of any replica, where it adds up nothing by itself.
+        """
+        values = self.workers.add(self._gradient, part)
         if self._sums:
             values = [total + value for total, value in zip(self._sums, values, strict=True)]
             for total in self._sums:
@@ -111,7 +118,17 @@ class Update:
 
     def restore(self, arrays: Mapping[str, np.ndarray], where: Path) -> None:
         """Assigns what `state` names. Raises UserError, and assigns nothing, if the arrays do not fit."""
-        assign(self.state, arrays, where)
+        # States are the chief's. No two workers must drop the same units: a seed is followed by a counter.
+        shift = np.array([self.workers.rank, 0])
+        own = {name: array + shift for name, array in arrays.items() if name.startswith("random/")}
+        assign(self.state, {**arrays, **own}, where)
+
+    def checksum(self) -> int:
+        """Of the trained weights."""
+        checksum = 0
+        for variable in self.model.trainable_variables:
+            checksum = zlib.crc32(variable.numpy(), checksum)
+        return checksum
 
     def averaged_weights(self) -> dict[str, np.ndarray]:
         return {variable.path: variable.numpy() for variable in self.averaged.trainable_variables}

@@ -86,6 +86,8 @@ def _train(options: argparse.Namespace) -> int:
         except Interrupted as stop:
             say(f"stopped by {stop}; everything is saved. The same command resumes.")
             return 128 + stop.signal_number
+        if run is None:  # the chief does the rest
+            return 0
         _export_trained(run)
     say(f"done. Translate with: nmt translate {run.path}")
     return 0

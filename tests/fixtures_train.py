@@ -69,7 +69,7 @@ def before_each_step(monkeypatch):
 
     def before_each_step(function):
         def both(self, parts, bar):
-            ((source, target, _),) = parts
+            (((source, target, _),),) = parts
             function(self, source, target)
             train_on(self, parts, bar)
 

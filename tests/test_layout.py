@@ -12,11 +12,11 @@ FLOORS = {
         [
             "errors seeds parallel console progress schema",
             "config text recurrent losses search visualize quantize alignment sentences",
-            "copying attention encoder optimizers onnx_engine constraints ensemble results",
+            "copying attention encoder optimizers workers onnx_engine constraints ensemble results",
             "tokenizer decoder controls exported",
             "data model glossary parts subwords",
             "run keras_engine signatures",
-            "translator prepare evaluate checkpoints update onnx_graph",
+            "translator prepare evaluate checkpoints update feed onnx_graph",
             "validation export aligner average",
             "train verbs_shared",
             "verbs_train verbs_translate verbs_evaluate verbs_align",

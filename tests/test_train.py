@@ -28,6 +28,7 @@ from nmt.train import Trainer, train
 from nmt.translator import Translator
 from nmt.update import Update
 from nmt.validation import Validation
+from nmt.workers import Workers
 
 pytest_plugins = ["fixtures_train"]
 
@@ -109,7 +110,7 @@ def test_every_epoch_is_whole_however_batches_are_counted(small, tmp_path, insta
 @pytest.fixture(scope="module")
 def observed(small, tmp_path_factory):
     """A trainer after 7 steps, and what it did: the weights before and after each, and the sums of each."""
-    trainer = Trainer(prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"))
+    trainer = Trainer(prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"), Workers())
     update = trainer.update
     weights, sums = [update.variables[1].numpy()], []
 
@@ -144,14 +145,14 @@ def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observe
         assert row["train_objective"] == pytest.approx(objective / tokens, abs=1e-4)
         assert row["train_loss"] == pytest.approx(cross_entropy / tokens, abs=1e-4)
         assert row["train_accuracy"] == pytest.approx(correct / tokens, abs=1e-4)
-    assert trainer.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
+    assert trainer.feed.lengths[1].sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
 
 
 def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
     trainer, *_ = observed
     update = trainer.update
     update.apply(
-        next(trainer._batches(trainer._plan(0))), learning_rate=0.01, decay=0.0
+        next(trainer.feed.batches(0)), learning_rate=0.01, decay=0.0
     )  # the decay of `average_decay: 0`, at any step
     for average, variable in zip(update.averaged.trainable_variables, update.variables, strict=True):
         np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-6)
@@ -190,7 +191,7 @@ def test_batches_of_several_parts_are_fewer_steps(small, tmp_path, monkeypatch, 
     monkeypatch.setattr(
         Update,
         "apply",
-        lambda self, parts, **_: (sizes.append([len(weights) for *_, weights in parts]), SUMS, True)[1:],
+        lambda self, parts, **_: (sizes.append([len(weights) for ((*_, weights),) in parts]), SUMS, True)[1:],
     )
     run = train(small(accumulate=2, evaluate_every=None), tmp_path / "run").path
     assert sizes == [[16, 16], [16]] * 4
@@ -229,7 +230,7 @@ def test_a_budget_that_is_too_small_is_refused(small, tmp_path, monkeypatch, ins
 
 def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
     config = small(budget="1h", warmup_steps=0)
-    trainer = Trainer(prepare(config, tmp_path / "run"))
+    trainer = Trainer(prepare(config, tmp_path / "run"), Workers())
     before = {name: variable.numpy() for name, variable in trainer.update.state.items()}
     trainer._begin()
     assert trainer.progress.budgeted_steps > 100

@@ -10,6 +10,7 @@ from nmt import update as module
 from nmt.config import TrainingConfig
 from nmt.errors import UserError
 from nmt.update import Update
+from nmt.workers import Workers
 
 IDS = np.array([[4, 5, 6, 3], [7, 3, 0, 0]], np.int32)
 SHIFTED = np.array([[2, 8, 9, 3], [2, 7, 3, 0]], np.int32)
@@ -33,9 +34,9 @@ def test_gradients_that_are_no_numbers_change_nothing(tiny_model, monkeypatch):
 
     good_loss = module.masked_loss
     monkeypatch.setattr(module, "masked_loss", masked_loss)
-    update = Update(tiny_model(), tiny_model(), TrainingConfig())
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(), Workers())
     before = values(update)
-    sums, applied = update.apply([BATCH], learning_rate=0.1, decay=0.5)
+    sums, applied = update.apply([[BATCH]], learning_rate=0.1, decay=0.5)
     assert not applied and math.isfinite(sums.objective)
     for name, value in values(update).items():
         if value.shape or name.partition("/")[0] != "optimizer":  # the rate and the iterations may be set
@@ -43,9 +44,9 @@ def test_gradients_that_are_no_numbers_change_nothing(tiny_model, monkeypatch):
 
 
 def test_an_update_moves_every_weight_and_its_average_half_way(tiny_model):
-    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=1e9))
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=1e9), Workers())
     before = values(update)
-    sums, applied = update.apply([BATCH], learning_rate=0.1, decay=0.5)
+    sums, applied = update.apply([[BATCH]], learning_rate=0.1, decay=0.5)
     after = values(update)
     assert applied and sums.tokens == 5
     for variable in update.variables:
@@ -56,23 +57,23 @@ def test_an_update_moves_every_weight_and_its_average_half_way(tiny_model):
 
 @pytest.mark.parametrize("norm", [0.5, 0.01])
 def test_the_gradient_is_clipped_to_the_norm(norm, tiny_model):
-    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=norm))
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=norm), Workers())
     before = [variable.numpy() for variable in update.variables]
-    update.apply([BATCH], learning_rate=1.0, decay=0.0)
+    update.apply([[BATCH]], learning_rate=1.0, decay=0.0)
     moved = [variable.numpy() - old for variable, old in zip(update.variables, before, strict=True)]
     assert math.sqrt(sum(np.sum(np.square(part)) for part in moved)) == pytest.approx(norm, rel=1e-3)
 
 
 def test_a_loss_above_the_limit_changes_nothing(tiny_model):
-    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd"))
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd"), Workers())
     before = values(update)
     loss = update.loss(*BATCH)
     usual = float(loss.objective / loss.tokens)
-    assert not update.apply([BATCH], learning_rate=1.0, decay=0.5, limit=usual - 0.01)[1]
+    assert not update.apply([[BATCH]], learning_rate=1.0, decay=0.5, limit=usual - 0.01)[1]
     for name, value in values(update).items():
         if name.startswith(("model/", "average/")):
             np.testing.assert_array_equal(value, before[name], err_msg=name)
-    assert update.apply([BATCH], learning_rate=1.0, decay=0.5, limit=usual + 0.01)[1]
+    assert update.apply([[BATCH]], learning_rate=1.0, decay=0.5, limit=usual + 0.01)[1]
 
 
 # ------------------------------------------------------------------------------------------------- parts and weights
@@ -80,8 +81,8 @@ def test_a_loss_above_the_limit_changes_nothing(tiny_model):
 
 def after(tiny_model, *parts, **config):
     """The weights after one step of SGD on these parts, and the reported sums."""
-    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", **config))
-    sums, _ = update.apply(parts, learning_rate=1.0, decay=0.5)
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", **config), Workers())
+    sums, _ = update.apply([[part] for part in parts], learning_rate=1.0, decay=0.5)
     return {name: value for name, value in values(update).items() if name.startswith("model/")}, sums
 
 
@@ -99,11 +100,11 @@ def test_a_batch_in_parts_is_the_batch(tiny_model):
 
 
 def test_the_parts_of_one_batch_are_forgotten_in_the_next(tiny_model):
-    update = Update(tiny_model(), tiny_model(), TrainingConfig(accumulate=2))
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(accumulate=2), Workers())
     for _ in range(2):
-        sums, _ = update.apply([BATCH, BATCH], learning_rate=0.0, decay=0.5)
+        sums, _ = update.apply([[BATCH], [BATCH]], learning_rate=0.0, decay=0.5)
         assert sums.tokens == 10
-    assert update.apply([BATCH], learning_rate=0.0, decay=0.5)[0].tokens == 5  # the last one of an epoch may be short
+    assert update.apply([[BATCH]], learning_rate=0.0, decay=0.5)[0].tokens == 5  # the last one of an epoch may be short
 
 
 def test_a_weight_of_two_counts_as_if_the_sentence_stood_there_twice(tiny_model):
@@ -115,7 +116,7 @@ def test_a_weight_of_two_counts_as_if_the_sentence_stood_there_twice(tiny_model)
 
 
 def test_what_weighs_nothing_changes_nothing(tiny_model):
-    before = values(Update(tiny_model(), tiny_model(), TrainingConfig()))
+    before = values(Update(tiny_model(), tiny_model(), TrainingConfig(), Workers()))
     ours, sums = after(tiny_model, (IDS, SHIFTED, np.zeros(2, np.float32)))
     assert sums == (0.0, 0.0, 0.0, 0.0)
     assert_close(ours, before)
@@ -126,7 +127,7 @@ def test_what_weighs_nothing_changes_nothing(tiny_model):
 
 def test_frozen_weights_stay_and_all_others_move(tiny_model):
     model = tiny_model()
-    before = values(Update(model, tiny_model(), TrainingConfig()))
+    before = values(Update(model, tiny_model(), TrainingConfig(), Workers()))
     ours, _ = after(tiny_model, BATCH, freeze=["encoder", "target_embedding/matrix"])
     moved = {name.removeprefix("model/") for name, value in ours.items() if np.any(value != before[name])}
     frozen = ("encoder", "target_embedding/matrix")
@@ -137,9 +138,9 @@ def test_a_name_that_is_none_is_refused_with_the_nearest(tiny_model):
     with pytest.raises(
         UserError, match=r"no weights .* begins with 'decodr_readout/bias'. Did you mean 'decoder_readout/bias'"
     ):
-        Update(tiny_model(), tiny_model(), TrainingConfig(freeze=["decodr_readout/bias"]))
+        Update(tiny_model(), tiny_model(), TrainingConfig(freeze=["decodr_readout/bias"]), Workers())
 
 
 def test_freezing_everything_is_refused(tiny_model):
     with pytest.raises(UserError, match="left to train"):
-        Update(tiny_model(), tiny_model(), TrainingConfig(freeze=["source", "target", "encoder", "decoder"]))
+        Update(tiny_model(), tiny_model(), TrainingConfig(freeze=["source", "target", "encoder", "decoder"]), Workers())
