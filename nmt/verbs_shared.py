@@ -112,7 +112,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     option(diverse, "seed", int, "N", "of sampling")
 
     wording = parser.add_argument_group("words of the translation")
-    option(wording, "glossary", Path, "TSV", "source phrases, and the phrase that each requires")
+    option(wording, "glossary", Path, "TSV", "source phrases, the phrase each requires (best with --length-penalty 0)")
     option(wording, "require", str, "WORDS", "a phrase of every translation; may be repeated", action="append")
     option(wording, "ban", str, "WORDS", "a phrase of no translation; may be repeated", action="append")
     option(wording, "ban-file", Path, "FILE", "phrases of no translation, one a line")
