@@ -179,6 +179,8 @@ class Wording:
 
 def refuse_impossible_demand(demand: Demand, max_length: int, options: DecodingConfig) -> None:
     """UserError if no translation of at most so many tokens, `</s>` included, can do what is asked."""
+    if not (demand.prefix or demand.required):
+        return
     if demand.required and (options.sampling or options.beam_groups > 1):
         raise UserError("words can be required of a beam search only, without sampling and without beam_groups.")
     plain = [phrase[0].ids for phrase in demand.required]

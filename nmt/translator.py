@@ -143,9 +143,10 @@ class Translator:
             form = self.run.config.data.normalization
             wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, form)
         demands = self._demands(wording, cut, ids, line_of_part, prefixes, required, glossary)
-        for i, demand, max_length in zip(line_of_part, demands, limits.tolist(), strict=True):
+        for i, of_part, demand, max_length in zip(line_of_part, ids, demands, limits.tolist(), strict=True):
+            num_copies = sum(id in COPY_IDS for id in of_part)  # which are in the translation, too
             with _of_line(i):
-                refuse_impossible_demand(demand, max_length, options)
+                refuse_impossible_demand(demand, max_length - num_copies, options)
         remaining = np.bincount(line_of_part, minlength=len(lines))
         if progress:
             progress(int(np.count_nonzero(remaining == 0)))
