@@ -198,6 +198,7 @@ class TrainingConfig(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor computes in it
     evaluate_every: Count | None = None  # steps; default: once an epoch
     patience: Count | None = None  # evaluations without a better dev BLEU before stopping; default: never
+    tensorboard: bool = False  # the columns of history.csv for TensorBoard, too, in the run's folder `tensorboard`
     keep_checkpoints: Annotated[int, Field(ge=2)] = 3  # last states kept: should one be damaged, the one before serves
     deterministic: bool = True  # the same seed on the same machine repeats a run bit for bit
 

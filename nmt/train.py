@@ -1,5 +1,6 @@
 """The training loop, in sight: batches, updates, evaluations, checkpoints, and going on where it stopped."""
 
+import importlib.util
 import itertools
 import logging
 import math
@@ -111,6 +112,7 @@ class Trainer:
         self.checkpoints = Checkpoints(self.run.path, self.config.keep_checkpoints)
         self.feed = Feed(self.run, prepared.corpus, workers)
         self.total_steps = self.feed.total_steps()
+        self.tensorboard = _tensorboard(self.run.path) if self.config.tensorboard and workers.is_chief else None
         self._sums = np.zeros(4)  # of `Loss`, since the last evaluation
         self._saved_at = self._clock = time.monotonic()
         self._started = self._clock if started is None else started
@@ -133,6 +135,14 @@ class Trainer:
         ) as bar:  # fmt: skip
             while not self._finished():
                 self._train_epoch(bar, noted)
+        self._summarize()
+
+    def _summarize(self) -> None:
+        best = max(self.progress.history, key=lambda row: row["dev_bleu"])
+        logger.info(
+            f"trained {self.progress.step:,} steps in {self.progress.seconds / 60:.1f} min; best dev BLEU "
+            f"{best['dev_bleu']:.2f} (greedy) after step {best['step']:,} of epoch {best['epoch']}: its weights are kept"
+        )
 
     def _begin(self) -> None:
         """Saves the state before the first step: a disk that is too small is better known now."""
@@ -296,6 +306,11 @@ class Trainer:
     def _report(self) -> None:
         history = self.progress.history
         self.run.write_history(history)
+        if self.tensorboard:
+            with self.tensorboard.as_default(step=history[-1]["step"]):
+                for name, value in history[-1].items():
+                    tf.summary.scalar(name, value)
+            self.tensorboard.flush()
         if len(history) > 1:
             try:
                 plot_history(history, self.run.path / "curve.png")
@@ -341,6 +356,12 @@ class Trainer:
         self.update.restore(arrays, self.checkpoints.folder)
         self.progress = Progress(**facts)
         return True
+
+
+def _tensorboard(run: Path) -> Any:
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UserError("training.tensorboard needs the package tensorboard: `pip install nmt[tensorboard]`.")
+    return tf.summary.create_file_writer(str(run / "tensorboard"))
 
 
 @contextmanager

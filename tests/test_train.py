@@ -253,6 +253,31 @@ def test_fine_tuning_begins_with_the_weights_of_the_other_run(small, tmp_path):
 # ------------------------------------------------------------------------------------------------ what is left behind
 
 
+def test_the_columns_of_the_history_are_written_for_tensorboard(small, tmp_path, instant):
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    instant([10.0, 30.0])
+    run = train(small(max_steps=4, evaluate_every=2, tensorboard=True), tmp_path / "run").path
+    events = loader.EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    values = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events.Tensors("dev_bleu")]
+    assert values == [(2, 10.0), (4, 30.0)]
+    assert set(events.Tags()["tensors"]) == set(history(run)[0])
+
+
+def test_tensorboard_that_is_not_installed_is_said_before_training(small, tmp_path, monkeypatch, instant):
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install nmt\[tensorboard\]"):
+        train(small(tensorboard=True), tmp_path / "run")
+
+
+def test_the_end_is_summed_up(small, tmp_path, instant, caplog):
+    instant([10.0, 30.0, 20.0, 20.0])
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        train(small(evaluate_every=None), tmp_path / "run")
+    assert "trained 12 steps in" in caplog.text
+    assert "best dev BLEU 30.00 (greedy) after step 6 of epoch 2: its weights are kept" in caplog.text
+
+
 def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(small, tmp_path, monkeypatch, caplog, instant):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
