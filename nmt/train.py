@@ -141,7 +141,7 @@ class Trainer:
         best = max(self.progress.history, key=lambda row: row["dev_bleu"])
         logger.info(
             f"trained {self.progress.step:,} steps in {self.progress.seconds / 60:.1f} min; best dev BLEU "
-            f"{best['dev_bleu']:.2f} (greedy) after step {best['step']:,} of epoch {best['epoch']}: its weights are kept"
+            f"{best['dev_bleu']:.2f} (greedy) after step {best['step']:,}, epoch {best['epoch']}: its weights are kept"
         )
 
     def _begin(self) -> None:

@@ -275,7 +275,7 @@ def test_the_end_is_summed_up(small, tmp_path, instant, caplog):
     with caplog.at_level(logging.INFO, logger="nmt"):
         train(small(evaluate_every=None), tmp_path / "run")
     assert "trained 12 steps in" in caplog.text
-    assert "best dev BLEU 30.00 (greedy) after step 6 of epoch 2: its weights are kept" in caplog.text
+    assert "best dev BLEU 30.00 (greedy) after step 6, epoch 2: its weights are kept" in caplog.text
 
 
 def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(small, tmp_path, monkeypatch, caplog, instant):
