@@ -3,6 +3,7 @@
 S source  T target
 """
 
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ __all__ = ["Alignment", "Candidate", "Scored", "Translation", "Translator"]
 
 Progress = Callable[[int], Any]  # called with the number of lines finished since its last call
 
+ALIGNED_PARTS = 256  # whose attention between pieces is held at once
 FORCED_TOKENS = 4096  # forced together, padding included: their logits are so many rows of the vocabulary's width
 
 
@@ -167,12 +169,12 @@ class Translator:
                 remaining[line_of_part[i]] -= 1
             if progress:
                 progress(len({line_of_part[i] for i in chosen if remaining[line_of_part[i]] == 0}))
-        weights = self._attention(ids, found, options.batch_size) if alignments else []
+        weights = self._attention(ids, found, options.batch_size)
         translations, end = [], 0
         for line, sentences in zip(lines, cut, strict=True):
             start, end = end, end + sum(len(sentence.parts) for sentence in sentences)
-            candidates = self._candidates(sentences, found[start:end], weights[start:end] if alignments else None)
-            translations.append(Translation(line, candidates))
+            of_line = list(itertools.islice(weights, end - start)) if alignments else None
+            translations.append(Translation(line, self._candidates(sentences, found[start:end], of_line)))
         return translations
 
     def _candidates(
@@ -239,16 +241,18 @@ class Translator:
 
     def _attention(
         self, ids: Sequence[Sequence[int]], found: Sequence[Sequence[Hypothesis]], batch_size: int
-    ) -> list[list[np.ndarray]]:
-        """The attention of every hypothesis of each part, by forcing it: search and training share one recurrence, so
+    ) -> Iterator[list[np.ndarray]]:
+        """The attention of the hypotheses of each part, by forcing them: search and training share one recurrence, so
         that it need not ride through the beam."""
-        places = [(i, n) for i, hypotheses in enumerate(found) for n in range(len(hypotheses))]
-        weights: list[list[Any]] = [[None] * len(hypotheses) for hypotheses in found]
-        pairs = [(ids[i], found[i][n].ids) for i, n in places]
-        for index, _, weights_TS in self._force(pairs, batch_size):
-            i, n = places[index]
-            weights[i][n] = weights_TS
-        return weights
+        for start in range(0, len(ids), ALIGNED_PARTS):
+            here = range(start, min(start + ALIGNED_PARTS, len(ids)))
+            places = [(i, n) for i in here for n in range(len(found[i]))]
+            weights: dict[int, list[Any]] = {i: [None] * len(found[i]) for i in here}
+            pairs = [(ids[i], found[i][n].ids) for i, n in places]
+            for index, _, weights_TS in self._force(pairs, batch_size):
+                i, n = places[index]
+                weights[i][n] = weights_TS
+            yield from weights.values()
 
     # ---------------------------------------------------------------------------------- translations that are given
 

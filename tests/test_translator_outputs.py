@@ -217,6 +217,31 @@ def test_a_row_of_attention_belongs_to_the_token_it_predicts(translator):
     np.testing.assert_allclose(late, expected, atol=1e-6)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.text(st.one_of(st.characters(), st.sampled_from("cat. Dog! \r\t\u202f«»é")), max_size=14), max_size=6)
+)
+def test_any_lines_may_be_split_and_aligned(lines):
+    """Surrogates, controls, line feeds and all: one line in, one line out, and the words are where they are said."""
+    options = {"split_sentences": True, "alignments": True, "n_best": 2, "beam_size": 2}
+    translations = trained_translator().translate(lines, **options)
+    assert len(translations) == len(lines)
+    for translation in translations:
+        for candidate in translation.candidates:
+            assert "\n" not in candidate.text
+            candidate.text.encode("utf-8")  # strict: no half of a surrogate pair
+            assert candidate.alignment.target_words == candidate.text.split()
+            assert candidate.alignment.source_words == translation.source.split()
+
+
+def test_more_parts_than_are_aligned_at_once_keep_their_places(translator, monkeypatch):
+    expected = translator.translate([*LINES, LONG], beam_size=1, alignments=True)
+    monkeypatch.setattr("nmt.translator.ALIGNED_PARTS", 2)
+    for ours, theirs in zip(translator.translate([*LINES, LONG], beam_size=1, alignments=True), expected, strict=True):
+        weights = [translation.candidates[0].alignment.weights_TS for translation in (ours, theirs)]
+        np.testing.assert_allclose(*weights, atol=1e-5)
+
+
 def test_the_parts_of_a_long_line_look_at_their_own_source_only(translator):
     (translation,) = translator.translate([LONG], beam_size=1, alignments=True)
     alignment = translation.candidates[0].alignment
@@ -291,4 +316,3 @@ def test_two_translators_of_one_run_share_nothing():
         variable.assign(tf.zeros_like(variable))
     assert one.translate(LINES[:3]) != before
     assert other.translate(LINES[:3]) == before
-    assert one._lock is not other._lock
