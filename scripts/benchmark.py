@@ -1,7 +1,14 @@
 #!/usr/bin/env python3
 """Measures how fast a run is, on a machine that does nothing else.
 
+    python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T] [--peer COMMAND]
     python scripts/benchmark.py translate RUN --source FILE [--lines N]
+
+train: whole updates (gradient, clipping, optimizer, moving average) on the recipe's real batches: real target tokens a
+second, the wait for input, the share of padding, and the share of the machine's own rate for a large product in the
+same precision. Arithmetic is counted as three times the products with weights of a forward pass, real tokens only.
+`--shape` takes one batch of random ids instead, of B sentences with S and T tokens. `--peer` is another program that
+prints "N target tokens/s": both run in turn, three times each, and the ratio is of the medians.
 
 translate: text to text, by engine and precision, each in a process of its own: sentences a second, greedy and with beam
 5 (the best of three passes), the median of one sentence alone with beam 5, peak memory, and the time of a cold
@@ -23,10 +30,14 @@ What was tried for translation, and what each gave (8,000 pieces, EPYC with VNNI
 """
 
 import argparse
+import itertools
 import json
+import re
 import resource
+import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,6 +55,15 @@ def main() -> None:
     translate.add_argument("--source", type=Path, required=True)
     translate.add_argument("--lines", type=int, default=1000)
     translate.set_defaults(function=benchmark_translate)
+    train = commands.add_parser("train", help="speed of training")
+    train.add_argument("recipe")
+    train.add_argument("--data", required=True)
+    train.add_argument("--dev", required=True)
+    train.add_argument("--set", action="append", default=[])
+    train.add_argument("--shape", type=int, nargs=3, metavar=("B", "S", "T"))
+    train.add_argument("--steps", type=int, default=100)
+    train.add_argument("--peer", metavar="COMMAND")
+    train.set_defaults(function=benchmark_train)
     one = commands.add_parser("translate-one-way")  # the process that `translate` starts
     one.add_argument("run", type=Path)
     one.add_argument("engine")
@@ -51,6 +71,86 @@ def main() -> None:
     one.set_defaults(function=translate_one_way)
     options = parser.parse_args()
     options.function(options)
+
+
+def benchmark_train(options: argparse.Namespace) -> None:
+    from nmt.config import load_config
+    from nmt.feed import Feed
+    from nmt.prepare import prepare
+    from nmt.update import Update
+    from nmt.workers import Workers
+
+    config = load_config(options.recipe, options.set)
+    data = config.data.model_copy(update={"train": options.data, "dev": options.dev})
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, workers = prepare(config.model_copy(update={"data": data}), Path(folder) / "run"), Workers()
+        run = prepared.run
+        precision = run.facts["precision"]
+        model = run.build_model("mixed_bfloat16" if precision == "bfloat16" else precision)
+        update, feed = Update(model, run.build_model(), config.training, workers), Feed(run, prepared.corpus, workers)
+        if options.shape:
+            random, (b, s, t) = np.random.default_rng(0), options.shape
+            ids = (
+                random.integers(20, size, (b, n)) for size, n in zip(model.vocabulary_sizes, (s, t + 1), strict=True)
+            )
+            batches = itertools.repeat([[(*(x.astype(np.int32) for x in ids), np.ones(b, np.float32))]])
+        else:
+            batches = itertools.chain.from_iterable(map(feed.batches, itertools.count()))
+        time_updates(update, batches, 8)  # compiles, and fills caches
+        ours, theirs = [], []
+        for _ in range(3):
+            ours.append(time_updates(update, batches, options.steps))
+            if options.peer:
+                output = subprocess.run(shlex.split(options.peer), text=True, stdout=subprocess.PIPE, check=True).stdout
+                theirs.append(float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", "")))
+        found = sorted(ours, key=lambda times: times["tokens"] / times["seconds"])[1]
+        rate = found["tokens"] / found["seconds"]
+        peak, flop = tensorflow_matrix_rate(precision), 3 * forward_operations(model, found)
+    print(f"{options.recipe}, {model.count_params() / 1e6:.1f} M parameters, {precision}")
+    print(f"{rate:,.0f} real target tokens/s, {1e3 * found['seconds'] / options.steps:.0f} ms an update")
+    print(f"input: {found['waiting'] / found['seconds']:.1%} of the time; padding: {found['padding']:.1%} of positions")
+    share = flop / found["seconds"] / peak
+    print(f"{share:.0%} of {peak / 1e9:.0f} GFLOP/s, the rate of a large product in {precision}")
+    if theirs:
+        print(f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target tokens/s")
+
+
+def time_updates(update, batches, count: int) -> dict[str, float]:
+    found = dict.fromkeys(("tokens", "source", "waiting", "padding"), 0.0)
+    positions, start = 0, time.perf_counter()
+    for _ in range(count):
+        waited = time.perf_counter()
+        parts = next(batches)
+        found["waiting"] += time.perf_counter() - waited
+        found["tokens"] += update.apply(parts, learning_rate=1e-3, decay=0.999)[0].tokens
+        for source, target, _ in itertools.chain.from_iterable(parts):
+            found["source"] += np.count_nonzero(source)
+            positions += np.size(source) + np.size(target[:, 1:])
+    found["seconds"] = time.perf_counter() - start
+    found["padding"] = 1 - (found["source"] + found["tokens"]) / positions
+    return found
+
+
+def forward_operations(model, found: dict[str, float]) -> float:
+    """Two for each weight of the encoder and each source token, and of the decoder and each target token."""
+    sizes = {
+        variable.path: np.prod(variable.shape) for variable in model.trainable_variables if len(variable.shape) == 2
+    }
+    of_source = sum(size for path, size in sizes.items() if "encoder" in path or "key" in path.split("/")[-2])
+    of_target = sum(size for path, size in sizes.items() if "decoder" in path) - sum(
+        size for path, size in sizes.items() if "key" in path.split("/")[-2]
+    )
+    if model.decoder.tied:
+        of_target += sizes[model.target_embedding.matrix.path]
+    return 2.0 * (found["source"] * of_source + found["tokens"] * of_target)
+
+
+def tensorflow_matrix_rate(precision: str) -> float:
+    import tensorflow as tf
+
+    a = tf.cast(tf.random.stateless_normal((4096, 4096), (1, 2)), precision)
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)))
+    return 2 * 4096**3 / min(seconds(lambda: product().numpy()) for _ in range(8))
 
 
 def benchmark_translate(options: argparse.Namespace) -> None:
