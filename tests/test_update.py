@@ -17,6 +17,14 @@ SHIFTED = np.array([[2, 8, 9, 3], [2, 7, 3, 0]], np.int32)
 BATCH = (IDS, SHIFTED, np.ones(2, np.float32))
 
 
+@pytest.fixture(autouse=True)
+def eagerly():
+    """Compiling takes seconds each time; one test, and those of training, show that the graph does the same."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def values(update):
     return {name: variable.numpy() for name, variable in update.state.items()}
 
@@ -43,7 +51,9 @@ def test_gradients_that_are_no_numbers_change_nothing(tiny_model, monkeypatch):
             np.testing.assert_array_equal(value, before[name], err_msg=name)
 
 
-def test_an_update_moves_every_weight_and_its_average_half_way(tiny_model):
+@pytest.mark.parametrize("how", ["eagerly", "in a graph"])
+def test_an_update_moves_every_weight_and_its_average_half_way(how, tiny_model):
+    tf.config.run_functions_eagerly(how == "eagerly")
     update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", clip_norm=1e9), Workers())
     before = values(update)
     sums, applied = update.apply([[BATCH]], learning_rate=0.1, decay=0.5)
