@@ -29,6 +29,7 @@ from nmt.onnx_engine import OnnxEngine
 from nmt.onnx_graph import encoder_graph, step_graph
 from nmt.quantize import quantized
 from nmt.run import Run
+from nmt.search import map_arrays
 from nmt.signatures import encode_function, named_leaves, step_function
 from nmt.text import file_fingerprint, is_blank, normalize, read_parallel, resolve_parallel
 from nmt.translator import Translator
@@ -39,6 +40,7 @@ TOLERANCE = 1e-4  # of a number, and of it times its size
 BLEU_TOLERANCE = {"float32": 0.05, "int8": 0.2}  # float32: a tie may fall the other way
 MAX_CHANGED = 0.01  # share of lines that may change with the batch where int8 is the default
 NUM_LINES, NUM_COMPARED, NUM_BATCHED, NUM_GOLDEN = 1000, 32, 200, 4
+NUM_HYPOTHESES = 3
 BATCH_SIZES = (1, 7, 64)
 
 
@@ -137,8 +139,8 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
     scores, translations = {}, {}
     for name, translator in translators.items():
         translations[name] = translator.translate(sources)
-        scores[name] = bleu([translation.text for translation in translations[name]], [references])
-    far = [name for name in PRECISIONS if abs(scores[name] - scores["keras"]) > BLEU_TOLERANCE[name]]
+        scores[name] = round(bleu([translation.text for translation in translations[name]], [references]), 2)
+    far = [name for name in PRECISIONS if round(abs(scores[name] - scores["keras"]), 2) > BLEU_TOLERANCE[name]]
     if "float32" in far:
         raise UserError(
             f"the ONNX form of {run.path} has BLEU {scores['float32']:.2f} on the dev set, Keras "
@@ -166,8 +168,9 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
 
 
 def _largest_difference(run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: Sequence[tuple[str, str]]) -> float:
-    """Between Keras and ONNX, of what the encoder makes of each source alone and of the folded steps over all targets
-    together. Raises UserError if a number is off by more than the tolerance."""
+    """Between Keras and ONNX, of what the encoder makes of each source alone, of the folded steps over all targets
+    together, and of whole rows of a step of several hypotheses. Raises UserError if a number is off by more than the
+    tolerance."""
     form = run.config.data.normalization
     tokenizers = run.source_tokenizer, run.target_tokenizer
     sources, targets = (
@@ -199,7 +202,17 @@ def _largest_difference(run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: S
         names, ours.force(source_BS, target_BT), keras.force(source_BS, target_BT), strict=True
     ):
         compare(found[real_BT], expected[real_BT], name)
+    found, expected = (_of_several_hypotheses(e, source_BS, target_BT[:, :NUM_HYPOTHESES]) for e in (ours, keras))
+    compare(found, expected, "the log-probabilities of several hypotheses")
     return largest
+
+
+def _of_several_hypotheses(engine: Any, source_BS: np.ndarray, ids_BK: np.ndarray) -> np.ndarray:
+    """Log-probabilities bkv after one step of K hypotheses; of what is forbidden, 0."""
+    memory, state = engine.encode(source_BS)
+    state = map_arrays(lambda leaf: np.repeat(leaf, ids_BK.shape[1], axis=1), state)
+    log_probs_BKV = engine.step(ids_BK, state, memory, np.iinfo(np.int32).max).log_probs_BKC
+    return np.where(np.isneginf(log_probs_BKV), 0.0, log_probs_BKV)
 
 
 def _share_changed(translator: Translator, lines: Sequence[str]) -> float:

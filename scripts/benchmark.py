@@ -21,6 +21,8 @@ What was tried for translation, and what each gave (8,000 pieces, EPYC with VNNI
   ONNX Runtime's dynamic quantization with one scale for the whole matrix (1.33 ms, 1.23 ms and in float32 4.5 ms for
   320 x 512 x 1536), but no line changes with its batch. MatMulNBits with 8 bits and accuracy level 4, the other way to
   have row-wise scales, is made for one row: 3.9 ms. Both weights and activations unsigned: 3.2 ms.
+- A scale for each part of a concatenated row, as of state, context and embedding before the readout: the root mean
+  square error of a token's log-probability falls from 0.030 to 0.018, for two more products.
 - Activations in 7 bits, so that no processor cuts sums: the same speed and BLEU (test_2016 56.6 in 7 and 8 bits).
 - The encoder in int8 as a Scan, both directions in one loop: 12.2 ms for 64 x 16 tokens, against 20.6 ms with the GRU
   operator, which has no integers. In float32 it is the operator that is faster (24.0, 25.3 ms).

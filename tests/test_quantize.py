@@ -80,3 +80,26 @@ def test_the_weights_take_a_quarter_and_the_model_given_stays_as_it_is():
     before = model.SerializeToString()
     assert quantized(model).ByteSize() < 0.27 * len(before)
     assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize("reshaped", [False, True], ids=["", "reshaped"])
+def test_what_was_put_together_has_a_scale_for_each_part(reshaped):
+    """Large numbers beside small ones must not take their bits."""
+    axes = ["b", "k", 32] if reshaped else ["m", 32]
+    weights = WEIGHTS * (np.arange(64) < 32)[:, None].astype(np.float32)  # what is large counts for nothing
+    nodes = [helper.make_node("Concat", ["small", "large"], ["joined"], axis=-1)]
+    if reshaped:
+        nodes.append(helper.make_node("Reshape", ["joined", "shape"], ["x"]))
+    nodes.append(helper.make_node("MatMul", [nodes[-1].output[0], "W"], ["y"]))
+    graph = helper.make_graph(
+        nodes, "product",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, axes) for name in ("small", "large")],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weights, "W"), numpy_helper.from_array(np.array([-1, 64]), "shape")],
+    )  # fmt: skip
+    model = quantized(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    small = GENERATOR.normal(0, 1e-3, (5, 4, 32) if reshaped else (20, 32)).astype(np.float32)
+    (product,) = session.run(["y"], {"small": small, "large": 1e6 * small})
+    exact = small.reshape(-1, 32) @ weights[:32]
+    np.testing.assert_allclose(product, exact, atol=0.1 * exact.std())
