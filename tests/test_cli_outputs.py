@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fixtures_run import assert_error, expected_texts, toy_pairs, trained_translator
 
+from nmt.cli import parser
 from nmt.results import Candidate, Translation, as_json, as_n_best
 from nmt.text import write_lines
 from nmt.verbs_translate import _answers
@@ -82,10 +83,8 @@ class Countdown:
 @pytest.mark.parametrize("unbuffered, window", [(False, 2048), (True, 1)])
 def test_no_more_is_read_of_an_endless_input_than_one_window(unbuffered, window):
     fake = Countdown()
-    flags = {"n_best": 1, "json": False, "alignments": False, "split_sentences": False, "unbuffered": unbuffered}
-    search = dict.fromkeys(["beam_size", "length_penalty", "batch_size"])
-    bar = argparse.Namespace(update=None)
-    answers = _answers(fake, fake.lines(), argparse.Namespace(**flags, **search), bar)
+    options = parser().parse_args(["translate", "run", *(["--unbuffered"] if unbuffered else [])])
+    answers = _answers(fake, fake.lines(), None, options, argparse.Namespace(update=None))
     for number in range(3):
         answer = next(answers)
         assert answer[0] == f"LINE {number * window + 1}" and len(answer) == window
