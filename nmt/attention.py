@@ -1,18 +1,22 @@
-"""Score functions and masked attention.
+"""Attention: scores that compare a query with keys, and the weights and the context that follow from them.
 
 B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory  U of the keys
 
-A score says how well each query fits each key. A new one is a subclass of `Score`, registered in `SCORES`.
+A score says how well each query fits each key. A new one is a subclass of `Score`, registered in `schema.SCORES`; those
+that do more than compare stand in `nmt.mechanisms`.
 """
 
 import importlib
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
 from nmt.errors import UserError
-from nmt.recurrent import Linear, linear
+from nmt.recurrent import Linear, linear, weight
+from nmt.schema import SCORES, nearest
 from nmt.seeds import derive_seed
 
 
@@ -21,18 +25,24 @@ class Score(keras.layers.Layer):
 
     Keys are projected once per sentence. A score that carries something from step to step (the last weights, a coverage
     vector, a position) sets `carries_state` and returns the start of it, a structure of bt..., from `initial_state`.
+    Keras hands it to `call` in the precision of the computation; integers stay as they are.
+
+    `attend` is all that the decoder calls: `call`, then `weigh`, then the mean of the values under these weights.
     """
 
     carries_state = False
 
-    def __init__(self, query_units: int, memory_units: int, units: int, *, seed: int = 0, name: str, **kwargs: Any):
-        super().__init__(name=name, **kwargs)
+    def __init__(
+        self, query_units: int, memory_units: int, units: int, *, seed: int = 0, name: str, dtype: Any = None,
+        **options: Any,
+    ):  # fmt: skip
+        super().__init__(name=name, dtype=dtype)
         self.query_units, self.memory_units, self.units, self.seed = query_units, memory_units, units, seed
-        self.build_weights()
+        self.build_weights(**options)
         self.built = True
 
-    def build_weights(self) -> None:
-        """Creates the score's weights."""
+    def build_weights(self, *_: Any, **options: Any) -> None:
+        """Creates the score's weights. Its keyword arguments are what `score_options` of the config may set."""
 
     def project_keys(self, states_BSD: Any) -> Any:
         return states_BSD
@@ -40,11 +50,25 @@ class Score(keras.layers.Layer):
     def initial_state(self, keys_BSU: Any, num_queries: int) -> Any:
         return ()
 
+    def start(self, keys_BSU: Any, final_BD: Any) -> Any:
+        """The state before the first step, of one hypothesis; `final` is the last state of the encoder's top layer."""
+        return self.initial_state(keys_BSU, 1)
+
     def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
         raise NotImplementedError
 
+    def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
+        """-> weights bts, in float32, and the new state: non-negative, 0 on padding, of sum 1 or at most 1."""
+        return masked_softmax(scores_BTS, mask_BS[:, None]), state
+
+    def attend(self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any) -> tuple[Any, Any, Any]:
+        """-> context btd, weights bts, state. The mask is true at real positions."""
+        scores_BTS, state = self(query_BTH, keys_BSU, state)
+        weights_BTS, state = self.weigh(scores_BTS, mask_BS, query_BTH, state)
+        return ops.matmul(ops.cast(weights_BTS, values_BSD.dtype), values_BSD), weights_BTS, state
+
     def query_kernels(self) -> list[Any]:
-        """Weights that `call` multiplies the query with, by `linear`, exactly once: their gradient is then taken
+        """Weights that `attend` multiplies the query with, by `linear`, exactly once: their gradient is then taken
         outside the loop (see `recurrent.scan`). Naming none is right, too."""
         return []
 
@@ -53,6 +77,19 @@ class Score(keras.layers.Layer):
         name = f"{self.name}_{name}"
         return Linear(input_units, units, use_bias=use_bias, seed=self.seed, name=name, dtype=self.dtype_policy)
 
+    def vector(self, units: int, name: str) -> Any:
+        """A weight u1 that belongs to this score: turns energies ...u into scores ...1, by `linear`."""
+        glorot = keras.initializers.GlorotUniform(seed=derive_seed(self.seed, self.name, name))
+        return self.add_weight((units, 1), initializer=glorot, name=name)
+
+
+def masked_softmax(scores_BTS: Any, mask_BTS: Any) -> Any:
+    """Exactly 0 where the mask is false, of sum 1 where it is true (which it must be somewhere in each row).
+
+    Taken in float32: in bfloat16 its sum is off by up to a percent.
+    """
+    return ops.softmax(ops.where(mask_BTS, ops.cast(scores_BTS, "float32"), -1e9), axis=-1)
+
 
 class AdditiveScore(Score):
     """Bahdanau et al. (2015), A.1.2:  score = v . tanh(W query + U state + b).
@@ -60,11 +97,12 @@ class AdditiveScore(Score):
     query bth, keys bsu -> scores bts;  keys are U state + b.
     """
 
-    def build_weights(self) -> None:
+    use_bias = True
+
+    def build_weights(self, *_: Any, **options: Any) -> None:
         self.query_layer = self.linear(self.query_units, self.units, "query")
-        self.key_layer = self.linear(self.memory_units, self.units, "key", use_bias=True)
-        glorot = keras.initializers.GlorotUniform(seed=derive_seed(self.seed, self.name, "v"))
-        self.v = self.add_weight((self.units, 1), initializer=glorot, name="v")
+        self.key_layer = self.linear(self.memory_units, self.units, "key", use_bias=self.use_bias)
+        self.v = self.vector(self.units, "v")
 
     def project_keys(self, states_BSD: Any) -> Any:
         return self.key_layer(states_BSD)
@@ -72,11 +110,38 @@ class AdditiveScore(Score):
     def query_kernels(self) -> list[Any]:
         return [self.query_layer.kernel]
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+    def energy(self, query_BTH: Any, keys_BSU: Any) -> Any:
+        """What tanh is taken of, btsu."""
         # `expand_dims` and `squeeze` and not slices, whose gradients are padded with zeros.
-        query_BT1U = ops.expand_dims(self.query_layer(query_BTH), 2)
-        energy_BTSU = ops.tanh(query_BT1U + ops.expand_dims(keys_BSU, 1))
-        return ops.squeeze(linear(energy_BTSU, self.v), -1), state
+        return ops.expand_dims(self.query_layer(query_BTH), 2) + ops.expand_dims(keys_BSU, 1)
+
+    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+        return ops.squeeze(linear(ops.tanh(self.energy(query_BTH, keys_BSU)), self.v), -1), state
+
+
+class NormedAdditiveScore(AdditiveScore):
+    """Additive with weight normalisation (Salimans and Kingma, 2016, equation 2):
+
+    score = g v / ||v|| . tanh(W query + U state + b),  g = 1 / sqrt(U) at first, as in tf.contrib.seq2seq.
+    """
+
+    def build_weights(self, *_: Any, **options: Any) -> None:
+        super().build_weights()
+        self.g = self.add_weight((), initializer=keras.initializers.Constant(self.units**-0.5), name="g")
+
+    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+        v, g = (weight(variable, "float32") for variable in (self.v, self.g))
+        direction = g * v * ops.rsqrt(ops.sum(ops.square(v)))
+        return ops.squeeze(linear(ops.tanh(self.energy(query_BTH, keys_BSU)), direction), -1), state
+
+
+class ConcatScore(AdditiveScore):
+    """Luong et al. (2015), equation 8:  score = v . tanh(W [query; state]).
+
+    W of the two, one above the other, is W_1 query + W_2 state: additive, without its bias.
+    """
+
+    use_bias = False
 
 
 class DotScore(Score):
@@ -93,21 +158,38 @@ class GeneralScore(DotScore):
     of the kernel alike, and a score sums H * D of them: undivided, one step can turn attention over.
     """
 
-    def build_weights(self) -> None:
+    def build_weights(self, *_: Any, **options: Any) -> None:
         self.key_layer = self.linear(self.memory_units, self.query_units, "key")
 
     def project_keys(self, states_BSD: Any) -> Any:
         return self.key_layer(states_BSD) / self.query_units**0.5
 
 
-SCORES: dict[str, type[Score]] = {"additive": AdditiveScore, "dot": DotScore, "general": GeneralScore}
+class _Scaled(DotScore):
+    """A score times a learned g, 1 at first: `scale=True` of LuongAttention in tf.contrib.seq2seq. (The fixed factor
+    1 / sqrt(H) of Vaswani et al., 2017, is another thing.)"""
+
+    def build_weights(self, *_: Any, **options: Any) -> None:
+        super().build_weights()
+        self.g = self.add_weight((), initializer="ones", name="g")
+
+    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+        scores_BTS, state = super().call(query_BTH, keys_BSU, state)
+        return weight(self.g, scores_BTS.dtype) * scores_BTS, state
+
+
+class ScaledDotScore(_Scaled):
+    """score = g query . state,  g learned."""
+
+
+class ScaledGeneralScore(_Scaled, GeneralScore):
+    """score = g query . W state,  g learned, W as in `general`."""
 
 
 def score_class(name: str) -> type[Score]:
-    """A score by its name in `SCORES`, or by MODULE:CLASS. Raises UserError if there is none."""
-    if name in SCORES:
-        return SCORES[name]
-    module, _, attribute = name.partition(":")
+    """A score by its name in `schema.SCORES`, or by MODULE:CLASS. Raises UserError if there is none."""
+    path = SCORES[name].path if name in SCORES else name
+    module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
@@ -117,13 +199,18 @@ def score_class(name: str) -> type[Score]:
     return found
 
 
-def attend(scores_BTS: Any, values_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
-    """scores bts, values bsd, mask bs (true: a real position) -> context btd, weights bts.
+def make_score(score: str, units: tuple[int, int, int], options: Mapping[str, Any], **layer: Any) -> Score:
+    """A score by its name, of the widths `units` (of query, memory, and its own), with the options a config gives it.
 
-    Weights are exactly 0 on padding and sum to 1 over real positions. The softmax is taken in float32: in bfloat16 its
-    sum is off by up to a percent.
+    Raises UserError if there is no such score, or no such option of it.
     """
-    scores = ops.where(mask_BS[:, None], ops.cast(scores_BTS, "float32"), -1e9)
-    weights_BTS = ops.softmax(scores, axis=-1)
-    context_BTD = ops.matmul(ops.cast(weights_BTS, values_BSD.dtype), values_BSD)
-    return context_BTD, weights_BTS
+    found = score_class(score)
+    known = [key for key in inspect.signature(found.build_weights).parameters if key not in ("self", "_", "options")]
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"model.decoder.score_options: score '{score}' has no option '{option}'; it has "
+                f"{', '.join(known) or 'none'}{nearest(option, known) or '.'}"
+            )
+    query_units, memory_units, own_units = units
+    return found(query_units, memory_units, own_units, **layer, **options)

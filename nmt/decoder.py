@@ -6,14 +6,14 @@ B batch  S source  T target  K hypotheses of a sentence  E embedding  H units  D
 import functools
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from nmt.attention import attend, score_class
+from nmt.attention import make_score
 from nmt.recurrent import CELLS, CellState, Linear, linear, scan, weights_cast_once
 from nmt.seeds import derive_seed
 
@@ -50,8 +50,8 @@ class Decoder(keras.layers.Layer):
     def __init__(
         self, embedding: Any, vocabulary_size: int, memory_units: int, *, layer: str, units: int, num_layers: int,
         cell: str, score: str, attention_units: int, input_feeding: bool, readout_units: int, bridge: str, tied: bool,
-        lexical_units: int = 0, layer_dropout: float = 0.0, readout_dropout: float = 0.0, seed: int = 0,
-        name: str = "decoder", **kwargs: Any,
+        score_options: Mapping[str, Any], lexical_units: int = 0, layer_dropout: float = 0.0,
+        readout_dropout: float = 0.0, seed: int = 0, name: str = "decoder", **kwargs: Any,
     ):  # fmt: skip
         super().__init__(name=name, **kwargs)
         self.units, self.cell, self.input_feeding, self.bridge, self.tied = units, cell, input_feeding, bridge, tied
@@ -69,7 +69,8 @@ class Decoder(keras.layers.Layer):
         gates = self.cells[0].num_gates * units
         self.feed_layer = Linear(fed_units, gates, use_bias=False, name=f"{name}_feed", **common) if fed_units else None
         score_name = re.sub(r"\W", "_", f"{name}_{score}")  # of MODULE:CLASS, too, a layer's name must be made
-        self.score = score_class(score)(units, memory_units, attention_units, name=score_name, **common)
+        widths = (units, memory_units, attention_units)
+        self.score = make_score(score, widths, score_options, name=score_name, **common)
         self.context_cell = (
             CELLS[layer](value_units, units, name=f"{name}_context_cell", **common) if cell == "conditional" else None
         )
@@ -114,7 +115,7 @@ class Decoder(keras.layers.Layer):
                 entries = (ops.tanh(entries[0]), *entries[1:])
             hidden.append(tuple(entry[:, None] for entry in entries))
         output = ops.zeros((batch, 1, self.readout_units), self.compute_dtype) if self.input_feeding else ()
-        return DecoderState(tuple(hidden), output, self.score.initial_state(memory.keys, 1))
+        return DecoderState(tuple(hidden), output, self.score.start(memory.keys, final[-1][0]))
 
     def step(self, ids_BK: Any, state: DecoderState, memory: Memory) -> tuple[Any, Any, DecoderState]:
         """One step of K hypotheses a sentence -> logits bkv, weights bks, state. The hypotheses stand on the queries'
@@ -145,7 +146,7 @@ class Decoder(keras.layers.Layer):
                 return self._update(ops.expand_dims(gates, 1), hidden, masks)
 
             hidden = _squeeze(scan(update, gates_BTG, state.hidden, kernels=self._cell_kernels()))
-            context_BTD, weights_BTS, attention = self._attend(_top(hidden), memory, state.attention)
+            context_BTD, weights_BTS, attention = self.score.attend(_top(hidden), *memory, state.attention)
             states = DecoderState(hidden, (), attention)
         else:
 
@@ -166,7 +167,7 @@ class Decoder(keras.layers.Layer):
         """The recurrence -> next state, context bkd, weights bks. All else in this class is a view of it."""
         fed, attention = [], state.attention
         if self.cell == "attend_first":
-            context_BKD, weights_BKS, attention = self._attend(_top(state.hidden), memory, attention)
+            context_BKD, weights_BKS, attention = self.score.attend(_top(state.hidden), *memory, attention)
             fed.append(context_BKD)
         if self.input_feeding:
             fed.append(state.output)
@@ -174,7 +175,7 @@ class Decoder(keras.layers.Layer):
             gates_BKG = gates_BKG + self.feed_layer(ops.concatenate(fed, axis=-1))
         hidden = self._update(gates_BKG, state.hidden, masks)
         if self.cell != "attend_first":
-            context_BKD, weights_BKS, attention = self._attend(_top(hidden), memory, attention)
+            context_BKD, weights_BKS, attention = self.score.attend(_top(hidden), *memory, attention)
         if self.context_cell:
             hidden = (*hidden[:-1], self.context_cell.step(self.context_cell.project(context_BKD), hidden[-1]))
         output = self._readout(_top(hidden), context_BKD, embedded_BKE) if self.input_feeding else ()
@@ -191,11 +192,6 @@ class Decoder(keras.layers.Layer):
         kernels += [self.feed_layer.kernel] if self.feed_layer else []
         kernels += [self.context_cell.kernel, self.context_cell.recurrent_kernel] if self.context_cell else []
         return kernels + ([self.readout_layer.kernel] if self.input_feeding else [])
-
-    def _attend(self, query_BKH: Any, memory: Memory, state: Any) -> tuple[Any, Any, Any]:
-        scores_BKS, state = self.score(query_BKH, memory.keys, state)
-        context_BKD, weights_BKS = attend(scores_BKS, memory.values, memory.mask)
-        return context_BKD, weights_BKS, state
 
     def _update(self, gates_BKG: Any, hidden: tuple[CellState, ...], masks: Any) -> tuple[CellState, ...]:
         """One step of the stack; from the second layer on, a layer's inputs are added to its outputs (see `_top`)."""

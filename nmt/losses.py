@@ -61,6 +61,18 @@ def divergence(logits_BTV: Any, ids_BT: Any, weights_B: Any = None, padding_id: 
     return ops.sum(mask * compute(logits_BTV))
 
 
+def coverage_loss(weights_BTS: Any, ids_BT: Any, weights_B: Any = None, padding_id: int = 0) -> Any:
+    """How much attention looks where it has looked before: the sum over real tokens of
+
+    sum_s min(weight_ts, coverage_ts),  coverage: the sum of the weights of all steps before      (See et al., 2017, 12)
+    """
+    coverage_BTS = ops.cumsum(weights_BTS, axis=1) - weights_BTS
+    mask = ops.cast(ops.not_equal(ids_BT, padding_id), "float32")
+    if weights_B is not None:
+        mask *= weights_B[:, None]
+    return ops.sum(mask * ops.sum(ops.minimum(weights_BTS, coverage_BTS), axis=-1))
+
+
 def smoothed_cross_entropy(logits_BTV: Any, ids_BT: Any, label_smoothing: float) -> tuple[Any, Any]:
     """-> objective bt, cross-entropy bt (without a gradient). Szegedy et al. (2016), section 7: the target
     distribution q is (1 - e) one-hot + e / V, so with logits x and token y

@@ -51,8 +51,9 @@ class Seq2Seq(keras.Model):
         self.decoder = Decoder(
             self.target_embedding, target_vocabulary_size, config.memory_units,
             layer=config.layer, units=decoder.units, num_layers=decoder.num_layers, cell=decoder.cell,
-            score=decoder.score, attention_units=decoder.attention_units or decoder.units,
-            input_feeding=decoder.input_feeding, readout_units=config.readout_units, bridge=decoder.bridge,
+            score=decoder.score, score_options=decoder.all_score_options,
+            attention_units=decoder.attention_units or decoder.units, input_feeding=decoder.input_feeding,
+            readout_units=config.readout_units, bridge=decoder.bridge,
             tied=config.tied_embeddings != "none",
             lexical_units=config.embedding_units if decoder.lexical else 0,
             layer_dropout=dropout.layer, readout_dropout=dropout.readout, **common,

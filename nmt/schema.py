@@ -6,23 +6,15 @@ Imports nothing of this package; `nmt.config` reads and explains.
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 ATTENTIONS = {  # name in the literature -> cell, score
     "bahdanau": ("attend_first", "additive"),
     "luong": ("update_first", "general"),
 }
-
-SCORES = ("additive", "dot", "general")  # those of nmt.attention, which loads TensorFlow
-
-
-def _known_score(name: str) -> str:
-    if name in SCORES or ":" in name:
-        return name
-    raise ValueError(f"expected {', '.join(SCORES)} or MODULE:CLASS, received '{name}'" + nearest(name, SCORES))
 
 
 def expand_attention(values: Any) -> Any:
@@ -109,12 +101,67 @@ class EncoderConfig(Section):
     bidirectional: bool = True
 
 
+class NoOptions(Section):
+    """Of a score without any."""
+
+
+class LocationOptions(Section):
+    max_length: Count = 200  # tokens of a source that can be seen
+
+
+class WindowOptions(Section):
+    window: Count = 10  # D: states to either side; Luong et al.'s
+
+
+class HeadsOptions(Section):
+    heads: Count = 4
+
+
+class MonotonicOptions(Section):
+    mode: Literal["expected", "hard"] = "expected"
+    noise: Annotated[float, Field(ge=0.0)] = 1.0  # in training, as in the paper
+    initial_bias: float = -1.0
+
+
+class Mechanism(NamedTuple):
+    """A score: where its class is, since that loads TensorFlow, and what `score_options` may say."""
+
+    path: str
+    options: type[Section] = NoOptions
+
+
+SCORES = {
+    "additive": Mechanism("nmt.attention:AdditiveScore"),
+    "normed_additive": Mechanism("nmt.attention:NormedAdditiveScore"),
+    "dot": Mechanism("nmt.attention:DotScore"),
+    "scaled_dot": Mechanism("nmt.attention:ScaledDotScore"),
+    "general": Mechanism("nmt.attention:GeneralScore"),
+    "scaled_general": Mechanism("nmt.attention:ScaledGeneralScore"),
+    "concat": Mechanism("nmt.attention:ConcatScore"),
+    "location": Mechanism("nmt.mechanisms:LocationScore", LocationOptions),
+    "local_m": Mechanism("nmt.mechanisms:LocalMonotonicScore", WindowOptions),
+    "local_p": Mechanism("nmt.mechanisms:LocalPredictiveScore", WindowOptions),
+    "multihead": Mechanism("nmt.mechanisms:MultiHeadScore", HeadsOptions),
+    "coverage": Mechanism("nmt.mechanisms:CoverageScore"),
+    "monotonic": Mechanism("nmt.mechanisms:MonotonicScore", MonotonicOptions),
+    "uniform": Mechanism("nmt.mechanisms:UniformScore"),
+    "none": Mechanism("nmt.mechanisms:NoAttention"),
+}
+
+
+def _known_score(name: str) -> str:
+    if name in SCORES or ":" in name:
+        return name
+    raise ValueError(f"expected {', '.join(SCORES)} or MODULE:CLASS, received '{name}'" + nearest(name, [*SCORES]))
+
+
 class DecoderConfig(Section):
     num_layers: Count = 1
     units: Count = 512
     cell: Literal["attend_first", "update_first", "conditional"] = "attend_first"
     score: Annotated[str, AfterValidator(_known_score)] = "additive"  # or MODULE:CLASS of one's own
-    attention_units: Count | None = None  # of the additive score; default: `units`
+    score_options: dict[str, Any] = {}  # see `SCORES`: {window: 5} of local_p; of one's own, what `build_weights` takes
+    attention_units: Count | None = None  # of the additive score and its kind; default: `units`
     input_feeding: bool = False
     lexical: bool = False  # the memory holds the source's embeddings beside its states (after Nguyen and Chiang, 2018)
     readout_units: Count | None = None  # of the layer before the vocabulary; default: `embedding_units`
@@ -124,6 +171,31 @@ class DecoderConfig(Section):
     @classmethod
     def _expand_attention(cls, values: Any) -> Any:
         return expand_attention(values)
+
+    @model_validator(mode="after")
+    def _check(self) -> "DecoderConfig":
+        if self.score not in SCORES:
+            return self  # its class says what it takes, once it is made
+        section = SCORES[self.score].options
+        try:
+            section.model_validate(self.score_options)
+        except ValidationError as error:
+            problem, names = error.errors()[0], [*section.model_fields]
+            option = str(problem["loc"][0])
+            if problem["type"] == "extra_forbidden":
+                known = f"it has {', '.join(names)}" if names else "it has none"
+                message = f"score '{self.score}' has no option '{option}'; {known}{nearest(option, names)}"
+            else:
+                expected = problem["msg"].removeprefix("Input should be ")
+                message = f"'{option}' of score '{self.score}' must be {expected}, received {problem['input']!r}"
+            raise ValueError(f"score_options: {message}") from None
+        return self
+
+    @property
+    def all_score_options(self) -> dict[str, Any]:
+        """Those given, and the defaults of the others."""
+        known = SCORES.get(self.score)
+        return known.options.model_validate(self.score_options).model_dump() if known else self.score_options
 
 
 class DropoutConfig(Section):
@@ -153,10 +225,20 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
         decoder, memory = self.decoder, self.memory_units
-        if decoder.score == "dot" and decoder.units != memory:
+        if decoder.score in ("dot", "scaled_dot") and decoder.units != memory:
             raise ValueError(
-                f"decoder.score 'dot' needs decoder.units equal to the encoder's width ({memory}), received "
-                f"{decoder.units}. Use decoder.score 'general', or change the units"
+                f"decoder.score '{decoder.score}' needs decoder.units equal to the encoder's width ({memory}), "
+                f"received {decoder.units}. Use '{decoder.score.replace('dot', 'general')}', or change the units"
+            )
+        heads = decoder.all_score_options.get("heads", 1) if decoder.score == "multihead" else 1
+        if decoder.units % heads or memory % heads:
+            raise ValueError(
+                f"decoder.score 'multihead' needs decoder.units and the encoder's width in {heads} equal parts, "
+                f"received {decoder.units} and {memory}. Choose other decoder.score_options.heads, or change the units"
+            )
+        if decoder.score == "none" and decoder.lexical:
+            raise ValueError(
+                "decoder.score 'none' looks at no source word, so decoder.lexical would add nothing. Set it to false"
             )
         if decoder.bridge == "last" and decoder.units != memory:
             raise ValueError(
@@ -193,6 +275,7 @@ class TrainingConfig(Section):
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     label_smoothing: Share = 0.1
     bpe_dropout: Share = 0.0  # of merges, drawn anew in each epoch (Provilkov et al., 2020)
+    coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0  # lambda of See et al. (2017): not to look twice; they take 1
     consistency: Annotated[float, Field(ge=0.0)] = 0.0  # alpha of R-Drop (Liang et al., 2021): two passes, to agree
     average_decay: Share = 0.999  # of the moving average of the weights that is evaluated and kept; 0: no average
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor computes in it

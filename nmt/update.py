@@ -16,7 +16,7 @@ import tensorflow as tf
 from nmt.config import TrainingConfig, nearest
 from nmt.data import Batch
 from nmt.errors import UserError
-from nmt.losses import Loss, divergence, masked_loss
+from nmt.losses import Loss, coverage_loss, divergence, masked_loss
 from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
@@ -59,11 +59,14 @@ class Update:
         if consistency:  # each sentence twice, under two dropouts
             source_BS, target_BT = tf.tile(source_BS, [2, 1]), tf.tile(target_BT, [2, 1])
             weights_B = tf.tile(weights_B, [2])
-        logits_BTV = self.model(source_BS, target_BT[:, :-1], training=True)
+        logits_BTV, weights_BTS = self.model.teacher_forced(source_BS, target_BT[:, :-1], training=True)
         sums = masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing, weights_B)
         if consistency:
             difference = consistency * divergence(logits_BTV, target_BT[:, 1:], weights_B)
             sums = sums._replace(objective=sums.objective + difference)
+        if self.config.coverage_loss:
+            repeated = self.config.coverage_loss * coverage_loss(weights_BTS, target_BT[:, 1:], weights_B)
+            sums = sums._replace(objective=sums.objective + repeated)
         return sums
 
     def _gradient(self, batch: Batch) -> list[Any]:

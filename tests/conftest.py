@@ -23,13 +23,18 @@ def _randomize(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
 def _tiny_model(
     *, attention: str = "attend_first/additive", layer: str = "gru", num_layers: int = 1, encoder_layers: int = 1,
     bridge: str = "dense", input_feeding: bool = False, lexical: bool = False, tied: str = "none", dropout: float = 0.0,
-    seed: int = 1, randomize: bool = True, dtype: str = "float32",
+    seed: int = 1, randomize: bool = True, dtype: str = "float32", score_options: Any = None,
 ) -> Any:  # fmt: skip
     """A model of a few units. Wherever the config allows it, every width is another one: no two can be mixed up."""
     from nmt.config import ModelConfig
     from nmt.model import Seq2Seq
 
-    same_width = bridge == "last" or attention.endswith("/dot")
+    score = attention.partition("/")[2]
+    same_width = bridge == "last" or score in ("dot", "scaled_dot", "multihead")
+    if score_options is None:
+        # Windows that do not hold everything, a place too few, and no noise: two passes in training shall be equal.
+        tiny = {"local_m": {"window": 1}, "local_p": {"window": 2}, "location": {"max_length": 4}}
+        score_options = {**tiny, "monotonic": {"noise": 0.0}}.get(score, {})
     config = {
         "layer": layer,
         "embedding_units": 5,
@@ -37,7 +42,8 @@ def _tiny_model(
         "encoder": {"units": 4 if same_width else 3, "num_layers": encoder_layers},
         "decoder": {
             "attention": attention, "units": 8, "num_layers": num_layers, "bridge": bridge, "attention_units": 7,
-            "input_feeding": input_feeding, "lexical": lexical, "readout_units": 9 if tied == "none" else None,
+            "input_feeding": input_feeding, "lexical": lexical, "score_options": score_options,
+            "readout_units": 9 if tied == "none" else None,
         },
         "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], dropout),
     }  # fmt: skip

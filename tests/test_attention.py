@@ -8,13 +8,16 @@ import pytest
 import tensorflow as tf
 
 from nmt import config
-from nmt.attention import SCORES, AdditiveScore, DotScore, GeneralScore, attend, score_class
+from nmt.attention import AdditiveScore, DotScore, GeneralScore, Score, make_score, score_class
+from nmt.config import SCORES
 from nmt.errors import UserError
 
 BATCH, SOURCE, TARGET, UNITS = 3, 6, 4, 5
 LENGTHS = [6, 4, 1]
 LN3, ATANH_HALF = math.log(3.0), math.atanh(0.5)
 VALUES = tf.constant([[[4.0, 0.0], [0.0, 4.0]]])
+LOOKING = [name for name in SCORES if name != "none"]
+BELOW_ONE = ("local_p", "monotonic")  # rows may sum to less
 ALL_REAL = tf.constant([[True, True]])
 
 
@@ -27,12 +30,16 @@ def mask():
 
 
 def look(score, query, states, values, mask):
-    scores, _ = score(query, score.project_keys(states), ())
-    return attend(scores, values, mask)
+    keys = score.project_keys(states)
+    context, weights, _ = score.attend(query, keys, values, mask, score.initial_state(keys, query.shape[1]))
+    return context, weights
 
 
 def make(name, units=UNITS, **options):
-    return SCORES[name](units, units, units, name=name, **options)
+    fitting = {"monotonic": {"noise": 0.0}, "multihead": {"heads": units}}.get(name, {})
+    return score_class(name)(
+        units, units, units, name=name, **{**SCORES[name].options().model_dump(), **fitting, **options}
+    )
 
 
 def test_dot_attention_by_hand():
@@ -128,7 +135,7 @@ def test_additive_attention_equals_that_of_keras_between_two_dense_layers(random
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("magnitude", [0.0, 1.0, 1000.0], ids="magnitude {}".format)
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", LOOKING)
 def test_weights_are_non_negative_zero_on_padding_and_sum_to_one(name, magnitude, dtype, randomize):
     score = randomize(make(name, dtype=dtype), scale=2.0)
     query, states = magnitude * random(BATCH, TARGET, UNITS), magnitude * random(BATCH, SOURCE, UNITS, seed=1)
@@ -139,10 +146,14 @@ def test_weights_are_non_negative_zero_on_padding_and_sum_to_one(name, magnitude
     assert np.all(weights >= 0.0)
     for row, length in zip(weights.numpy(), LENGTHS, strict=True):
         assert np.all(row[:, length:] == 0.0)
-        np.testing.assert_allclose(row[:, :length].sum(-1), 1.0, atol=1e-6)
+        sums = row[:, :length].sum(-1)
+        if name in BELOW_ONE:
+            assert np.all(sums < 1.0 + 1e-6)
+        else:
+            np.testing.assert_allclose(sums, 1.0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", LOOKING)
 def test_what_stands_on_padding_does_not_change_attention(name, randomize):
     score = randomize(make(name))
     query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1)
@@ -153,7 +164,7 @@ def test_what_stands_on_padding_does_not_change_attention(name, randomize):
         np.testing.assert_array_equal(ours, expected)
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", LOOKING)
 def test_each_query_is_answered_on_its_own(name, randomize):
     score = randomize(make(name))
     query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1)
@@ -178,8 +189,10 @@ def test_keys_are_projected_once_a_sentence(attention, tiny_model, monkeypatch):
     assert len(calls) == 2
 
 
-def test_the_config_knows_the_scores_that_there_are():
-    assert tuple(SCORES) == config.SCORES
+def test_every_name_leads_to_a_score_and_every_option_to_an_argument():
+    for name, mechanism in SCORES.items():
+        assert issubclass(score_class(name), Score)
+        make_score(name, (4, 4, 4), mechanism.options().model_dump(), name=name)
     assert {score for _, score in config.ATTENTIONS.values()} <= SCORES.keys()
 
 
@@ -190,7 +203,7 @@ def test_a_score_is_found_by_its_name_or_by_where_its_class_is():
 
 @pytest.mark.parametrize("name", ["aditive", "no.such.module:Score", "nmt.attention:NoScore", ":DotScore", "nmt:"])
 def test_a_score_that_is_nowhere_is_an_error(name):
-    with pytest.raises(UserError, match=r"no score .*Use one of additive, dot, general, or MODULE:CLASS"):
+    with pytest.raises(UserError, match=r"no score .*Use one of additive, .*none, or MODULE:CLASS"):
         score_class(name)
 
 

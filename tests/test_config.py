@@ -137,7 +137,7 @@ def test_a_score_is_one_of_ours_or_a_class_of_ones_own():
         "my_scores:Coverage"
     )
     text = message(nested("model.decoder.score", "aditive"))
-    assert text.startswith("experiment.yaml: model.decoder.score: expected additive, dot, general or MODULE:CLASS")
+    assert text.startswith("experiment.yaml: model.decoder.score: expected additive, normed_additive, dot, ")
     assert text.endswith("received 'aditive'. Did you mean 'additive'?")
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.attention import SCORES, GeneralScore
+from nmt.attention import GeneralScore
+from nmt.config import SCORES
 from nmt.recurrent import CELLS, scan
 
 SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
@@ -17,15 +18,19 @@ EVERY_CELL = ("attend_first", "update_first", "conditional")
 NORMALIZED = [name for name in CELLS if name.startswith("layer_norm")]
 DTYPES = ("float32", "mixed_bfloat16")
 
-# The full product over plain cells, but for bridge and lexical memory: those meet every value of each of the others.
+# The full product over plain cells for one score. Each other meets two cells, one of them with input feeding. Bridges
+# and lexical memory meet every value of each of the others.
+OTHERS = [score for score in SCORES if score != "additive"]
 VARIANTS = [
     {
         "attention": f"{cell}/{score}", "layer": layer, "input_feeding": feeding, "num_layers": layers,
-        "bridge": BRIDGES[index % 3], "lexical": index // 3 % 2 == 1,
+        "bridge": BRIDGES[index % 3], "lexical": index // 3 % 2 == 1 and score != "none",
     }
     for index, (cell, score, layer, feeding, layers) in enumerate(
         (
-            *itertools.product(EVERY_CELL, SCORES, ("gru", "lstm"), (False, True), (1, 2)),
+            *itertools.product(EVERY_CELL, ("additive",), ("gru", "lstm"), (False, True), (1, 2)),
+            *((EVERY_CELL[(n + feeding) % 2], score, ("gru", "lstm")[n // 2 % 2], feeding, 1 + n // 4 % 2)
+              for n, score in enumerate(OTHERS) for feeding in (False, True)),
             *zip(("attend_first", "update_first") * 2, ("additive", "general") * 2, NORMALIZED * 2,
                  (False, True, True, False), (1, 1, 2, 2), strict=True),
         )

@@ -13,7 +13,7 @@ FLOORS = {
             "errors seeds parallel console progress schema",
             "config text recurrent losses search visualize quantize alignment sentences",
             "copying attention encoder optimizers workers onnx_engine constraints ensemble results",
-            "tokenizer decoder controls exported",
+            "tokenizer decoder mechanisms controls exported",
             "data model glossary parts subwords",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update feed onnx_graph",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.losses import Loss, divergence, masked_loss, smoothed_cross_entropy
+from nmt.losses import Loss, coverage_loss, divergence, masked_loss, smoothed_cross_entropy
 
 BATCH, TARGET, VOCABULARY = 3, 4, 7
 IDS = tf.constant([[5, 2, 6, 3], [1, 3, 0, 0], [3, 0, 0, 0]])
@@ -201,3 +201,11 @@ def test_the_gradient_of_the_divergence_equals_that_of_automatic_differentiation
         ours = divergence(logits, ids)
     np.testing.assert_allclose(ours, plain, rtol=1e-4)
     np.testing.assert_allclose(tape.gradient(ours, logits), tape.gradient(plain, logits), atol=1e-4)
+
+
+def test_the_coverage_loss_by_hand():
+    """See et al. (2017), equation 12: min of each weight and of what its place has had before."""
+    weights = tf.constant([[[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]])
+    # Coverage: (0, 0), (0.5, 0.5), (0.75, 1.25); hence 0, 0.25 + 0.5 and 0.75. The last token may be padding.
+    assert float(coverage_loss(weights, tf.constant([[5, 6, 7]]))) == pytest.approx(1.5)
+    assert float(coverage_loss(weights, tf.constant([[5, 6, 0]]), tf.constant([2.0]))) == pytest.approx(1.5)

@@ -154,3 +154,14 @@ def test_a_name_that_is_none_is_refused_with_the_nearest(tiny_model):
 def test_freezing_everything_is_refused(tiny_model):
     with pytest.raises(UserError, match="left to train"):
         Update(tiny_model(), tiny_model(), TrainingConfig(freeze=["source", "target", "encoder", "decoder"]), Workers())
+
+
+@pytest.mark.parametrize("attention", ["attend_first/coverage", "update_first/general"])
+def test_the_coverage_loss_is_minimised_with_the_rest(attention, tiny_model):
+    def objective(factor):
+        update = Update(tiny_model(attention=attention), tiny_model(), TrainingConfig(coverage_loss=factor), Workers())
+        return float(update.loss(*map(tf.constant, BATCH)).objective)
+
+    plain, once, twice = map(objective, (0.0, 1.0, 2.0))
+    assert once > plain + 0.1
+    assert twice - once == pytest.approx(once - plain, rel=1e-4)
