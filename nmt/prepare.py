@@ -56,7 +56,12 @@ class Prepared:
 
 
 def find_texts(config: Config) -> Texts:
-    """Raises UserError where a file is missing, before anything is read."""
+    """Raises UserError where a file is missing, or training impossible, before anything is read."""
+    if config.model.decoder.all_score_options.get("mode") == "hard" and config.model.decoder.score == "monotonic":
+        raise UserError(
+            "model.decoder.score_options.mode 'hard' has no gradient. Train with 'expected'; a trained run translates "
+            "with 'hard' once its config.yaml says so."
+        )
     mix = _resolve(config, "mix") if config.data.mix else None
     weights = Path(config.data.weights) if config.data.weights else None
     if weights and not weights.exists():

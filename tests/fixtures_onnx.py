@@ -31,6 +31,8 @@ VARIANTS = {
         "attention": "update_first/dot", "encoder_layers": 2, "num_layers": 2, "bridge": "last", "input_feeding": True,
     },
     "conditional, additive, lexical": {"attention": "conditional/additive", "num_layers": 2, "lexical": True},
+    "attend first, heads": {"attention": "attend_first/multihead", "lexical": True, "input_feeding": True},
+    "update first, monotonic": {"attention": "update_first/monotonic"},
     "update first, general": {"attention": "luong", "encoder_layers": 2, "bridge": "zero", "tied": "target"},
     "conditional, general": {
         "attention": "conditional/general", "layer": "layer_norm_gru", "encoder_layers": 2, "lexical": True,

@@ -323,3 +323,8 @@ def test_prepare_loads_no_tensorflow(data, run):
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert process.stdout == "set()\n", process.stderr
+
+
+def test_hard_attention_is_not_trained(data, run):
+    decoder = {"attention": "attend_first/monotonic", "score_options": {"mode": "hard"}}
+    refuses(tiny_config(data, model={"decoder": decoder}), run, "Train with 'expected'")
