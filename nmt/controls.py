@@ -137,7 +137,7 @@ def no_repeat_ngram(options: DecodingConfig, batch: Batch) -> Control | None:
         return np.where(same_BKW, windows_BKWN[..., -1], -1)
 
     def ask(request: Request, live: Live) -> tuple[Request, Live]:
-        most = int((repeating_ids(live) >= 0).sum(axis=2).max())
+        most = int(np.max((repeating_ids(live) >= 0).sum(axis=2)))
         return request._replace(num_candidates=request.num_candidates + most), live
 
     def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
