@@ -21,12 +21,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-from nmt.errors import UserError
 from nmt.seeds import derive_seed
-from nmt.text import NormalForm, is_blank, normalize, read_lines
+from nmt.text import NormalForm, is_blank, normalize
 
 NUM_COPY_SYMBOLS = 16  # and so the most copies of a line; what else would be one is encoded as any text
 
@@ -209,20 +207,6 @@ def _masked(line: str, copies: Iterable[Copy], form: NormalForm) -> MaskedLine:
         moved.append(copy._replace(start=len(text), end=len(text) + len(kept), raw_start=copy.start))
         text, end = text + kept, copy.end
     return MaskedLine(text + normalize(line[end:], form), tuple(moved))
-
-
-def read_dictionary(path: str | Path) -> dict[str, str]:
-    """A TSV of source words (or phrases) and what each becomes. UserError for any line that is not two columns."""
-    entries: dict[str, str] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        if is_blank(line):
-            continue
-        source, *rest = (column.strip() for column in line.split("\t"))
-        if not source or len(rest) != 1 or not rest[0]:
-            raise UserError(f"{path}: line {number}: expected SOURCE, a tab and TARGET. Received: {line[:80]!r}.")
-        if entries.setdefault(source, rest[0]) != rest[0]:
-            raise UserError(f"{path}: line {number}: {source!r} is listed twice. Keep one of its two targets.")
-    return entries
 
 
 # ------------------------------------------------------------------------------------------------------ training

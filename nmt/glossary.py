@@ -17,7 +17,7 @@ from nmt.config import DecodingConfig
 from nmt.constraints import Bans, Phrase, Spelling, WordParts
 from nmt.copying import MaskedLine
 from nmt.errors import UserError
-from nmt.text import NormalForm, is_blank, normalize, read_lines
+from nmt.text import NormalForm, is_blank, normalize, read_phrase_table
 from nmt.tokenizer import Tokenizer, escape
 
 MAX_SEGMENTATIONS = 1000  # of a banned word into pieces; it has fewer, but for long words of an unusual vocabulary
@@ -44,16 +44,7 @@ class Glossary:
     @classmethod
     def load(cls, path: str | Path) -> "Glossary":
         """From a file of lines `source phrase TAB target phrase`. UserError for any other."""
-        entries = []
-        for number, line in enumerate(read_lines(path), start=1):
-            columns = line.split("\t")
-            if is_blank(line):
-                continue
-            if len(columns) != 2 or any(map(is_blank, columns)):
-                raise UserError(
-                    f"{path}: line {number} must be source phrase, tab, target phrase. Received: {line[:80]!r}."
-                )
-            entries.append((columns[0], columns[1]))
+        entries = read_phrase_table(path).items()
         try:
             return cls(entries)
         except UserError as error:

@@ -293,6 +293,22 @@ def read_parallel(files: ParallelFiles) -> Iterator[tuple[str, str]]:
         )
 
 
+def read_phrase_table(path: str | Path) -> dict[str, str]:
+    """From a file of lines `source phrase TAB target phrase`. UserError for any other, or for two targets of one."""
+    entries: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        if is_blank(line):
+            continue
+        source, *rest = (column.strip() for column in line.split("\t"))
+        if not source or len(rest) != 1 or not rest[0]:
+            raise UserError(
+                f"{path}: line {number} must be source phrase, tab, target phrase. Received: {line[:80]!r}."
+            )
+        if entries.setdefault(source, rest[0]) != rest[0]:
+            raise UserError(f"{path}: line {number}: {source!r} is listed twice. Keep one of its two targets.")
+    return entries
+
+
 def file_fingerprint(paths: Iterable[str | Path]) -> str:
     """SHA-256, in hex, of files' raw bytes in the order given; names and times do not count."""
     whole = hashlib.sha256()

@@ -75,7 +75,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if saved:
         write_lines(saved, hypotheses)
     scores, typography = corpus_scores(hypotheses, references), typography_agreement(hypotheses, references)
-    say(f"{len(sources):,} lines in {seconds:.1f} s, the first step's compilation included")
+    say(f"{len(sources):,} lines in {seconds:.1f} s")
     if options.json:
         print(
             json.dumps(

@@ -28,15 +28,15 @@ def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> Non
 
 
 def load(options: argparse.Namespace) -> "Translator":
-    from nmt.copying import read_dictionary
     from nmt.exported import choose
     from nmt.run import Run, refuse_unlike
+    from nmt.text import read_phrase_table
 
     # What is wrong with a run, with the dictionary or with a glossary, is said before TensorFlow loads.
     if hasattr(options, "glossary"):
         search_options(options)
     runs = [Run.open(path) for path in (options.run, *getattr(options, "others", ()))]
-    dictionary = read_dictionary(options.dictionary) if options.dictionary else None
+    dictionary = read_phrase_table(options.dictionary) if options.dictionary else None
     for run in runs:
         run.copier(dictionary)
     refuse_unlike(runs)

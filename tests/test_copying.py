@@ -16,11 +16,9 @@ from nmt.copying import (
     MaskedLine,
     PairMasker,
     places_of,
-    read_dictionary,
     translations_of_words,
     unseen_runs,
 )
-from nmt.errors import UserError
 from nmt.tokenizer import COPY_IDS, train_tokenizer
 
 ALL = ["urls", "emails", "placeholders", "unseen"]
@@ -283,25 +281,7 @@ def test_masking_is_a_function_of_seed_and_number():
     assert masked(1, range(40)) == masked(1, reversed(range(40))) != masked(2, range(40))
 
 
-# ---------------------------------------------------------------------------------------------------- dictionary
-
-
-def test_a_dictionary_is_two_columns(tmp_path):
-    path = tmp_path / "words.tsv"
-    path.write_text("foo\tbar\n\nNew York \t Nouvelle-York\r\nfoo\tbar\n", encoding="utf-8")
-    assert read_dictionary(path) == {"foo": "bar", "New York": "Nouvelle-York"}
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [("foo", "expected SOURCE, a tab and TARGET"), ("foo\t ", "expected"), ("\tx", "expected"), ("a\tb\tc", "expected"),
-     ("ok\tno", "'ok' is listed twice")],
-)  # fmt: skip
-def test_what_is_no_dictionary_is_said_with_its_line(line, message, tmp_path):
-    path = tmp_path / "words.tsv"
-    path.write_text(f"ok\tyes\n{line}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=f"words.tsv: line 2: {message}"):
-        read_dictionary(path)
+# --------------------------------------------------------------------------------------------------------- config
 
 
 def test_the_config_names_every_class():

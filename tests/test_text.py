@@ -23,6 +23,7 @@ from nmt.text import (
     normalized_spans,
     read_lines,
     read_parallel,
+    read_phrase_table,
     resolve_parallel,
     split_lines,
     write_lines,
@@ -368,3 +369,29 @@ def test_a_fingerprint_depends_on_content_and_boundaries_alone(tmp_path):
     assert first != file_fingerprint([put(tmp_path / "d", "1\n"), put(tmp_path / "e", "2\n3\n")])
     with pytest.raises(UserError, match="cannot be read"):
         file_fingerprint([tmp_path / "nowhere"])
+
+
+# ------------------------------------------------------------------------------------------------- phrase tables
+
+
+def test_a_phrase_table_is_two_columns(tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text("foo\tbar\n\nNew York \t Nouvelle-York\r\nfoo\tbar\n", encoding="utf-8")
+    assert read_phrase_table(path) == {"foo": "bar", "New York": "Nouvelle-York"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("foo", "must be source phrase, tab, target phrase"),
+        ("foo\t ", "must be"),
+        ("\tx", "must be"),
+        ("a\tb\tc", "must be"),
+        ("ok\tno", ".*listed twice"),
+    ],
+)
+def test_what_is_no_phrase_table_is_said_with_its_line(line, message, tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text(f"ok\tyes\n{line}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"words.tsv: line 2:? {message}"):
+        read_phrase_table(path)
