@@ -79,6 +79,11 @@ def prepare(config: Config, path: Path, accept_changes: bool = False) -> Prepare
     fingerprints = texts.fingerprints()
     if Run.exists(path):
         run = Run.open(path)
+        if "average_of" in run.facts:
+            raise UserError(
+                f"{path} is the average of other runs, with nothing to resume. Train on from its weights in a new run: "
+                f"--init-from {path} --run ANOTHER."
+            )
         _check_same(run, config, fingerprints, accept_changes)
         corpus = _encode(texts, fingerprints, run.config, (run.source_tokenizer, run.target_tokenizer), path)
     else:

@@ -1,5 +1,6 @@
 """From a config to checked data, tokenizers and a run: what is wrong is said at once, and leaves nothing behind."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,15 @@ def test_a_run_of_another_config_is_refused_key_by_key(data, run):
     lines = str(caught.value).split("\n")
     assert lines[1:-1] == ["  model.encoder.units: 8 -> 9", "  training.seed: 1 -> 2"]
     assert str(run) in lines[0] and "--run" in lines[-1]
+
+
+def test_an_average_of_runs_is_not_resumed(data, run):
+    config = tiny_config(data)
+    prepare(config, run)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"average_of": ["a/best.npz", "b/best.npz"]}))
+    with pytest.raises(UserError, match=rf"nothing to resume.*--init-from {run} --run ANOTHER"):
+        prepare(config, run)
 
 
 def test_a_run_may_be_decoded_otherwise_and_its_text_may_move(data, run, tmp_path):
