@@ -55,10 +55,11 @@ def test_the_config_knows_the_same_names():
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_moves_weights_and_shows_all_of_its_state(name):
-    variable = keras.Variable([1.0, -2.0], name="weight")
+    variable = keras.Variable([[1.0, -2.0]], name="weight")
     optimizer = build_optimizer(TrainingConfig(optimizer=name), [variable])
     count = len(optimizer.variables)
     optimizer.learning_rate = 0.05
-    optimizer.apply([tf.constant([1.0, -1.0])], [variable])
-    assert variable.numpy()[0] < 1.0 and variable.numpy()[1] > -2.0
+    apply = tf.function(lambda gradient: optimizer.apply([gradient], [variable]), jit_compile=True)  # as `Update` does
+    apply(tf.constant([[1.0, -1.0]]))
+    assert variable.numpy()[0, 0] < 1.0 and variable.numpy()[0, 1] > -2.0
     assert len(optimizer.variables) == count >= 2  # the iterations, the rate, and what it carries
