@@ -160,8 +160,9 @@ def search(
     """The best hypotheses of every sentence, in input order: at most `n_best`, at least one, best first.
 
     Of the best 2K candidates, those that end among the first K finish and leave; the best K others live on. A sentence
-    stops when no live hypothesis can still beat its K-th finished one, or its `num_wanted`-th, if that is given. With
-    groups a sentence has several beams of K = beam_size / num_groups, each with candidates and an end of its own.
+    stops when no live hypothesis can still beat its `n_best`-th finished one, for whatever else is found would not be
+    asked for; or its `num_wanted`-th, if that is given. With groups a sentence has several beams of K = beam_size /
+    num_groups, each with candidates and an end of its own.
 
     UserError: sizes that do not fit together; maximum lengths below 1 or not one a sentence; log-probabilities that
     are no numbers.
@@ -175,7 +176,7 @@ def search(
             f"n_best must be from 1 to beam_size ({beam_size}). Received: {n_best}. Ask for fewer, or widen the beam."
         )
     of_group = beam_size // num_groups
-    num_wanted = num_wanted or of_group
+    num_wanted = num_wanted or min(n_best, of_group)
     num_needed = -(-n_best // num_groups)  # of each group; if fewer finish, truncated ones are added
     live = start(engine, ids_BS, max_lengths_B, bos_id, num_groups)
     # A beam's finished ones, best first, and the score of the last that is wanted; beam g of input row i: i * G + g.

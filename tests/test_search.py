@@ -78,7 +78,7 @@ def test_a_length_penalty_prefers_the_longer_of_two():
 
 def test_the_best_k_others_live_on_when_one_ends():
     engine = table_engine({"<s>": {"</s>": 0.5, "a": 0.3, "b": 0.2}, "a": {"c": 1.0}, "b": {"d": 1.0}})
-    beam_search(engine, *one(2), beam_size=2)
+    beam_search(engine, *one(2), beam_size=2, n_best=2)
     assert engine.fed == [[[BOS]], [[WORDS.index("a"), WORDS.index("b")]]]
 
 
@@ -120,6 +120,14 @@ def test_search_goes_on_until_k_have_finished():
     engine = table_engine({"<s>": {"</s>": 0.9, "a": 0.1}, "a": {"b": 1.0}, "b": {"</s>": 1.0}})
     [hypotheses] = beam_search(engine, *one(), beam_size=2, n_best=2)
     assert [words(hypothesis) for hypothesis in hypotheses] == ["", "a b"]
+
+
+def test_search_stops_when_nothing_can_change_what_is_asked_for():
+    table = {"<s>": {"</s>": 0.6, "a": 0.4}, "a": {"</s>": 0.1, "a": 0.9}}
+    for n_best, num_steps in [(1, 1), (2, 7)]:
+        engine = table_engine(table)
+        beam_search(engine, *one(7), beam_size=2, n_best=n_best)
+        assert len(engine.fed) == num_steps
 
 
 def test_the_maximum_length_counts_the_end():
@@ -241,6 +249,22 @@ def test_beam_search_is_law_3_to_the_letter(seed, vocabulary, ties, masked, shar
             assert hypothesis.log_prob == pytest.approx(sum(by_table))
             assert EOS not in hypothesis.ids
             assert len(tokens) <= max_length
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    seed=st.integers(0, 10**6),
+    ties=st.booleans(),
+    max_length=st.integers(1, 8),
+    penalty=st.sampled_from(PENALTIES),
+)
+def test_who_asks_for_fewer_gets_the_first_of_more(seed, ties, max_length, penalty):
+    table = random_table(seed, vocabulary=6, ties=ties, masked=0.3)
+    options = {"beam_size": 4, "penalty": penalty[0], "length_penalty": penalty[1]}
+    best, two, most = (
+        beam_search(TableEngine(table), *one(max_length), n_best=count, **options)[0] for count in (1, 2, 4)
+    )
+    assert best == most[:1] and two == most[:2]
 
 
 @settings(deadline=None, max_examples=100)
