@@ -1,13 +1,15 @@
 """An ONNX graph with its matrices in 8 bits: products of integers, in a quarter of the memory.
 
 A product x W becomes (round(x / a) round(W / b)) a b, where `b` is one scale for each column of W and `a` one for each
-row of x, taken as it comes, or for each part of a row that was put together. One scale for all of x, ONNX Runtime's own
+row of x, taken as it comes, or for each part of a row that is put together. One scale for all of x, ONNX Runtime's own
 "dynamic quantization", would let the sentences of a batch change each other's rounding; by rows, a sentence is
-translated alike in any company.
+translated alike in any company. What comes out of tanh lies between -1 and 1, and needs no scale. What depends on a
+token alone is not computed at all, but looked up.
 """
 
-# M rows  I inputs  O outputs
+# M rows  I inputs  O outputs  V tokens
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,99 +21,192 @@ from onnx import AttributeProto, helper, numpy_helper
 LARGEST_INPUT, MIDDLE = 63, 64
 LARGEST_WEIGHT = 127
 TINY = np.float32(1e-9)  # instead of a scale of 0
+LARGEST_TABLE = 2**24  # numbers, of what is looked up: 8,000 tokens with 1,536 gates are three quarters of it
 
 
 def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with every product of a matrix and constant weights in integers, those inside loops too."""
-    model = onnx.shape_inference.infer_shapes(model)
-    _quantize(model.graph)
+    """The same model with every product of a matrix and constant weights in integers, those inside loops too, and the
+    products of tokens' vectors looked up."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    _fold_lookups(copy.graph)
+    model = onnx.shape_inference.infer_shapes(copy)
+    _Quantizer(model.graph).quantize()
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
 
 
-def _quantize(graph: onnx.GraphProto) -> None:
+def _fold_lookups(graph: onnx.GraphProto) -> None:
+    """f(table[ids]) = f(table)[ids]: what depends on a token alone is computed now, for all tokens."""
     constants = {constant.name: constant for constant in graph.initializer}
-    added: dict[str, onnx.TensorProto] = {}
-    nodes: list[onnx.NodeProto] = []
-    rows: dict[str, tuple[str, str]] = {}  # x, or a part of it -> the names of its integers and of their scales
-    parts = _parts(graph)
+    tables: dict[str, tuple[np.ndarray, str]] = {}  # tensor -> table and ids, of which it is table[ids]
+    nodes = []
+    for node in graph.node:
+        operands: list[Any] = [
+            numpy_helper.to_array(constants[x]) if x in constants else tables.get(x) for x in node.input
+        ]
+        table_VO: np.ndarray | None = None
+        match node.op_type, operands:
+            case "Gather", [constant, _] if _is_lookup(node, constants):
+                table_VO, ids = constant, node.input[1]
+            case "Identity", [(table_VO, ids)]:
+                pass
+            case "Mul", [(table_VI, ids), np.ndarray(ndim=0 | 1) as factor]:
+                table_VO = table_VI * factor
+            case "Add", [(table_VI, ids), np.ndarray(ndim=0 | 1) as bias]:
+                table_VO = table_VI + bias
+            case "MatMul", [(table_VI, ids), np.ndarray(ndim=2) as weights_IO]:
+                if len(table_VI) * weights_IO.shape[1] <= LARGEST_TABLE:
+                    table_VO = table_VI @ weights_IO
+        if table_VO is not None:
+            (name,) = node.output
+            tables[name] = table_VO, ids
+            node = helper.make_node("Gather", [f"{name}_table", ids], [name])
+        nodes.append(node)
+    read = {name for node in nodes for name in node.input} | {value.name for value in graph.output}
+    del graph.node[:]
+    graph.node.extend(node for node in nodes if node.output[0] not in tables or node.output[0] in read)
+    for name, (table_VO, _) in tables.items():
+        if name in read:
+            graph.initializer.append(numpy_helper.from_array(table_VO, f"{name}_table"))
 
-    def constant(name: str, value: Any) -> str:
-        added[name] = numpy_helper.from_array(np.asarray(value), name)
+
+def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether it takes rows of a constant matrix."""
+    if node.op_type != "Gather" or node.input[0] not in constants or len(constants[node.input[0]].dims) != 2:
+        return False
+    return all(attribute.i == 0 for attribute in node.attribute if attribute.name == "axis")
+
+
+class _Quantizer:
+    """Writes the nodes of a graph anew."""
+
+    def __init__(self, graph: onnx.GraphProto):
+        self._graph = graph
+        self._constants = {constant.name: constant for constant in graph.initializer}
+        values = [*graph.value_info, *graph.input, *graph.output]
+        self._shapes = {value.name: value.type.tensor_type.shape.dim for value in values}
+        self._makers = {name: node for node in graph.node for name in node.output}
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
+        self._nodes: list[onnx.NodeProto] = []
+        self._integers: dict[str, tuple[str, str | None]] = {}  # x -> the names of its integers and of their scales
+        self._step = self._constant("quantize_step", np.float32(1 / LARGEST_INPUT))
+        self._middle = self._constant("quantize_middle", np.uint8(MIDDLE))
+        self._last, self._tiny = self._constant("quantize_last", [-1]), self._constant("quantize_tiny", TINY)
+
+    def quantize(self) -> None:
+        done: list[onnx.NodeProto] = []
+        for node in self._graph.node:
+            for attribute in node.attribute:
+                if attribute.type == AttributeProto.GRAPH:
+                    _Quantizer(attribute.g).quantize()
+            if node in done:
+                continue
+            if _is_lookup(node, self._constants):
+                self._lookup(node.input[0], node.input[1], node.output[0])
+            elif not self._is_product_with_weights(node):
+                self._nodes.append(node)
+            elif (addition := self._addition_of_bias(node)) is None:
+                self._product(node.input[0], node.input[1], None, node.output[0])
+            else:
+                (bias,) = set(addition.input) - set(node.output)
+                self._product(node.input[0], node.input[1], bias, addition.output[0])
+                done.append(addition)
+        del self._graph.node[:], self._graph.initializer[:]
+        self._graph.node.extend(self._nodes)
+        used = _names_used(self._graph)
+        for node in self._nodes:
+            if node.op_type == "Concat" and node.output[0] not in used:  # its parts have products of their own
+                self._graph.node.remove(node)
+        self._graph.initializer.extend(value for name, value in self._constants.items() if name in used)
+
+    def _is_product_with_weights(self, node: onnx.NodeProto) -> bool:
+        """A vector is no matrix: nothing is won with it."""
+        weights = self._constants.get(node.input[1]) if node.op_type == "MatMul" else None
+        return weights is not None and len(weights.dims) == 2 and min(weights.dims) > 1
+
+    def _addition_of_bias(self, product: onnx.NodeProto) -> onnx.NodeProto | None:
+        """The node that adds a constant vector to this product, if nothing else reads that."""
+        readers = self._readers.get(product.output[0], [])
+        if len(readers) != 1 or readers[0].op_type != "Add":
+            return None
+        others = [self._constants.get(name) for name in readers[0].input if name != product.output[0]]
+        return readers[0] if len(others) == 1 and others[0] is not None and len(others[0].dims) == 1 else None
+
+    def _lookup(self, table: str, ids: str, output: str) -> None:
+        """output = table[ids], with a scale for each row."""
+        if f"{table}_integer" not in self._constants:
+            table_VO = numpy_helper.to_array(self._constants[table])
+            scale_V1 = np.maximum(np.abs(table_VO).max(axis=1, keepdims=True) / LARGEST_WEIGHT, TINY)
+            self._constant(f"{table}_integer", np.rint(table_VO / scale_V1).astype(np.int8))
+            self._constant(f"{table}_scale", scale_V1)
+        integers = self._node("Gather", [f"{table}_integer", ids], f"{output}_row")
+        scale = self._node("Gather", [f"{table}_scale", ids], f"{output}_row_scale")
+        floats = self._node("Cast", [integers], f"{output}_row_float", to=onnx.TensorProto.FLOAT)
+        self._node("Mul", [floats, scale], output)
+
+    def _product(self, x: str, weights: str, bias: str | None, output: str) -> None:
+        """output = x W + bias, as a sum over the parts of x."""
+        terms, start = [], 0
+        for part, width in self._parts(x) or [(x, self._constants[weights].dims[0])]:
+            integers, scale = self._of_input(part)
+            weights_integers, weights_scale = self._of_weights(weights, start, start + width)
+            operands = [integers, weights_integers, self._step, weights_scale, self._middle]
+            name, start = f"{output}_{start}", start + width
+            if scale is None and bias:  # in the same pass
+                operands, bias = [*operands, "", bias], None
+            term = self._node("MatMulIntegerToFloat", operands, f"{name}_product", domain="com.microsoft")
+            terms.append(self._node("Mul", [term, scale], name) if scale else term)
+        terms += [bias] if bias else []
+        if len(terms) == 1:
+            self._nodes[-1].output[0] = output
+        else:
+            self._node("Sum", terms, output)
+
+    def _parts(self, x: str) -> list[tuple[str, int]] | None:
+        """The parts of x and their widths, if it is a concatenation. Each has a scale of its own: an embedding is
+        several times as large as a state, of which one scale for both would leave but few bits."""
+        joined = self._makers.get(x)
+        if joined is None or joined.op_type != "Concat" or not all(self._shapes.get(part) for part in joined.input):
+            return None
+        (axis,) = (attribute.i for attribute in joined.attribute if attribute.name == "axis")
+        widths = [self._shapes[part][-1].dim_value for part in joined.input]
+        is_last = axis in (-1, len(self._shapes[joined.input[0]]) - 1)
+        return list(zip(joined.input, widths, strict=True)) if is_last and all(widths) else None
+
+    def _of_input(self, x: str) -> tuple[str, str | None]:
+        """The names of its integers and of their scales, one a row; what comes out of tanh needs none."""
+        if x not in self._integers:
+            scaled, scale = x, None
+            if x not in self._makers or self._makers[x].op_type != "Tanh":
+                sizes = self._node("Abs", [x], f"{x}_absolute")
+                largest = self._node("ReduceMax", [sizes, self._last], f"{x}_largest", keepdims=1)
+                scale = self._node("Max", [largest, self._tiny], f"{x}_scale")
+                scaled = self._node("Div", [x, scale], f"{x}_scaled")
+            integers = self._node("QuantizeLinear", [scaled, self._step, self._middle], f"{x}_integer")
+            self._integers[x] = integers, scale
+        return self._integers[x]
+
+    def _of_weights(self, weights: str, start: int, stop: int) -> tuple[str, str]:
+        """The names of the integers of these rows and of their scales, one a column."""
+        name = f"{weights}_{start}"
+        if f"{name}_integer" not in self._constants:
+            weights_IO = numpy_helper.to_array(self._constants[weights])[start:stop]
+            scale_O = np.maximum(np.abs(weights_IO).max(axis=0) / LARGEST_WEIGHT, TINY)
+            self._constant(f"{name}_integer", np.rint(weights_IO / scale_O).astype(np.int8))
+            self._constant(f"{name}_scale", scale_O)
+        return f"{name}_integer", f"{name}_scale"
+
+    def _constant(self, name: str, value: Any) -> str:
+        self._constants[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
 
-    def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+    def _node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
-
-    step, middle = (
-        constant("quantize_step", np.float32(1 / LARGEST_INPUT)),
-        constant("quantize_middle", np.uint8(MIDDLE)),
-    )
-    last, tiny = constant("quantize_last", np.array([-1])), constant("quantize_tiny", TINY)
-    for old in graph.node:
-        for attribute in old.attribute:
-            if attribute.type == AttributeProto.GRAPH:
-                _quantize(attribute.g)
-        if not _is_product_with_weights(old, graph, constants):
-            nodes.append(old)
-            continue
-        x, weights = old.input
-        weights_IO = numpy_helper.to_array(constants[weights])
-        terms = []
-        for start, stop in parts.get(x, [(0, len(weights_IO))]):
-            part, weights_part = (name if len(parts.get(x, ())) < 2 else f"{name}_{start}" for name in (x, weights))
-            if part not in rows:
-                if part != x:
-                    ends = constant(f"{part}_start", np.array([start])), constant(f"{part}_stop", np.array([stop]))
-                    node("Slice", [x, *ends, last], part)
-                largest = node(
-                    "ReduceMax", [node("Abs", [part], f"{part}_absolute"), last], f"{part}_largest", keepdims=1
-                )
-                scale = node("Max", [largest, tiny], f"{part}_scale")
-                scaled = node("Div", [part, scale], f"{part}_scaled")
-                rows[part] = node("QuantizeLinear", [scaled, step, middle], f"{part}_integer"), scale
-            integer, scale = rows[part]
-            if f"{weights_part}_integer" not in added:
-                scale_O = np.maximum(np.abs(weights_IO[start:stop]).max(axis=0) / LARGEST_WEIGHT, TINY)
-                constant(f"{weights_part}_integer", np.rint(weights_IO[start:stop] / scale_O).astype(np.int8))
-                constant(f"{weights_part}_scale", scale_O)
-            inputs = [integer, f"{weights_part}_integer", step, f"{weights_part}_scale", middle]
-            term = f"{old.output[0]}_term_{start}"
-            product = node("MatMulIntegerToFloat", inputs, f"{term}_of_integers", domain="com.microsoft")
-            terms.append(node("Mul", [product, scale], term))
-        node("Sum", terms, old.output[0])
-
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(nodes)
-    used = _names_used(graph)
-    graph.initializer.extend(value for name, value in {**constants, **added}.items() if name in used)
-
-
-def _parts(graph: onnx.GraphProto) -> dict[str, list[tuple[int, int]]]:
-    """x -> where its parts start and stop, if it is a concatenation (reshaped, perhaps). Each part has a scale of its
-    own: an embedding is several times as large as a state, of which one scale for both would leave but few bits."""
-    shapes = {value.name: value.type.tensor_type.shape.dim for value in [*graph.value_info, *graph.input]}
-    makers = {name: node for node in graph.node for name in node.output}
-    found = {}
-    for name, maker in makers.items():
-        joined = makers.get(maker.input[0]) if maker.op_type == "Reshape" else maker
-        if joined is None or joined.op_type != "Concat" or not all(shapes.get(part) for part in joined.input):
-            continue
-        (axis,) = (attribute.i for attribute in joined.attribute if attribute.name == "axis")
-        widths = [shapes[part][-1].dim_value for part in joined.input]
-        if axis in (-1, len(shapes[joined.input[0]]) - 1) and all(widths):
-            stops = np.cumsum(widths).tolist()
-            found[name] = list(zip([0, *stops[:-1]], stops, strict=True))
-    return found
-
-
-def _is_product_with_weights(node: onnx.NodeProto, graph: onnx.GraphProto, constants: dict[str, Any]) -> bool:
-    """A vector is no matrix: nothing is won with it."""
-    if node.op_type != "MatMul" or node.input[1] not in constants or min(constants[node.input[1]].dims) < 2:
-        return False
-    known = [value for value in [*graph.value_info, *graph.input] if value.name == node.input[0]]
-    return len(constants[node.input[1]].dims) == 2 and bool(known) and len(known[0].type.tensor_type.shape.dim) == 2
 
 
 def _names_used(graph: onnx.GraphProto) -> set[str]:

@@ -68,11 +68,10 @@ def test_no_sum_of_two_products_leaves_16_bits():
     assert 2 * (MIDDLE + LARGEST_INPUT) * int(np.abs(numpy_helper.to_array(largest)).max()) < 2**15
 
 
-@pytest.mark.parametrize("inputs", [("m", 64), ("b", "m", 64)], ids=["rank 2", "rank 3"])
-def test_what_is_not_a_product_of_two_matrices_stays(inputs):
+@pytest.mark.parametrize("inputs", [("m", 64), ("b", "k", 64)], ids=["rank 2", "rank 3"])
+def test_a_product_with_a_vector_stays(inputs):
     model = quantized(product_model(WEIGHTS, inputs))
-    kept = {node.output[0] for node in model.graph.node if node.op_type == "MatMul"}
-    assert kept == ({"sum"} if len(inputs) == 2 else {"sum", "y"})
+    assert {node.output[0] for node in model.graph.node if node.op_type == "MatMul"} == {"sum"}
 
 
 def test_the_weights_take_a_quarter_and_the_model_given_stays_as_it_is():
@@ -82,24 +81,74 @@ def test_the_weights_take_a_quarter_and_the_model_given_stays_as_it_is():
     assert model.SerializeToString() == before
 
 
-@pytest.mark.parametrize("reshaped", [False, True], ids=["", "reshaped"])
-def test_what_was_put_together_has_a_scale_for_each_part(reshaped):
-    """Large numbers beside small ones must not take their bits."""
-    axes = ["b", "k", 32] if reshaped else ["m", 32]
-    weights = WEIGHTS * (np.arange(64) < 32)[:, None].astype(np.float32)  # what is large counts for nothing
-    nodes = [helper.make_node("Concat", ["small", "large"], ["joined"], axis=-1)]
-    if reshaped:
-        nodes.append(helper.make_node("Reshape", ["joined", "shape"], ["x"]))
-    nodes.append(helper.make_node("MatMul", [nodes[-1].output[0], "W"], ["y"]))
+def layer_model(nodes, inputs):
+    """y, of these nodes, with the constants W and b."""
     graph = helper.make_graph(
-        nodes, "product",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, axes) for name in ("small", "large")],
+        nodes, "layer",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, axes) for name, axes in inputs.items()],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(weights, "W"), numpy_helper.from_array(np.array([-1, 64]), "shape")],
+        [numpy_helper.from_array(WEIGHTS, "W"), numpy_helper.from_array(np.arange(24, dtype=np.float32), "b")],
     )  # fmt: skip
     model = quantized(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    small = GENERATOR.normal(0, 1e-3, (5, 4, 32) if reshaped else (20, 32)).astype(np.float32)
-    (product,) = session.run(["y"], {"small": small, "large": 1e6 * small})
-    exact = small.reshape(-1, 32) @ weights[:32]
-    np.testing.assert_allclose(product, exact, atol=0.1 * exact.std())
+    return model, lambda **feed: session.run(["y"], {name: x.astype(np.float32) for name, x in feed.items()})[0]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_what_was_put_together_has_a_scale_for_each_part(scale):
+    """Large numbers beside small ones must not take their bits."""
+    nodes = [
+        helper.make_node("Concat", ["small", "large"], ["x"], axis=-1),
+        helper.make_node("MatMul", ["x", "W"], ["y"]),
+    ]
+    model, run_layer = layer_model(nodes, {"small": ["b", "k", 32], "large": ["b", "k", 32]})
+    small, large = GENERATOR.normal(0, 1e-3, (2, 5, 4, 32))
+    product = run_layer(small=small, large=scale * large) - run_layer(small=0 * small, large=scale * large)
+    exact = small @ WEIGHTS[:32]
+    np.testing.assert_allclose(product, exact, atol=0.1 * exact.std() + 1e-6 * scale)
+    assert "Concat" not in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize("of_tanh", [True, False])
+def test_a_bias_is_added_once(of_tanh):
+    """What comes out of tanh needs no scale of its own, and the product takes the bias in."""
+    nodes = [
+        helper.make_node("Tanh" if of_tanh else "Identity", ["x"], ["z"]),
+        helper.make_node("MatMul", ["z", "W"], ["product"]),
+        helper.make_node("Add", ["b", "product"], ["y"]),
+    ]
+    model, run_layer = layer_model(nodes, {"x": ["b", "k", 64]})
+    x = GENERATOR.normal(0, 1, (5, 4, 64))
+    exact = (np.tanh(x) if of_tanh else x) @ WEIGHTS
+    error = run_layer(x=x) - np.arange(24) - exact
+    assert 0.0 < np.abs(error).max() < 0.1 * exact.std()
+    assert ("ReduceMax" in {node.op_type for node in model.graph.node}) is not of_tanh
+
+
+@pytest.mark.parametrize("largest", [2**24, 64])
+def test_what_depends_on_a_token_alone_is_looked_up(largest, monkeypatch):
+    """Unless its table would be too large; the vector is looked up, too, where something else reads it."""
+    monkeypatch.setattr("nmt.quantize.LARGEST_TABLE", largest)
+    vectors = GENERATOR.normal(0, 1, (9, 64)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["vectors", "ids"], ["vector"]),
+        helper.make_node("Mul", ["vector", "two"], ["doubled"]),
+        helper.make_node("MatMul", ["doubled", "W"], ["product"]),
+        helper.make_node("Add", ["product", "b"], ["sum"]),
+        helper.make_node("ReduceMax", ["doubled", "last"], ["largest"]),
+        helper.make_node("Add", ["sum", "largest"], ["y"]),
+    ]
+    constants = {"vectors": vectors, "two": np.float32(2), "W": WEIGHTS, "b": np.arange(24, dtype=np.float32)}
+    graph = helper.make_graph(
+        nodes, "lookup", [helper.make_tensor_value_info("ids", TensorProto.INT32, ["b", "k"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.array(x), name) for name, x in {**constants, "last": [-1]}.items()],
+    )  # fmt: skip
+    model = quantized(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    ids = np.array([[0, 8], [3, 3]], np.int32)
+    doubled = 2 * vectors[ids]
+    exact = doubled @ WEIGHTS + np.arange(24) + doubled.max(axis=2, keepdims=True)
+    error = np.abs(session.run(["y"], {"ids": ids})[0] - exact).max()
+    assert 0.0 < error < 0.1 * exact.std()
+    assert ("MatMulIntegerToFloat" in {node.op_type for node in model.graph.node}) is (largest == 64)
