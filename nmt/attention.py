@@ -88,7 +88,9 @@ def masked_softmax(scores_BTS: Any, mask_BTS: Any) -> Any:
 
     Taken in float32: in bfloat16 its sum is off by up to a percent.
     """
-    return ops.softmax(ops.where(mask_BTS, ops.cast(scores_BTS, "float32"), -1e9), axis=-1)
+    # A sum and not `where`, which becomes seven operations in ONNX.
+    barred_BTS = (ops.cast(mask_BTS, "float32") - 1.0) * 1e9
+    return ops.softmax(ops.cast(scores_BTS, "float32") + barred_BTS, axis=-1)
 
 
 class AdditiveScore(Score):

@@ -6,6 +6,7 @@ B batch  S source  E embedding  D memory width
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from nmt.recurrent import CELLS, CellState, scan, weights_cast_once
@@ -38,7 +39,7 @@ class Embedding(keras.layers.Layer):
 
     def call(self, ids: Any, training: bool = False) -> Any:
         # To unit variance (Vaswani et al., 2017, 3.4): what is right for the tied output is too small for an input.
-        vectors = ops.cast(ops.take(self.matrix, ids, axis=0) * self.units**0.5, self.compute_dtype)
+        vectors = ops.cast(tf.gather(self.matrix, ids) * self.units**0.5, self.compute_dtype)
         return self.dropout(self.word_dropout(vectors, training=training), training=training)
 
 

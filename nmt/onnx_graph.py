@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nmt.errors import UserError
 from nmt.model import Seq2Seq
-from nmt.recurrent import GRUCell, LSTMCell
+from nmt.recurrent import GRUCell, LSTMCell, products_as_they_are
 from nmt.signatures import IDS, named_leaves, step_function
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
@@ -70,8 +70,16 @@ class Graph:
 
     def finish(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
         """The model with the outputs `name: tensor`."""
-        nodes = self._nodes + [helper.make_node("Identity", [tensor], [name]) for name, tensor in outputs.items()]
-        graph = helper.make_graph(nodes, self.name, self._inputs, [], self._constants)
+        names: dict[str, str] = {}
+        for name, tensor in outputs.items():
+            if tensor in names or all(tensor not in node.output for node in self._nodes):
+                self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+            else:  # renamed and not copied
+                names[tensor] = name
+        for node in self._nodes:
+            for tensors in (node.input, node.output):
+                tensors[:] = [names.get(tensor, tensor) for tensor in tensors]
+        graph = helper.make_graph(self._nodes, self.name, self._inputs, [], self._constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nmt")
         types = {value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
@@ -89,7 +97,8 @@ def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
-        model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
+        with products_as_they_are():
+            model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
     except Exception as error:
         raise UserError(f"the model's {function.__name__} cannot be written in ONNX: {error}") from error
     known = {schema.name for schema in onnx.defs.get_all_schemas()}  # tf2onnx leaves what it does not know as it is

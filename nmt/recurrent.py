@@ -32,6 +32,16 @@ def weights_cast_once(layer: keras.layers.Layer) -> Iterator[None]:
         _scope.weights = outer
 
 
+@contextlib.contextmanager
+def products_as_they_are() -> Iterator[None]:
+    """Inside, `linear` hands inputs of any rank to the product: for ONNX, whose MatMul folds them by itself."""
+    _scope.folds = False
+    try:
+        yield
+    finally:
+        _scope.folds = True
+
+
 def weight(variable: Any, dtype: Any) -> Any:
     """A variable's value in the precision of the computation."""
     return ops.cast(getattr(_scope, "weights", {}).get(id(variable), variable), dtype)
@@ -45,11 +55,12 @@ def linear(inputs: Any, kernel: Any, bias: Any = None, transposed: bool = False)
     tap = getattr(_scope, "taps", {}).pop(id(kernel), None)
     kernel = weight(kernel, inputs.dtype)
     input_units, units = reversed(kernel.shape) if transposed else kernel.shape
-    rows = ops.reshape(inputs, (-1, input_units))
+    folds = getattr(_scope, "folds", True)
+    rows = ops.reshape(inputs, (-1, input_units)) if folds else inputs
     outputs = tap(rows, kernel) if tap else tf.matmul(rows, kernel, transpose_b=transposed)
     if bias is not None:
         outputs = outputs + weight(bias, inputs.dtype)
-    return ops.reshape(outputs, (*ops.shape(inputs)[:-1], units))
+    return ops.reshape(outputs, (*ops.shape(inputs)[:-1], units)) if folds else outputs
 
 
 class Linear(keras.layers.Layer):
