@@ -32,7 +32,8 @@ _GOLD = re.compile(r"(\d+)([-p])(\d+)", re.ASCII)
 class Alignment:
     """Where a model looked while it wrote `target_words`: weights ts over words; rows sum to at most 1.
 
-    Words are what white space parts. A word's span says where in the raw line it stands: `line[start:end]`.
+    Words are what white space parts. A word's span says where in the raw line it stands: `line[start:end]`. Each target
+    piece but </s> belongs to a word, -1: to none.
     """
 
     source_words: list[str]
@@ -40,6 +41,7 @@ class Alignment:
     weights_TS: np.ndarray
     source_spans: list[Span]
     target_spans: list[Span]
+    target_word_of_piece: Sequence[int] = ()
 
     def links(self, threshold: float = 0.0) -> Links:
         """`strongest_links` of the weights."""

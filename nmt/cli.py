@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import nmt
-from nmt import verbs_align, verbs_evaluate, verbs_train, verbs_translate
+from nmt import verbs_align, verbs_evaluate, verbs_serve, verbs_train, verbs_translate
 from nmt.console import say
 from nmt.errors import UserError
 
@@ -41,6 +41,6 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nmt", description="Recurrent neural machine translation with attention.")
     parser.add_argument("--version", action="version", version=f"nmt {nmt.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (verbs_train, verbs_translate, verbs_evaluate, verbs_align):
+    for module in (verbs_train, verbs_translate, verbs_serve, verbs_evaluate, verbs_align):
         module.add_verbs(verbs)
     return parser

@@ -147,6 +147,7 @@ def align_words(
         [target[start:end] for start, end in words[1]],
         merge_pieces(weights_TS, *of_pieces, num_words=(len(words[0]), len(words[1]))),
         *words,
+        of_pieces[1],
     )
 
 

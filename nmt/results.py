@@ -14,6 +14,8 @@ from nmt.alignment import Alignment, format_pharaoh
 
 DIGITS = 6  # behind the point, in JSON
 
+Choices = tuple[tuple[str, float], ...]  # tokens and their log-probabilities, the likeliest first
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -26,6 +28,7 @@ class Candidate:
     tokens: tuple[str, ...] = ()  # with the </s> of each part, unless truncated
     token_log_probs: tuple[float, ...] = ()  # one for each of `tokens`
     alignment: Alignment | None = field(default=None, compare=False)
+    choices: tuple[Choices, ...] = field(default=(), compare=False)  # in the place of each of `tokens`
 
     def as_dict(self) -> dict[str, Any]:
         alignment = {} if self.alignment is None else {"alignment": format_pharaoh(self.alignment.links())}

@@ -26,7 +26,7 @@ from nmt.errors import UserError
 from nmt.exported import choose
 from nmt.glossary import Demand, Glossary, Wording, refuse_impossible_demand
 from nmt.parallel import side_by_side
-from nmt.results import Candidate, Scored, Translation
+from nmt.results import Candidate, Choices, Scored, Translation
 from nmt.run import Run, refuse_unlike
 from nmt.search import Hypothesis
 from nmt.tokenizer import COPY_IDS
@@ -48,8 +48,8 @@ class Translator:
     def __init__(self, run: Run, engine: ForcingEngine, dictionary: Mapping[str, str] | None = None):
         self.run, self._engine = run, engine
         self._copier = run.copier(dictionary)
-        self._num_workers = getattr(engine, "num_workers", 1)
-        self._turns = threading.BoundedSemaphore(self._num_workers)
+        self.num_workers = getattr(engine, "num_workers", 1)
+        self._turns = threading.BoundedSemaphore(self.num_workers)
 
     @classmethod
     def load(
@@ -107,12 +107,14 @@ class Translator:
         *,
         n_best: int = 1,
         alignments: bool = False,
+        choices: int = 0,
         split_sentences: bool = False,
         prefixes: Sequence[str] = (),
         required: Sequence[str] = (),
         banned: Iterable[str] = (),
         glossary: Glossary | None = None,
         progress: Progress | None = None,
+        num_workers: int | None = None,
         **decoding: Any,
     ) -> list[Translation]:
         """Translates each line. `decoding` are options of that section of the run's config, here for this call:
@@ -121,7 +123,9 @@ class Translator:
         Blank lines stay as they are, and so does what the run's config says is copied. With `split_sentences` a line is
         translated sentence by sentence, by the rules of the language `data.source`, and the white space between them is
         kept. What is longer than `decoding.max_source_tokens` is translated in parts, which are joined by a space. With
-        `alignments` each candidate says where the model looked.
+        `alignments` each candidate says where the model looked; with `choices` the best one says which so many tokens
+        the model liked best in the place of each of its own. So many batches as `num_workers` are searched at once, by
+        default as many as the machine has cores.
 
         `prefixes`, one a line, are what the translations begin with; `required` and `banned` words are in all of them,
         and in none, and the target phrases of a `glossary` wherever the line has the source phrase. See
@@ -155,14 +159,15 @@ class Translator:
         found: list[list[Hypothesis]] = [[] for _ in ids]
         # Longest first: lines of a length share a batch, and what does not fit into memory shows at once.
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        size = min(options.batch_size, math.ceil(len(order) / self._num_workers) or 1)
+        num_workers = num_workers or self.num_workers
+        size = min(options.batch_size, math.ceil(len(order) / num_workers) or 1)
         batches = [order[start : start + size] for start in range(0, len(order), size)]
 
         def search(chosen: list[int]) -> list[list[Hypothesis]]:
             of_chosen = [ids[i] for i in chosen], limits[chosen], [demands[i] for i in chosen]
             return self._search(*of_chosen, wording, options, n_best)
 
-        results = side_by_side(search, batches, self._num_workers)
+        results = side_by_side(search, batches, num_workers)
         for chosen, of_batch in zip(batches, results, strict=True):
             for i, hypotheses in zip(chosen, of_batch, strict=True):
                 found[i] = hypotheses
@@ -170,11 +175,16 @@ class Translator:
             if progress:
                 progress(len({line_of_part[i] for i in chosen if remaining[line_of_part[i]] == 0}))
         weights = self._attention(ids, found, options.batch_size)
+        chosen_from = self._choices(ids, found, choices, options.batch_size) if choices else None
         translations, end = [], 0
         for line, sentences in zip(lines, cut, strict=True):
             start, end = end, end + sum(len(sentence.parts) for sentence in sentences)
             of_line = list(itertools.islice(weights, end - start)) if alignments else None
-            translations.append(Translation(line, self._candidates(sentences, found[start:end], of_line)))
+            candidates = self._candidates(sentences, found[start:end], of_line)
+            if chosen_from and candidates:
+                of_best = tuple(itertools.chain.from_iterable(chosen_from[start:end]))
+                candidates = (replace(candidates[0], choices=of_best), *candidates[1:])
+            translations.append(Translation(line, candidates))
         return translations
 
     def _candidates(
@@ -253,6 +263,25 @@ class Translator:
                 i, n = places[index]
                 weights[i][n] = weights_TS
             yield from weights.values()
+
+    def _choices(
+        self, ids: Sequence[list[int]], found: Sequence[Sequence[Hypothesis]], count: int, batch_size: int
+    ) -> list[list[Choices]]:
+        """What the model likes best at each place of the best hypothesis of each part, made to write that one."""
+        chosen_from: list[list[Choices]] = [[] for _ in ids]
+        for start in range(0, len(ids), batch_size):
+            here = range(start, min(start + batch_size, len(ids)))
+            target_BT = padded((found[i][0].ids for i in here), begin=True)
+            with self._turns:
+                memory, state = self._engine.encode(padded(ids[i] for i in here))
+                for t in range(target_BT.shape[1] - 1):
+                    log_probs_B1C, ids_B1C, state, _ = self._engine.step(target_BT[:, t : t + 1], state, memory, count)
+                    for i, log_probs_C, ids_C in zip(here, log_probs_B1C[:, 0], ids_B1C[:, 0], strict=True):
+                        if t < len(found[i][0].token_log_probs):
+                            possible = np.isfinite(log_probs_C)
+                            pieces = self.run.target_tokenizer.pieces(ids_C[possible])
+                            chosen_from[i].append(tuple(zip(pieces, log_probs_C[possible].tolist(), strict=True)))
+        return chosen_from
 
     # ---------------------------------------------------------------------------------- translations that are given
 

@@ -22,9 +22,13 @@ def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> Non
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or an export's")
     if ensemble:
         parser.add_argument("others", type=Path, nargs="*", metavar="RUN", help="others, for an ensemble")
+    engine_arguments(parser)
+    parser.add_argument("--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly")
+
+
+def engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)")
     parser.add_argument("--precision", metavar="float32|int8", help="(default: what the export proved good)")
-    parser.add_argument("--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly")
 
 
 def load(options: argparse.Namespace) -> "Translator":
@@ -36,7 +40,7 @@ def load(options: argparse.Namespace) -> "Translator":
     if hasattr(options, "glossary"):
         search_options(options)
     runs = [Run.open(path) for path in (options.run, *getattr(options, "others", ()))]
-    dictionary = read_phrase_table(options.dictionary) if options.dictionary else None
+    dictionary = read_phrase_table(options.dictionary) if getattr(options, "dictionary", None) else None
     for run in runs:
         run.copier(dictionary)
     refuse_unlike(runs)

@@ -10,16 +10,16 @@ FLOORS = {
     name: floor
     for floor, names in enumerate(
         [
-            "errors seeds parallel console progress schema",
+            "errors seeds parallel console progress schema batching markup languages server",
             "config text recurrent losses search visualize quantize alignment sentences",
             "copying attention encoder optimizers workers onnx_engine constraints ensemble results",
-            "tokenizer decoder mechanisms controls exported",
-            "data model glossary parts subwords",
+            "tokenizer decoder mechanisms controls exported api",
+            "data model glossary parts subwords gate",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update feed onnx_graph",
-            "validation export aligner average",
-            "train verbs_shared",
-            "verbs_train verbs_translate verbs_evaluate verbs_align",
+            "validation export aligner average service",
+            "train verbs_shared app",
+            "verbs_train verbs_translate verbs_evaluate verbs_align verbs_serve",
             "cli",
             "__main__",
         ]

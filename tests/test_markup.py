@@ -1,0 +1,65 @@
+"""HTML: text out, translations in, all else byte for byte."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nmt.markup import parse_markup
+
+
+def upper(document):
+    markup = parse_markup(document)
+    return markup.filled([text.upper() for text in markup.texts])
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("plain", "PLAIN"),
+        ('<p class="green">Hello!</p>', '<p class="green">HELLO!</p>'),
+        ("<P  Class=a\n title='b > c' >one</P >", "<P  Class=a\n title='b > c' >ONE</P >"),
+        ("a<br/>b<br>c<img src=x alt='no'>", "A<br/>B<br>C<img src=x alt='no'>"),
+        ("  one\n <b> two </b>three", "  ONE\n <b> TWO </b>THREE"),
+        ("<!DOCTYPE html><!-- a <b>no</b> --><?php no ?>yes", "<!DOCTYPE html><!-- a <b>no</b> --><?php no ?>YES"),
+        ("<script>if (a < b) no()</script>yes", "<script>if (a < b) no()</script>YES"),
+        ("<style>p > b {}</style>yes", "<style>p > b {}</style>YES"),
+        ('<p translate="no">no<p>no</p>no</p>yes', '<p translate="no">no<p>no</p>no</p>YES'),
+        ("<a translate=no>no</a><b translate=no>no</b>yes", "<a translate=no>no</a><b translate=no>no</b>YES"),
+        ("", ""),
+        (" \n ", " \n "),
+        ("<b></b>", "<b></b>"),
+    ],
+)
+def test_text_is_translated_and_all_else_stays(document, expected):
+    assert upper(document) == expected
+
+
+def test_a_text_reaches_the_model_without_entities_and_on_one_line():
+    assert parse_markup("Tom &amp; J&#233;r&ocirc;me &lt;b&gt;\n  ran\u00a0off.").texts == (
+        "Tom & Jérôme <b> ran\u00a0off.",
+    )
+
+
+def test_translations_are_escaped():
+    markup = parse_markup("<i>x</i>")
+    assert markup.filled(['<script>alert("&")</script>']) == '<i>&lt;script&gt;alert("&amp;")&lt;/script&gt;</i>'
+
+
+def test_an_escaped_script_stays_escaped():
+    document = "&lt;script&gt;alert(1)&lt;/script&gt;"
+    markup = parse_markup(document)
+    assert markup.texts == ("<script>alert(1)</script>",)
+    assert markup.filled(markup.texts) == document
+
+
+@given(st.text(st.sampled_from("<>/!-?&;#=\"' \n\tabp") | st.characters(exclude_categories=["Cs"]), max_size=60))
+@example("<![CDATA[x]]>")
+@example("<script><b")
+@example("a</")
+@example("<p translate=no>")
+@example("&#0;&amp")
+def test_nothing_is_lost_of_any_string(document):
+    markup = parse_markup(document)
+    assert "".join(markup.pieces) == document
+    assert all(markup.pieces[place] for place in markup.places)
+    assert all(text.strip(" \t\n\f\r") and "\n" not in text for text in markup.texts if text.strip())
