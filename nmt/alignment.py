@@ -1,4 +1,5 @@
-"""Word alignments: from attention between sub-words to links between words; their formats, union and error rate.
+"""Word alignments: from attention between sub-words to links between words; their formats, union and error rate; and
+how attention behaves.
 
 S source words or pieces  T target words or pieces
 
@@ -12,6 +13,7 @@ one that looks ahead. `nmt evaluate --alignments --lag` measures which fits; so 
 """
 
 import bisect
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -290,4 +292,43 @@ def alignment_score(hypotheses: Sequence[Links], gold: Sequence[tuple[Links, Lin
         recall=found / num_sure,
         error_rate=1 - (found + right) / (num_links + num_sure),
         num_links=num_links,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ behaviour
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How attention between words behaves over a text. None where there is nothing to say: of a model without any.
+
+    entropy       of a target word's weights, in bits, mean: 0 where all looks at one word, log2 S where none stands out
+    coverage      what a source word gets from all target words together, at most 1 (as in GNMT's penalty), mean
+    monotonicity  of the steps to the next target word at which another source word becomes the strongest, the share
+                  that goes forward
+    """
+
+    entropy: float | None = None
+    coverage: float | None = None
+    monotonicity: float | None = None
+
+
+def attention_behaviour(alignments: Iterable[Alignment]) -> Behaviour:
+    """Of all words of a text alike. A row is scaled to sum to 1: part of it was `</s>`'s. Empty rows are left out."""
+    entropies: list[np.ndarray] = []
+    coverages: list[np.ndarray] = []
+    moves: list[np.ndarray] = []
+    for weights_TS in (alignment.weights_TS for alignment in alignments if alignment.weights_TS.size):
+        coverages.append(np.minimum(weights_TS.sum(axis=0), 1.0))
+        weights_TS = weights_TS[weights_TS.any(axis=1)]
+        weights_TS = weights_TS / weights_TS.sum(axis=1, keepdims=True)
+        entropies.append(-np.sum(weights_TS * np.log2(np.where(weights_TS > 0, weights_TS, 1.0)), axis=1))
+        moves.append(np.diff(weights_TS.argmax(axis=1)))
+    if not any(map(len, entropies)):
+        return Behaviour()
+    moved = [move for move in itertools.chain.from_iterable(moves) if move]
+    return Behaviour(
+        entropy=float(np.mean(np.concatenate(entropies))),
+        coverage=float(np.mean(np.concatenate(coverages))),
+        monotonicity=float(np.mean(np.array(moved) > 0)) if moved else None,
     )

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from nmt.alignment import (
     SYMMETRISATIONS,
+    Alignment,
+    Behaviour,
     alignment_score,
+    attention_behaviour,
     block_diagonal,
     diagonal_links,
     format_pharaoh,
@@ -210,3 +213,32 @@ def test_scores_that_cannot_be_are_refused():
         alignment_score([frozenset()], [parse_gold("1-1")] * 2)
     with pytest.raises(UserError, match="sure"):
         alignment_score([frozenset()], [parse_gold("1p1")])
+
+
+# ------------------------------------------------------------------------------------------------------ behaviour
+
+
+def alignment(weights_TS):
+    weights_TS = np.array(weights_TS, float)
+    target, source = ([f"w{i}" for i in range(size)] for size in weights_TS.shape)
+    return Alignment(source, target, weights_TS, [], [])
+
+
+def test_behaviour_by_hand():
+    found = attention_behaviour([alignment([[1, 0, 0, 0], [0, 0.5, 0.5, 0], [0.5, 0.1, 0.1, 0.1], [0.6, 0, 0, 0]])])
+    third = -(0.625 * np.log2(0.625) + 3 * 0.125 * np.log2(0.125))  # 0.5 and thrice 0.1, scaled to sum to 1
+    assert found.entropy == pytest.approx((0 + 1 + third + 0) / 4)
+    assert found.coverage == pytest.approx((1 + 0.6 + 0.6 + 0.1) / 4)  # the first word has 2.1, which counts as 1
+    assert found.monotonicity == 0.5  # one step forward, one back; the last stays
+
+
+def test_behaviour_is_a_mean_over_words_and_not_over_sentences():
+    one, three = alignment([[1.0]]), alignment(np.full((3, 2), 0.5))
+    assert attention_behaviour([one, three]).entropy == pytest.approx(3 / 4)
+    assert attention_behaviour([one, three]).coverage == 1
+
+
+def test_attention_that_never_moves_has_no_direction_and_none_at_all_no_behaviour():
+    uniform = alignment(np.full((3, 4), 0.25))
+    assert attention_behaviour([uniform]) == Behaviour(entropy=2.0, coverage=0.75, monotonicity=None)
+    assert attention_behaviour([alignment(np.zeros((3, 4))), alignment(np.zeros((0, 0)))]) == Behaviour()
