@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 import nmt
-from nmt import verbs_align, verbs_evaluate, verbs_serve, verbs_train, verbs_translate
+from nmt import verbs_align, verbs_compare, verbs_evaluate, verbs_serve, verbs_train, verbs_translate
 from nmt.console import say
-from nmt.errors import UserError
+from nmt.errors import Interrupted, UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         say(f"nmt: error: {error}")
         return 1
+    except Interrupted as stop:
+        say(f"stopped by {stop}; everything is saved. The same command resumes.")
+        return 128 + stop.signal_number
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -41,6 +44,6 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nmt", description="Recurrent neural machine translation with attention.")
     parser.add_argument("--version", action="version", version=f"nmt {nmt.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (verbs_train, verbs_translate, verbs_serve, verbs_evaluate, verbs_align):
+    for module in (verbs_train, verbs_translate, verbs_serve, verbs_evaluate, verbs_align, verbs_compare):
         module.add_verbs(verbs)
     return parser

@@ -1,5 +1,15 @@
-"""The one exception for mistakes that the person at the keyboard can mend."""
+"""What ends a command before its time: a mistake that the person at the keyboard can mend, or their wish."""
+
+import signal
 
 
 class UserError(ValueError):
     """Says what was expected, what came, and what to do. The command line prints it without a traceback."""
+
+
+class Interrupted(Exception):
+    """A signal asked to stop; all state is saved."""
+
+    def __init__(self, signal_number: int):
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number

@@ -5,6 +5,7 @@ Loads no TensorFlow: whatever is wrong with the data is said at once.
 
 import logging
 import platform
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +70,9 @@ def find_texts(config: Config) -> Texts:
     return Texts(_resolve(config, "train"), _resolve(config, "dev"), mix, weights)
 
 
-def prepare(config: Config, path: Path, accept_changes: bool = False) -> Prepared:
+def prepare(config: Config, path: Path, accept_changes: bool = False, like: Run | None = None) -> Prepared:
     """Begins the run at `path`, or opens it if it exists; a run of another config or other text is refused, with what
-    differs, unless `accept_changes`."""
+    differs, unless `accept_changes`. A new run takes the tokenizers and the encoded text of `like`, if given."""
     texts = find_texts(config)
     dev = list(read_parallel(texts.dev))
     if not dev:
@@ -87,7 +88,11 @@ def prepare(config: Config, path: Path, accept_changes: bool = False) -> Prepare
         _check_same(run, config, fingerprints, accept_changes)
         corpus = _encode(texts, fingerprints, run.config, (run.source_tokenizer, run.target_tokenizer), path)
     else:
-        tokenizers = _tokenizers_to_begin_with(config, texts)
+        if like:
+            tokenizers = like.source_tokenizer, like.target_tokenizer
+            shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
+        else:
+            tokenizers = _tokenizers_to_begin_with(config, texts)
         # Before the run begins: text of no use must leave no run behind, which would refuse the config that mends it.
         corpus = _encode(texts, fingerprints, config, tokenizers, path)
         facts = {"texts": fingerprints, "precision": choose_precision(config.training.precision)}

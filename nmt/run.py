@@ -155,6 +155,11 @@ class Run:
         with atomic_write(self.path / "history.csv", "w") as stream:
             stream.write(text.getvalue())
 
+    def read_history(self) -> list[dict[str, float]]:
+        """The rows of history.csv."""
+        with open(self._file(self.path / "history.csv"), encoding="utf-8", newline="") as stream:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+
     @staticmethod
     def _file(path: Path) -> Path:
         if not path.is_file():

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from nmt.checkpoints import Checkpoints, only_trainer
 from nmt.config import Config, duration_seconds
 from nmt.data import Batch
-from nmt.errors import UserError
+from nmt.errors import Interrupted, UserError
 from nmt.feed import Feed
 from nmt.optimizers import learning_rate
 from nmt.prepare import Prepared, prepare
@@ -37,14 +37,6 @@ STEPS_TO_SKIP = 10  # in a row, before training goes back to the last state
 MAX_ROLLBACKS = 3
 NUM_MEASURED = 16  # steps
 BUDGET_SHARE = 0.97  # that is planned for: better a little early than late
-
-
-class Interrupted(Exception):
-    """Training was asked to stop by a signal and has saved its state."""
-
-    def __init__(self, signal_number: int):
-        super().__init__(signal.Signals(signal_number).name)
-        self.signal_number = signal_number
 
 
 def train(config: Config, path: Path, accept_changes: bool = False) -> Run | None:

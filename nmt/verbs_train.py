@@ -78,14 +78,10 @@ def _train(options: argparse.Namespace) -> int:
     import_tensorflow()
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from nmt.train import Interrupted, train
+    from nmt.train import train
 
     with logging_redirect_tqdm():
-        try:
-            run = train(config, path, options.accept_changes)
-        except Interrupted as stop:
-            say(f"stopped by {stop}; everything is saved. The same command resumes.")
-            return 128 + stop.signal_number
+        run = train(config, path, options.accept_changes)
         if run is None:  # the chief does the rest
             return 0
         _export_trained(run)

@@ -33,6 +33,11 @@ BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#007A5A"
 CELL_INCHES = 0.3
 MAX_PICTURE_INCHES = 40  # 130 words at full size; beyond, cells shrink, or a picture would need gigabytes of pixels
 MAX_LABEL_CHARACTERS = 28
+MAPS_IN_A_ROW = 4
+START_OF_CURVES = 0.6  # of the lowest end: what is below tells nothing, and presses the ends together
+# The palette's others follow, yellow left out; lines beyond them are dashed.
+CURVE_COLORS = (BLUE, VERMILLION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
+CURVE_STYLES = ("-", "--", ":")
 
 Number = float | int | str | None
 
@@ -168,6 +173,77 @@ def plot_history(rows: Sequence[Mapping[str, Number]], path: str | PathLike[str]
     all_axes[-1].set_xlabel({"minutes": "minutes of training", "step": "step"}[x_axis])
     if x_axis == "step":
         all_axes[-1].xaxis.set_major_formatter("{x:,.0f}")
+    _save(figure, path)
+
+
+def plot_attentions(
+    weights: Mapping[str, ArrayLike],
+    source_words: Sequence[str],
+    target_words: Sequence[str],
+    path: str | PathLike[str],
+) -> None:
+    """Draw what several models look at in one pair of sentences, side by side: a heat map for each, under its name.
+
+    Raises what `plot_attention` raises.
+    """
+    matrices = {name: _matrix(array, len(target_words), len(source_words), "words") for name, array in weights.items()}
+    if not (matrices and source_words and target_words):
+        raise UserError("a picture of attention needs models, and words on both sides. Received: nothing of one kind.")
+    path = _picture_path(path)
+    num_columns = min(MAPS_IN_A_ROW, len(matrices))
+    num_rows = math.ceil(len(matrices) / num_columns)
+    cell = 0.75 * CELL_INCHES
+    labels = 0.075 * max(len(_label(word)) for word in (*source_words, *target_words))
+    width, height = cell * len(source_words) + 0.3, cell * len(target_words) + labels + 0.5
+    figure = _figure(num_columns * width + labels, num_rows * height)
+    figure.set_layout_engine("constrained")
+    all_axes = figure.subplots(num_rows, num_columns, squeeze=False)
+    font: dict[str, Any] = {"fontsize": 30 * cell, "parse_math": False}
+    for axes, (name, matrix_TS) in zip(all_axes.flat, matrices.items(), strict=False):
+        axes.imshow(np.ma.masked_invalid(matrix_TS), cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(source_words)), [_label(word) for word in source_words], rotation=90, **font)
+        first = axes in all_axes[:, 0]
+        axes.set_yticks(range(len(target_words)), [_label(word) if first else "" for word in target_words], **font)
+        axes.tick_params(length=2 if first else 0, color="0.5")
+        axes.spines[:].set_color("0.6")
+        axes.set_title(_printable(name), fontsize=9, parse_math=False)
+    for axes in all_axes.flat[len(matrices) :]:
+        axes.set_axis_off()
+    _save(figure, path)
+
+
+def plot_curves(runs: Mapping[str, Sequence[Sequence[Mapping[str, Number]]]], path: str | PathLike[str]) -> None:
+    """Draw BLEU on the development set by updates and by minutes, a curve for each name.
+
+    A name has the histories (rows as in `plot_history`) of one or several runs, which were evaluated after the same
+    steps: the curve is their mean, and the area around it goes from the lowest to the highest.
+
+    Raises what `plot_history` raises.
+    """
+    path = _picture_path(path)
+    figure = _figure(11, 4.5)
+    figure.set_layout_engine("constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, x_axis, label in zip(panels, ("step", "minutes"), ("updates", "minutes of training"), strict=True):
+        for number, (name, histories) in enumerate(runs.items()):
+            curves = [_curve(rows, x_axis, "dev_bleu") for rows in histories]
+            points = np.array([curve[: min(map(len, curves))] for curve in curves]).reshape(len(curves), -1, 2)
+            x, y = points[..., 0].mean(axis=0), points[..., 1]
+            style: dict[str, Any] = {
+                "color": CURVE_COLORS[number % len(CURVE_COLORS)],
+                "linestyle": CURVE_STYLES[number // len(CURVE_COLORS) % len(CURVE_STYLES)],
+            }
+            axes.plot(x, y.mean(axis=0), linewidth=1.3, marker=".", label=_printable(name), **style)
+            axes.fill_between(x, y.min(axis=0), y.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
+        axes.grid(color="0.9", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel(label)
+    panels[0].xaxis.set_major_formatter("{x:,.0f}")
+    panels[0].set_ylabel("dev BLEU, greedy")
+    ends = [points[-1][1] for histories in runs.values() for points in [_curve(histories[0], "step", "dev_bleu")]]
+    panels[0].set_ylim(bottom=START_OF_CURVES * min(ends))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     _save(figure, path)
 
 

@@ -271,7 +271,7 @@ def test_a_run_of_another_config_is_refused(recipe, nmt_, tmp_path):
 
 
 def test_an_interrupted_training_says_so(recipe, nmt_, monkeypatch):
-    from nmt.train import Interrupted
+    from nmt.errors import Interrupted
 
     def train(config, path, accept_changes):
         raise Interrupted(15)

@@ -11,15 +11,15 @@ FLOORS = {
     for floor, names in enumerate(
         [
             "errors seeds parallel console progress schema batching markup languages server",
-            "config text recurrent losses search visualize quantize alignment sentences",
-            "copying attention encoder optimizers workers onnx_engine constraints ensemble results",
-            "tokenizer decoder mechanisms controls exported api",
+            "config text recurrent losses search visualize quantize alignment sentences significance",
+            "copying attention encoder optimizers workers onnx_engine constraints ensemble results findings",
+            "tokenizer decoder mechanisms controls exported api report",
             "data model glossary parts subwords gate",
             "run keras_engine signatures",
             "translator prepare evaluate checkpoints update feed onnx_graph",
             "validation export aligner average service",
-            "train verbs_shared app",
-            "verbs_train verbs_translate verbs_evaluate verbs_align verbs_serve",
+            "train verbs_shared app compare",
+            "verbs_train verbs_translate verbs_evaluate verbs_align verbs_serve verbs_compare",
             "cli",
             "__main__",
         ]

@@ -62,6 +62,17 @@ def test_the_same_config_and_text_make_the_same_tokenizer_anywhere(data, run, tm
     assert first.corpus.fingerprint == second.corpus.fingerprint
 
 
+def test_a_run_like_another_has_its_vocabulary_and_encodes_nothing(data, run, tmp_path, monkeypatch):
+    first = prepare(tiny_config(data), run)
+    monkeypatch.setattr(module, "train_tokenizer", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("nmt.data._write", lambda *_: pytest.fail("encoded again"))
+    config = tiny_config(data, training={"seed": 7}, model={"decoder": {"attention": "luong"}})
+    second = prepare(config, tmp_path / "other", like=first.run)
+    assert second.run.source_tokenizer.model == first.run.source_tokenizer.model
+    assert second.corpus.fingerprint == first.corpus.fingerprint and second.run.config == config
+    assert Run.open(tmp_path / "other").config == config
+
+
 def read_pairs(prefix):
     return list(zip(read_lines(f"{prefix}.en"), read_lines(f"{prefix}.fr"), strict=True))
 

@@ -355,6 +355,7 @@ def test_history_is_a_table_that_is_written_anew_each_time(joint):
         assert list(csv.DictReader(stream)) == [
             {"step": "10", "dev_bleu": "1.5"}, {"step": "20", "dev_bleu": "2.25"}
         ]  # fmt: skip
+    assert joint.read_history() == rows
 
 
 def test_a_run_may_be_moved_and_renamed(joint, tmp_path):

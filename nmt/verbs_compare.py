@@ -1,0 +1,85 @@
+"""The verb that tells which variant of a recipe is better."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.console import say, verb
+from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.compare import Text
+
+
+def add_verbs(verbs: Any) -> None:
+    compare = verb(verbs, "compare", _compare, "train variants of a recipe with several seeds, and compare them")
+    compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file")
+    compare.add_argument(
+        "--attention", required=True, metavar="NAME,...",
+        help="the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of model.decoder where one "
+        "likes: luong,update_first/dot,luong+input_feeding=true",
+    )  # fmt: skip
+    compare.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each variant (default: 3)")
+    compare.add_argument(
+        "--vary", action="append", default=[], metavar="KEY=VALUE,...", help="every attention with every value"
+    )
+    compare.add_argument("--output", type=Path, metavar="DIR", help="runs and report (default: runs/RECIPE-comparison)")
+    compare.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
+    compare.add_argument("--dev", metavar="PREFIX", help="development text")
+    compare.add_argument(
+        "--test", action="append", default=[], metavar="NAME=PREFIX", help="a test set; may be repeated"
+    )
+    compare.add_argument(
+        "--alignments", nargs=2, metavar=("PREFIX", "GOLD"),
+        help="text with gold links, `i-j` sure, `ipj` possible, from 1: for the alignment error rate",
+    )  # fmt: skip
+    compare.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the recipe for all variants"
+    )
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from nmt.aligner import read_gold
+    from nmt.compare import DEV, compare, plan, train_apart
+    from nmt.config import Config, load_config
+
+    if options.seeds < 1:
+        raise UserError(f"--seeds must be at least 1. Received: {options.seeds}.")
+    given = {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
+
+    def config(overrides: Any) -> Config:
+        config = load_config(options.recipe, [*options.set, *overrides])
+        return config.model_copy(update={"data": config.data.model_copy(update=given)})
+
+    name = Path(options.recipe).stem
+    folder = options.output or Path("runs") / f"{name}-comparison"
+    planned = plan(config, options.attention, options.vary, options.seeds, folder)
+    data = planned[0].config.data
+    texts = {DEV: _read(data.dev, data)}
+    for test in options.test:
+        label, equals, prefix = test.partition("=")
+        if not equals:
+            label, prefix = Path(test).name, test
+        if label in texts:
+            raise UserError(f"--test {test}: there is a text {label!r} already. Give another name: NAME=PREFIX.")
+        texts[label] = _read(prefix, data)
+    gold = None
+    if options.alignments:
+        prefix, path = options.alignments
+        aligned = _read(prefix, data)
+        gold = aligned, read_gold(Path(path), aligned.sources, aligned.references)
+    folder.mkdir(parents=True, exist_ok=True)
+    compare(f"Comparison: {name}", planned, texts, gold, folder, train_apart)
+    say(f"done. The report is {folder / 'report.md'}")
+    return 0
+
+
+def _read(prefix: Any, data: Any) -> "Text":
+    from nmt.compare import Text
+    from nmt.text import read_parallel, resolve_parallel
+
+    files = resolve_parallel(prefix, data.source, data.target)
+    pairs = list(read_parallel(files))
+    if not pairs:
+        raise UserError(f"expected at least one line. Received: none in {files.source}.")
+    return Text(*map(list, zip(*pairs, strict=True)))

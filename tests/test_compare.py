@@ -1,0 +1,306 @@
+import os
+import signal
+import stat
+import threading
+import time
+
+import numpy as np
+import pytest
+import yaml
+from fixtures_run import TINY, toy_data, toy_pairs
+
+from nmt import compare as module
+from nmt.alignment import Alignment
+from nmt.compare import Text, compare, plan, train_apart
+from nmt.config import load_config
+from nmt.errors import Interrupted, UserError
+from nmt.results import Candidate, Translation
+from nmt.run import Run, save_arrays
+from nmt.text import read_lines
+
+VARIANTS = "bahdanau,update_first/general"
+
+
+def as_text(pairs):
+    return Text(*map(list, zip(*pairs, strict=True)))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**TINY, "data": toy_data(tmp_path / "text", num_pairs=60, num_dev=6)}))
+    return path
+
+
+@pytest.fixture
+def planned(recipe, tmp_path):
+    """planned(attentions, *varied, seeds=...)"""
+
+    def planned(attentions=VARIANTS, *varied, seeds=2):
+        return plan(lambda overrides: load_config(recipe, overrides), attentions, varied, seeds, tmp_path / "out")
+
+    return planned
+
+
+# --------------------------------------------------------------------------------------------------------- plan
+
+
+def test_every_variant_has_every_seed_and_seeds_are_outermost(planned, tmp_path):
+    runs = planned("bahdanau,luong+input_feeding=true,update_first/local_p+score_options.window=3")
+    names = ["bahdanau", "luong+input_feeding=true", "update_first/local_p+score_options.window=3"]
+    assert [(run.variant, run.seed) for run in runs] == [(name, seed) for seed in (1, 2) for name in names]
+    assert [run.config.training.seed for run in runs] == [1, 1, 1, 2, 2, 2]
+    assert runs[1].config.model.decoder.input_feeding and not runs[0].config.model.decoder.input_feeding
+    assert runs[5].config.model.decoder.score_options == {"window": 3}
+    assert runs[5].path == tmp_path / "out" / "update_first-local_p+score_options.window=3" / "seed2"
+
+
+def test_what_varies_is_combined_with_every_attention(planned):
+    runs = planned(
+        "luong,bahdanau", "model.decoder.input_feeding=false,true", "training.freeze=[],[encoder,decoder]", seeds=1
+    )
+    assert len(runs) == 8
+    assert runs[3].variant == "luong+input_feeding=true+training.freeze=[encoder,decoder]"
+    assert runs[3].config.training.freeze == ["encoder", "decoder"] and runs[3].config.model.decoder.input_feeding
+
+
+@pytest.mark.parametrize(
+    ("attentions", "varied", "message"),
+    [
+        ("luong,update_first/general", [], "luong and update_first/general are the same"),
+        ("luong,luong", [], "luong and luong are the same"),
+        ("luong,luogn", [], "variant luogn: .*Did you mean 'luong'"),
+        ("luong,luong+input_feding=true", [], "variant .*input_feeding"),
+        ("luong,attend_first/dot+units=20", [], r"variant attend_first/dot\+units=20: .*width"),
+        ("luong", ["training.seed=1,2"], "--vary training.seed=1,2: .*--seeds"),
+        ("luong", ["data.source=en,fr"], "all variants share"),
+        ("luong", ["training.epochs"], "expected KEY=VALUE,VALUE"),
+        ("update_first/monotonic+score_options.mode=hard", [], "has no gradient"),
+    ],
+)
+def test_what_is_no_comparison_is_refused_with_the_variant(attentions, varied, message, planned):
+    with pytest.raises(UserError, match=message):
+        planned(attentions, *varied)
+
+
+# ------------------------------------------------------------------------------------------------------ running
+
+
+class Fake:
+    """A translator that knows some of the references, and counts what it is asked."""
+
+    asked: list[int]  # lines, by call
+
+    def __init__(self, run, references):
+        self.run, self.references = run, references
+
+    def translate(self, lines, progress=lambda count: None):
+        Fake.asked.append(len(lines))
+        progress(len(lines))
+        known = self.run.config.training.seed
+        texts = [self.references[line] if i % 3 < known else "chat" for i, line in enumerate(lines)]
+        return [Translation(line, (Candidate(text, 0.0, 0.0, False),)) for line, text in zip(lines, texts, strict=True)]
+
+    def align_lines(self, sources, targets, lag=0, batch_size=None, progress=None):
+        words = [(source.split(), target.split()) for source, target in zip(sources, targets, strict=True)]
+        return [Alignment(s, t, np.full((len(t), len(s)), 1 / len(s)), [], []) for s, t in words]
+
+
+@pytest.fixture
+def world(recipe, tmp_path, monkeypatch):
+    """Trainings that take no time, translators that have learnt nothing; and what was done, in order."""
+
+    class World:
+        def __init__(self):
+            self.trained, self.texts = [], {"dev": as_text(toy_pairs(6, seed=2))}
+
+        def train(self, path):
+            self.trained.append(path)
+            save_arrays(path / "best.npz", {"weights": np.zeros(7)}, {})
+            Run.open(path).write_history([{"step": 4, "minutes": 0.5, "dev_bleu": 1.0}])
+
+        def compare(self, planned, train=None, gold=None, texts=None):
+            self.trained, Fake.asked = [], []
+            compare("title", planned, texts or self.texts, gold, tmp_path / "out", train or self.train)
+
+        def report(self):
+            return (tmp_path / "out" / "report.md").read_text("utf-8")
+
+    pairs = dict(toy_pairs(6, seed=2) + toy_pairs(9, seed=5))
+    monkeypatch.setattr(module.Translator, "load", lambda run, precision: Fake(run, pairs))
+    monkeypatch.setattr(module, "import_tensorflow", lambda: None)
+    monkeypatch.setattr("nmt.report._draw", lambda *_: None)
+    return World()
+
+
+def test_runs_share_tokenizer_and_encoded_text_and_differ_in_what_varies(world, planned):
+    runs = planned()
+    world.compare(runs)
+    assert world.trained == [run.path for run in runs]
+    first, *others = (Run.open(run.path) for run in runs)
+    (corpus,) = (first.path / "corpus").iterdir()
+    for other in others:
+        assert other.source_tokenizer.fingerprint == first.source_tokenizer.fingerprint
+        assert [folder.name for folder in (other.path / "corpus").iterdir()] == [corpus.name]
+    assert [run.config.model.decoder.score for run in (first, *others)] == ["additive", "general"] * 2
+    assert "4 of 4 runs have finished. The baseline is `bahdanau`." in world.report()
+    assert list(read_lines(runs[0].path / "compare" / "dev.txt"))[1] == "chat"
+
+
+def test_what_is_done_is_not_done_again(world, planned):
+    world.compare(planned())
+    report = world.report()
+    world.compare(planned())
+    assert world.trained == [] and Fake.asked == []
+    assert world.report() == report
+
+
+def test_a_comparison_that_was_interrupted_goes_on_where_it_was(world, planned):
+    runs = planned()
+
+    def train(path):
+        if path == runs[2].path:
+            raise Interrupted(signal.SIGTERM)
+        world.train(path)
+
+    with pytest.raises(Interrupted):
+        world.compare(runs, train)
+    assert "2 of 4 runs have finished." in world.report()
+    world.compare(runs)
+    assert world.trained == [run.path for run in runs[2:]]
+    assert "4 of 4" in world.report()
+
+
+def test_a_measurement_that_was_interrupted_goes_on_and_trains_nothing(world, planned, monkeypatch):
+    runs = planned(seeds=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Fake, "align_lines", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            world.compare(runs)
+    world.compare(runs)
+    assert world.trained == [runs[1].path]
+    assert Fake.asked == [6, 6]  # the warm-up and the text, of the second run alone
+
+
+def test_a_run_that_fails_does_not_stop_the_others(world, planned):
+    runs = planned(seeds=1)
+
+    def train(path):
+        if path == runs[0].path:
+            raise UserError("diverged")
+        world.train(path)
+
+    with pytest.raises(UserError, match=r"these runs failed: bahdanau \(seed 1\)"):
+        world.compare(runs, train)
+    assert world.trained == [runs[1].path] and "1 of 2 runs" in world.report()
+    world.compare(runs)
+    assert world.trained == [runs[0].path]
+
+
+def test_another_recipe_is_refused_before_anything_is_trained(world, planned, recipe):
+    world.compare(planned(seeds=1))
+    recipe.write_text(recipe.read_text().replace("epochs: 1", "epochs: 2"))
+    with pytest.raises(UserError, match=r"training\.epochs: 1 -> 2"):
+        world.compare(planned("luong+input_feeding=true," + VARIANTS, seeds=1))
+    assert world.trained == []
+
+
+def test_more_variants_seeds_and_texts_cost_only_what_is_new(world, planned):
+    world.compare(planned(seeds=1))
+    more = {**world.texts, "other": as_text(toy_pairs(9, seed=5))}
+    world.compare(planned(seeds=1), texts=more)
+    assert world.trained == [] and Fake.asked == [9, 9] * 2
+    runs = planned(VARIANTS + ",luong+input_feeding=true", seeds=2)
+    world.compare(runs, texts=more)
+    assert world.trained == [runs[i].path for i in (2, 3, 4, 5)]
+    assert "### other, BLEU" in world.report()
+
+
+def test_other_weights_or_another_search_are_measured_again(world, planned, recipe):
+    (run,) = planned("luong", seeds=1)
+    world.compare([run])
+    save_arrays(run.path / "best.npz", {"weights": np.ones(7)}, {})
+    world.compare([run])
+    assert Fake.asked == [6, 6]
+    recipe.write_text(recipe.read_text().replace("beam_size: 3", "beam_size: 2"))
+    world.compare(planned("luong", seeds=1))
+    assert Fake.asked == [6, 6]
+
+
+def test_gold_alignments_give_an_error_rate(world, planned):
+    text = Text(["cat dog."], ["chat chien."])
+    gold = [(frozenset({(0, 0)}), frozenset({(0, 0), (1, 1)}))]
+    world.compare(planned("luong", seeds=1), gold=(text, gold))
+    # Uniform attention: both words to the first source word. 1 - (1 + 1) / (2 + 1)
+    assert "| `luong` | 1" in world.report() and "| 33.3 |" in world.report()
+
+
+# ----------------------------------------------------------------------------------------------- a process apart
+
+
+@pytest.fixture
+def python(tmp_path, monkeypatch):
+    """python(script): a shell script in the place of the interpreter."""
+
+    def python(script):
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\ncd {tmp_path}\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setattr(module.sys, "executable", str(path))
+
+    return python
+
+
+def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
+    python('echo "$@" > arguments')
+    train_apart(tmp_path / "run")
+    assert (tmp_path / "arguments").read_text().split() == [
+        "-m", "nmt", "train", str(tmp_path / "run" / "config.yaml"), "--run", str(tmp_path / "run")
+    ]  # fmt: skip
+
+
+def test_a_training_apart_that_fails_is_named(python, tmp_path):
+    python("exit 3")
+    with pytest.raises(UserError, match="run failed with exit code 3"):
+        train_apart(tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_the_training_once_and_waits_until_it_has_saved(number, python, tmp_path):
+    name = number.name.removeprefix("SIG")
+    python(f"trap 'echo {name} >> signals; sleep 0.2; echo saved >> signals; exit 9' {name}\ntouch ready\n"
+           "while true; do sleep 0.05; done")  # fmt: skip
+    before = signal.getsignal(number)
+
+    def send():
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with pytest.raises(Interrupted) as raised:
+        train_apart(tmp_path / "run")
+    thread.join()
+    assert raised.value.signal_number == number
+    assert (tmp_path / "signals").read_text().split() == [name, "saved"]
+    assert signal.getsignal(number) is before
+
+
+# --------------------------------------------------------------------------------------------------- with models
+
+
+def test_two_variants_with_two_seeds_from_end_to_end(planned, tmp_path):
+    """Real trainings and translations, in this process; the controls show that attention is measured as it is."""
+    from nmt.train import train
+
+    runs = planned("luong+units=8,update_first/none+units=8", "training.max_steps=3", seeds=2)
+    texts = {"dev": as_text(toy_pairs(6, seed=2))}
+    compare("toy", runs, texts, None, tmp_path / "out", lambda path: train(Run.open(path).config, path))
+    report = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "4 of 4 runs have finished" in report
+    assert "| `update_first/none+units=8+training.max_steps=3` |  |  |  |  |" in report
+    assert "trained in float32, translated by Keras" in report
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} >= {"curves.png", "attention-1.png"}
+    first, second = (Run.open(run.path).load_model() for run in (runs[0], runs[2]))
+    assert not np.array_equal(first.trainable_variables[0].numpy(), second.trainable_variables[0].numpy())
