@@ -62,8 +62,7 @@ def length_penalty(options: DecodingConfig, batch: Batch) -> Control | None:
         # Tokens to come can only lower a log-probability. So the best a hypothesis can hope for is to lose nothing more
         # and to be divided by the largest penalty ahead: at the maximum length if alpha > 0, at the next token if < 0.
         largest_B = np.maximum(penalties_T[min(length + 1, longest)], penalties_T[live.max_lengths_B])
-        largest_R = np.repeat(largest_B, len(chosen.ids_RN) // len(largest_B))
-        hopes_RN = chosen.hopes_RN / largest_R[:, None]
+        hopes_RN = (chosen.hopes_RN.reshape(len(largest_B), -1) / largest_B[:, None]).reshape(chosen.hopes_RN.shape)
         return chosen._replace(ratings_RN=chosen.ratings_RN / penalties_T[length], hopes_RN=hopes_RN), live
 
     return Control(rate=rate)

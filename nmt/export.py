@@ -26,7 +26,7 @@ from nmt.exported import FOLDER, PRECISIONS, WEIGHTS, Export, Golden, Proof, fil
 from nmt.keras_engine import KerasEngine
 from nmt.model import Seq2Seq
 from nmt.onnx_engine import OnnxEngine
-from nmt.onnx_graph import encoder_graph, step_graph
+from nmt.onnx_graph import encoder_graph, step_graph, within_one
 from nmt.quantize import quantized
 from nmt.run import Run
 from nmt.search import map_arrays
@@ -57,13 +57,13 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
         for name in ("config.yaml", "run.json", "tokenizer.model", "source.model", "target.model"):
             if (run.path / name).is_file():
                 shutil.copy(run.path / name, new / name)
-        step = step_graph(model, run.forbidden_ids)
+        step, bounded = step_graph(model, run.forbidden_ids), within_one(model)
         # Products inside the operators GRU and LSTM stay in float32; those of a Scan do not.
         graphs = {
             ("encoder", "float32"): encoder_graph(model),
-            ("encoder", "int8"): quantized(encoder_graph(model, native=False)),
+            ("encoder", "int8"): quantized(encoder_graph(model, native=False), bounded),
             ("step", "float32"): step,
-            ("step", "int8"): quantized(step),
+            ("step", "int8"): quantized(step, bounded),
         }
         for (name, precision), graph in graphs.items():
             onnx.save(graph, new / file_name(name, precision))

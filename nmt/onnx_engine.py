@@ -77,11 +77,12 @@ class OnnxEngine:
         named_ids_BKN: np.ndarray | None,
     ) -> tuple[Tensors, Tensors]:  # fmt: skip
         """One step -> the outputs asked for, and the new state."""
-        named_ids_BKN = np.empty((*ids_BK.shape, 0)) if named_ids_BKN is None else np.maximum(named_ids_BKN, 0)
+        none_BK0 = np.empty((*ids_BK.shape, 0), np.int64)
+        named_ids_BKN = none_BK0 if named_ids_BKN is None else np.maximum(named_ids_BKN, 0).astype(np.int64)
         feed = {
             "ids": np.ascontiguousarray(ids_BK, np.int32),
             "num_candidates": np.array([num_candidates], np.int64),
-            "named_ids": named_ids_BKN.astype(np.int64),
+            "named_ids": named_ids_BKN,
             **state,
             **memory,
         }

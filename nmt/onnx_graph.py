@@ -209,13 +209,14 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
         return {name: cell.project(inputs) for name, cell in zip(names, cells, strict=True)}
 
     def step(*tensors: Any) -> dict[str, Any]:
-        """States of all directions, then gates of each, then a mask of each -> the states. Padding leaves them."""
+        """States of all directions, then gates of each, then a mask b1 of each -> the states. Where the mask is 0, at
+        padding, they stay."""
         flat, gates, masks = tensors[: len(states)], tensors[len(states) : -len(cells)], tensors[-len(cells) :]
         new = {}
         for d, cell in enumerate(cells):
             old = flat[d * cell.num_states : (d + 1) * cell.num_states]
             for entry, (after, before) in enumerate(zip(cell.step(gates[d], old), old, strict=True)):
-                new[f"new_{d}_{entry}"] = tf.where(masks[d][:, None], after, before)
+                new[f"new_{d}_{entry}"] = before + masks[d] * (after - before)
         return new
 
     input_units = cells[0].kernel.shape[0]
@@ -224,7 +225,7 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
     specs = [tf.TensorSpec((None, units), tf.float32, name) for name, units in states]
     widths = [cell.bias.shape[0] for cell in cells]
     specs += [tf.TensorSpec((None, width), tf.float32, name) for name, width in zip(names, widths, strict=True)]
-    specs += [tf.TensorSpec((None,), tf.bool, f"mask_{d}") for d in range(len(cells))]
+    specs += [tf.TensorSpec((None, 1), tf.float32, f"mask_{d}") for d in range(len(cells))]
     body = convert(step, specs).graph
     made = {value.name: value for value in body.output}
     del body.output[:]
@@ -233,6 +234,7 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
         body.node.append(helper.make_node("Identity", [f"new_{d}_0"], [f"output_{d}"]))
         body.output.append(onnx.ValueInfoProto(name=f"output_{d}", type=made[f"new_{d}_0"].type))
     batch = graph.node("Shape", mask, start=0, end=1)
+    mask = graph.node("Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2]))
     zeros = [
         graph.node("ConstantOfShape", graph.node("Concat", batch, graph.constant([units]), axis=0))
         for _, units in states
@@ -249,6 +251,22 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
     return graph.node("Concat", *ends[len(states) :], axis=2), [
         graph.node("Concat", *final, axis=1) for final in finals
     ]
+
+
+def within_one(model: Seq2Seq) -> set[str]:
+    """Tensors of both graphs that lie between -1 and 1, in which case `nmt.quantize` does without their largest number.
+
+    What a cell puts out does, as a mean of its last output and of what tanh gives, or as a product of sigmoid and tanh.
+    """
+    config = model.config
+    names = {f"state_{d}_0" for d in range(2)}  # of scanned layers, their first entries
+    for layer in range(config.decoder.num_layers):
+        names |= {f"state_hidden_{layer}_0", f"next_state_hidden_{layer}_0"}
+    if config.decoder.input_feeding:
+        names.add("state_output")
+    if config.encoder.num_layers == 1 and not config.decoder.lexical:  # else sums, or embeddings beside them
+        names.add("memory_values")
+    return names
 
 
 # ---------------------------------------------------------------------------------------------------------- the step

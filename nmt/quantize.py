@@ -3,13 +3,13 @@
 A product x W becomes (round(x / a) round(W / b)) a b, where `b` is one scale for each column of W and `a` one for each
 row of x, taken as it comes, or for each part of a row that is put together. One scale for all of x, ONNX Runtime's own
 "dynamic quantization", would let the sentences of a batch change each other's rounding; by rows, a sentence is
-translated alike in any company. What comes out of tanh lies between -1 and 1, and needs no scale. What depends on a
-token alone is not computed at all, but looked up.
+translated alike in any company. What lies between -1 and 1, as what comes out of tanh, needs no scale. What depends on
+a token alone is not computed at all, but looked up.
 """
 
 # M rows  I inputs  O outputs  V tokens
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,14 @@ TINY = np.float32(1e-9)  # instead of a scale of 0
 LARGEST_TABLE = 2**24  # numbers, of what is looked up: 8,000 tokens with 1,536 gates are three quarters of it
 
 
-def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
+def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.ModelProto:
     """The same model with every product of a matrix and constant weights in integers, those inside loops too, and the
-    products of tokens' vectors looked up."""
+    products of tokens' vectors looked up. `within_one` names tensors known to lie between -1 and 1."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     _fold_lookups(copy.graph)
     model = onnx.shape_inference.infer_shapes(copy)
-    _Quantizer(model.graph).quantize()
+    _Quantizer(model.graph, within_one).quantize()
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
 
@@ -81,8 +81,8 @@ def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) 
 class _Quantizer:
     """Writes the nodes of a graph anew."""
 
-    def __init__(self, graph: onnx.GraphProto):
-        self._graph = graph
+    def __init__(self, graph: onnx.GraphProto, within_one: Collection[str]):
+        self._graph, self._within_one = graph, within_one
         self._constants = {constant.name: constant for constant in graph.initializer}
         values = [*graph.value_info, *graph.input, *graph.output]
         self._shapes = {value.name: value.type.tensor_type.shape.dim for value in values}
@@ -91,7 +91,7 @@ class _Quantizer:
         for node in graph.node:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
-        self._nodes: list[onnx.NodeProto] = []
+        self._nodes: list[onnx.NodeProto] = []  # the new ones
         self._integers: dict[str, tuple[str, str | None]] = {}  # x -> the names of its integers and of their scales
         self._step = self._constant("quantize_step", np.float32(1 / LARGEST_INPUT))
         self._middle = self._constant("quantize_middle", np.uint8(MIDDLE))
@@ -102,7 +102,7 @@ class _Quantizer:
         for node in self._graph.node:
             for attribute in node.attribute:
                 if attribute.type == AttributeProto.GRAPH:
-                    _Quantizer(attribute.g).quantize()
+                    _Quantizer(attribute.g, self._within_one).quantize()
             if node in done:
                 continue
             if _is_lookup(node, self._constants):
@@ -151,7 +151,7 @@ class _Quantizer:
     def _product(self, x: str, weights: str, bias: str | None, output: str) -> None:
         """output = x W + bias, as a sum over the parts of x."""
         terms, start = [], 0
-        for part, width in self._parts(x) or [(x, self._constants[weights].dims[0])]:
+        for part, width in self._unlike_parts(x) or [(x, self._constants[weights].dims[0])]:
             integers, scale = self._of_input(part)
             weights_integers, weights_scale = self._of_weights(weights, start, start + width)
             operands = [integers, weights_integers, self._step, weights_scale, self._middle]
@@ -166,22 +166,36 @@ class _Quantizer:
         else:
             self._node("Sum", terms, output)
 
-    def _parts(self, x: str) -> list[tuple[str, int]] | None:
+    def _unlike_parts(self, x: str) -> list[tuple[str, int]] | None:
         """The parts of x and their widths, if it is a concatenation. Each has a scale of its own: an embedding is
         several times as large as a state, of which one scale for both would leave but few bits."""
         joined = self._makers.get(x)
-        if joined is None or joined.op_type != "Concat" or not all(self._shapes.get(part) for part in joined.input):
+        if joined is None or joined.op_type != "Concat" or self._is_within_one(x):
+            return None
+        if not all(self._shapes.get(part) for part in joined.input):
             return None
         (axis,) = (attribute.i for attribute in joined.attribute if attribute.name == "axis")
         widths = [self._shapes[part][-1].dim_value for part in joined.input]
         is_last = axis in (-1, len(self._shapes[joined.input[0]]) - 1)
         return list(zip(joined.input, widths, strict=True)) if is_last and all(widths) else None
 
+    def _is_within_one(self, x: str) -> bool:
+        """Whether it surely lies between -1 and 1."""
+        maker = self._makers.get(x)
+        if x in self._within_one or maker is None:
+            return x in self._within_one
+        if maker.op_type in ("Identity", "Concat", "Reshape"):
+            return all(self._is_within_one(part) for part in maker.input if part not in self._constants)
+        weights = self._makers.get(maker.input[0])
+        if maker.op_type == "MatMul" and weights is not None and weights.op_type == "Softmax":  # a mean
+            return self._is_within_one(maker.input[1])
+        return maker.op_type == "Tanh"
+
     def _of_input(self, x: str) -> tuple[str, str | None]:
-        """The names of its integers and of their scales, one a row; what comes out of tanh needs none."""
+        """The names of its integers and of their scales, one a row; what lies between -1 and 1 needs none."""
         if x not in self._integers:
             scaled, scale = x, None
-            if x not in self._makers or self._makers[x].op_type != "Tanh":
+            if not self._is_within_one(x):
                 sizes = self._node("Abs", [x], f"{x}_absolute")
                 largest = self._node("ReduceMax", [sizes, self._last], f"{x}_largest", keepdims=1)
                 scale = self._node("Max", [largest, self._tiny], f"{x}_scale")

@@ -203,7 +203,7 @@ def search(
 
         beams_R = live.rows_B if num_groups == 1 else (live.rows_B[:, None] * num_groups + groups_G).ravel()
         ends_RN = chosen.ids_RN == eos_id
-        some_end = bool(ends_RN.any())
+        some_end = np.count_nonzero(ends_RN)  # several times as fast as `any`
         if some_end:
             finished_RN = ends_RN[:, :of_group] & (chosen.keys_RN[:, :of_group] > -np.inf)
             for r, n in np.argwhere(finished_RN).tolist():
@@ -215,10 +215,10 @@ def search(
 
         survivors = others(chosen, ends_RN, of_group) if some_end else Chosen(*(x[:, :of_group] for x in chosen))
         extended = extend(live, survivors, candidates.state)
-        at_limit_BG = np.broadcast_to((extended.length >= live.max_lengths_B)[:, None], (len(live.rows_B), num_groups))
+        at_limit_R = np.repeat(extended.length >= live.max_lengths_B, num_groups)
         # Hopes are -inf where nothing lives on.
-        done_R = (survivors.hopes_RN.max(axis=1) <= to_beat[beams_R]) | at_limit_BG.ravel()
-        if done_R.any():
+        done_R = (survivors.hopes_RN.max(axis=1) <= to_beat[beams_R]) | at_limit_R
+        if np.count_nonzero(done_R):
             for r in np.flatnonzero(done_R).tolist():
                 hypotheses = found[beams_R[r]]
                 if len(hypotheses) < num_needed:
@@ -385,7 +385,7 @@ def truncated(live: Live, r: int, num_groups: int) -> list[Hypothesis]:
 
 
 def append(values_BKT: np.ndarray, last_BK: np.ndarray) -> np.ndarray:
-    return np.concatenate([values_BKT, last_BK[:, :, None].astype(values_BKT.dtype)], axis=2)
+    return np.concatenate([values_BKT, last_BK[:, :, None]], axis=2, dtype=values_BKT.dtype)
 
 
 def map_arrays(function: Callable[[np.ndarray], np.ndarray], tree: Tree) -> Tree:

@@ -10,7 +10,7 @@ from conftest import _tiny_model
 
 from nmt.keras_engine import KerasEngine
 from nmt.onnx_engine import OnnxEngine
-from nmt.onnx_graph import encoder_graph, step_graph
+from nmt.onnx_graph import encoder_graph, step_graph, within_one
 from nmt.quantize import quantized
 
 FORBIDDEN = (0, 1, 2, 7)
@@ -49,7 +49,7 @@ def onnx_engine(model, *, native=True, integers=False, forbidden=FORBIDDEN):
     """An engine of the model's graphs, through files."""
     folder = Path(tempfile.mkdtemp(dir=_folder().name))
     for name, graph in (("encoder", encoder_graph(model, native)), ("step", step_graph(model, forbidden))):
-        onnx.save(quantized(graph) if integers else graph, folder / name)
+        onnx.save(quantized(graph, within_one(model)) if integers else graph, folder / name)
     return OnnxEngine(folder / "encoder", folder / "step", forbidden)
 
 

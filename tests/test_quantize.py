@@ -81,7 +81,7 @@ def test_the_weights_take_a_quarter_and_the_model_given_stays_as_it_is():
     assert model.SerializeToString() == before
 
 
-def layer_model(nodes, inputs):
+def layer_model(nodes, inputs, within_one=()):
     """y, of these nodes, with the constants W and b."""
     graph = helper.make_graph(
         nodes, "layer",
@@ -89,7 +89,8 @@ def layer_model(nodes, inputs):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(WEIGHTS, "W"), numpy_helper.from_array(np.arange(24, dtype=np.float32), "b")],
     )  # fmt: skip
-    model = quantized(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    model = quantized(model, within_one)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return model, lambda **feed: session.run(["y"], {name: x.astype(np.float32) for name, x in feed.items()})[0]
 
@@ -123,6 +124,26 @@ def test_a_bias_is_added_once(of_tanh):
     error = run_layer(x=x) - np.arange(24) - exact
     assert 0.0 < np.abs(error).max() < 0.1 * exact.std()
     assert ("ReduceMax" in {node.op_type for node in model.graph.node}) is not of_tanh
+
+
+def test_what_is_known_to_lie_within_one_and_its_means_need_no_scale():
+    nodes = [
+        helper.make_node("Softmax", ["scores"], ["weights"]),
+        helper.make_node("MatMul", ["weights", "values"], ["mean"]),
+        helper.make_node("Concat", ["state", "mean"], ["joined"], axis=-1),
+        helper.make_node("MatMul", ["joined", "W"], ["y"]),
+    ]
+    inputs = {"scores": ["b", "k", "s"], "values": ["b", "s", 32], "state": ["b", "k", 32]}
+    scores, values = GENERATOR.normal(0, 1, (2, 3, 5)), GENERATOR.uniform(-1, 1, (2, 5, 32))
+    state = GENERATOR.uniform(-1, 1, (2, 3, 32))
+    weights = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
+    exact = np.concatenate([state, weights @ values], axis=2) @ WEIGHTS
+    for known, num_products in [((), 2), (("state",), 2), (("state", "values"), 1)]:
+        model, run_layer = layer_model(nodes, inputs, known)
+        np.testing.assert_allclose(run_layer(scores=scores, values=values, state=state), exact, atol=0.1 * exact.std())
+        operators = [node.op_type for node in model.graph.node]
+        assert operators.count("MatMulIntegerToFloat") == num_products
+        assert operators.count("ReduceMax") == 2 - len(known)
 
 
 @pytest.mark.parametrize("largest", [2**24, 64])
