@@ -9,6 +9,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
@@ -30,12 +31,8 @@ from nmt.translator import Translation
 
 NUM_CHOICES = 5  # of `/v1/translate`, at each piece
 BYTES_A_CHARACTER = 12  # at most: "\ud83d\ude00" in JSON
-DEBOUNCE = 500  # ms, of the page
-PAGE = {
-    "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+DEBOUNCE = 300  # ms without a keystroke before the page asks
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}  # of the page's files
 
 Body = TypeVar("Body", bound=api.KeyedRequest)
 
@@ -58,9 +55,9 @@ def make_app(service: Service) -> FastAPI:
     app.add_middleware(Gate, metrics=service.metrics, max_bytes=max_bytes)
     _add_error_handlers(app)
     _Endpoints(service).add_to(app)
-    for path, (name, media_type) in PAGE.items():
-        file = resources.files("nmt").joinpath("page", name)
-        if file.is_file():
+    for file in resources.files("nmt").joinpath("page").iterdir():
+        if media_type := MEDIA_TYPES.get(PurePath(file.name).suffix):
+            path = "/" if file.name == "index.html" else f"/{file.name}"
             app.add_api_route(path, _static(file.read_bytes(), media_type), include_in_schema=False)
     return app
 

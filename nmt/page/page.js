@@ -1,0 +1,249 @@
+// From what is typed to what is shown:  text -> lines -> an answer for each, asked for once -> rows of words -> panels.
+
+import { currentRow, focusOn, pointAt, showDetails, showHeatMap, walk } from "./look.js";
+import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, rows, showRows, translation } from "./rows.js";
+import { call, Refusal } from "./server.js";
+
+const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
+const SEARCH = { n_best: 3, beam_size: 5, attention: true, choices: true };
+
+// ------------------------------------------------------------------------------------------------ asking the server
+
+let pause = 300; // ms without a keystroke before the server is asked, as it says
+let request = new AbortController(); // of the request under way
+let timer = 0;
+let earliest = 0; // the time before which the server does not want to be asked again
+let failures = 0; // in a row
+
+/** Gives up what is under way, which is out of date, and asks anew after a pause. */
+function askSoon(wait = pause) {
+  request.abort();
+  clearTimeout(timer);
+  timer = setTimeout(ask, Math.max(wait, earliest - Date.now()));
+}
+
+async function ask() {
+  const wanted = [...new Set(missing())].slice(0, LINES_AT_ONCE);
+  if (!wanted.length || isTooLong()) return settle();
+  request = new AbortController();
+  const { signal } = request;
+  page.translation.setAttribute("aria-busy", "true");
+  const pair = { source: page.source.value, target: page.target.value };
+  const key = page.key.value ? { api_key: page.key.value } : {};
+  try {
+    const answer = await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...key }, signal);
+    if (signal.aborted) return;
+    wanted.forEach((line, index) => answers.set(line, answer.lines[index]));
+  } catch (error) {
+    if (!signal.aborted) fail(error, ask);
+    return;
+  }
+  recover();
+  show();
+  ask();
+}
+
+function settle() {
+  page.translation.removeAttribute("aria-busy");
+  clearTimeout(timer);
+  timer = setTimeout(announce, 3 * pause); // a screen reader hears a translation once typing has paused
+}
+
+function announce() {
+  page.announcement.textContent = currentRow()?.hypothesis.text ?? "";
+}
+
+const EXPLANATIONS = {
+  0: "The server does not answer. Your text stays here.",
+  403: "The server wants a key.",
+  429: "That was more than the server allows at a time.",
+  503: "The server is busy.",
+};
+
+/** Says what is wrong, and calls `again` by itself where waiting may help. */
+function fail(error, again) {
+  const { status, message, seconds } = error instanceof Refusal ? error : new Refusal(0);
+  const mayHelp = status === 0 || status === 429 || status >= 500;
+  const wait = seconds || Math.min(2 ** ++failures, 30);
+  const explanation = EXPLANATIONS[status] ?? `The server cannot do this: ${message || `error ${status}`}.`;
+  page.message.textContent = mayHelp ? `${explanation} Trying again in ${wait} s.` : explanation;
+  page.trouble.hidden = false;
+  page.unlock.hidden = status !== 403;
+  page.translation.removeAttribute("aria-busy");
+  clearTimeout(timer);
+  earliest = mayHelp ? Date.now() + 1000 * wait : 0;
+  if (mayHelp) timer = setTimeout(again, 1000 * wait);
+  page.again.onclick = () => {
+    clearTimeout(timer);
+    earliest = 0;
+    again();
+  };
+}
+
+function recover() {
+  failures = earliest = 0;
+  page.trouble.hidden = true;
+  page.message.textContent = "";
+}
+
+// ---------------------------------------------------------------------------------------------------------- the text
+
+let limit = 0; // characters the server takes; 0 if it does not say
+
+const size = () => Array.from(page.text.value).length;
+const isTooLong = () => limit > 0 && size() > limit;
+
+/** Everything; `line` is the index of the line that the panels are about from now on. */
+function show(line = undefined) {
+  showRows();
+  showDetails(line);
+  page.clear.hidden = !page.text.value;
+  page.copy.hidden = !translation().trim();
+  const advice = isTooLong() ? ": too long to be translated" : "";
+  page.size.textContent = limit > 0 && size() > limit / 2 ? `${size()} of ${limit} characters${advice}` : "";
+  page.size.classList.toggle("over", isTooLong());
+}
+
+function typed() {
+  page.state.textContent = "";
+  pointAt(null);
+  focusOn(null);
+  show(page.text.value.slice(0, page.text.selectionStart).split("\n").length - 1);
+  askSoon();
+}
+
+function clear() {
+  page.text.value = "";
+  page.text.focus();
+  typed();
+}
+
+async function copy() {
+  let done = "Copied";
+  try {
+    await navigator.clipboard.writeText(translation());
+  } catch {
+    // Only pages by https or from this very machine may write to the clipboard.
+    getSelection().selectAllChildren(page.translation);
+    done = "Selected, to be copied";
+  }
+  page.announcement.textContent = page.state.textContent = done;
+}
+
+// --------------------------------------------------------------------------------------------------------- languages
+
+let languages = [];
+
+const nameOf = (code) => languages.find((language) => language.code === code)?.name ?? code;
+const targetsOf = (code) => languages.find((language) => language.code === code)?.targets ?? [];
+
+function offer(select, codes, wanted) {
+  select.replaceChildren(...codes.map((code) => make("option", { value: code }, nameOf(code))));
+  select.value = codes.includes(wanted) ? wanted : codes[0];
+  select.disabled = false;
+}
+
+/** Chooses a pair, or the nearest to it that there is, and translates anew. */
+function choosePair(source, target) {
+  offer(page.source, languages.map(({ code }) => code).filter((code) => targetsOf(code).length), source);
+  offer(page.target, targetsOf(page.source.value), target);
+  page.text.lang = page.source.value;
+  page.translation.lang = page.target.value;
+  const possible = targetsOf(page.target.value).includes(page.source.value);
+  const reverse = `${nameOf(page.target.value)} to ${nameOf(page.source.value)}`;
+  page.swap.disabled = !possible;
+  page.swap.title = possible ? `Translate from ${reverse}` : `No model is loaded for ${reverse}`;
+  page.swap.setAttribute("aria-label", page.swap.title);
+  pointAt(null);
+  focusOn(null);
+  answers.clear();
+  chosen.clear();
+  show();
+  askSoon(0);
+}
+
+function swap() {
+  const isComplete = rows.every((row) => row.hypothesis || !row.line.trim());
+  if (isComplete) page.text.value = translation();
+  choosePair(page.target.value, page.source.value);
+}
+
+async function load() {
+  try {
+    const [listed, settings] = await Promise.all([call("languages"), call("frontend/settings")]);
+    languages = listed;
+    limit = settings.charLimit;
+    pause = settings.frontendTimeout;
+    recover();
+    choosePair(settings.language.source.code, settings.language.target.code);
+  } catch (error) {
+    fail(error, load);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- theme
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+
+/** Takes the theme that was chosen before, if any: else it is the system's. */
+function showTheme() {
+  try {
+    const stored = localStorage.getItem("theme");
+    if (stored) document.documentElement.dataset.theme = stored;
+  } catch {} // where storage is forbidden, the page forgets
+  page.theme.title = theme() === "dark" ? "Use the light theme" : "Use the dark theme";
+  page.theme.setAttribute("aria-label", page.theme.title);
+}
+
+function switchTheme() {
+  document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark";
+  try {
+    localStorage.setItem("theme", theme());
+  } catch {}
+  showTheme();
+}
+
+// ------------------------------------------------------------------------------------------------------------ events
+
+page.text.addEventListener("input", typed);
+page.text.addEventListener("keyup", ({ key }) => /^(Arrow|Home|End|Page)/.test(key) && focusOn(placeOfCaret()));
+page.text.addEventListener("pointerup", () => focusOn(placeOfCaret()));
+page.text.addEventListener("blur", () => focusOn(null));
+page.text.addEventListener("pointermove", ({ clientX, clientY, pointerType }) => {
+  // The words lie in the mirror, behind the text area.
+  const below = document.elementsFromPoint(clientX, clientY).find((element) => page.mirror.contains(element));
+  if (pointerType !== "touch") pointAt(placeOf(below));
+});
+page.text.addEventListener("pointerleave", () => pointAt(null));
+
+page.translation.addEventListener("pointerover", ({ target }) => pointAt(placeOf(target)));
+page.translation.addEventListener("pointerleave", () => pointAt(null));
+page.translation.addEventListener("keydown", walk);
+page.translation.addEventListener("focusin", ({ target }) => {
+  page.translation.querySelectorAll("[tabindex='0']").forEach((word) => word.setAttribute("tabindex", "-1"));
+  target.setAttribute("tabindex", "0");
+  target.setAttribute("aria-describedby", "looked");
+  focusOn(placeOf(target));
+});
+page.translation.addEventListener("focusout", ({ target }) => {
+  target.removeAttribute("aria-describedby");
+  focusOn(null);
+});
+
+page.heatmap.addEventListener("toggle", showHeatMap);
+page.source.addEventListener("change", () => choosePair(page.source.value, page.target.value));
+page.target.addEventListener("change", () => choosePair(page.source.value, page.target.value));
+page.swap.addEventListener("click", swap);
+page.copy.addEventListener("click", copy);
+page.clear.addEventListener("click", clear);
+page.theme.addEventListener("click", switchTheme);
+dark.addEventListener("change", showTheme);
+page.unlock.addEventListener("submit", (event) => {
+  event.preventDefault();
+  page.again.click();
+});
+
+showTheme();
+show();
+load();

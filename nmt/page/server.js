@@ -1,0 +1,26 @@
+// The server's answers, and its refusals.
+
+const PATIENCE = 60_000; // ms until a server that says nothing counts as away
+
+export class Refusal extends Error {
+  /** Status 0: no answer at all. `seconds` is when the server wants to be asked again, 0 if it does not say. */
+  constructor(status, message = "", seconds = 0) {
+    super(message);
+    Object.assign(this, { status, seconds });
+  }
+}
+
+/** The JSON at `path`, posted `body` if there is one. Throws a Refusal. */
+export async function call(path, body = undefined, signal = new AbortController().signal) {
+  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  let response, answer;
+  try {
+    response = await fetch(path, { ...(body && post), signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
+    answer = await response.json();
+  } catch {
+    // A proxy between may refuse in HTML.
+    throw new Refusal(response && !response.ok ? response.status : 0);
+  }
+  if (!response.ok) throw new Refusal(response.status, answer.error, Number(response.headers.get("Retry-After")));
+  return answer;
+}
