@@ -37,6 +37,7 @@ class Score(keras.layers.Layer):
         **options: Any,
     ):  # fmt: skip
         super().__init__(name=name, dtype=dtype)
+        self.supports_masking = True  # or Keras warns that its masks are lost, in the layers of `nmt.layers`
         self.query_units, self.memory_units, self.units, self.seed = query_units, memory_units, units, seed
         self.build_weights(**options)
         self.built = True

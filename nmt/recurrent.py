@@ -68,6 +68,7 @@ class Linear(keras.layers.Layer):
 
     def __init__(self, input_units: int, units: int, *, use_bias: bool = True, seed: int = 0, name: str, **kwargs: Any):
         super().__init__(name=name, **kwargs)
+        self.supports_masking = True  # Keras's, of steps, which stay what they are
         glorot = keras.initializers.GlorotUniform(seed=derive_seed(seed, name, "kernel"))
         self.kernel = self.add_weight((input_units, units), initializer=glorot, name="kernel")
         self.bias = self.add_weight((units,), initializer="zeros", name="bias") if use_bias else None

@@ -1,8 +1,7 @@
-"""Scores and attention: on paper, against Keras's own layers, and by the law of weights."""
+"""Scores and attention: on paper, and by the law of weights. Keras's own layers: test_keras_attention.py."""
 
 import math
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -89,48 +88,6 @@ def test_padding_leaves_attention_to_the_real_positions():
     context, weights = look(DotScore(2, 2, 2, name="dot"), query, states, values, tf.constant([[True, True, False]]))
     np.testing.assert_allclose(weights, [[[0.25, 0.75, 0.0]]], atol=1e-6)
     np.testing.assert_allclose(context, [[[7.0]]], atol=1e-5)
-
-
-def test_dot_attention_equals_that_of_keras():
-    query, states, values = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1), random(BATCH, SOURCE, 2)
-    context, weights = look(make("dot"), query, states, values, mask())
-    layer = keras.layers.Attention()
-    expected, expected_weights = layer([query, values, states], mask=[None, mask()], return_attention_scores=True)
-    np.testing.assert_allclose(weights, expected_weights, atol=1e-6)
-    np.testing.assert_allclose(context, expected, atol=1e-6)
-
-
-def test_general_attention_equals_that_of_keras_behind_a_dense_layer(randomize):
-    score = randomize(GeneralScore(UNITS, 7, 2, name="general"))
-    query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, 7, seed=1)
-    dense = keras.layers.Dense(UNITS, use_bias=False)
-    dense.build((None, 7))
-    dense.set_weights([score.key_layer.kernel / UNITS**0.5])
-    context, weights = look(score, query, states, states, mask())
-    expected, expected_weights = keras.layers.Attention()(
-        [query, states, dense(states)], mask=[None, mask()], return_attention_scores=True
-    )
-    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
-    np.testing.assert_allclose(context, expected, atol=1e-5)
-
-
-def test_additive_attention_equals_that_of_keras_between_two_dense_layers(randomize):
-    score = randomize(AdditiveScore(UNITS, 7, 8, name="additive"), scale=1.0)
-    query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, 7, seed=1)
-    query_layer, key_layer = keras.layers.Dense(8, use_bias=False), keras.layers.Dense(8)
-    query_layer.build((None, UNITS))
-    query_layer.set_weights([score.query_layer.kernel])
-    key_layer.build((None, 7))
-    key_layer.set_weights([score.key_layer.kernel, score.key_layer.bias])
-    layer = keras.layers.AdditiveAttention()
-    layer.build([(None, TARGET, 8), (None, SOURCE, 7), (None, SOURCE, 8)])
-    layer.set_weights([score.v.numpy()[:, 0]])
-    context, weights = look(score, query, states, states, mask())
-    expected, expected_weights = layer(
-        [query_layer(query), states, key_layer(states)], mask=[None, mask()], return_attention_scores=True
-    )
-    np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
-    np.testing.assert_allclose(context, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])

@@ -1,0 +1,251 @@
+"""Attention as layers for any Keras model. What is saved with them, as `.keras` or `.h5`, loads once `nmt.layers` is
+imported, without `custom_objects`.
+
+B batch  S steps that are attended to  T steps that ask  D width of what is attended to  H width of what asks  U units
+
+What they share. A mask (of an `Embedding` with `mask_zero`, of `Masking`, or given as `mask=`) is true at real steps:
+nothing that stands on padding counts, what is found for a step on padding is 0, and the mask is handed on. Weights are
+computed in float32 whatever the precision, are 0 on padding and sum to 1 over real steps; a sequence of padding alone
+has weights 0, and no NaN. The time axis may be None, unless it is said otherwise. `return_attention_scores=True`, which
+is Keras's name for it, asks for the weights, too. Equal seeds make equal layers; without one, Keras's `set_random_seed`
+decides.
+"""
+
+import random
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from nmt.attention import ConcatScore, DotScore, GeneralScore, Score, masked_softmax
+from nmt.errors import UserError
+from nmt.recurrent import Linear
+
+Shape = tuple[int | None, ...]
+
+
+class _Attention(keras.layers.Layer):
+    """What the layers share: seeds, masks, and what they answer."""
+
+    def __init__(self, *, seed: int | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.seed = seed
+        self._weight_seed = random.randrange(2**31) if seed is None else seed  # `random`, as Keras's initialisers do
+
+    def __call__(self, inputs: Any, mask: Any = None, **kwargs: Any) -> Any:
+        # Handed over even if it is None. Otherwise Keras writes the mask it finds into the graph of the model, and when
+        # it loads an `.h5` does not know the operation that made it (`NotEqual`, if that was an `Embedding`).
+        return super().__call__(inputs, mask=mask, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self._shapes(input_shape)[0]
+
+    def compute_output_spec(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
+        output_shape, weights_shape = self._shapes(tree.map_structure(lambda tensor: tensor.shape, inputs))
+        output = keras.KerasTensor(output_shape, self.compute_dtype)
+        return (output, keras.KerasTensor(weights_shape, "float32")) if return_attention_scores else output
+
+    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+        """Of the output and of the weights."""
+        raise NotImplementedError
+
+    def _part(self, kind: type, *units: int, name: str, **kwargs: Any) -> Any:
+        """A score or a projection that belongs to this layer."""
+        return kind(*units, seed=self._weight_seed, name=name, dtype=self.dtype_policy, **kwargs)
+
+
+@keras.saving.register_keras_serializable("nmt")
+class AttentionLayer(_Attention):
+    """Bahdanau et al. (2015) of a whole decoder sequence over an encoder sequence:
+
+    score = v . tanh(W decoder + U encoder),  weights = softmax of the scores,  context = sum of weights * encoder.
+
+    `context, weights = layer([encoder_out, decoder_out])`:  encoder bsd, decoder bth -> context btd, weights bts.
+    `units` is the length of v, by default D. Equal to `keras.layers.AdditiveAttention` between two bias-free `Dense`.
+    """
+
+    def __init__(self, units: int | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = _at_least_one("units", units)
+
+    def build(self, input_shape: Any) -> None:
+        encoder, decoder = _two_sequences(input_shape)
+        self.score = self._part(ConcatScore, decoder[-1], encoder[-1], self.units or encoder[-1], name="score")
+
+    def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
+        encoder_BSD, decoder_BTH = inputs
+        encoder_mask_BS, decoder_mask_BT = mask or (None, None)
+        encoder_BSD, encoder_mask_BS = _without_padding(encoder_BSD, encoder_mask_BS)
+        context_BTD, weights_BTS = _attend(self.score, decoder_BTH, encoder_BSD, encoder_BSD, encoder_mask_BS)
+        return _zero_on_padding(context_BTD, decoder_mask_BT), weights_BTS
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return mask[1] if mask else None
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Shape, Shape]:
+        return self._shapes(input_shape)
+
+    def compute_output_spec(self, inputs: Any, mask: Any = None, return_attention_scores: bool = True) -> Any:
+        return super().compute_output_spec(inputs, mask, return_attention_scores)
+
+    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+        encoder, decoder = _two_sequences(input_shape)
+        return (*decoder[:2], encoder[2]), (*decoder[:2], encoder[1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+class _PlainGeneralScore(GeneralScore):
+    """query . W state with W as it stands: weights of other programs mean the same here."""
+
+    def project_keys(self, states_BSD: Any) -> Any:
+        return self.key_layer(states_BSD)
+
+
+POOLING_SCORES: dict[str, type[Score]] = {"luong": _PlainGeneralScore, "bahdanau": ConcatScore}
+
+
+@keras.saving.register_keras_serializable("nmt")
+class AttentionPooling(_Attention):
+    """A sequence as one vector: what its last real step finds when it attends to all steps.
+
+    context = sum of weights * states,  output = tanh(W [context; last]),  weights = softmax of the scores, which are
+    luong:     last . W_s state              (Luong et al., 2015, equation 8, general; output as in their equation 5)
+    bahdanau:  v . tanh(W_1 last + W_2 state)
+
+    bsd -> b, units; weights bs. No layer has a bias; W_s, W_1 and W_2 are D x D.
+    """
+
+    def __init__(self, units: int, score: str = "luong", **kwargs: Any):
+        super().__init__(**kwargs)
+        if score not in POOLING_SCORES:
+            raise UserError(f"score must be one of {', '.join(POOLING_SCORES)}. Received: {score!r}.")
+        self.units, self.score = _at_least_one("units", units), score
+
+    def build(self, input_shape: Any) -> None:
+        width = _sequence(input_shape)[-1]
+        self.score_layer = self._part(POOLING_SCORES[self.score], width, width, width, name="score")
+        self.output_layer = self._part(Linear, 2 * width, self.units, use_bias=False, name="output")
+
+    def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
+        states_BSD, mask_BS = _without_padding(inputs, mask)
+        last_B = ops.max(ops.where(mask_BS, ops.arange(ops.shape(mask_BS)[1]), 0), axis=1)  # padding may stand before
+        last_B1D = ops.take_along_axis(states_BSD, last_B[:, None, None], axis=1)
+        context_B1D, weights_B1S = _attend(self.score_layer, last_B1D, states_BSD, states_BSD, mask_BS)
+        output_BU = ops.tanh(self.output_layer(ops.concatenate([context_B1D, last_B1D], axis=-1)))[:, 0]
+        return (output_BU, weights_B1S[:, 0]) if return_attention_scores else output_BU
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        return None  # no steps are left
+
+    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+        return (input_shape[0], self.units), tuple(input_shape[:2])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units, "score": self.score}
+
+
+@keras.saving.register_keras_serializable("nmt")
+class SelfAttention(_Attention):
+    """One head of Vaswani et al. (2017), equation 1:  softmax(Q K^T / scale) V,  Q, K, V = W_q, W_k, W_v inputs.
+
+    bsd -> bsu; weights bss, a row for each step that asks. `scale` divides, by default sqrt(units). No bias anywhere.
+    Equal to `keras.layers.Attention` on the projected inputs, the query divided by the scale.
+    """
+
+    def __init__(self, units: int, scale: float | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if scale == 0:
+            raise UserError("scale divides the scores and must not be 0. Leave it out for sqrt(units).")
+        self.units, self.scale = _at_least_one("units", units), scale
+
+    def build(self, input_shape: Any) -> None:
+        width = _sequence(input_shape)[-1]
+        self.query_layer, self.key_layer, self.value_layer = (
+            self._part(Linear, width, self.units, use_bias=False, name=name) for name in ("query", "key", "value")
+        )
+        self.score = self._part(DotScore, self.units, self.units, self.units, name="score")
+
+    def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
+        states_BSD, mask_BS = _without_padding(inputs, mask)
+        query_BSU = self.query_layer(inputs) / (self.scale or self.units**0.5)
+        keys_BSU, values_BSU = self.key_layer(states_BSD), self.value_layer(states_BSD)
+        context_BSU, weights_BSS = _attend(self.score, query_BSU, keys_BSU, values_BSU, mask_BS)
+        context_BSU = _zero_on_padding(context_BSU, mask)
+        return (context_BSU, weights_BSS) if return_attention_scores else context_BSU
+
+    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+        batch, steps, _ = input_shape
+        return (batch, steps, self.units), (batch, steps, steps)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("nmt")
+class TimeStepAttention(_Attention):
+    """Weighs the steps of each feature by all its steps: permute, dense softmax over time, permute, multiply.
+
+    weights of feature d = softmax(W inputs of feature d + b),  output = weights * inputs,  W is S x S.
+
+    bsd -> bsd; weights bsd, which sum to 1 over time. The time axis is fixed, and parameters are S (S + 1).
+    """
+
+    def build(self, input_shape: Any) -> None:
+        steps = _sequence(input_shape)[1]
+        if steps is None:
+            raise UserError("expected a fixed number of steps, as each has a weight. Received: a time axis None.")
+        self.time_layer = self._part(Linear, steps, steps, name="time")
+
+    def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
+        states_BSD, mask_BS = _without_padding(inputs, mask)
+        scores_BDS = self.time_layer(ops.transpose(states_BSD, (0, 2, 1)))
+        weights_BSD = ops.transpose(masked_softmax(scores_BDS, mask_BS[:, None]), (0, 2, 1))
+        weights_BSD = _zero_on_padding(weights_BSD, mask_BS)
+        output_BSD = ops.cast(weights_BSD, states_BSD.dtype) * states_BSD
+        return (output_BSD, weights_BSD) if return_attention_scores else output_BSD
+
+    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+        return tuple(input_shape), tuple(input_shape)
+
+
+def _attend(score: Score, query_BTH: Any, states_BSD: Any, values_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
+    """-> context btd, weights bts. Of padding alone the weights are 0, and so is the context, as its values are."""
+    context_BTD, weights_BTS, _ = score.attend(query_BTH, score.project_keys(states_BSD), values_BSD, mask_BS, ())
+    return context_BTD, ops.where(mask_BS[:, None], weights_BTS, 0.0)
+
+
+def _without_padding(states_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
+    """-> the states, 0 on padding: not even a NaN there counts; and the mask, true everywhere if there is none."""
+    if mask_BS is None:
+        return states_BSD, ops.ones(ops.shape(states_BSD)[:2], "bool")
+    return _zero_on_padding(states_BSD, mask_BS), ops.cast(mask_BS, "bool")
+
+
+def _zero_on_padding(states_BSD: Any, mask_BS: Any) -> Any:
+    if mask_BS is None:
+        return states_BSD
+    return ops.where(ops.cast(mask_BS, "bool")[..., None], states_BSD, ops.zeros((), states_BSD.dtype))
+
+
+def _sequence(shape: Any) -> Any:
+    if len(shape) != 3 or shape[-1] is None or isinstance(shape[0], list | tuple):
+        raise UserError(f"expected one sequence of vectors, of shape (batch, time, width). Received: {shape}.")
+    return shape
+
+
+def _two_sequences(shapes: Any) -> Any:
+    if len(shapes) != 2 or not isinstance(shapes[0], list | tuple):
+        raise UserError(f"expected [encoder_out, decoder_out], two sequences of vectors. Received: {shapes}.")
+    return [_sequence(shape) for shape in shapes]
+
+
+def _at_least_one(name: str, number: int | None) -> Any:
+    if number is not None and number < 1:
+        raise UserError(f"{name} must be at least 1. Received: {number}.")
+    return number
