@@ -3,9 +3,10 @@
 JSON is taken strictly ("3" is no number), and forms as leniently as they must be. Errors say what LibreTranslate's do.
 """
 
+import copy
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from nmt.results import DIGITS, Candidate, Translation
 from nmt.text import is_blank
 
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 MAX_FIELDS = 1000  # of a form
 _LINE_END = re.compile(r"(\r?\n)")
 
@@ -32,12 +34,8 @@ class Refusal(Exception):
 # ----------------------------------------------------------------------------------------------------------- requests
 
 
-def _whole(value: Any) -> Any:
-    """JSON has one kind of number: 3.0 is an integer."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Integer = Annotated[int, BeforeValidator(_whole)]
+# JSON has one kind of number: 3.0 is an integer.
+Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -50,7 +48,7 @@ class TranslateRequest(KeyedRequest):
     source: str = Field(description='Language of the text, or "auto"')
     target: str = Field(description="Language to translate to")
     format: Literal["text", "html"] | None = Field(None, description="Plain text (the default) or HTML")
-    alternatives: Annotated[Integer, Field(ge=0)] | None = Field(
+    alternatives: Annotated[int, Field(ge=0), Whole] | None = Field(
         None, description="How many others to add (not in HTML)"
     )
 
@@ -63,10 +61,36 @@ class ExplainRequest(KeyedRequest):
     q: Text = Field(description="Text to translate, line by line")
     source: str = Field(description='Language of the text, or "auto"')
     target: str = Field(description="Language to translate to")
-    n_best: Integer = Field(1, ge=1, le=10, description="Hypotheses of each line")
-    beam_size: Annotated[Integer, Field(ge=1, le=16)] | None = Field(None, description="1: greedy (default: the run's)")
+    n_best: Annotated[int, Field(ge=1, le=10), Whole] = Field(1, description="Hypotheses of each line")
+    beam_size: Annotated[int, Field(ge=1, le=16), Whole] | None = Field(
+        None, description="1: greedy (default: the run's)"
+    )
     attention: bool = Field(False, description="Add where the model looked for each word")
     choices: bool = Field(False, description="Add what the model liked best at each piece of the first hypothesis")
+
+
+def accepted(
+    model: type[KeyedRequest], pairs: Sequence[tuple[str, str]], max_texts: int, max_alternatives: int
+) -> dict[str, Any]:
+    """What OpenAPI says of a body: the model, with a server's languages and limits; by kind of content."""
+    schema = model.model_json_schema()
+    properties = schema["properties"]
+    if "source" in properties:
+        sources, targets = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+        properties["source"]["enum"], properties["target"]["enum"] = ["auto", *sources], targets
+    if model is TranslateRequest:
+        properties["q"]["anyOf"][1]["maxItems"] = max_texts
+        properties["alternatives"]["anyOf"][0]["maximum"] = max_alternatives
+        html = {"properties": {"format": {"const": "html"}}, "required": ["format"]}
+        others = {"properties": {"alternatives": {"type": "integer", "minimum": 1}}, "required": ["alternatives"]}
+        schema["not"] = {"allOf": [html, others]}
+    # A form can leave a field out, but has no word for null; and a list of one text is a text.
+    form = copy.deepcopy(schema)
+    for field in form["properties"].values():
+        if "anyOf" in field:
+            kinds = [kind for kind in field["anyOf"] if kind["type"] != "null"]
+            field["anyOf"] = [{**kind, "minItems": 2} if kind["type"] == "array" else kind for kind in kinds]
+    return {"application/json": {"schema": schema}, **{kind: {"schema": form} for kind in FORMS}}
 
 
 def read_json(model: type[Request], body: bytes) -> Request:
@@ -106,8 +130,9 @@ def read_form(model: type[Request], pairs: Iterable[tuple[str, str]]) -> Request
     for name, value in pairs:
         fields.setdefault(name, value)
         if name == "q":
-            texts.append(value.replace("\r\n", "\n"))  # as a form sends what was typed with LF
-    fields |= {"q": texts[0] if len(texts) == 1 else texts} if texts else {}
+            texts.append(value)
+    if len(texts) > 1:
+        fields["q"] = texts
     return _validated(model, fields, strict=False)
 
 

@@ -16,7 +16,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 import nmt
@@ -93,18 +92,18 @@ class _Endpoints:
         errors: dict[int | str, dict[str, Any]] = {
             400: {"description": "No such request can be answered"},
             403: {"description": "An API key is needed"},
-            413: {"description": "Too much at once"},
+            413: {"description": f"More than {self.limits.max_characters} characters"},
             429: {"description": "Too many requests"},
             500: {"description": "A fault of the server"},
             503: {"description": "The queue is full"},
         }
         errors = {status: {"model": api.Error, **error} for status, error in errors.items()}
 
-        def post(path: str, endpoint: Any, request: type[BaseModel], answer: Any) -> None:
+        def post(path: str, endpoint: Any, request: type[api.KeyedRequest], answer: Any) -> None:
             app.add_api_route(
                 path, endpoint, methods=["POST"], summary=endpoint.__doc__,
                 responses={200: {"model": answer}, **errors},
-                openapi_extra={"requestBody": {"required": True, "content": self._content(request)}},
+                openapi_extra={"requestBody": {"required": True, "content": self._accepted(request)}},
             )  # fmt: skip
 
         def get(path: str, endpoint: Any, answer: Any) -> None:
@@ -118,26 +117,8 @@ class _Endpoints:
         get("/health", self.health, dict[str, str])
         app.add_api_route("/metrics", self.metrics, summary=self.metrics.__doc__, response_class=PlainTextResponse)
 
-    def _content(self, model: type[BaseModel]) -> dict[str, Any]:
-        """What OpenAPI says of a body: the model, within the limits and with the languages of this server."""
-        schema = model.model_json_schema()
-        properties = schema["properties"]
-        text = {"type": "string", "minLength": 1, "maxLength": self.limits.max_characters}
-        if "anyOf" in properties["q"]:
-            properties["q"]["anyOf"] = [text, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
-            properties["q"]["anyOf"][1]["maxItems"] = self.limits.max_texts
-            properties["alternatives"]["anyOf"][0]["maximum"] = self.limits.max_alternatives
-            html = {"properties": {"format": {"const": "html"}}, "required": ["format"]}
-            others = {"properties": {"alternatives": {"minimum": 1, "type": "integer"}}, "required": ["alternatives"]}
-            schema["not"] = {"allOf": [html, others]}
-        else:
-            properties["q"] |= text
-        if "source" in properties:
-            sources, targets = zip(*self.service.pairs, strict=True)
-            properties["source"]["enum"] = ["auto", *dict.fromkeys(sources)]
-            properties["target"]["enum"] = list(dict.fromkeys(targets))
-        kinds = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
-        return {kind: {"schema": schema} for kind in kinds}
+    def _accepted(self, model: type[api.KeyedRequest]) -> dict[str, Any]:
+        return api.accepted(model, self.service.pairs, self.limits.max_texts, self.limits.max_alternatives)
 
     # ----------------------------------------------------------------------------------------------------- in and out
 

@@ -121,6 +121,7 @@ class Batcher:
             except BaseException as error:  # whatever it is: somebody waits for an answer
                 results = error
             seconds = (time.monotonic() - start) / len(lines)
+            self._observe(len(lines))
             with self._changed:  # one at a time, as a request's lines may be in several batches
                 self._seconds_a_line += 0.1 * (seconds - self._seconds_a_line)
                 if isinstance(results, BaseException):
@@ -132,7 +133,6 @@ class Batcher:
                         line.request.remaining -= 1
                         if not line.request.remaining:
                             _finish(line.request)
-            self._observe(len(lines))
 
     def _take(self) -> tuple[Hashable, list[_Line]] | None:
         """Waits for a batch, which is empty if nobody wants it any more. None: there will be no other."""

@@ -2,60 +2,14 @@
 
 import asyncio
 import contextlib
-import threading
-from types import SimpleNamespace
 
 import httpx
-import numpy as np
 import pytest
+from fixtures_shouter import Shouter
 
-from nmt.alignment import Alignment
 from nmt.app import make_app
-from nmt.config import parse_config
 from nmt.gate import Metrics
-from nmt.results import Candidate, Translation
 from nmt.service import Limits, Service
-from nmt.text import is_blank
-from nmt.tokenizer import Tokenizer
-
-
-class Shouter:
-    """Translates "abc" into "ABC", in the second place "ABC 2", and so on. Looks at each word in turn.
-
-    `gate` holds it back; `calls` remembers what it was asked.
-    """
-
-    num_workers = 2
-
-    def __init__(self, source="en", target="fr"):
-        config = parse_config({"data": {"source": source, "target": target}}, "the test")
-        self.run = SimpleNamespace(config=config)
-        self.calls, self.gate = [], threading.Event()
-        self.gate.set()
-
-    def translate(self, lines, *, n_best, alignments, choices, **options):
-        self.calls.append((list(lines), {"n_best": n_best, **options}))
-        assert self.gate.wait(20)
-        return [Translation(line, tuple(self._candidates(line, n_best, alignments, choices))) for line in lines]
-
-    @staticmethod
-    def _candidates(line, n_best, alignments, choices):
-        if is_blank(line):
-            yield Candidate(line, 0.0, 0.0, False)
-            return
-        for n in range(n_best):
-            text = line.upper() + (f" {n + 1}" if n else "")
-            spans = Tokenizer.words(line), Tokenizer.words(text)
-            words = [[of[start:end] for start, end in side] for of, side in zip((line, text), spans, strict=True)]
-            weights = [[float(s == t) for s in range(len(words[0]))] for t in range(len(words[1]))]
-            tokens = (*(f"▁{word}" for word in words[1]), "</s>")
-            array = np.array(weights, float).reshape(len(words[1]), len(words[0]))
-            alignment = Alignment(*words, array, *spans, list(range(len(words[1]))))
-            yield Candidate(
-                text, -0.5 * len(tokens), -0.5 - n, False, tokens, (-0.5,) * len(tokens),
-                alignment if alignments else None,
-                tuple(((token, -0.5), ("▁other", -1.5)) for token in tokens) if choices and not n else (),
-            )  # fmt: skip
 
 
 class Client:
