@@ -65,7 +65,7 @@ class WordByWord(Shouter):
 
 @pytest.fixture(scope="module")
 def address():
-    limits = Limits(max_characters=2000)
+    limits = Limits(max_characters=3000)
     service = Service([WordByWord(), WordByWord("fr", "en")], limits, Metrics(), split_sentences=True)
     config = uvicorn.Config(make_app(service), lifespan="on", log_config=None, log_level="warning")
     server = uvicorn.Server(config)
@@ -139,7 +139,7 @@ CAT, CHAT = "A black cat sleeps.", "Un chat noir dort."
 # -------------------------------------------------------------------------------------------------- what one sees
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW, NARROWEST])
+@pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_what_is_typed_is_translated_and_a_word_shows_what_it_looked_at(open_page, size):
     page = open_page(size)
     page.locator("#text").press_sequentially(CAT)
@@ -301,10 +301,19 @@ def test_a_long_text_comes_in_parts_and_one_beyond_the_limit_is_not_sent(open_pa
     page.fill("#text", "\n".join(f"He is {number}" for number in range(40)))
     playwright.expect(page.locator("#translation .row").last).to_have_text("Il est 39")
     assert [asked["q"].count("\n") + 1 for asked in page.asked] == [16, 16, 8]
-    page.fill("#text", "x" * 2001)
-    playwright.expect(page.locator("#size")).to_contain_text("2001 of 2000 characters")
+    page.fill("#text", "x" * 3001)
+    playwright.expect(page.locator("#size")).to_contain_text("3001 of 3000 characters")
     page.wait_for_timeout(500)
     assert len(page.asked) == 3
+
+
+def test_a_very_long_line_is_translated_without_its_attention(open_page):
+    page = open_page()
+    page.fill("#text", f"He is tired.\n{'cat ' * 600}")
+    playwright.expect(page.locator("#translation .row").last).to_have_text(("chat " * 600).strip())
+    assert [asked["attention"] for asked in page.asked] == [True, False]
+    word(page, "chat").first.hover()
+    playwright.expect(page.locator("#looked")).to_have_text("chat looked at nothing in particular")
 
 
 def test_no_text_asks_for_nothing(open_page):
@@ -403,8 +412,7 @@ def test_the_theme_is_the_systems_until_it_is_switched_and_then_remembered(open_
     assert page.evaluate(is_dark) == (scheme == "light")
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROWEST])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROWEST, "dark")])
 def test_axe_finds_nothing_serious(open_page, size, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install nmt[dev]").Axe()
     page = open_page(size, scheme)

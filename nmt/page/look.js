@@ -51,7 +51,7 @@ function relight() {
 
 /** The element of a place, and those of the other side that it looked at, or was looked at by: {element, weight}. */
 function around({ row, side, word }) {
-  const attention = row.hypothesis.attention;
+  const { attention = [] } = row.hypothesis;
   const weights = side === "target" ? (attention[word] ?? []) : attention.map((weights) => weights[word]);
   const there = wordsOf(side === "target" ? row.source : row.target);
   const others = weights.map((weight, index) => ({ element: there[index], weight }));
@@ -120,9 +120,9 @@ function showAlternatives(row) {
 }
 
 function showHint(row) {
-  page.looked.textContent = row.hypothesis.attention.length
+  page.looked.textContent = row.hypothesis.attention?.length
     ? "Point at a word, or reach it with Tab and the arrow keys, to see which words the model looked at."
-    : "There is no attention to look at.";
+    : "Of this line there is no attention to look at.";
   page.choices.replaceChildren();
 }
 
@@ -133,7 +133,9 @@ function showLook(place) {
   const list = others.map(({ element, weight }) => `${element.textContent} ${percent(weight)}`).join(", ");
   const verb = place.side === "target" ? "looked at" : "was looked at by";
   page.looked.replaceChildren(make("b", {}, here.textContent), ` ${verb} ${list || "nothing in particular"}`);
-  page.choices.replaceChildren(...(place.side === "target" ? choicesAt(place) : []));
+  const lists = place.side === "target" ? choicesAt(place) : [];
+  if (lists.length) lists.unshift(make("p", { class: "quiet" }, "What could stand there, and how likely it is:"));
+  page.choices.replaceChildren(...lists);
 }
 
 /** For each piece of a word, a list of what the model liked best there. The server tells of the best hypothesis only. */
@@ -164,7 +166,8 @@ function surface(piece) {
 export function showHeatMap() {
   const row = currentRow();
   page.map.replaceChildren();
-  if (!page.heatmap.open || !row) return;
+  page.legend.textContent = "";
+  if (!page.heatmap.open || !row?.hypothesis.attention) return;
   const texts = (element) => wordsOf(element).map((word) => word.textContent);
   const [source, target] = [texts(row.source), texts(row.target)];
   if (source.length * target.length > MOST_CELLS) {

@@ -5,7 +5,8 @@ import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, row
 import { call, Refusal } from "./server.js";
 
 const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
-const SEARCH = { n_best: 3, beam_size: 5, attention: true, choices: true };
+const LONG = 2000; // characters of a line whose attention would be megabytes: it is only translated
+const SEARCH = { n_best: 3, beam_size: 5 };
 
 // ------------------------------------------------------------------------------------------------ asking the server
 
@@ -23,15 +24,18 @@ function askSoon(wait = pause) {
 }
 
 async function ask() {
-  const wanted = [...new Set(missing())].slice(0, LINES_AT_ONCE);
-  if (!wanted.length || isTooLong()) return settle();
+  const [first, ...others] = new Set(missing());
+  if (first === undefined || isTooLong()) return settle();
+  const isLong = first.length > LONG;
+  const wanted = [first, ...others.filter((line) => line.length > LONG === isLong)].slice(0, LINES_AT_ONCE);
   request = new AbortController();
   const { signal } = request;
   page.translation.setAttribute("aria-busy", "true");
   const pair = { source: page.source.value, target: page.target.value };
+  const looks = { attention: !isLong, choices: !isLong };
   const key = page.key.value ? { api_key: page.key.value } : {};
   try {
-    const answer = await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...key }, signal);
+    const answer = await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...looks, ...key }, signal);
     if (signal.aborted) return;
     wanted.forEach((line, index) => answers.set(line, answer.lines[index]));
   } catch (error) {
