@@ -13,3 +13,11 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int):
         super().__init__(signal.Signals(signal_number).name)
         self.signal_number = signal_number
+
+
+class LineError(UserError):
+    """Is about the line `index`, from 0, of those that were given together."""
+
+    def __init__(self, index: int, message: str):
+        super().__init__(f"line {index + 1}: {message}")
+        self.index, self.message = index, message

@@ -22,7 +22,7 @@ from nmt.controls import controlled_search, maximum_lengths, minimum_lengths, re
 from nmt.copying import MaskedLine
 from nmt.data import padded
 from nmt.ensemble import Ensemble, ForcingEngine
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 from nmt.exported import choose
 from nmt.glossary import Demand, Glossary, Wording, refuse_impossible_demand
 from nmt.parallel import side_by_side
@@ -372,7 +372,7 @@ def _of_line(index: int) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"line {index + 1}: {error}") from None
+        raise LineError(index, str(error)) from None
 
 
 def _lines(lines: Iterable[str]) -> list[str]:

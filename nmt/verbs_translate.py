@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmt import verbs_shared
 from nmt.console import progress_bar, say, verb
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 from nmt.verbs_shared import LINES_AT_ONCE, run_argument, search_arguments, search_options, write_answers
 
 if TYPE_CHECKING:
@@ -70,10 +70,13 @@ def _answers(
         here = [] if prefixes is None else prefixes[number : number + len(window)]
         if prefixes is not None and len(here) < len(window):
             raise UserError(f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} only.")
-        translations = translator.translate(
-            window, n_best=options.n_best, alignments=options.alignments, split_sentences=options.split_sentences,
-            prefixes=here, progress=bar.update, **search_options(options),
-        )  # fmt: skip
+        try:
+            translations = translator.translate(
+                window, n_best=options.n_best, alignments=options.alignments, split_sentences=options.split_sentences,
+                prefixes=here, progress=bar.update, **search_options(options),
+            )  # fmt: skip
+        except LineError as error:
+            raise LineError(number + error.index, error.message) from None
         yield [line for index, translation in enumerate(translations, number) for line in form(index, translation)]
         number += len(window)
     if prefixes is not None and len(prefixes) > number:

@@ -1,5 +1,7 @@
 """The controls of search from text to text, over a trained run: laws 2, 4 and 8 for every one of them."""
 
+import re
+
 import pytest
 from fixtures_run import toy_pairs, trained_run, trained_translator
 
@@ -104,9 +106,10 @@ def test_runs_of_other_vocabularies_are_no_ensemble(tmp_path):
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_searched(options, message, monkeypatch):
+    translator = trained_translator()
     monkeypatch.setattr("nmt.translator.controlled_search", lambda *_: pytest.fail("searched"))
     with pytest.raises(UserError, match=message):
-        trained_translator().translate(LINES, **options)
+        translator.translate(LINES, **options)
 
 
 def test_training_evaluates_greedily_whatever_the_config_says():
@@ -132,6 +135,9 @@ def test_the_command_line_has_it_all(run, nmt_, tmp_path):
 
     code, out, err = nmt_("translate", run, "--prefix-file", tmp_path / "prefix.fr", stdin=b"cat.\n" * 3)
     assert (code, out) == (1, "") and "must have a line for each line. Received: 2 only" in err
+    asked = ["--unbuffered", "--require", "chat " * 9]  # line by line, and only the last is too short for that
+    code, _, err = nmt_("translate", run, *asked, stdin=b"cat cat cat cat cat cat\n" * 2 + b"cat.\n")
+    assert code == 1 and re.search(r"line 3: .* at most", err)
     code, _, err = nmt_("translate", run, "--input", tmp_path / "in.en", "--glossary", tmp_path / "in.en")
     assert code == 1 and "line 1 must be source phrase, tab, target phrase" in err
     code, out, _ = nmt_("translate", run, "--input", tmp_path / "in.en", "--sampling", "--n-best", 2, "--top-k", 3)
