@@ -81,27 +81,30 @@ def smoothed_cross_entropy(logits_BTV: Any, ids_BT: Any, label_smoothing: float)
 
     The gradient is written by hand: derived from the formula, that of x_y alone is a tensor as large as the logits.
     Nothing else in training is as large, and all the time goes into reading and writing it: XLA fuses what TensorFlow
-    does in a dozen passes into four, and is compiled anew, in a fifth of a second, for each shape.
+    does in a dozen passes into four, and is compiled anew, in a fifth of a second, for each number of tokens.
     """
+    ids = tf.reshape(ids_BT, [-1])
 
     @tf.custom_gradient
     def compute(logits: Any) -> Any:
-        objective, cross_entropy, correct, normalizer = _forward(logits, ids_BT, label_smoothing)
+        *columns, normalizer = _forward(logits, ids, label_smoothing)
 
         def gradient(upstream: Any, *_: Any) -> Any:
-            return _backward(logits, ids_BT, label_smoothing, normalizer, upstream)
+            return _backward(logits, ids, label_smoothing, normalizer, upstream)
 
-        return (objective, cross_entropy, correct), gradient
+        return columns, gradient
 
-    return compute(logits_BTV)
+    columns = compute(ops.reshape(logits_BTV, (-1, ops.shape(logits_BTV)[-1])))
+    objective, cross_entropy, correct = (tf.reshape(column, tf.shape(ids_BT)) for column in columns)
+    return objective, cross_entropy, correct
 
 
 @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
-def _forward(logits: Any, ids_BT: Any, label_smoothing: float) -> Any:
+def _forward(logits: Any, ids: Any, label_smoothing: float) -> Any:
     logits_f32 = tf.cast(logits, "float32")
     highest = tf.reduce_max(logits_f32, axis=-1)
-    normalizer = highest + tf.math.log(tf.reduce_sum(tf.exp(logits_f32 - highest[..., None]), axis=-1))
-    chosen = tf.gather(logits_f32, ids_BT, batch_dims=2)
+    normalizer = highest + tf.math.log(tf.reduce_sum(tf.exp(logits_f32 - highest[:, None]), axis=-1))
+    chosen = tf.gather(logits_f32, ids, batch_dims=1)
     objective = normalizer - (1.0 - label_smoothing) * chosen
     if label_smoothing:
         objective -= label_smoothing * tf.reduce_mean(logits_f32, axis=-1)
@@ -110,10 +113,10 @@ def _forward(logits: Any, ids_BT: Any, label_smoothing: float) -> Any:
 
 
 @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
-def _backward(logits: Any, ids_BT: Any, label_smoothing: float, normalizer: Any, upstream: Any) -> Any:
+def _backward(logits: Any, ids: Any, label_smoothing: float, normalizer: Any, upstream: Any) -> Any:
     vocabulary_size = tf.shape(logits)[-1]
-    p = tf.exp(tf.cast(logits, "float32") - normalizer[..., None])
-    q = (1.0 - label_smoothing) * tf.one_hot(ids_BT, vocabulary_size)
+    p = tf.exp(tf.cast(logits, "float32") - normalizer[:, None])
+    q = (1.0 - label_smoothing) * tf.one_hot(ids, vocabulary_size)
     q += label_smoothing / tf.cast(vocabulary_size, "float32")
     # Not cast before: in bfloat16 p of a token known well would round to 1, and its gradient to nothing.
-    return tf.cast((p - q) * upstream[..., None], logits.dtype)
+    return tf.cast((p - q) * upstream[:, None], logits.dtype)
