@@ -28,6 +28,7 @@ class OnnxEngine:
         self._barred = [-1, *forbidden_ids]
         self._encoded = [output.name for output in self._encoder.get_outputs()]
         self._state = [name for name in self._encoded if name.startswith("state_")]
+        self._next_state = [f"next_{name}" for name in self._state]
         log_probs = next(output for output in self._step.get_outputs() if output.name == "all_log_probs")
         self._vocabulary_size = log_probs.shape[2]
         self.num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -86,7 +87,7 @@ class OnnxEngine:
             **state,
             **memory,
         }
-        found: list[Any] = self._step.run([*outputs, *(f"next_{name}" for name in self._state)], feed)
+        found: list[Any] = self._step.run([*outputs, *self._next_state], feed)
         state = dict(zip(self._state, found[len(outputs) :], strict=True))
         return dict(zip(outputs, found[: len(outputs)], strict=True)), state
 

@@ -215,7 +215,7 @@ def search(
 
         survivors = others(chosen, ends_RN, of_group) if some_end else Chosen(*(x[:, :of_group] for x in chosen))
         extended = extend(live, survivors, candidates.state)
-        at_limit_R = np.repeat(extended.length >= live.max_lengths_B, num_groups)
+        at_limit_R = (extended.length >= live.max_lengths_B).repeat(num_groups)
         # Hopes are -inf where nothing lives on.
         done_R = (survivors.hopes_RN.max(axis=1) <= to_beat[beams_R]) | at_limit_R
         if np.count_nonzero(done_R):
@@ -294,7 +294,7 @@ def choose(candidates: Candidates, num_groups: int, count: int) -> Chosen:
     """The best `count` of every beam by their keys, or fewer where there are fewer."""
     num_sentences, _, width = candidates.keys_BKC.shape
     keys_RN = candidates.keys_BKC.reshape(num_sentences * num_groups, -1)
-    flat_RN = flat(np.argsort(-keys_RN, axis=1, kind="stable")[:, :count], keys_RN.shape[1])
+    flat_RN = flat((-keys_RN).argsort(axis=1, kind="stable")[:, :count], keys_RN.shape[1])
     scores_RN = candidates.scores_BKC.ravel()[flat_RN]
     return Chosen(
         ids_RN=candidates.ids_BKC.ravel()[flat_RN],
@@ -309,7 +309,7 @@ def choose(candidates: Candidates, num_groups: int, count: int) -> Chosen:
 
 def others(chosen: Chosen, ends_RN: np.ndarray, count: int) -> Chosen:
     """The best `count` that do not end, in their order; where there are fewer, the rest are emptied with -inf."""
-    flat_RN = flat(np.argsort(ends_RN, axis=1, kind="stable")[:, :count], ends_RN.shape[1])
+    flat_RN = flat(ends_RN.argsort(axis=1, kind="stable")[:, :count], ends_RN.shape[1])
     empty_RN = np.where(ends_RN, -np.inf, 0.0)
     emptied = chosen._replace(scores_RN=chosen.scores_RN + empty_RN, hopes_RN=chosen.hopes_RN + empty_RN)
     return Chosen(*(values_RN.ravel()[flat_RN] for values_RN in emptied))
@@ -327,7 +327,7 @@ def extend(live: Live, survivors: Chosen, state: Tree) -> Live:
     token_log_probs_BK = survivors.token_log_probs_RN.reshape(parents_BK.shape)
 
     def of_parents(leaf: np.ndarray) -> np.ndarray:
-        return leaf.reshape(num_sentences * num_before, *leaf.shape[2:])[parents_BK]
+        return leaf.reshape(num_sentences * num_before, *leaf.shape[2:]).take(parents_BK, axis=0)
 
     return live._replace(
         state=map_arrays(of_parents, state),
