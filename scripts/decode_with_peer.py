@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""How fast another toolkit decodes with a model like ours, for `benchmark.py translate --peer`.
+
+    PEERS_PYTHON scripts/decode_with_peer.py opennmt|joeynmt < request.json > answer.json
+
+It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not installed in. The model
+has a GRU encoder in both directions, a GRU decoder with Luong's attention without input feeding, the sizes and the
+vocabulary of the request, and random weights: so every hypothesis is made to have `length` tokens, which takes the time
+that as many real ones do. Source pieces are given, and target pieces are left as they are: no text is tokenised.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BATCH_SIZE = 64
+BEAM_SIZES = {"greedy": 1, "beam 5": 5}
+
+
+def opennmt(request: dict) -> dict:
+    import opennmt
+    import tensorflow as tf
+    import tensorflow_addons as tfa
+
+    with tempfile.TemporaryDirectory() as folder:
+        vocabulary, source = Path(folder) / "vocabulary", Path(folder) / "source"
+        vocabulary.write_text("\n".join(["<blank>", "<s>", "</s>", *request["vocabulary"]]) + "\n", "utf-8")
+        source.write_text("".join(" ".join(pieces) + "\n" for pieces in request["sentences"]), "utf-8")
+        model = opennmt.models.SequenceToSequence(
+            opennmt.inputters.WordEmbedder(request["embedding_units"]),
+            opennmt.inputters.WordEmbedder(request["embedding_units"]),
+            opennmt.encoders.RNNEncoder(
+                1, request["encoder_units"], bidirectional=True, cell_class=tf.keras.layers.GRUCell
+            ),
+            opennmt.decoders.AttentionalRNNDecoder(
+                1, request["decoder_units"], bridge_class=opennmt.layers.DenseBridge,
+                attention_mechanism_class=tfa.seq2seq.LuongAttention, cell_class=tf.keras.layers.GRUCell,
+            ),
+            share_embeddings=opennmt.models.EmbeddingsSharingLevel.SOURCE_TARGET_INPUT,
+        )  # fmt: skip
+        files = {"source_vocabulary": str(vocabulary), "target_vocabulary": str(vocabulary)}
+        length = {"minimum_decoding_length": request["length"], "maximum_decoding_length": request["length"]}
+        seconds = {}
+        for name, beam_size in BEAM_SIZES.items():
+            model.initialize(files, params={**length, "beam_width": beam_size})
+            batches = model.examples_inputter.make_inference_dataset(str(source), BATCH_SIZE, length_bucket_width=1)
+            infer = tf.function(model.infer, input_signature=(batches.element_spec,))
+
+            def decode(infer=infer, batches=batches) -> None:
+                for batch in batches:
+                    infer(batch)["tokens"].numpy()
+
+            seconds[name] = best_time(decode)
+        parameters = sum(int(tf.size(variable)) for variable in model.trainable_variables)
+    return {"name": f"OpenNMT-tf {opennmt.__version__}", "parameters": parameters, "seconds": seconds}
+
+
+def joeynmt(request: dict) -> dict:
+    from importlib.metadata import version
+    from types import SimpleNamespace
+
+    import torch
+    from joeynmt.batch import Batch
+    from joeynmt.model import build_model
+    from joeynmt.search import search
+    from joeynmt.vocabulary import Vocabulary
+
+    names = {f"{name}_token": f"<{name}>" for name in ("unk", "pad", "bos", "eos")}
+    ids = {f"{name}_id": id for id, name in enumerate(("unk", "pad", "bos", "eos"))}
+    specials = SimpleNamespace(**names, **ids, sep_token=None, sep_id=None, lang_tags=[])
+    vocabulary = Vocabulary(request["vocabulary"], specials)
+    embeddings = {"embedding_dim": request["embedding_units"]}
+    model = build_model(
+        {
+            "tied_embeddings": True,
+            "encoder": {
+                "type": "recurrent", "rnn_type": "gru", "bidirectional": True, "embeddings": embeddings,
+                "hidden_size": request["encoder_units"], "num_layers": 1,
+            },
+            "decoder": {
+                "type": "recurrent", "rnn_type": "gru", "attention": "luong", "input_feeding": False,
+                "embeddings": embeddings, "hidden_size": request["decoder_units"], "num_layers": 1,
+            },
+        },
+        vocabulary, vocabulary,
+    ).eval()  # fmt: skip
+    batches = []
+    sentences = sorted(request["sentences"], key=len, reverse=True)
+    for start in range(0, len(sentences), BATCH_SIZE):
+        chosen = sentences[start : start + BATCH_SIZE]
+        padded, lengths, _ = vocabulary.sentences_to_ids(chosen, bos=False, eos=True)
+        batches.append((torch.tensor(padded), torch.tensor(lengths)))
+    options = {"min_output_length": request["length"], "max_output_length": request["length"], "beam_alpha": 1.0}
+
+    def decode(beam_size: int) -> None:
+        for ids, lengths in batches:
+            batch = Batch(
+                ids, lengths, None, None, None, torch.arange(len(ids)), torch.device("cpu"),
+                vocabulary.pad_index, vocabulary.eos_index, is_train=False,
+            )  # fmt: skip
+            search(model, batch, beam_size=beam_size, **options)
+
+    seconds = {name: best_time(lambda size=size: decode(size)) for name, size in BEAM_SIZES.items()}
+    parameters = sum(weights.numel() for weights in model.parameters())
+    return {"name": f"Joey NMT {version('joeynmt')}", "parameters": parameters, "seconds": seconds}
+
+
+def best_time(decode) -> float:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        decode()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    answer = {"opennmt": opennmt, "joeynmt": joeynmt}[sys.argv[1]](json.load(sys.stdin))
+    print(json.dumps(answer))
