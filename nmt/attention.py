@@ -60,7 +60,7 @@ class Score(keras.layers.Layer):
 
     def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
         """-> weights bts, in float32, and the new state: non-negative, 0 on padding, of sum 1 or at most 1."""
-        return masked_softmax(scores_BTS, mask_BS[:, None]), state
+        return masked_softmax(scores_BTS, ops.expand_dims(mask_BS, 1)), state
 
     def attend(self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any) -> tuple[Any, Any, Any]:
         """-> context btd, weights bts, state. The mask is true at real positions."""
