@@ -75,6 +75,7 @@ def plan(
     other keys of that section where one likes: "luong,luong+input_feeding=true". `varied` are `KEY=VALUE,VALUE`: every
     attention with every value. Raises UserError for what is no variant, and for two that are the same.
     """
+    find_texts(base([]))  # what is wrong with the recipe is said as such
     axes = [[f"{key}={value}" for value in _split(values)] for key, values in map(_key_and_values, varied)]
     variants: dict[str, Config] = {}
     for attention, *values in product(_split(attentions), *axes):

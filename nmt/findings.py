@@ -3,6 +3,7 @@
 A *text* is a set of lines with references, by its name: `dev`, or a test set's.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from nmt.significance import CONFIDENCE, METRICS, Metric, bootstrap_interval, ho
 ALPHA = 1 - CONFIDENCE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunResult:
     """A finished run. `history` has a row for each evaluation, `counts` those of `nmt.significance` for each text."""
 
@@ -77,6 +78,7 @@ class Row:
     variant: str
     seeds: list[int]
     parameters: int
+    more_parameters: int | None  # than the baseline
     minutes: float
     tokens_per_second: float
     lines_per_second: float
@@ -107,7 +109,9 @@ def rows(variants: Sequence[str], results: Sequence[RunResult]) -> list[Row]:
     texts = [(text, metric) for text in results[0].counts for metric in METRICS]
     comparisons = {(text, metric.name): compare_all(variants, results, text, metric) for text, metric in texts}
     found = []
-    for name, runs in by_variant(variants, results).items():
+    of_variants = by_variant(variants, results)
+    baseline = of_variants.get(variants[0])
+    for name, runs in of_variants.items():
         scores: dict[str, dict[str, Scores]] = {}
         for text, metric in texts:
             by_seed = {run.seed: run.score(text, metric) for run in runs}
@@ -122,6 +126,7 @@ def rows(variants: Sequence[str], results: Sequence[RunResult]) -> list[Row]:
             variant=name,
             seeds=[run.seed for run in runs],
             parameters=runs[0].parameters,
+            more_parameters=runs[0].parameters - baseline[0].parameters if baseline else None,
             minutes=statistics.mean(run.minutes for run in runs),
             tokens_per_second=statistics.mean(run.tokens_per_second for run in runs),
             lines_per_second=statistics.mean(run.lines_per_second for run in runs),
@@ -144,31 +149,39 @@ def compare_all(
     variants: Sequence[str], results: Sequence[RunResult], text: str, metric: Metric
 ) -> dict[str, Comparison]:
     """Every variant that shares a finished seed with the baseline, against it; p-values are adjusted for them all."""
-    counts = {
-        name: {run.seed: run.counts[text][metric.name] for run in runs}
-        for name, runs in by_variant(variants, results).items()
-    }
-    baseline = counts.pop(variants[0], {})
+    runs_by_seed = {name: {run.seed: run for run in runs} for name, runs in by_variant(variants, results).items()}
+    baseline = runs_by_seed.pop(variants[0], {})
     found: dict[str, Comparison] = {}
-    for name, ours in counts.items():
+    for name, ours in runs_by_seed.items():
         seeds = [seed for seed in ours if seed in baseline]
         if not seeds:
             continue
-        ours_KNC, baseline_KNC = (np.stack([side[seed] for seed in seeds]) for side in (ours, baseline))
-        differences_K = metric.score(ours_KNC.sum(axis=1)) - metric.score(baseline_KNC.sum(axis=1))
-        found[name] = Comparison(
-            differences=dict(zip(seeds, differences_K.tolist(), strict=True)),
-            mean=float(differences_K.mean()),
-            interval=bootstrap_interval(ours_KNC, baseline_KNC, metric.score),
-            p=randomization_p(ours_KNC, baseline_KNC, metric.score),
-            p_holm=1.0,
-            reading="",
-        )
+        pairs = tuple((ours[seed], baseline[seed]) for seed in seeds)
+        found[name] = _compared(pairs, text, metric)
     adjusted = holm([one.p for one in found.values()])
     return {
         name: replace(one, p_holm=p, reading=reading(p, one.interval))
         for (name, one), p in zip(found.items(), adjusted, strict=True)
     }
+
+
+@functools.cache  # the report is written after each run, which changes few of its comparisons
+def _compared(pairs: tuple[tuple[RunResult, RunResult], ...], text: str, metric: Metric) -> Comparison:
+    """Of a variant's and the baseline's runs with the same seed; not yet adjusted for other variants."""
+    ours_KNC, baseline_KNC = (
+        np.stack([run.counts[text][metric.name] for run in runs]) for runs in zip(*pairs, strict=True)
+    )
+    differences_K = metric.score(ours_KNC.sum(axis=1)) - metric.score(baseline_KNC.sum(axis=1))
+    return Comparison(
+        differences={
+            ours.seed: difference for (ours, _), difference in zip(pairs, differences_K.tolist(), strict=True)
+        },
+        mean=float(differences_K.mean()),
+        interval=bootstrap_interval(ours_KNC, baseline_KNC, metric.score),
+        p=randomization_p(ours_KNC, baseline_KNC, metric.score),
+        p_holm=1.0,
+        reading="",
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -32,9 +32,9 @@ def write_report(
     found = rows(variants, results)
     finished = f"{len(results)} of {num_planned} runs have finished."
     files = {
-        "report.json": _as_json(title, finished, found, results),
+        "report.json": _as_json(title, variants[0], finished, found, results),
         "report.csv": _as_csv(results),
-        "report.md": _as_markdown(title, finished, found, results),
+        "report.md": _as_markdown(title, variants[0], finished, found, results),
     }
     for name, content in files.items():
         with atomic_write(folder / name, "w") as stream:
@@ -55,9 +55,10 @@ def _draw(folder: Path, runs: Mapping[str, Sequence[RunResult]]) -> None:
         plot_attentions(weights, *words, folder / f"attention-{number}.png")
 
 
-def _as_json(title: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]) -> str:
+def _as_json(title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]) -> str:
     record = {
         "title": title,
+        "baseline": baseline,
         "finished": finished,
         "made_with": sorted({run.made_with for run in results}),
         "signatures": {metric.name: metric.signature for metric in METRICS},
@@ -97,12 +98,12 @@ def _as_csv(results: Sequence[RunResult]) -> str:
 # --------------------------------------------------------------------------------------------------------- Markdown
 
 
-def _as_markdown(title: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]) -> str:
+def _as_markdown(title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]) -> str:
     texts = list(results[0].counts)
     pictures = range(1, len(results[0].samples) + 1)
     parts = [
         f"# {title}",
-        f"{finished} The baseline is {_name(found[0])}. How to read the tables stands at the end.",
+        f"{finished} The baseline is `{baseline}`. How to read the tables stands at the end.",
         "## Scores",
         _overview(found, texts),
         "\n".join(f"- {metric.name} `{metric.signature}`" for metric in METRICS),
@@ -142,7 +143,7 @@ def _speed(found: Sequence[Row], minutes: float) -> str:
         [
             _name(row),
             f"{row.parameters:,}",
-            f"{row.parameters - found[0].parameters:+,}",
+            "" if row.more_parameters is None else f"{row.more_parameters:+,}",
             f"{row.minutes:.1f}",
             f"{row.tokens_per_second:,.0f}",
             f"{row.lines_per_second:,.0f}",
@@ -154,9 +155,9 @@ def _speed(found: Sequence[Row], minutes: float) -> str:
     return (
         _table(columns, lines)
         + "\n\nMinutes and tokens a second are of training as a whole, its evaluations included; lines a second are of "
-        "the recipe's search over all texts here. At equal time: the best evaluation by the minute in which the "
-        f"fastest variant with the same seed ended, {minutes:.1f} on average. The slower ones' learning rate was not "
-        "annealed by then, as it would have been had they been told to end there."
+        "the recipe's search over all texts here. Both suffer from what else the machine did. At equal time: the best "
+        f"evaluation by the minute in which the fastest variant with the same seed ended, {minutes:.1f} on average. "
+        "The slower ones had not annealed their learning rate by then, as they would have, told to end there."
     )
 
 

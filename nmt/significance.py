@@ -117,8 +117,8 @@ def randomization_p(
 
     actual = distance(ours_K1C, baseline_K1C)
     as_large = 0
-    for swapped_KMN in _in_parts(_swaps(num_trials, *ours_KNC.shape[:2], seed)):
-        moved_KMC = swapped_KMN @ difference_KNC
+    for swapped_MKN in _in_parts(_swaps(num_trials, *ours_KNC.shape[:2], seed)):
+        moved_KMC = swapped_MKN.transpose(1, 0, 2) @ difference_KNC
         as_large += int(np.sum(distance(ours_K1C + moved_KMC, baseline_K1C - moved_KMC) >= actual - _HALF_UNIT))
     return (1 + as_large) / (1 + num_trials)
 
@@ -132,13 +132,12 @@ def bootstrap_interval(
     Each trial draws as many sentences, the same for all runs, and as many pairs of runs, with replacement.
     """
     num_seeds, num_sentences = ours_KNC.shape[:2]
-    difference_KM = np.concatenate(
-        [
-            score(drawn_1MN @ ours_KNC) - score(drawn_1MN @ baseline_KNC)
-            for drawn_1MN in _in_parts(_draws(num_trials, num_sentences, seed))
-        ],
-        axis=1,
-    )
+    both_XNC = np.concatenate([ours_KNC, baseline_KNC])
+    scores = [
+        score(np.tensordot(part_MN, both_XNC, (1, 1))) for part_MN in _in_parts(_draws(num_trials, num_sentences, seed))
+    ]
+    scores_MX = np.concatenate(scores)
+    difference_KM = (scores_MX[:, :num_seeds] - scores_MX[:, num_seeds:]).T
     pairs_KM = np.random.default_rng([seed, num_seeds]).integers(num_seeds, size=(num_seeds, num_trials))
     means_M = np.take_along_axis(difference_KM, pairs_KM, axis=0).mean(axis=0)
     low, high = np.quantile(means_M, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
@@ -159,21 +158,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @functools.lru_cache(maxsize=1)
 def _swaps(num_trials: int, num_seeds: int, num_sentences: int, seed: int) -> np.ndarray:
-    """bool kmn: whether a sentence is swapped; for one seed, as sacreBLEU draws it."""
+    """bool mkn: whether a sentence is swapped; for one seed, as sacreBLEU draws it."""
     generator = np.random.default_rng(seed)
-    return generator.integers(2, size=(num_seeds, num_trials, num_sentences), dtype=bool)
+    return generator.integers(2, size=(num_trials, num_seeds, num_sentences), dtype=bool)
 
 
 @functools.lru_cache(maxsize=1)
 def _draws(num_trials: int, num_sentences: int, seed: int) -> np.ndarray:
-    """uint8 1mn: how often a sentence was drawn."""
+    """uint8 mn: how often a sentence was drawn."""
     generator = np.random.default_rng(seed)
     counts_MN = np.empty((num_trials, num_sentences), np.uint8)
     for counts_N in counts_MN:
         counts_N[:] = np.bincount(generator.integers(num_sentences, size=num_sentences), minlength=num_sentences)
-    return counts_MN[None]
+    return counts_MN
 
 
-def _in_parts(trials_XMN: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, trials_XMN.shape[1], TRIALS_AT_ONCE):
-        yield trials_XMN[:, start : start + TRIALS_AT_ONCE].astype(np.float64)
+def _in_parts(trials: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(trials), TRIALS_AT_ONCE):
+        yield trials[start : start + TRIALS_AT_ONCE].astype(np.float64)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import yaml
-from fixtures_run import TINY, toy_data, toy_pairs
+from fixtures_run import TINY, assert_error, toy_data, toy_pairs, write_pairs
 
 from nmt import compare as module
 from nmt.alignment import Alignment
@@ -17,6 +17,8 @@ from nmt.errors import Interrupted, UserError
 from nmt.results import Candidate, Translation
 from nmt.run import Run, save_arrays
 from nmt.text import read_lines
+
+pytest_plugins = ["fixtures_cli"]
 
 VARIANTS = "bahdanau,update_first/general"
 
@@ -285,6 +287,51 @@ def test_a_signal_reaches_the_training_once_and_waits_until_it_has_saved(number,
     assert raised.value.signal_number == number
     assert (tmp_path / "signals").read_text().split() == [name, "saved"]
     assert signal.getsignal(number) is before
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+
+@pytest.fixture
+def verb(world, recipe, tmp_path, monkeypatch, nmt_):
+    """verb(*arguments): `nmt compare` of the recipe, with trainings that take no time."""
+    monkeypatch.setattr(module, "train_apart", world.train)
+    write_pairs(tmp_path / "news", toy_pairs(9, seed=5))
+    Fake.asked = []
+    return lambda *arguments: nmt_("compare", recipe, "--output", tmp_path / "out", *arguments)
+
+
+def test_the_verb_compares_on_all_texts(verb, world, tmp_path):
+    write_pairs(tmp_path / "aligned", [("cat dog.", "chat chien.")])
+    (tmp_path / "gold").write_text("1-1 2p2\n")
+    code, out, err = verb(
+        "--attention", "luong,luong+input_feeding=true", "--seeds", 2, "--test", tmp_path / "news", "--test",
+        f"again={tmp_path / 'news'}", "--alignments", tmp_path / "aligned", tmp_path / "gold",
+        "--set", "training.batch_size=8", "--dev", tmp_path / "text" / "dev",
+    )  # fmt: skip
+    assert (code, out) == (0, "") and err.endswith(f"done. The report is {tmp_path / 'out' / 'report.md'}\n")
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in world.trained] == [
+        "luong/seed1", "luong+input_feeding=true/seed1", "luong/seed2", "luong+input_feeding=true/seed2"
+    ]  # fmt: skip
+    assert Run.open(world.trained[0]).config.training.batch_size == 8
+    report = world.report()
+    assert report.startswith("# Comparison: recipe\n") and "33.3" in report
+    assert all(f"### {text}, BLEU" in report for text in ("dev", "news", "again"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--attention", "luong", "--seeds", "0"], "--seeds must be at least 1"),
+        (["--attention", "luong,luong"], "are the same"),
+        (["--attention", "luong", "--test", "dev=x"], "there is a text 'dev' already"),
+        (["--attention", "luong", "--test", "nowhere"], "no parallel text at nowhere"),
+        (["--attention", "luong", "--data", "nowhere"], "no parallel text at nowhere"),
+    ],
+)
+def test_what_the_verb_cannot_do_is_refused_before_anything_is_trained(arguments, message, verb, world, tmp_path):
+    assert_error(verb(*arguments), message)
+    assert not (tmp_path / "out").exists() and not world.trained
 
 
 # --------------------------------------------------------------------------------------------------- with models

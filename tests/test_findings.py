@@ -164,6 +164,13 @@ def test_what_a_model_without_attention_lacks_is_left_blank(written):
     assert record["variants"][1]["behaviour"]["entropy"] is None
 
 
+def test_a_report_without_the_baseline_compares_nothing(written):
+    markdown, record, _ = written(result("other", 1))
+    assert "The baseline is `base`." in markdown and record["baseline"] == "base"
+    assert record["variants"][0]["more_parameters"] is None
+    assert cells(markdown, "### test, BLEU")[2][4:] == [""] * 6
+
+
 def test_a_report_without_matplotlib_has_no_pictures(written, monkeypatch, caplog):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     written(result("base", 1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.errors import UserError
-from nmt.visualize import _columns, plot_attention, plot_history, text_heatmap
+from nmt.visualize import _columns, plot_attention, plot_attentions, plot_curves, plot_history, text_heatmap
 
 DOG = [[0.91, 0.05, 0.04], [0.02, 0.28, 0.70]]
 
@@ -152,6 +152,53 @@ def test_history_that_cannot_be_drawn_is_explained(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"pip install nmt\[plot\]"):
         plot_history(ROWS, path)
     assert not path.exists()
+
+
+# several models
+
+
+def comments(path):
+    """The texts of an SVG, which Matplotlib draws as outlines and names in comments."""
+    return [line.strip().removeprefix("<!-- ").removesuffix(" -->") for line in path.read_text("utf-8").split("\n")
+            if line.strip().startswith("<!--")]  # fmt: skip
+
+
+def test_heat_maps_of_several_models_have_their_names_and_one_set_of_target_words_a_row(tmp_path):
+    names = ["luong", "bahdanau", "additive", "dot", "$x$ and $y$"]
+    plot_attentions(dict.fromkeys(names, DOG), ["dog", "a", "."], ["chien", "été"], tmp_path / "a.svg")
+    drawn = comments(tmp_path / "a.svg")
+    assert [text for text in drawn if text in names] == names
+    assert drawn.count("dog") == 5 and drawn.count("été") == 2  # four maps stand in the first row, one in the second
+
+
+def test_heat_maps_of_nothing_are_refused(tmp_path):
+    with pytest.raises(UserError, match="words on both sides"):
+        plot_attentions({"luong": np.zeros((0, 1))}, ["a"], [], tmp_path / "a.png")
+    with pytest.raises(UserError, match="models"):
+        plot_attentions({}, ["a"], ["b"], tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"\(1, 2\)"):
+        plot_attentions({"luong": [[1.0]]}, ["a", "b"], ["x"], tmp_path / "a.png")
+
+
+def test_curves_are_means_over_runs_by_updates_and_by_minutes(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    plot, fill = Axes.plot, Axes.fill_between
+    monkeypatch.setattr(Axes, "plot", lambda self, *xy, **style: drawn.append(xy) or plot(self, *xy, **style))
+    monkeypatch.setattr(
+        Axes, "fill_between", lambda self, *xyy, **style: drawn.append(xyy) or fill(self, *xyy, **style)
+    )
+    first = [{"step": 10, "minutes": 1.0, "dev_bleu": 4.0}, {"step": 20, "minutes": 2.0, "dev_bleu": 8.0}]
+    second = [{"step": 10, "minutes": 3.0, "dev_bleu": 6.0}, {"step": 20, "minutes": 4.0, "dev_bleu": 9.0}]
+    longer = [*second, {"step": 30, "minutes": 5.0, "dev_bleu": 9.5}]
+    plot_curves({"luong": [first, longer]}, tmp_path / "a.svg")
+    lists = [[np.asarray(array).tolist() for array in arrays] for arrays in drawn]
+    mean, lowest, highest = [5.0, 8.5], [4.0, 8.0], [6.0, 9.0]
+    assert lists == [
+        [[10, 20], mean], [[10, 20], lowest, highest], [[2.0, 3.0], mean], [[2.0, 3.0], lowest, highest]
+    ]  # fmt: skip
+    assert {"luong", "updates", "minutes of training", "dev BLEU, greedy"} <= set(comments(tmp_path / "a.svg"))
 
 
 def test_importing_loads_no_matplotlib_and_drawing_loads_no_pyplot(tmp_path):
