@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 import uvicorn
-from fixtures_server import Shouter
+from fixtures_shouter import Shouter
 
 from nmt.alignment import Alignment
 from nmt.app import make_app
@@ -98,8 +98,8 @@ def open_page(browser, address):
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
-    def open_(size=WIDE, scheme="light"):
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    def open_(size=WIDE, scheme="light", **options):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **options)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
@@ -213,6 +213,17 @@ def test_the_caret_shows_who_looked_at_its_word(open_page):
     expect_translation(page, CHAT)
     for key in ["Home", "ArrowRight", "ArrowRight"]:
         page.keyboard.press(key)
+    assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
+
+
+def test_a_finger_lights_the_words_of_both_sides(open_page):
+    page = open_page(NARROW, has_touch=True)
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    word(page, "noir").tap()
+    assert lit(page, "#mirror") == {"A": 0.2, "black": 0.8}
+    page.locator("#text").tap(position={"x": 50, "y": 25})  # on "black"
+    playwright.expect(page.locator("#looked")).to_have_text("black was looked at by noir 80 %, chat 20 %")
     assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
 
 

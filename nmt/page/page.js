@@ -212,7 +212,7 @@ function switchTheme() {
 
 page.text.addEventListener("input", typed);
 page.text.addEventListener("keyup", ({ key }) => /^(Arrow|Home|End|Page)/.test(key) && focusOn(placeOfCaret()));
-page.text.addEventListener("pointerup", () => focusOn(placeOfCaret()));
+page.text.addEventListener("click", () => focusOn(placeOfCaret()));
 page.text.addEventListener("blur", () => focusOn(null));
 page.text.addEventListener("pointermove", ({ clientX, clientY, pointerType }) => {
   // The words lie in the mirror, behind the text area.
