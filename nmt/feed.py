@@ -36,6 +36,11 @@ class Feed:
         )  # fmt: skip
         return [plan[start : start + config.accumulate] for start in range(0, len(plan), config.accumulate)]
 
+    def num_sizes(self) -> int:
+        """How many numbers of target positions the parts of an epoch come in; something is compiled for each."""
+        parts = [part for batch in self.plan(0) for part in batch]
+        return len({len(part) * (int(self.lengths[1][part].max()) + 1) for part in parts})
+
     def total_steps(self) -> int:
         """As many as the config says, but for a budget."""
         # Measured in target tokens, not every epoch has as many batches.

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_SAVES = 600
 STEPS_TO_SKIP = 10  # in a row, before training goes back to the last state
 MAX_ROLLBACKS = 3
-NUM_MEASURED = 16  # steps
+NUM_MEASURED = 12  # batches
 BUDGET_SHARE = 0.97  # that is planned for: better a little early than late
 
 
@@ -153,18 +153,21 @@ class Trainer:
 
     def _steps_within(self, budget: float) -> int:
         """How many steps fit into so many seconds, by the time that a few take; these leave no trace."""
-        times = []
+        firsts: list[float] = []
+        times: list[float] = []
         for parts in itertools.islice(self.feed.batches(0), NUM_MEASURED):
-            start = time.perf_counter()
-            self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
-            times.append(time.perf_counter() - start)
-        step = float(np.mean(times[len(times) // 4 :]))  # the first one compiles
+            for seconds in (firsts, times):  # the loss is compiled for each size of a batch, once
+                start = time.perf_counter()
+                self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
+                seconds.append(time.perf_counter() - start)
+        step = float(np.mean(times))
+        compiling = self.feed.num_sizes() * max(0.0, float(np.mean(firsts[1:] or times)) - step)
         evaluation = self.workers.on_chief(self.validation.seconds)
         start = time.perf_counter()
         self.restore()
         self.save()
         evaluation += time.perf_counter() - start
-        remaining = BUDGET_SHARE * budget - (time.monotonic() - self._started) - evaluation
+        remaining = BUDGET_SHARE * budget - (time.monotonic() - self._started) - evaluation - compiling
         between = self.config.evaluate_every or len(self.feed.plan(0))
         count = self.workers.on_chief(lambda: int(remaining / (step + evaluation / between)))
         logger.info(f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of {evaluation:.1f} s")

@@ -125,7 +125,7 @@ def benchmark_train(options: argparse.Namespace) -> None:
             batches = itertools.repeat([[(*(x.astype(np.int32) for x in ids), np.ones(b, np.float32))]])
         else:
             batches = itertools.chain.from_iterable(map(feed.batches, itertools.count()))
-        time_updates(update, batches, 8)  # compiles, and fills caches
+        time_updates(update, batches, 8 if options.shape else 100)  # compiles, for each length of real batches
         ours, theirs = [], []
         for _ in range(3):
             ours.append(time_updates(update, batches, options.steps))

@@ -198,28 +198,33 @@ def test_batches_of_several_parts_are_fewer_steps(small, tmp_path, monkeypatch, 
     assert steps_of(run) == [2, 4, 6, 8]
 
 
-def test_a_budget_becomes_a_number_of_steps_once(small, tmp_path, monkeypatch, instant):
-    """0.1 s a step and 1 s an evaluation after each 5 of them, which is 0.3 s a step; but for the last one."""
+@pytest.mark.parametrize(("compiling", "budget", "steps"), [(0.0, 11, 30), (0.5, 14, 29)])
+def test_a_budget_becomes_a_number_of_steps_once(compiling, budget, steps, small, tmp_path, monkeypatch, instant):
+    """0.1 s a step and 1 s an evaluation after each 5 of them, which is 0.3 s a step; but for the last one. To compile
+    for another size of batch, of which there are three, takes `compiling` seconds."""
     clock = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
 
     def apply(self, parts, *, learning_rate, **_):
-        clock[0] += 0.1
+        clock[0] += 0.1 + (0.0 if parts[0][0][1].shape in shapes else compiling)
+        shapes.add(parts[0][0][1].shape)
         rates.append(learning_rate)
         return SUMS, True
 
-    rates = []
+    rates, shapes = [], set()
     monkeypatch.setattr(Update, "apply", apply)
     monkeypatch.setattr(Validation, "seconds", lambda self: 1.0)
-    config = small(budget="11s", schedule="cosine", epochs=1)
+    config = small(budget=f"{budget}s", schedule="cosine", epochs=1)
     interrupt(monkeypatch, config, tmp_path / "run", 2)
-    measured = 3  # an epoch has no more
-    assert last_state(tmp_path / "run")[1]["budgeted_steps"] == int((0.97 * 11 - 1.0 - 0.1 * measured) / 0.3)
+    measured = 2 * 3  # an epoch has no more batches; each is measured when all is compiled, too
+    spent = 0.1 * measured + 3 * compiling
+    assert steps == int((0.97 * budget - 1.0 - spent - 3 * compiling) / 0.3)
+    assert last_state(tmp_path / "run")[1]["budgeted_steps"] == steps
     clock[0] += 1000.0  # the plan is followed, and not made again
     train(config, tmp_path / "run")
-    assert last_state(tmp_path / "run")[1]["step"] == 31
-    assert len(rates) == measured + 31 and rates[-1] < 0.02 * 0.02  # annealed
+    assert last_state(tmp_path / "run")[1]["step"] == steps
+    assert len(rates) == measured + steps and rates[-1] < 0.02 * 0.02  # annealed
 
 
 def test_a_budget_that_is_too_small_is_refused(small, tmp_path, monkeypatch, instant):
