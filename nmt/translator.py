@@ -48,6 +48,7 @@ class Translator:
     def __init__(self, run: Run, engine: ForcingEngine, dictionary: Mapping[str, str] | None = None):
         self.run, self._engine = run, engine
         self._copier = run.copier(dictionary)
+        self._last_options: tuple[dict[str, Any], DecodingConfig] = {}, run.config.decoding
         self.num_workers = getattr(engine, "num_workers", 1)
         self._turns = threading.BoundedSemaphore(self.num_workers)
 
@@ -359,8 +360,12 @@ class Translator:
     def _options(self, **given: Any) -> DecodingConfig:
         """The run's options of decoding, but for those that are given. Raises UserError for what cannot be."""
         given = {key: value for key, value in given.items() if value is not None}
-        decoding = {**self.run.config.decoding.model_dump(), **given}
-        return parse_config({"decoding": decoding}, "search options").decoding
+        last, options = self._last_options
+        if given != last:  # to check them takes a while, which counts where line after line comes alone
+            decoding = {**self.run.config.decoding.model_dump(), **given}
+            options = parse_config({"decoding": decoding}, "search options").decoding
+            self._last_options = given, options
+        return options
 
     def _encoded(self, pair: tuple[MaskedLine, MaskedLine]) -> tuple[list[int], list[int]]:
         return self.run.source_tokenizer.encode(pair[0]), self.run.target_tokenizer.encode(pair[1])

@@ -290,7 +290,9 @@ def test_n_best_are_ranked_and_begin_with_the_best(translator):
     for translation, best in zip(translator.translate(LINES, n_best=3), translator.translate(LINES), strict=True):
         scores = [candidate.score for candidate in translation.candidates]
         assert len(scores) == 3 and scores == sorted(scores, reverse=True)
-        assert translation.candidates[0] == best.candidates[0]
+        assert translation.candidates[0].tokens == best.candidates[0].tokens
+        # To rounding: who asks for fewer leaves the batch sooner.
+        assert translation.candidates[0].log_prob == pytest.approx(best.candidates[0].log_prob, abs=1e-5)
         assert translation.text == str(translation) == translation.candidates[0].text
         assert translation.source == best.source
 
