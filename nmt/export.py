@@ -57,7 +57,7 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
         for name in ("config.yaml", "run.json", "tokenizer.model", "source.model", "target.model"):
             if (run.path / name).is_file():
                 shutil.copy(run.path / name, new / name)
-        step, bounded = step_graph(model, run.forbidden_ids), within_one(model)
+        step, bounded = step_graph(model), within_one(model)
         # Products inside the operators GRU and LSTM stay in float32; those of a Scan do not.
         graphs = {
             ("encoder", "float32"): encoder_graph(model),

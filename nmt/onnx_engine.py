@@ -25,12 +25,13 @@ class OnnxEngine:
 
     def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
         self._encoder, self._step = _session(encoder), _session(step)
-        self._barred = [-1, *forbidden_ids]
         self._encoded = [output.name for output in self._encoder.get_outputs()]
         self._state = [name for name in self._encoded if name.startswith("state_")]
         self._next_state = [f"next_{name}" for name in self._state]
         log_probs = next(output for output in self._step.get_outputs() if output.name == "all_log_probs")
         self._vocabulary_size = log_probs.shape[2]
+        self._is_barred = np.zeros(self._vocabulary_size + 1, bool)  # by id, and -1, which names nothing
+        self._is_barred[[*forbidden_ids, -1]] = True
         self.num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def encode(self, ids_BS: np.ndarray) -> tuple[Tensors, Tensors]:
@@ -43,22 +44,33 @@ class OnnxEngine:
         self, ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int,
         named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
     ) -> Step:  # fmt: skip
-        """See `nmt.search.Engine`."""
+        """See `nmt.search.Engine`. The graph forbids nothing, which would cost a pass over all V log-probabilities:
+        a trained model does not want what it never saw. Where it does, it is asked for so many more candidates."""
         whole = num_candidates >= self._vocabulary_size
         outputs = ["all_log_probs"] if whole else ["log_probs", "candidates"]
         outputs += ["named_log_probs"] * (named_ids_BKN is not None) + ["weights"] * with_weights
-        found, state = self._run(outputs, ids_BK, state, memory, 1 if whole else num_candidates, named_ids_BKN)
+        found, new_state = self._run(outputs, ids_BK, state, memory, 1 if whole else num_candidates, named_ids_BKN)
         if whole:
-            log_probs_BKC = found["all_log_probs"]
-            ids_BKC = np.broadcast_to(np.arange(self._vocabulary_size, dtype=np.int32), log_probs_BKC.shape)
+            ids_BKC = np.broadcast_to(np.arange(self._vocabulary_size, dtype=np.int32), found["all_log_probs"].shape)
+            log_probs_BKC = self._allowed(found["all_log_probs"], ids_BKC)
         else:
             log_probs_BKC, ids_BKC = found["log_probs"], found["candidates"]
+            if np.count_nonzero(self._is_barred[ids_BKC]):
+                count = min(num_candidates + np.count_nonzero(self._is_barred), self._vocabulary_size)
+                more, _ = self._run(["log_probs", "candidates"], ids_BK, state, memory, count, None)
+                log_probs_BKC = self._allowed(more["log_probs"], more["candidates"])
+                best_BKC = (-log_probs_BKC).argsort(axis=2, kind="stable")[:, :, :num_candidates]
+                log_probs_BKC = np.take_along_axis(log_probs_BKC, best_BKC, axis=2)
+                ids_BKC = np.take_along_axis(more["candidates"], best_BKC, axis=2)
         if named_ids_BKN is not None:
-            barred_BKN = np.isin(named_ids_BKN, self._barred)
-            named_BKN = np.where(barred_BKN, np.float32(-np.inf), found["named_log_probs"])
+            named_BKN = self._allowed(found["named_log_probs"], named_ids_BKN)
             log_probs_BKC = np.concatenate([log_probs_BKC, named_BKN], axis=2)
             ids_BKC = np.concatenate([ids_BKC, named_ids_BKN], axis=2, dtype=np.int32)
-        return Step(log_probs_BKC, ids_BKC, state, found.get("weights"))
+        return Step(log_probs_BKC, ids_BKC, new_state, found.get("weights"))
+
+    def _allowed(self, log_probs_BKN: np.ndarray, ids_BKN: np.ndarray) -> np.ndarray:
+        """-inf where an id is forbidden, or names nothing."""
+        return np.where(self._is_barred[ids_BKN], np.float32(-np.inf), log_probs_BKN)
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 -> log-probabilities bt of each target

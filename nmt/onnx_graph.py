@@ -2,8 +2,8 @@
 
 encoder: ids bs -> memory_*, state_*
 step:    ids bk, memory_*, state_*, num_candidates, named_ids bkn
-         -> log_probs bkc and candidates bkc (the c best, descending), all_log_probs bkv, named_log_probs bkn (forbidden
-         ids too), weights bks, next_state_*
+         -> log_probs bkc and candidates bkc (the c best, descending), all_log_probs bkv, named_log_probs bkn, weights
+         bks, next_state_*
 
 with the names of `nmt.signatures`. All that is no loop is converted from TensorFlow by tf2onnx, whatever it may be. The
 encoder's loops are not: tf2onnx 1.17 converts a TensorFlow loop wrongly without a word. They are written with ONNX's
@@ -209,14 +209,16 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
         return {name: cell.project(inputs) for name, cell in zip(names, cells, strict=True)}
 
     def step(*tensors: Any) -> dict[str, Any]:
-        """States of all directions, then gates of each, then a mask b1 of each -> the states. Where the mask is 0, at
-        padding, they stay."""
+        """States of all directions, then gates of each, then a mask b1 of each -> the states, and the outputs of each.
+        Where the mask is 0, at padding, the states stay; what is put out there attention never sees."""
         flat, gates, masks = tensors[: len(states)], tensors[len(states) : -len(cells)], tensors[-len(cells) :]
         new = {}
         for d, cell in enumerate(cells):
             old = flat[d * cell.num_states : (d + 1) * cell.num_states]
-            for entry, (after, before) in enumerate(zip(cell.step(gates[d], old), old, strict=True)):
+            stepped = cell.step(gates[d], old)
+            for entry, (after, before) in enumerate(zip(stepped, old, strict=True)):
                 new[f"new_{d}_{entry}"] = before + masks[d] * (after - before)
+            new[f"output_{d}"] = stepped[0]
         return new
 
     input_units = cells[0].kernel.shape[0]
@@ -230,9 +232,7 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
     made = {value.name: value for value in body.output}
     del body.output[:]
     body.output.extend(made[name.replace("state", "new")] for name, _ in states)
-    for d in range(len(cells)):  # what a Scan keeps of each step: the first entry of each state
-        body.node.append(helper.make_node("Identity", [f"new_{d}_0"], [f"output_{d}"]))
-        body.output.append(onnx.ValueInfoProto(name=f"output_{d}", type=made[f"new_{d}_0"].type))
+    body.output.extend(made[f"output_{d}"] for d in range(len(cells)))
     batch = graph.node("Shape", mask, start=0, end=1)
     mask = graph.node("Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2]))
     zeros = [
@@ -272,9 +272,9 @@ def within_one(model: Seq2Seq) -> set[str]:
 # ---------------------------------------------------------------------------------------------------------- the step
 
 
-def step_graph(model: Seq2Seq, forbidden_ids: Sequence[int]) -> onnx.ModelProto:
+def step_graph(model: Seq2Seq) -> onnx.ModelProto:
     """The single-step model and, behind it, the candidates: of the V logits of a hypothesis, only what a search asks
-    for leaves the graph."""
+    for leaves the graph. Nothing is forbidden here (see `nmt.onnx_engine`)."""
     graph = Graph("step")
     function = step_function(model)
     part = convert(function.python_function, function.input_signature)
@@ -285,18 +285,12 @@ def step_graph(model: Seq2Seq, forbidden_ids: Sequence[int]) -> onnx.ModelProto:
     num_candidates = graph.input("num_candidates", TensorProto.INT64, [1])
     named_ids = graph.input("named_ids", TensorProto.INT64, ["batch", "hypotheses", "named"])
     outputs = graph.include(part, {value.name: value.name for value in part.graph.input})
-    vocabulary_size = model.vocabulary_sizes[1]
-    forbidden_V = np.zeros(vocabulary_size, np.float32)
-    forbidden_V[list(forbidden_ids)] = -np.inf
-
     log_probs_BKV = graph.node("LogSoftmax", outputs.pop("logits"), axis=-1)
-    # After the softmax: the log-probabilities of all others stay the model's own.
-    allowed_BKV = graph.node("Add", log_probs_BKV, graph.constant(forbidden_V))
-    best_BKC, candidates_BKC = graph.node("TopK", allowed_BKV, num_candidates, num_outputs=2, axis=-1)
+    best_BKC, candidates_BKC = graph.node("TopK", log_probs_BKV, num_candidates, num_outputs=2, axis=-1)
     found = {
         "log_probs": best_BKC,
         "candidates": graph.node("Cast", candidates_BKC, to=TensorProto.INT32),
-        "all_log_probs": allowed_BKV,
+        "all_log_probs": log_probs_BKV,
         "named_log_probs": graph.node("GatherElements", log_probs_BKV, named_ids, axis=2),
     }
     return graph.finish({**found, **outputs})

@@ -48,10 +48,12 @@ and with 4,000 pieces, weights random:
 - Methods of arrays in place of NumPy's functions around them: the search of one caption, without the engine, 54 -> 40
   microseconds a step.
 - Batches of 32, 64 and 128 captions: 398, 379 and 336 sentences/s with beam 5; 1,381, 1,400 and 865 greedy.
+- What must not be emitted left to the engine, which looks at the candidates (never one in 40,000 steps of a trained
+  model), in place of a sum over all V: a step of 1 x 5 hypotheses 0.136 -> 0.132 ms, of 45 x 5 4.2 -> 4.0 ms.
 - Nothing was won by RunOptions that execute the path to the outputs only, nor without memory arena or patterns.
 
-Of a step of 45 x 5 hypotheses, 4.4 ms, products of integers take 2.35 ms, at four fifths of what the core can, the
-best candidates 0.56, log-softmax 0.24, what must not be emitted 0.18, attention 0.22.
+Of a step of 45 x 5 hypotheses, 4.0 ms, products of integers take 2.35 ms, at four fifths of what the core can, the
+best candidates 0.56, log-softmax 0.24, attention 0.22.
 """
 
 import argparse

@@ -48,7 +48,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 def onnx_engine(model, *, native=True, integers=False, forbidden=FORBIDDEN):
     """An engine of the model's graphs, through files."""
     folder = Path(tempfile.mkdtemp(dir=_folder().name))
-    for name, graph in (("encoder", encoder_graph(model, native)), ("step", step_graph(model, forbidden))):
+    for name, graph in (("encoder", encoder_graph(model, native)), ("step", step_graph(model))):
         onnx.save(quantized(graph, within_one(model)) if integers else graph, folder / name)
     return OnnxEngine(folder / "encoder", folder / "step", forbidden)
 

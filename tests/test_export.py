@@ -45,7 +45,7 @@ def instant(monkeypatch):
     def instant(exported):
         graphs = [onnx.load(exported[1].folder / f"{name}.float32.onnx") for name in ("encoder", "step")]
         monkeypatch.setattr(export, "encoder_graph", lambda model, native=True: graphs[0])
-        monkeypatch.setattr(export, "step_graph", lambda model, forbidden: graphs[1])
+        monkeypatch.setattr(export, "step_graph", lambda model: graphs[1])
         return graphs
 
     return instant

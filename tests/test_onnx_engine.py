@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fixtures_onnx import FORBIDDEN, SOURCE, both_engines, integer_engine
+from fixtures_onnx import FORBIDDEN, SOURCE, both_engines, integer_engine, onnx_engine
 
 from nmt.errors import UserError
 from nmt.onnx_engine import OnnxEngine
@@ -31,6 +31,18 @@ def test_a_step_is_that_of_keras(num_hypotheses, num_candidates, named):
     clear = np.isfinite(expected.log_probs_BKC)  # the order of what is forbidden says nothing
     np.testing.assert_array_equal(found.ids_BKC[clear], expected.ids_BKC[clear])
     assert found.weights_BKS is None
+
+
+def test_behind_what_is_forbidden_the_next_best_come():
+    """The engine asks again, as the graph forbids nothing."""
+    model = both_engines()[0].model
+    free = step(onnx_engine(model, forbidden=()), 4, 10)
+    favourites = free.ids_BKC[0, 0, :3].tolist()
+    found = step(onnx_engine(model, forbidden=favourites), 4, 2)
+    allowed = ~np.isin(free.ids_BKC, favourites)
+    for row in np.ndindex(allowed.shape[:2]):
+        np.testing.assert_array_equal(found.ids_BKC[row], free.ids_BKC[row][allowed[row]][:2])
+        np.testing.assert_array_equal(found.log_probs_BKC[row], free.log_probs_BKC[row][allowed[row]][:2])
 
 
 def test_weights_come_when_they_are_asked_for():

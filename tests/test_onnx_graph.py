@@ -124,7 +124,7 @@ class FarScore(DotScore):
 def test_what_cannot_be_converted_faithfully_is_refused(score, reason, tiny_model):
     model = tiny_model(attention=f"update_first/test_onnx_graph:{score}", bridge="last")
     with pytest.raises(UserError, match=f"step cannot be written in ONNX.*{reason}"):
-        step_graph(model, ())
+        step_graph(model)
 
 
 def test_the_operators_know_the_cells_of_the_package():
@@ -137,7 +137,7 @@ def test_the_operators_know_the_cells_of_the_package():
 
 def test_the_graphs_need_no_newer_runtime_than_they_say(tiny_model):
     model = tiny_model()
-    for graph in (encoder_graph(model), step_graph(model, ())):
+    for graph in (encoder_graph(model), step_graph(model)):
         assert graph.ir_version == 10 and {(o.domain, o.version) for o in graph.opset_import if not o.domain} == {
             ("", 18)
         }
