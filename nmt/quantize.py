@@ -179,8 +179,10 @@ class _Quantizer:
         maker = self._makers.get(x)
         if x in self._within_one or maker is None:
             return x in self._within_one
-        if maker.op_type in ("Identity", "Concat", "Reshape"):
-            return all(self._is_within_one(part) for part in maker.input if part not in self._constants)
+        if maker.op_type == "Concat":
+            return all(map(self._is_within_one, maker.input))
+        if maker.op_type in ("Identity", "Reshape"):
+            return self._is_within_one(maker.input[0])
         weights = self._makers.get(maker.input[0])
         if maker.op_type == "MatMul" and weights is not None and weights.op_type == "Softmax":  # a mean
             return self._is_within_one(maker.input[1])
