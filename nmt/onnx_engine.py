@@ -45,28 +45,35 @@ class OnnxEngine:
         named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
     ) -> Step:  # fmt: skip
         """See `nmt.search.Engine`. The graph forbids nothing, which would cost a pass over all V log-probabilities:
-        a trained model does not want what it never saw. Where it does, it is asked for so many more candidates."""
+        a trained model does not want what it never saw. Where it does, it is asked once more."""
         whole = num_candidates >= self._vocabulary_size
         outputs = ["all_log_probs"] if whole else ["log_probs", "candidates"]
         outputs += ["named_log_probs"] * (named_ids_BKN is not None) + ["weights"] * with_weights
         found, new_state = self._run(outputs, ids_BK, state, memory, 1 if whole else num_candidates, named_ids_BKN)
         if whole:
-            ids_BKC = np.broadcast_to(np.arange(self._vocabulary_size, dtype=np.int32), found["all_log_probs"].shape)
-            log_probs_BKC = self._allowed(found["all_log_probs"], ids_BKC)
+            log_probs_BKC = found["all_log_probs"]
+            log_probs_BKC[:, :, self._is_barred[:-1]] = -np.inf
+            ids_BKC = np.broadcast_to(np.arange(self._vocabulary_size, dtype=np.int32), log_probs_BKC.shape)
         else:
             log_probs_BKC, ids_BKC = found["log_probs"], found["candidates"]
             if np.count_nonzero(self._is_barred[ids_BKC]):
-                count = min(num_candidates + np.count_nonzero(self._is_barred), self._vocabulary_size)
-                more, _ = self._run(["log_probs", "candidates"], ids_BK, state, memory, count, None)
-                log_probs_BKC = self._allowed(more["log_probs"], more["candidates"])
-                best_BKC = (-log_probs_BKC).argsort(axis=2, kind="stable")[:, :, :num_candidates]
-                log_probs_BKC = np.take_along_axis(log_probs_BKC, best_BKC, axis=2)
-                ids_BKC = np.take_along_axis(more["candidates"], best_BKC, axis=2)
+                log_probs_BKC, ids_BKC = self._best_allowed(ids_BK, state, memory, num_candidates)
         if named_ids_BKN is not None:
             named_BKN = self._allowed(found["named_log_probs"], named_ids_BKN)
             log_probs_BKC = np.concatenate([log_probs_BKC, named_BKN], axis=2)
             ids_BKC = np.concatenate([ids_BKC, named_ids_BKN], axis=2, dtype=np.int32)
         return Step(log_probs_BKC, ids_BKC, new_state, found.get("weights"))
+
+    def _best_allowed(
+        self, ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best candidates, descending, among so many more as may be forbidden."""
+        count = min(num_candidates + np.count_nonzero(self._is_barred), self._vocabulary_size)
+        found, _ = self._run(["log_probs", "candidates"], ids_BK, state, memory, count, None)
+        log_probs_BKC = self._allowed(found["log_probs"], found["candidates"])
+        best_BKC = (-log_probs_BKC).argsort(axis=2, kind="stable")[:, :, :num_candidates]
+        ids_BKC = np.take_along_axis(found["candidates"], best_BKC, axis=2)
+        return np.take_along_axis(log_probs_BKC, best_BKC, axis=2), ids_BKC
 
     def _allowed(self, log_probs_BKN: np.ndarray, ids_BKN: np.ndarray) -> np.ndarray:
         """-inf where an id is forbidden, or names nothing."""
