@@ -2,10 +2,13 @@
 
 import json
 import logging
+import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import onnx
@@ -90,6 +93,40 @@ def test_the_folder_alone_translates_and_aligns_where_tensorflow_is_not_installe
     alignment = trained_translator().align(LINES[0], expected[0].text)
     np.testing.assert_allclose(weights, alignment.weights_TS, atol=1e-4)
     assert words == alignment.source_words
+
+
+WITHOUT_TENSORFLOW_SERVED = (
+    WITHOUT_TENSORFLOW.partition("from nmt import")[0]
+    + """
+from nmt.cli import main
+
+sys.exit(main(["serve", sys.argv[1], "--port", "0"]))
+"""
+)
+
+
+def test_a_server_is_ready_in_two_seconds_where_tensorflow_is_not_installed(exported):
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW_SERVED, exported[1].folder]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            ready = process.stderr.readline()
+            match = re.fullmatch(r"en -> fr at (http://127.0.0.1:\d+)  \(Ctrl-C stops\)\n", ready)
+            assert match, ready
+            seconds = process_seconds(process.pid)
+            asked = json.dumps({"q": LINES, "source": "en", "target": "fr"}).encode()
+            request = Request(f"{match[1]}/translate", asked, {"Content-Type": "application/json"})
+            with urlopen(request, timeout=60) as answer:
+                assert json.load(answer)["translatedText"] == texts(trained_translator())
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and said.endswith("stopped\n")
+    assert seconds < 2  # of the processor, as the machine may have other things to do
+
+
+def process_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_the_proof_is_on_record(exported):

@@ -40,7 +40,45 @@ def normalizing(form):
     return variant(data=(("normalization", form),))
 
 
-# --------------------------------------------------------------------------------------------------------- scores
+# --------------------------------------------------------------------------------------------- scores and choices
+
+
+def test_what_the_model_likes_best_is_what_a_greedy_search_takes(translator):
+    lines = [*LINES, *STRANGE, LONG, ""]
+    for translation in translator.translate(lines, beam_size=1, choices=3):
+        (candidate,) = translation.candidates
+        assert [of_token[0][0] for of_token in candidate.choices] == list(candidate.tokens)
+        best = [of_token[0][1] for of_token in candidate.choices]
+        np.testing.assert_allclose(best, candidate.token_log_probs, atol=1e-5)
+
+
+def test_choices_are_the_best_at_each_token_of_the_best_candidate_only(translator):
+    for translation in translator.translate(LINES, n_best=3, choices=4):
+        best, *others = translation.candidates
+        assert len(best.choices) == len(best.tokens) and not any(other.choices for other in others)
+        for token, log_prob, of_token in zip(best.tokens, best.token_log_probs, best.choices, strict=True):
+            assert len(of_token) == 4
+            assert sorted(of_token, key=lambda choice: -choice[1]) == list(of_token)
+            assert dict(of_token).get(token, log_prob) == pytest.approx(log_prob, abs=1e-5)
+
+
+def test_so_many_batches_at_once_change_nothing(translator):
+    one, three = (map(str, translator.translate(LINES, num_workers=count)) for count in (1, 3))
+    assert list(one) == list(three)
+
+
+@given(st.lists(st.sampled_from([*LINES, *STRANGE, LONG, ""]), min_size=1, max_size=3))
+@settings(max_examples=10, deadline=None)
+def test_every_piece_but_the_last_belongs_to_the_word_it_is_part_of(lines):
+    for translation in trained_translator().translate(lines, alignments=True):
+        (candidate,) = translation.candidates
+        pieces = [token for token in candidate.tokens if token != "</s>"]
+        words = candidate.alignment.target_word_of_piece
+        assert len(words) == len(pieces)
+        assert set(words) <= {-1, *range(len(candidate.alignment.target_words))}
+        for piece, word in zip(pieces, words, strict=True):
+            if word >= 0 and not piece.startswith("<0x"):
+                assert piece.removeprefix("▁") in candidate.alignment.target_words[word]
 
 
 @pytest.mark.parametrize("beam_size, n_best", [(1, 1), (3, 3)])
