@@ -204,7 +204,8 @@ def plot_attentions(
         axes.set_xticks(range(len(source_words)), [_label(word) for word in source_words], rotation=90, **font)
         first = axes in all_axes[:, 0]
         axes.set_yticks(range(len(target_words)), [_label(word) if first else "" for word in target_words], **font)
-        axes.tick_params(length=2 if first else 0, color="0.5")
+        axes.tick_params(length=2, color="0.5")
+        axes.tick_params(axis="y", length=2 if first else 0)
         axes.spines[:].set_color("0.6")
         axes.set_title(_printable(name), fontsize=9, parse_math=False)
     for axes in all_axes.flat[len(matrices) :]:
