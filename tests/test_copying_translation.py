@@ -154,7 +154,7 @@ def test_a_run_without_symbols_refuses_a_dictionary(plain):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("dog chien", "line 1: expected SOURCE"), ("dog\tchien", "trained without")]
+    ("text", "message"), [("dog chien", "line 1 must be source phrase, tab, target"), ("dog\tchien", "trained without")]
 )
 def test_a_dictionary_of_no_use_is_said_before_tensorflow_loads(text, message, plain, tmp_path, nmt_, monkeypatch):
     monkeypatch.setattr("nmt.verbs_shared.import_tensorflow", None)
