@@ -60,21 +60,19 @@ def main() -> None:
         load.latencies.clear()
         before = np.array([time.perf_counter(), server_seconds(url), time.process_time()])
         load.run(options.clients, options.seconds)
-        clock, of_server, of_clients = (
-            np.array([time.perf_counter(), server_seconds(url), time.process_time()]) - before
-        )
+        after = np.array([time.perf_counter(), server_seconds(url), time.process_time()])
         server.terminate()
+    clock, of_server, of_clients = after - before
     count = len(load.latencies)
     middle, late = 1e3 * np.percentile(load.latencies, [50, 95])
-    print(f"nmt translate --batch-size 64: {1 / offline[0]:.0f} lines/s")
+    share, of_both = count / clock * offline[0], of_clients / (of_server + of_clients)
     print(
-        f"nmt serve, {options.clients} clients: {count / clock:.0f} lines/s, {count / clock * offline[0]:.0%} of that"
+        f"nmt translate --batch-size 64: {1 / offline[0]:.0f} lines/s, {1e3 * offline[1]:.1f} ms of the processors a line"
     )
-    print(f"latency {middle:.0f} ms, 95th percentile {late:.0f} ms; {load.differing} of {count} answers differ")
-    print(
-        f"processor: {1e3 * offline[1]:.1f} ms a line; served {1e3 * of_server / count:.1f} ms a line, and the clients"
-    )
-    print(f"{1e3 * of_clients / count:.2f} ms, {of_clients / (of_server + of_clients):.1%} of what both took")
+    print(f"nmt serve, {options.clients} clients: {count / clock:.0f} lines/s, {1e3 * of_server / count:.1f} ms")
+    print(f"that is {share:.0%} of the lines a second; {load.differing} of {count} answers differ")
+    print(f"latency {middle:.0f} ms, 95th percentile {late:.0f} ms")
+    print(f"the clients: {1e3 * of_clients / count:.2f} ms of the processors a line, {of_both:.1%} of all")
 
 
 def children_seconds() -> float:

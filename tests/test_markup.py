@@ -1,5 +1,7 @@
 """HTML: text out, translations in, all else byte for byte."""
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,6 +27,14 @@ def upper(document):
         ("<style>p > b {}</style>yes", "<style>p > b {}</style>YES"),
         ('<p translate="no">no<p>no</p>no</p>yes', '<p translate="no">no<p>no</p>no</p>YES'),
         ("<a translate=no>no</a><b translate=no>no</b>yes", "<a translate=no>no</a><b translate=no>no</b>YES"),
+        ("<br translate=no>yes<i translate=no />yes", "<br translate=no>YES<i translate=no />YES"),
+        ("<SCRIPT>a</script >b<xmp><b></xmp>c", "<SCRIPT>a</script >B<xmp><b></xmp>C"),
+        ("a<!-->b<!--->c<!-- > -->d<!-- --!>e", "A<!-->B<!--->C<!-- > -->D<!-- --!>E"),
+        ("1 < 2 <3 a<b", "1 &lt; 2 &lt;3 A<b"),
+        ('a<b c="', 'A<b c="'),
+        ('a<b c=">">d', 'A<b c=">">D'),
+        ("a<b c=d'>e'>f", "A<b c=d'>E'&gt;F"),
+        ("a</>b</ c>d</", "A</>B</ c>D&lt;/"),
         ("", ""),
         (" \n ", " \n "),
         ("<b></b>", "<b></b>"),
@@ -50,6 +60,16 @@ def test_an_escaped_script_stays_escaped():
     markup = parse_markup(document)
     assert markup.texts == ("<script>alert(1)</script>",)
     assert markup.filled(markup.texts) == document
+
+
+@pytest.mark.parametrize(
+    "part", ["<!--", "<!", "<a ", "</", "<a b='", "<a b=", "<?", "&", "&#", "<script>", "<p translate=no>", "<a\n", "="]
+)
+def test_no_document_takes_long(part):
+    """Of these the standard library's parser takes up to minutes."""
+    start = time.process_time()
+    parse_markup(part * 20_000)
+    assert time.process_time() - start < 1
 
 
 @given(st.text(st.sampled_from("<>/!-?&;#=\"' \n\tabp") | st.characters(exclude_categories=["Cs"]), max_size=60))
