@@ -67,9 +67,8 @@ def main() -> None:
     middle, late = 1e3 * np.percentile(load.latencies, [50, 95])
     share, of_both = count / clock * offline[0], of_clients / (of_server + of_clients)
     print(f"nmt translate --batch-size 64: {1 / offline[0]:.0f} lines/s, processors {1e3 * offline[1]:.1f} ms a line")
-    print(
-        f"nmt serve: {count / clock:.0f} lines/s, {share:.0%} of that, processors {1e3 * of_server / count:.1f} ms a line"
-    )
+    print(f"nmt serve: {count / clock:.0f} lines/s, {share:.0%} of that")
+    print(f"of the processors {1e3 * of_server / count:.1f} ms a line")
     print(f"clients: {options.clients}; {load.differing} of {count} answers differ")
     print(f"latency {middle:.0f} ms, 95th percentile {late:.0f} ms")
     print(f"the clients took of the processors {1e3 * of_clients / count:.2f} ms a line, {of_both:.1%} of all")
