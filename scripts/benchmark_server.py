@@ -54,7 +54,8 @@ def main() -> None:
     command = [sys.executable, "-m", "nmt", "serve", options.run, "--port", "0"]
     with open(os.devnull, "w") as log, subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         source, target, url = re.match(r"(\w+) -> (\w+) at (\S+)", server.stderr.readline()).groups()
-        threading.Thread(target=shutil.copyfileobj, args=(server.stderr, log), daemon=True).start()
+        drain = threading.Thread(target=shutil.copyfileobj, args=(server.stderr, log))
+        drain.start()
         load = Load(url, {"source": source, "target": target}, dict(zip(lines, expected, strict=True)))
         load.run(options.clients, 3)  # fills caches
         load.latencies.clear()
@@ -62,6 +63,7 @@ def main() -> None:
         load.run(options.clients, options.seconds)
         after = np.array([time.perf_counter(), server_seconds(url), time.process_time()])
         server.terminate()
+        drain.join()
     clock, of_server, of_clients = after - before
     count = len(load.latencies)
     middle, late = 1e3 * np.percentile(load.latencies, [50, 95])
