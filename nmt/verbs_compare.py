@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.console import say, verb
 from nmt.errors import UserError
+from nmt.verbs_shared import given_texts, recipe_arguments
 
 if TYPE_CHECKING:
     from nmt.compare import Text
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Any) -> None:
     compare = verb(verbs, "compare", _compare, "train variants of a recipe with several seeds, and compare them")
-    compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file")
+    recipe_arguments(compare)
     compare.add_argument(
         "--attention", required=True, metavar="NAME,...",
         help="the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of model.decoder where one "
@@ -24,8 +25,6 @@ def add_verbs(verbs: Any) -> None:
         "--vary", action="append", default=[], metavar="KEY=VALUE,...", help="every attention with every value"
     )
     compare.add_argument("--output", type=Path, metavar="DIR", help="runs and report (default: runs/RECIPE-comparison)")
-    compare.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
-    compare.add_argument("--dev", metavar="PREFIX", help="development text")
     compare.add_argument(
         "--test", action="append", default=[], metavar="NAME=PREFIX", help="a test set; may be repeated"
     )
@@ -45,7 +44,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     if options.seeds < 1:
         raise UserError(f"--seeds must be at least 1. Received: {options.seeds}.")
-    given = {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
+    given = given_texts(options)
 
     def config(overrides: Any) -> Config:
         config = load_config(options.recipe, [*options.set, *overrides])

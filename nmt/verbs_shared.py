@@ -1,4 +1,4 @@
-"""What the verbs that use a trained run share: its argument, the options of search, and the way it is loaded."""
+"""What verbs share: arguments of a recipe and of a trained run, options of search, and the way a run is loaded."""
 
 import argparse
 import functools
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 
 LINES_AT_ONCE = 2048  # read, sorted by length and decoded together from a file or a pipe
+
+
+def recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which experiment, and its text where that is not the recipe's."""
+    parser.add_argument("recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file")
+    parser.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
+    parser.add_argument("--dev", metavar="PREFIX", help="development text")
+
+
+def given_texts(options: argparse.Namespace) -> dict[str, str]:
+    """What `recipe_arguments` said of the section `data`."""
+    return {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
 
 
 def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.console import import_tensorflow, say, verb
 from nmt.errors import UserError
+from nmt.verbs_shared import given_texts, recipe_arguments
 
 if TYPE_CHECKING:
     from nmt.run import Run
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Any) -> None:
     train = verb(verbs, "train", _train, "train a translator, or resume its training")
-    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file")
+    recipe_arguments(train)
     train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
-    train.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
-    train.add_argument("--dev", metavar="PREFIX", help="development text")
     train.add_argument("--budget", metavar="TIME", help="train for so long, e.g. 30m, whatever the recipe's epochs")
     train.add_argument("--init-from", metavar="RUN", help="begin with a run's tokenizers and weights: fine-tune it")
     train.add_argument(
@@ -66,7 +65,7 @@ def _train(options: argparse.Namespace) -> int:
 
     config = load_config(options.recipe, options.set)
     # Not as overrides: those are read as YAML, and a path may look like a number.
-    given = {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
+    given = given_texts(options)
     training = {"budget": options.budget, "init_from": options.init_from}
     values = config.model_dump()
     values["data"] |= given

@@ -198,6 +198,7 @@ def tensorflow_matrix_rate(precision: str) -> float:
 
 
 def benchmark_translate(options: argparse.Namespace) -> None:
+    from nmt.evaluate import bleu
     from nmt.text import read_lines
 
     lines = list(read_lines(options.source))[: options.lines]
@@ -223,7 +224,9 @@ def benchmark_translate(options: argparse.Namespace) -> None:
         found = in_another_process(
             [sys.executable, __file__, "translate-one-way", options.run, engine, precision], lines
         )
-        scores = " ".join(f"{bleu(texts, references):5.2f}" for texts in found["texts"].values()) if references else ""
+        scores = (
+            " ".join(f"{bleu(texts, [references]):5.2f}" for texts in found["texts"].values()) if references else ""
+        )
         share = found["operations"] / found["seconds"]["beam 5"] / rates[precision]
         cold = cold_start(options.run, lines[0], engine, precision)
         rest = f"{share:12.0%} {1e3 * found['alone']:9.1f} ms {found['memory']:6.0f} MB {cold:5.2f} s  {scores}"
@@ -259,12 +262,6 @@ def peer_request(run: Path, lines: list[str], length: int) -> dict[str, Any]:
         "encoder_units": model.encoder.units,
         "decoder_units": model.decoder.units,
     }
-
-
-def bleu(texts: list[str], references: list[str]) -> float:
-    import sacrebleu
-
-    return sacrebleu.corpus_bleu(texts, [references]).score
 
 
 def matrix_rate(precision: str) -> float:
