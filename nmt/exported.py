@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2  # 1 had what is forbidden in its graphs, and is read as well
+FORMAT = 3  # 1 had what is forbidden in its graphs, 2 computed more in each step; both are read as well
 ENGINES = ("keras", "onnx")
 PRECISIONS = ("float32", "int8")
 FOLDER = "onnx"  # of a run

@@ -25,7 +25,8 @@ class OnnxEngine:
 
     def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
         self._encoder, self._step = _session(encoder), _session(step)
-        self._encoded = [output.name for output in self._encoder.get_outputs()]
+        read = {value.name for value in self._step.get_inputs()}
+        self._encoded = [output.name for output in self._encoder.get_outputs() if output.name in read]
         self._state = [name for name in self._encoded if name.startswith("state_")]
         self._next_state = [f"next_{name}" for name in self._state]
         log_probs = next(output for output in self._step.get_outputs() if output.name == "all_log_probs")

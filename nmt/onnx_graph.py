@@ -14,6 +14,7 @@ express, as a Scan over the converted step of the cells.
 # B batch  S source  K hypotheses of a sentence  C candidates  N named ids  V vocabulary  D memory width
 # L directions of a layer (1 or 2)  I inputs of a layer  H units of one direction  G gates (3H or 4H)
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -253,20 +254,77 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
     ]
 
 
-def within_one(model: Seq2Seq) -> set[str]:
-    """Tensors of both graphs that lie between -1 and 1, in which case `nmt.quantize` does without their largest number.
+def known_bounds(model: Seq2Seq) -> dict[str, np.ndarray]:
+    """Of the absolute values of tensors of both graphs: with these `nmt.quantize` does without their largest number.
 
-    What a cell puts out does, as a mean of its last output and of what tanh gives, or as a product of sigmoid and tanh.
+    What a cell puts out lies between -1 and 1, as a mean of its last output and of what tanh gives, or as a product of
+    sigmoid and tanh; what a stack of layers does, within their number; an embedding, within the largest of its kind.
     """
-    config = model.config
-    names = {f"state_{d}_0" for d in range(2)}  # of scanned layers, their first entries
+    config, one = model.config, np.ones((), np.float32)
+    bounds = {f"state_{d}_0": one for d in range(2)}  # of scanned layers, their first entries
     for layer in range(config.decoder.num_layers):
-        names |= {f"state_hidden_{layer}_0", f"next_state_hidden_{layer}_0"}
+        bounds |= {f"{name}_hidden_{layer}_0": one for name in ("state", "next_state")}
     if config.decoder.input_feeding:
-        names.add("state_output")
-    if config.encoder.num_layers == 1 and not config.decoder.lexical:  # else sums, or embeddings beside them
-        names.add("memory_values")
-    return names
+        bounds["state_output"] = one
+    bounds["memory_values"] = one * config.encoder.num_layers
+    if config.decoder.lexical:
+        embedding = model.source_embedding
+        largest_E = np.abs(np.asarray(embedding.matrix)).max(axis=0) * np.float32(embedding.units**0.5)
+        largest_D = np.concatenate([np.full(config.memory_units, config.encoder.num_layers, np.float32), largest_E])
+        # Halfway from each to the largest of all: its own bound would take bits of the weights of small features, the
+        # largest one bits of these features. Root mean square errors of log-probabilities: 0.024, 0.023, halfway 0.019.
+        bounds["memory_values"] = np.sqrt(largest_D * largest_D.max())
+    return bounds
+
+
+def hoisted(encoder: onnx.ModelProto, step: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The same two graphs, but that the encoder computes, once a sentence, what each step would of memory and constants
+    alone, as what the mask hides. A step then reads that, as one more part of the memory."""
+    encoder, step = copy.deepcopy(encoder), onnx.shape_inference.infer_shapes(step)
+    constants = {constant.name: constant for constant in step.graph.initializer}
+    values = {value.name: value for value in [*step.graph.value_info, *step.graph.input]}
+    in_encoder = {value.name: value.name for value in step.graph.input if value.name.startswith("memory_")}
+    needed: dict[str, None] = {}  # constants, each once
+    for node in list(step.graph.node):
+        ours = set(node.input) & in_encoder.keys() and set(node.input) <= in_encoder.keys() | constants.keys()
+        if not (ours and all(map(_is_of_sentences, map(values.get, node.output)))):
+            continue
+        step.graph.node.remove(node)
+        if node.op_type == "Identity":
+            in_encoder[node.output[0]] = in_encoder[node.input[0]]
+            continue
+        in_encoder |= {name: f"memory_{name}" for name in node.output}
+        needed |= dict.fromkeys(name for name in node.input if name in constants)
+        for names in (node.input, node.output):
+            names[:] = [in_encoder.get(name, f"memory_{name}") for name in names]
+        encoder.graph.node.append(node)
+    for name in needed:
+        constant = copy.deepcopy(constants[name])
+        constant.name = f"memory_{name}"
+        encoder.graph.initializer.append(constant)
+    made = {value.name for value in encoder.graph.output}
+    read = {name for node in step.graph.node for name in node.input}
+    for node in step.graph.node:
+        node.input[:] = [in_encoder.get(name, name) for name in node.input]
+    inputs = [value for value in step.graph.input if value.name not in in_encoder]
+    for name in {in_encoder[name]: name for name in in_encoder if name in read}.values():
+        value = copy.deepcopy(values[name])
+        value.name = in_encoder[name]
+        inputs.append(value)
+        if value.name not in made:
+            encoder.graph.output.append(value)
+    del step.graph.input[:], step.graph.value_info[:]
+    step.graph.input.extend(inputs)
+    used = {name for node in step.graph.node for name in node.input}
+    kept = [constant for constant in step.graph.initializer if constant.name in used]
+    del step.graph.initializer[:]
+    step.graph.initializer.extend(kept)
+    return encoder, step
+
+
+def _is_of_sentences(value: onnx.ValueInfoProto | None) -> bool:
+    """Whether its first axis is the batch, as that of all memory."""
+    return value is not None and [axis.dim_param for axis in value.type.tensor_type.shape.dim][:1] == ["batch"]
 
 
 # ---------------------------------------------------------------------------------------------------------- the step
