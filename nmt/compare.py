@@ -12,12 +12,13 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
@@ -47,6 +48,7 @@ DEV = "dev"
 FIXED = ("training.seed", "data.dev", "data.source", "data.target")  # what all variants must share, or nothing compares
 NUM_SAMPLES, SAMPLE_WORDS = 3, range(8, 15)  # of dev, for heat maps
 NUM_WARM_UP = 64  # lines translated before the clock starts
+POLL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,13 @@ def _with_seed(config: Config, seed: int) -> Config:
 
 def compare(
     title: str, planned: Sequence[Planned], texts: dict[str, Text], gold: tuple[Text, list[Gold]] | None, folder: Path,
-    train: Callable[[Path], None],
+    train: Callable[[Sequence[Path]], Generator[tuple[Path, UserError | None]]],
 ) -> None:  # fmt: skip
     """Trains what is not trained and measures what is not measured yet; the report is in `folder` after each run.
 
-    `train` trains or resumes the run of a folder, which has begun: `train_apart`. A run that fails does not keep the
-    others from being trained; UserError names it at the end. Runs of another config or other text are refused before
-    anything is done.
+    `train` trains or resumes the runs of folders, which have begun, and yields each as it ends: `train_apart`. A run
+    that fails does not keep the others from being trained; UserError names it at the end. Runs of another config or
+    other text are refused before anything is done.
     """
     variants = list(dict.fromkeys(run.variant for run in planned))
     begun = {run.path: prepare(run.config, run.path) for run in planned if Run.exists(run.path)}
@@ -138,20 +140,21 @@ def compare(
     results = [_result(run, begun[run.path], texts, gold) for run in finished]
     if results:
         write_report(folder, title, variants, len(planned), results)
+    waiting = {run.path: run for run in planned if run not in finished}
+    for run in waiting.values():
+        begun[run.path] = prepare(run.config, run.path, like=lenders.get(_reading(run.config)))
+        lenders.setdefault(_reading(run.config), begun[run.path].run)
     failed: list[Planned] = []
-    for run in (run for run in planned if run not in finished):
-        logger.info("run %d of %d: %s, seed %d", len(results) + len(failed) + 1, len(planned), run.variant, run.seed)
-        prepared = prepare(run.config, run.path, like=lenders.get(_reading(run.config)))
-        lenders.setdefault(_reading(run.config), prepared.run)
-        try:
-            train(run.path)
-        except UserError as error:
-            logger.error("%s", error)
-            failed.append(run)
-            continue
-        results.append(_result(run, prepared, texts, gold))
-        write_report(folder, title, variants, len(planned), results)
-        logger.info("%s: %d of %d runs", folder / "report.md", len(results), len(planned))
+    with contextlib.closing(train(list(waiting))) as ended:
+        for path, error in ended:
+            run = waiting[path]
+            if error:
+                logger.error("%s", error)
+                failed.append(run)
+                continue
+            results.append(_result(run, begun[path], texts, gold))
+            write_report(folder, title, variants, len(planned), results)
+            logger.info("%s: %d of %d runs", folder / "report.md", len(results), len(planned))
     if failed:
         names = ", ".join(f"{run.variant} (seed {run.seed})" for run in failed)
         raise UserError(f"these runs failed: {names}. See their train.log; the same command tries again.")
@@ -162,31 +165,55 @@ def _reading(config: Config) -> str:
     return config.model_dump_json(include={"data", "tokenizer", "copying"})
 
 
-def train_apart(path: Path) -> None:
-    """`nmt train` of a run that has begun, in a process of its own: each starts alike, whatever was trained before it,
-    returns all its memory, and takes no other with it should it run out. Raises Interrupted if a signal came."""
-    command = [sys.executable, "-m", "nmt", "train", str(path / "config.yaml"), "--run", str(path)]
-    # In a session of its own, or Ctrl-C at a terminal would reach it twice, and a second one means "at once".
-    process = subprocess.Popen(command, start_new_session=True)
-    with _passing_signals_on(process) as passed:
-        code = process.wait()
-    if passed:
-        raise Interrupted(passed[0])
-    if code:
-        raise UserError(f"the training of {path} failed with exit code {code}.")
+def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Path, UserError | None]]:
+    """`nmt train` of runs that have begun, so many at a time -> each as it ends, with what went wrong.
+
+    In a process of its own each starts alike, whatever was trained before it, returns all its memory, and takes no
+    other with it should it run out; several at a time have each a part of the processor's cores. A signal is passed on
+    to them and raises Interrupted; they have saved when this generator is closed.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    free = [cores[job::num_jobs] for job in range(num_jobs)]
+    waiting, running = list(paths), dict[Path, tuple[subprocess.Popen[bytes], list[int]]]()
+    with _passing_signals_on(running):
+        try:
+            while waiting or running:
+                while waiting and free:
+                    path, share = waiting.pop(0), free.pop(0)
+                    logger.info("%s: training", path)
+                    command = [sys.executable, "-m", "nmt", "train", str(path / "config.yaml"), "--run", str(path)]
+                    # In a session of its own, or Ctrl-C at a terminal would reach it twice, which means "at once".
+                    process = subprocess.Popen(command, start_new_session=True)
+                    running[path] = process, share
+                    if share and num_jobs > 1:
+                        os.sched_setaffinity(process.pid, share)
+                done = [path for path, (process, _) in running.items() if process.poll() is not None]
+                for path in done:
+                    process, share = running.pop(path)
+                    free.append(share)
+                    code = process.returncode
+                    yield path, UserError(f"the training of {path} failed with exit code {code}.") if code else None
+                if not done:
+                    time.sleep(POLL)
+        finally:
+            for process, _ in running.values():
+                process.wait()
 
 
 @contextlib.contextmanager
-def _passing_signals_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+def _passing_signals_on(running: Mapping[Path, tuple[subprocess.Popen[bytes], list[int]]]) -> Iterator[None]:
     passed: list[int] = []
 
     def pass_on(number: int, _: Any) -> None:
         passed.append(number)
-        process.send_signal(number)
+        for process, _ in running.values():
+            process.send_signal(number)
+        if len(passed) == 1:
+            raise Interrupted(number)
 
     old = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield passed
+        yield
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)

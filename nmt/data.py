@@ -267,12 +267,12 @@ def plan_epoch(
     for start in range(0, len(order), BATCHES_AT_ONCE * sentences):
         chunk = order[start : start + BATCHES_AT_ONCE * sentences]
         chunk = chunk[np.lexsort((source_lengths[chunk], target_lengths[chunk]))]
-        batches += _cut(chunk, target_lengths, batch_size, batch_unit)
+        batches += cut(chunk, target_lengths, batch_size, batch_unit)
     return [batches[index] for index in generator.permutation(len(batches))]
 
 
-def _cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str) -> list[np.ndarray]:
-    """`chunk`, ascending by target length, in batches."""
+def cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str) -> list[np.ndarray]:
+    """Indices `chunk`, ascending by target length, in batches."""
     if batch_unit == "sentences":
         return [chunk[start : start + batch_size] for start in range(0, len(chunk), batch_size)]
     batches, start = [], 0

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from nmt.data import padded
+from nmt.data import cut, padded
 from nmt.evaluate import bleu
 from nmt.keras_engine import KerasEngine
 from nmt.losses import masked_loss
@@ -24,7 +24,7 @@ from nmt.translator import Translator
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 64
+BATCH_SIZE = 2048  # target tokens with their padding: as much memory for long lines as for short ones
 COLLAPSED = 0.9  # the share of lines with one translation that is not to be expected of a translator
 FEWEST_ANSWERS = 10  # that tell
 NUM_SAMPLES = 3
@@ -101,6 +101,6 @@ def _encode(run: Run, *sides: Sequence[str]) -> list[tuple[np.ndarray, np.ndarra
     masked = zip(*(copier.mask_both(*pair) for pair in zip(*sides, strict=True)), strict=True)
     tokenizers = run.source_tokenizer, run.target_tokenizer
     source, target = (tokenizer.encode_batch(side) for tokenizer, side in zip(tokenizers, masked, strict=True))
-    order = sorted(range(len(target)), key=lambda i: len(target[i]))
-    parts = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+    lengths = np.array([len(row) for row in target])
+    parts = cut(lengths.argsort(kind="stable"), lengths, BATCH_SIZE, "target_tokens")
     return [(padded(source[i] for i in part), padded((target[i] for i in part), begin=True)) for part in parts]

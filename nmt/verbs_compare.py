@@ -1,6 +1,7 @@
 """The verb that tells which variant of a recipe is better."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ def add_verbs(verbs: Any) -> None:
     )  # fmt: skip
     compare.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each variant (default: 3)")
     compare.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="train so many at a time, each on its part of the cores"
+    )
+    compare.add_argument(
         "--vary", action="append", default=[], metavar="KEY=VALUE,...", help="every attention with every value"
     )
     compare.add_argument("--output", type=Path, metavar="DIR", help="runs and report (default: runs/RECIPE-comparison)")
@@ -42,8 +46,9 @@ def _compare(options: argparse.Namespace) -> int:
     from nmt.compare import DEV, compare, plan, train_apart
     from nmt.config import Config, load_config
 
-    if options.seeds < 1:
-        raise UserError(f"--seeds must be at least 1. Received: {options.seeds}.")
+    for name in ("seeds", "jobs"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} must be at least 1. Received: {getattr(options, name)}.")
     given = given_texts(options)
 
     def config(overrides: Any) -> Config:
@@ -68,7 +73,8 @@ def _compare(options: argparse.Namespace) -> int:
         aligned = _read(prefix, data)
         gold = aligned, read_gold(Path(path), aligned.sources, aligned.references)
     folder.mkdir(parents=True, exist_ok=True)
-    compare(f"Comparison: {name}", planned, texts, gold, folder, train_apart)
+    train = partial(train_apart, num_jobs=options.jobs)
+    compare(f"Comparison: {name}", planned, texts, gold, folder, train)
     say(f"done. The report is {folder / 'report.md'}")
     return 0
 

@@ -1,8 +1,10 @@
+import contextlib
 import os
 import signal
 import stat
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +110,21 @@ class Fake:
         return [Alignment(s, t, np.full((len(t), len(s)), 1 / len(s)), [], []) for s, t in words]
 
 
+def of_each(train):
+    """In the place of `train_apart`: one after the other, in this process."""
+
+    def of_all(paths, num_jobs=1):
+        for path in paths:
+            try:
+                train(path)
+            except UserError as error:
+                yield path, error
+            else:
+                yield path, None
+
+    return of_all
+
+
 @pytest.fixture
 def world(recipe, tmp_path, monkeypatch):
     """Trainings that take no time, translators that have learnt nothing; and what was done, in order."""
@@ -123,7 +140,7 @@ def world(recipe, tmp_path, monkeypatch):
 
         def compare(self, planned, train=None, gold=None, texts=None):
             self.trained, Fake.asked = [], []
-            compare("title", planned, texts or self.texts, gold, tmp_path / "out", train or self.train)
+            compare("title", planned, texts or self.texts, gold, tmp_path / "out", of_each(train or self.train))
 
         def report(self):
             return (tmp_path / "out" / "report.md").read_text("utf-8")
@@ -253,40 +270,99 @@ def python(tmp_path, monkeypatch):
     return python
 
 
+def appears(path):
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end, path
+        time.sleep(0.02)
+
+
 def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
     python('echo "$@" > arguments')
-    train_apart(tmp_path / "run")
+    assert list(train_apart([tmp_path / "run"])) == [(tmp_path / "run", None)]
     assert (tmp_path / "arguments").read_text().split() == [
         "-m", "nmt", "train", str(tmp_path / "run" / "config.yaml"), "--run", str(tmp_path / "run")
     ]  # fmt: skip
 
 
-def test_a_training_apart_that_fails_is_named(python, tmp_path):
-    python("exit 3")
-    with pytest.raises(UserError, match="run failed with exit code 3"):
-        train_apart(tmp_path / "run")
+def test_a_training_apart_that_fails_is_named_and_the_others_go_on(python, tmp_path):
+    python('case "$6" in *bad) exit 3;; esac')
+    ended = dict(train_apart([tmp_path / "bad", tmp_path / "good"]))
+    assert "bad failed with exit code 3" in str(ended[tmp_path / "bad"]) and ended[tmp_path / "good"] is None
 
 
+def test_so_many_are_trained_at_a_time_as_there_are_jobs_each_on_cores_of_its_own(python, tmp_path):
+    python('touch "$6.begun"\n'
+           'while [ ! -f "$6.end" ]; do sleep 0.05; done')  # fmt: skip
+    paths = [tmp_path / name for name in "abc"]
+
+    def direct():
+        appears(tmp_path / "a.begun")
+        appears(tmp_path / "b.begun")
+        begun.append((tmp_path / "c.begun").exists())
+        (tmp_path / "b.end").touch()
+        appears(tmp_path / "c.begun")
+        for name in "ac":
+            (tmp_path / f"{name}.end").touch()
+
+    begun = []
+    thread = threading.Thread(target=direct)
+    thread.start()
+    ended = [path.name for path, error in train_apart(paths, num_jobs=2) if error is None]
+    thread.join()
+    assert begun == [False] and ended[0] == "b" and sorted(ended) == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores, on Linux"
+)
+def test_several_at_a_time_share_the_cores(python, tmp_path):
+    python('sleep 0.5; exec python3 -c "import os; print(*os.sched_getaffinity(0))" > "$6.cores"')
+    paths = [tmp_path / name for name in "ab"]
+    assert [error for _, error in train_apart(paths, num_jobs=2)] == [None, None]
+    of_each = [set((tmp_path / f"{name}.cores").read_text().split()) for name in "ab"]
+    assert of_each[0].isdisjoint(of_each[1])
+    assert of_each[0] | of_each[1] == set(map(str, os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize("num_jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_reaches_the_training_once_and_waits_until_it_has_saved(number, python, tmp_path):
+def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(number, num_jobs, python, tmp_path):
     name = number.name.removeprefix("SIG")
-    python(f"trap 'echo {name} >> signals; sleep 0.2; echo saved >> signals; exit 9' {name}\ntouch ready\n"
+    python(f"trap 'echo {name} >> $6.signals; sleep 0.2; echo saved >> $6.signals; exit 9' {name}\ntouch $6.ready\n"
            "while true; do sleep 0.05; done")  # fmt: skip
     before = signal.getsignal(number)
+    paths = [tmp_path / f"run{job}" for job in range(3)]
 
     def send():
-        while not (tmp_path / "ready").exists():
-            time.sleep(0.02)
+        for path in paths[:num_jobs]:
+            appears(Path(f"{path}.ready"))
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=send)
     thread.start()
     with pytest.raises(Interrupted) as raised:
-        train_apart(tmp_path / "run")
+        list(train_apart(paths, num_jobs))
     thread.join()
     assert raised.value.signal_number == number
-    assert (tmp_path / "signals").read_text().split() == [name, "saved"]
+    of_each = sorted(path.read_text().split() for path in tmp_path.glob("*.signals"))
+    assert of_each == [[name, "saved"]] * num_jobs
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
+    """And that run has saved before anything else happens."""
+    python("case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9' TERM\ntouch $6.ready\n"
+           "while true; do sleep 0.05; done")  # fmt: skip
+    with (
+        pytest.raises(Interrupted),
+        contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended,
+    ):
+        assert next(ended)[0].name == "quick"
+        appears(tmp_path / "slow.ready")
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("measured on")
+    assert (tmp_path / "slow.signals").read_text() == "saved\n"
 
 
 # ------------------------------------------------------------------------------------------------ the command line
@@ -295,7 +371,7 @@ def test_a_signal_reaches_the_training_once_and_waits_until_it_has_saved(number,
 @pytest.fixture
 def verb(world, recipe, tmp_path, monkeypatch, nmt_):
     """verb(*arguments): `nmt compare` of the recipe, with trainings that take no time."""
-    monkeypatch.setattr(module, "train_apart", world.train)
+    monkeypatch.setattr(module, "train_apart", of_each(world.train))
     write_pairs(tmp_path / "news", toy_pairs(9, seed=5))
     Fake.asked = []
     return lambda *arguments: nmt_("compare", recipe, "--output", tmp_path / "out", *arguments)
@@ -323,6 +399,7 @@ def test_the_verb_compares_on_all_texts(verb, world, tmp_path):
     ("arguments", "message"),
     [
         (["--attention", "luong", "--seeds", "0"], "--seeds must be at least 1"),
+        (["--attention", "luong", "--jobs", "0"], "--jobs must be at least 1"),
         (["--attention", "luong,luong"], "are the same"),
         (["--attention", "luong", "--test", "dev=x"], "there is a text 'dev' already"),
         (["--attention", "luong", "--test", "nowhere"], "no parallel text at nowhere"),
@@ -343,7 +420,7 @@ def test_two_variants_with_two_seeds_from_end_to_end(planned, tmp_path):
 
     runs = planned("luong+units=8,update_first/none+units=8", "training.max_steps=3", seeds=2)
     texts = {"dev": as_text(toy_pairs(6, seed=2))}
-    compare("toy", runs, texts, None, tmp_path / "out", lambda path: train(Run.open(path).config, path))
+    compare("toy", runs, texts, None, tmp_path / "out", of_each(lambda path: train(Run.open(path).config, path)))
     report = (tmp_path / "out" / "report.md").read_text("utf-8")
     assert "4 of 4 runs have finished" in report
     assert "| `update_first/none+units=8+training.max_steps=3` |  |  |  |  |" in report
