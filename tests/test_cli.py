@@ -7,11 +7,13 @@ import select
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from fixtures_run import assert_error, expected_texts, toy_pairs, trained_translator
 
 import nmt
+from nmt.console import keep_memory_together
 from nmt.text import read_lines, write_lines
 
 pytest_plugins = ["fixtures_cli"]
@@ -288,3 +290,18 @@ def test_recipes_are_listed_and_printed(nmt_):
     code, text, _ = nmt_("recipes", "quickstart")
     assert code == 0 and text.startswith("# ") and "\ntraining:\n" in text
     assert_error(nmt_("recipes", "quickstrat"), "Did you mean 'quickstart'")
+
+
+def test_memory_is_kept_together_unless_the_environment_says_how(monkeypatch):
+    calls = []
+    monkeypatch.setattr("nmt.console.ctypes.CDLL", lambda _: SimpleNamespace(mallopt=lambda *pair: calls.append(pair)))
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    keep_memory_together()
+    assert dict(calls) == {-8: os.cpu_count(), -3: 4 << 20, -1: 16 << 20}  # malloc.h: arenas, mmap, trim
+    calls.clear()
+    monkeypatch.setattr("nmt.console.ctypes.CDLL", lambda _: SimpleNamespace())  # as of another system
+    keep_memory_together()
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
+    keep_memory_together()
+    assert not calls
