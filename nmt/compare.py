@@ -31,7 +31,7 @@ from nmt.aligner import Gold, align_pairs, alignment_scores
 from nmt.alignment import Alignment, Behaviour, attention_behaviour
 from nmt.config import Config
 from nmt.console import import_tensorflow, progress_bar
-from nmt.data import Corpus, plan_epoch
+from nmt.data import Corpus, plan_updates
 from nmt.errors import Interrupted, UserError
 from nmt.exported import WEIGHTS, choose
 from nmt.findings import RunResult
@@ -346,10 +346,5 @@ def _samples(sources: Sequence[str]) -> list[int]:
 
 def _tokens_an_update(corpus: Corpus, config: Config) -> float:
     """Real target tokens, </s> included, mean over an epoch."""
-    training, lengths = config.training, corpus.target.lengths
-    pairs = corpus.pairs_of_epoch(config.data.mix_share, training.seed, 0)
-    batches = plan_epoch(
-        corpus.source.lengths, lengths, batch_size=training.batch_size, batch_unit=training.batch_unit,
-        seed=training.seed, epoch=0, pairs=pairs,
-    )  # fmt: skip
-    return float((lengths[pairs] + 1).sum()) / -(-len(batches) // training.accumulate)
+    updates = plan_updates(corpus, config, epoch=0)
+    return float(np.mean([sum((corpus.target.lengths[part] + 1).sum() for part in update) for update in updates]))

@@ -271,6 +271,16 @@ def plan_epoch(
     return [batches[index] for index in generator.permutation(len(batches))]
 
 
+def plan_updates(corpus: "Corpus", config: Config, epoch: int) -> list[list[np.ndarray]]:
+    """The updates of an epoch, each of up to `training.accumulate` batches, each of which is an array of indices."""
+    training = config.training
+    plan = plan_epoch(
+        corpus.source.lengths, corpus.target.lengths, batch_size=training.batch_size, batch_unit=training.batch_unit,
+        seed=training.seed, epoch=epoch, pairs=corpus.pairs_of_epoch(config.data.mix_share, training.seed, epoch),
+    )  # fmt: skip
+    return [plan[start : start + training.accumulate] for start in range(0, len(plan), training.accumulate)]
+
+
 def cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str) -> list[np.ndarray]:
     """Indices `chunk`, ascending by target length, in batches."""
     if batch_unit == "sentences":

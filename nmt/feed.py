@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nmt.data import Batch, Corpus, batches, plan_epoch
+from nmt.data import Batch, Corpus, batches, plan_updates
 from nmt.run import Run
 from nmt.subwords import SubwordSampler
 from nmt.workers import Workers
@@ -21,25 +21,19 @@ class Feed:
 
     def __init__(self, run: Run, corpus: Corpus, workers: Workers):
         self.corpus, self.workers = corpus, workers
-        self.config, self.mix_share = run.config.training, run.config.data.mix_share
-        self.lengths = corpus.source.lengths, corpus.target.lengths
+        self.run_config, self.config = run.config, run.config.training
         tokenizers = run.source_tokenizer, run.target_tokenizer
         dropout, seed = self.config.bpe_dropout, self.config.seed
         self.samplers = [SubwordSampler(tokenizer, dropout, seed) for tokenizer in tokenizers] if dropout else []
 
     def plan(self, epoch: int) -> list[list[np.ndarray]]:
         """The indices of the parts of each batch."""
-        config = self.config
-        plan = plan_epoch(
-            *self.lengths, batch_size=config.batch_size, batch_unit=config.batch_unit, seed=config.seed, epoch=epoch,
-            pairs=self.corpus.pairs_of_epoch(self.mix_share, config.seed, epoch),
-        )  # fmt: skip
-        return [plan[start : start + config.accumulate] for start in range(0, len(plan), config.accumulate)]
+        return plan_updates(self.corpus, self.run_config, epoch)
 
     def num_sizes(self) -> int:
         """How many numbers of target positions the parts of an epoch come in; something is compiled for each."""
         parts = [part for batch in self.plan(0) for part in batch]
-        return len({len(part) * (int(self.lengths[1][part].max()) + 1) for part in parts})
+        return len({len(part) * (int(self.corpus.target.lengths[part].max()) + 1) for part in parts})
 
     def total_steps(self) -> int:
         """As many as the config says, but for a budget."""

@@ -145,7 +145,7 @@ def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observe
         assert row["train_objective"] == pytest.approx(objective / tokens, abs=1e-4)
         assert row["train_loss"] == pytest.approx(cross_entropy / tokens, abs=1e-4)
         assert row["train_accuracy"] == pytest.approx(correct / tokens, abs=1e-4)
-    assert trainer.feed.lengths[1].sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
+    assert trainer.feed.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
 
 
 def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
