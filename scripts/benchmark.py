@@ -68,8 +68,8 @@ and with 4,000 pieces, weights random:
   (in turn, beside other jobs). The error of a log-probability 0.015 -> 0.019.
 - Nothing was won by RunOptions that execute the path to the outputs only, nor without memory arena or patterns.
 
-Before that, of a step of 45 x 5 hypotheses, 4.0 ms, products of integers take 2.35 ms, at four fifths of what the core can, the
-best candidates 0.56, log-softmax 0.24, attention 0.22.
+Before that, of a step of 45 x 5 hypotheses, 4.0 ms, products of integers took 2.35 ms, at four fifths of what the core
+can, the best candidates 0.56, log-softmax 0.24, attention 0.22.
 """
 
 import argparse
