@@ -128,9 +128,9 @@ def compare(
 ) -> None:  # fmt: skip
     """Trains what is not trained and measures what is not measured yet; the report is in `folder` after each run.
 
-    `train` trains or resumes the runs of folders, which have begun, and yields each as it ends: `train_apart`. A run
-    that fails does not keep the others from being trained; UserError names it at the end. Runs of another config or
-    other text are refused before anything is done.
+    `train`, which is `train_apart` or made by `one_by_one`, trains or resumes runs that have begun, by their folders,
+    and yields each as it ends. A run that fails does not keep the others from being trained; UserError names it at the
+    end. Runs of another config or other text are refused before anything is done.
     """
     variants = list(dict.fromkeys(run.variant for run in planned))
     begun = {run.path: prepare(run.config, run.path) for run in planned if Run.exists(run.path)}
@@ -163,6 +163,21 @@ def compare(
 def _reading(config: Config) -> str:
     """What decides how text is read, whatever the model."""
     return config.model_dump_json(include={"data", "tokenizer", "copying"})
+
+
+def one_by_one(train: Callable[[Path], object]) -> Callable[[Sequence[Path]], Generator[tuple[Path, UserError | None]]]:
+    """What `compare` takes, of a function that trains the run of one folder in this process."""
+
+    def train_all(paths: Sequence[Path]) -> Generator[tuple[Path, UserError | None]]:
+        for path in paths:
+            try:
+                train(path)
+            except UserError as error:
+                yield path, error
+            else:
+                yield path, None
+
+    return train_all
 
 
 def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Path, UserError | None]]:

@@ -26,7 +26,7 @@ from nmt.exported import FOLDER, PRECISIONS, WEIGHTS, Export, Golden, Proof, fil
 from nmt.keras_engine import KerasEngine
 from nmt.model import Seq2Seq
 from nmt.onnx_engine import OnnxEngine
-from nmt.onnx_graph import encoder_graph, hoisted, known_bounds, step_graph
+from nmt.onnx_graph import encoder_graph, hoisted, step_graph, within_one
 from nmt.quantize import quantized
 from nmt.run import Run
 from nmt.search import map_arrays
@@ -71,10 +71,10 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
 
 def onnx_graphs(model: Seq2Seq) -> dict[str, tuple[onnx.ModelProto, onnx.ModelProto]]:
     """Encoder and step in each precision."""
-    step, bounds = step_graph(model), known_bounds(model)
+    step, bounded = step_graph(model), within_one(model)
     # Products inside the operators GRU and LSTM stay in float32; those of a Scan do not.
-    encoder = quantized(encoder_graph(model, native=False), bounds)
-    return {"float32": hoisted(encoder_graph(model), step), "int8": hoisted(encoder, quantized(step, bounds))}
+    encoder = quantized(encoder_graph(model, native=False), bounded)
+    return {"float32": hoisted(encoder_graph(model), step), "int8": hoisted(encoder, quantized(step, bounded))}
 
 
 def summary(export: Export) -> str:

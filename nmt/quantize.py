@@ -3,14 +3,13 @@
 A product x W becomes (round(x / a) round(W / b)) a b, where `b` is one scale for each column of W and `a` one for each
 row of x, taken as it comes, or for each part of a row that is put together. One scale for all of x, ONNX Runtime's own
 "dynamic quantization", would let the sentences of a batch change each other's rounding; by rows, a sentence is
-translated alike in any company. What has a known bound, as 1 is one of what comes out of tanh, needs no such scale:
-its bound is. What depends on a token alone is not computed at all, but looked up, in 16 bits.
+translated alike in any company. What lies between -1 and 1, as what comes out of tanh, needs no scale. What depends on
+a token alone is not computed at all, but looked up, in 16 bits.
 """
 
 # M rows  I inputs  O outputs  V tokens
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,18 +21,17 @@ from onnx import AttributeProto, helper, numpy_helper
 LARGEST_INPUT, MIDDLE = 63, 64
 LARGEST_WEIGHT = 127
 TINY = np.float32(1e-9)  # instead of a scale of 0
-Bounds = Mapping[str, np.ndarray]  # of the absolute values of tensors, by name: one number, or one for each feature
 LARGEST_TABLE = 2**24  # numbers of 16 bits that are looked up: 8,000 tokens with 1,536 gates are three quarters of it
 
 
-def quantized(model: onnx.ModelProto, bounds: Bounds = MappingProxyType({})) -> onnx.ModelProto:
+def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.ModelProto:
     """The same model with every product of a matrix and constant weights in integers, those inside loops too, and the
-    products of tokens' vectors looked up."""
+    products of tokens' vectors looked up. `within_one` names tensors known to lie between -1 and 1."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     _fold_lookups(copy.graph)
     model = onnx.shape_inference.infer_shapes(copy)
-    _Quantizer(model.graph, bounds).quantize()
+    _Quantizer(model.graph, within_one).quantize()
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
 
@@ -83,8 +81,8 @@ def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) 
 class _Quantizer:
     """Writes the nodes of a graph anew."""
 
-    def __init__(self, graph: onnx.GraphProto, bounds: Bounds):
-        self._graph, self._bounds = graph, bounds
+    def __init__(self, graph: onnx.GraphProto, within_one: Collection[str]):
+        self._graph, self._within_one = graph, within_one
         self._constants = {constant.name: constant for constant in graph.initializer}
         values = [*graph.value_info, *graph.input, *graph.output]
         self._shapes = {value.name: value.type.tensor_type.shape.dim for value in values}
@@ -104,7 +102,7 @@ class _Quantizer:
         for node in self._graph.node:
             for attribute in node.attribute:
                 if attribute.type == AttributeProto.GRAPH:
-                    _Quantizer(attribute.g, self._bounds).quantize()
+                    _Quantizer(attribute.g, self._within_one).quantize()
             if node in done:
                 continue
             if _is_lookup(node, self._constants):
@@ -150,7 +148,7 @@ class _Quantizer:
         terms, start = [], 0
         for part, width in self._unlike_parts(x) or [(x, self._constants[weights].dims[0])]:
             integers, scale = self._of_input(part)
-            weights_integers, weights_scale = self._of_weights(weights, start, start + width, part)
+            weights_integers, weights_scale = self._of_weights(weights, start, start + width)
             operands = [integers, weights_integers, self._step, weights_scale, self._middle]
             name, start = f"{output}_{start}", start + width
             if scale is None and bias:  # in the same pass
@@ -167,7 +165,7 @@ class _Quantizer:
         """The parts of x and their widths, if it is a concatenation. Each has a scale of its own: an embedding is
         several times as large as a state, of which one scale for both would leave but few bits."""
         joined = self._makers.get(x)
-        if joined is None or joined.op_type != "Concat" or self._bound(x) is not None:
+        if joined is None or joined.op_type != "Concat" or self._is_within_one(x):
             return None
         if not all(self._shapes.get(part) for part in joined.input):
             return None
@@ -176,46 +174,38 @@ class _Quantizer:
         is_last = axis in (-1, len(self._shapes[joined.input[0]]) - 1)
         return list(zip(joined.input, widths, strict=True)) if is_last and all(widths) else None
 
-    def _bound(self, x: str) -> np.ndarray | None:
-        """What its absolute values surely do not exceed, if that is known."""
+    def _is_within_one(self, x: str) -> bool:
+        """Whether it surely lies between -1 and 1."""
         maker = self._makers.get(x)
-        if x in self._bounds or maker is None:
-            return self._bounds.get(x)
+        if x in self._within_one or maker is None:
+            return x in self._within_one
         if maker.op_type == "Concat":
-            bounds = [self._bound(part) for part in maker.input]
-            numbers = {float(bound) if bound is not None and bound.ndim == 0 else None for bound in bounds}
-            return bounds[0] if len(numbers) == 1 and None not in numbers else None
+            return all(map(self._is_within_one, maker.input))
         if maker.op_type in ("Identity", "Reshape"):
-            bound = self._bound(maker.input[0])
-            return bound if maker.op_type == "Identity" or bound is None or bound.ndim == 0 else None
+            return self._is_within_one(maker.input[0])
         weights = self._makers.get(maker.input[0])
         if maker.op_type == "MatMul" and weights is not None and weights.op_type == "Softmax":  # a mean
-            return self._bound(maker.input[1])
-        return np.ones((), np.float32) if maker.op_type == "Tanh" else None
+            return self._is_within_one(maker.input[1])
+        return maker.op_type == "Tanh"
 
     def _of_input(self, x: str) -> tuple[str, str | None]:
-        """The names of its integers and of their scales, one a row; what has a bound needs none."""
+        """The names of its integers and of their scales, one a row; what lies between -1 and 1 needs none."""
         if x not in self._integers:
-            scaled, scale, bound = x, None, self._bound(x)
-            if bound is None:
+            scaled, scale = x, None
+            if not self._is_within_one(x):
                 sizes = self._node("Abs", [x], f"{x}_absolute")
                 largest = self._node("ReduceMax", [sizes, self._last], f"{x}_largest", keepdims=1)
                 scale = self._node("Max", [largest, self._tiny], f"{x}_scale")
                 scaled = self._node("Div", [x, scale], f"{x}_scaled")
-            elif np.any(bound != 1):
-                scaled = self._node("Mul", [x, self._constant(f"{x}_inverse", 1 / bound)], f"{x}_scaled")
             integers = self._node("QuantizeLinear", [scaled, self._step, self._middle], f"{x}_integer")
             self._integers[x] = integers, scale
         return self._integers[x]
 
-    def _of_weights(self, weights: str, start: int, stop: int, x: str) -> tuple[str, str]:
-        """The names of the integers of these rows, times the bounds of x, if any, and of their scales, one a column."""
-        bound = self._bound(x)
-        name = f"{weights}_{start}" if bound is None else f"{weights}_{start}_of_{x}"
+    def _of_weights(self, weights: str, start: int, stop: int) -> tuple[str, str]:
+        """The names of the integers of these rows and of their scales, one a column."""
+        name = f"{weights}_{start}"
         if f"{name}_integer" not in self._constants:
             weights_IO = numpy_helper.to_array(self._constants[weights])[start:stop]
-            if bound is not None:
-                weights_IO = weights_IO * bound.reshape(-1, 1)
             scale_O = np.maximum(np.abs(weights_IO).max(axis=0) / LARGEST_WEIGHT, TINY)
             self._constant(f"{name}_integer", np.rint(weights_IO / scale_O).astype(np.int8))
             self._constant(f"{name}_scale", scale_O)

@@ -10,7 +10,7 @@ from conftest import _tiny_model
 
 from nmt.keras_engine import KerasEngine
 from nmt.onnx_engine import OnnxEngine
-from nmt.onnx_graph import encoder_graph, hoisted, known_bounds, step_graph
+from nmt.onnx_graph import encoder_graph, hoisted, step_graph, within_one
 from nmt.quantize import quantized
 
 FORBIDDEN = (0, 1, 2, 7)
@@ -50,7 +50,7 @@ def onnx_engine(model, *, native=True, integers=False, forbidden=FORBIDDEN):
     folder = Path(tempfile.mkdtemp(dir=_folder().name))
     graphs = encoder_graph(model, native), step_graph(model)
     if integers:
-        graphs = [quantized(graph, known_bounds(model)) for graph in graphs]
+        graphs = [quantized(graph, within_one(model)) for graph in graphs]
     for name, graph in zip(("encoder", "step"), hoisted(*graphs), strict=True):
         onnx.save(graph, folder / name)
     return OnnxEngine(folder / "encoder", folder / "step", forbidden)

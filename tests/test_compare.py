@@ -13,7 +13,7 @@ from fixtures_run import TINY, assert_error, toy_data, toy_pairs, write_pairs
 
 from nmt import compare as module
 from nmt.alignment import Alignment
-from nmt.compare import Text, compare, plan, train_apart
+from nmt.compare import Text, compare, one_by_one, plan, train_apart
 from nmt.config import load_config
 from nmt.errors import Interrupted, UserError
 from nmt.results import Candidate, Translation
@@ -110,21 +110,6 @@ class Fake:
         return [Alignment(s, t, np.full((len(t), len(s)), 1 / len(s)), [], []) for s, t in words]
 
 
-def of_each(train):
-    """In the place of `train_apart`: one after the other, in this process."""
-
-    def of_all(paths, num_jobs=1):
-        for path in paths:
-            try:
-                train(path)
-            except UserError as error:
-                yield path, error
-            else:
-                yield path, None
-
-    return of_all
-
-
 @pytest.fixture
 def world(recipe, tmp_path, monkeypatch):
     """Trainings that take no time, translators that have learnt nothing; and what was done, in order."""
@@ -140,7 +125,7 @@ def world(recipe, tmp_path, monkeypatch):
 
         def compare(self, planned, train=None, gold=None, texts=None):
             self.trained, Fake.asked = [], []
-            compare("title", planned, texts or self.texts, gold, tmp_path / "out", of_each(train or self.train))
+            compare("title", planned, texts or self.texts, gold, tmp_path / "out", one_by_one(train or self.train))
 
         def report(self):
             return (tmp_path / "out" / "report.md").read_text("utf-8")
@@ -371,7 +356,7 @@ def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
 @pytest.fixture
 def verb(world, recipe, tmp_path, monkeypatch, nmt_):
     """verb(*arguments): `nmt compare` of the recipe, with trainings that take no time."""
-    monkeypatch.setattr(module, "train_apart", of_each(world.train))
+    monkeypatch.setattr(module, "train_apart", lambda paths, num_jobs: one_by_one(world.train)(paths))
     write_pairs(tmp_path / "news", toy_pairs(9, seed=5))
     Fake.asked = []
     return lambda *arguments: nmt_("compare", recipe, "--output", tmp_path / "out", *arguments)
@@ -420,7 +405,7 @@ def test_two_variants_with_two_seeds_from_end_to_end(planned, tmp_path):
 
     runs = planned("luong+units=8,update_first/none+units=8", "training.max_steps=3", seeds=2)
     texts = {"dev": as_text(toy_pairs(6, seed=2))}
-    compare("toy", runs, texts, None, tmp_path / "out", of_each(lambda path: train(Run.open(path).config, path)))
+    compare("toy", runs, texts, None, tmp_path / "out", one_by_one(lambda path: train(Run.open(path).config, path)))
     report = (tmp_path / "out" / "report.md").read_text("utf-8")
     assert "4 of 4 runs have finished" in report
     assert "| `update_first/none+units=8+training.max_steps=3` |  |  |  |  |" in report
