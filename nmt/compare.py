@@ -141,7 +141,7 @@ def compare(
     if results:
         write_report(folder, title, variants, len(planned), results)
     waiting = {run.path: run for run in planned if run not in finished}
-    for run in waiting.values():
+    for run in (run for run in waiting.values() if run.path not in begun):
         begun[run.path] = prepare(run.config, run.path, like=lenders.get(_reading(run.config)))
         lenders.setdefault(_reading(run.config), begun[run.path].run)
     failed: list[Planned] = []

@@ -37,7 +37,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 def keep_memory_together() -> None:
     """Of glibc, which gives eight heaps to each core, and keeps what is freed there: TensorFlow allocates in one thread
-    what it frees in another, in sizes that differ with each batch, and hours of that would take twice the memory."""
+    what it frees in another, in sizes that differ with each batch, and so leaves the heaps full of holes."""
     if not any(name.startswith("MALLOC_") for name in os.environ):  # then somebody knows better
         with contextlib.suppress(OSError, AttributeError):  # another system
             mallopt = ctypes.CDLL(None).mallopt

@@ -276,7 +276,7 @@ def test_a_training_apart_that_fails_is_named_and_the_others_go_on(python, tmp_p
     assert "bad failed with exit code 3" in str(ended[tmp_path / "bad"]) and ended[tmp_path / "good"] is None
 
 
-def test_so_many_are_trained_at_a_time_as_there_are_jobs_each_on_cores_of_its_own(python, tmp_path):
+def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
     python('touch "$6.begun"\n'
            'while [ ! -f "$6.end" ]; do sleep 0.05; done')  # fmt: skip
     paths = [tmp_path / name for name in "abc"]
