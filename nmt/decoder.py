@@ -174,11 +174,13 @@ class Decoder(keras.layers.Layer):
         if self.feed_layer:
             gates_BKG = gates_BKG + self.feed_layer(ops.concatenate(fed, axis=-1))
         hidden = self._update(gates_BKG, state.hidden, masks)
+        top = _top(hidden)
         if self.cell != "attend_first":
-            context_BKD, weights_BKS, attention = self.score.attend(_top(hidden), *memory, attention)
+            context_BKD, weights_BKS, attention = self.score.attend(top, *memory, attention)
         if self.context_cell:
             hidden = (*hidden[:-1], self.context_cell.step(self.context_cell.project(context_BKD), hidden[-1]))
-        output = self._readout(_top(hidden), context_BKD, embedded_BKE) if self.input_feeding else ()
+            top = _top(hidden)
+        output = self._readout(top, context_BKD, embedded_BKE) if self.input_feeding else ()
         return DecoderState(hidden, output, attention), context_BKD, weights_BKS
 
     def _cell_kernels(self) -> list[Any]:

@@ -31,8 +31,8 @@ class Feed:
         return plan_updates(self.corpus, self.run_config, epoch)
 
     def num_sizes(self) -> int:
-        """How many numbers of target positions the parts of an epoch come in; something is compiled for each."""
-        parts = [part for batch in self.plan(0) for part in batch]
+        """How many numbers of target positions come in an epoch; something is compiled for each."""
+        parts = [own for batch in self.plan(0) for part in batch for own in self.workers.parts(part) if len(own)]
         return len({len(part) * (int(self.corpus.target.lengths[part].max()) + 1) for part in parts})
 
     def total_steps(self) -> int:

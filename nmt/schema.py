@@ -263,6 +263,7 @@ class TrainingConfig(Section):
     freeze: list[str] = []  # weights that stay as they are, by the beginnings of their names: [encoder, decoder_bridge]
     batch_size: Count = 64
     batch_unit: Literal["sentences", "target_tokens"] = "sentences"
+    batch_slices: Count = 1  # computed side by side, each on its part of the cores; unused by several devices
     accumulate: Count = 1  # batches to an update: larger ones than fit into memory
     optimizer: Literal[
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "nadam", "rmsprop", "sgd"

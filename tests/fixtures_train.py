@@ -12,7 +12,7 @@ from nmt.validation import Validation
 
 # 48 pairs are 3 batches an epoch: 12 steps in all, and evaluations after 5, 10 and 12.
 TRAINING = {"epochs": 4, "evaluate_every": 5}
-# All that has a state: LSTM cells, dropout everywhere, averages, an optimizer with moments.
+# All that has a state: LSTM cells, dropout everywhere and in two slices, averages, an optimizer with moments.
 STATEFUL = {
     "layer": "lstm",
     "decoder": {"attention": "luong", "input_feeding": True, "num_layers": 2},
@@ -36,7 +36,7 @@ def small(data):
 
 @pytest.fixture(scope="session")
 def stateful(small):
-    return small(STATEFUL)
+    return small(STATEFUL, batch_slices=2)
 
 
 @pytest.fixture(scope="session")

@@ -136,6 +136,34 @@ def test_two_devices_train_as_one(config, alone, tmp_path):
     assert_same_losses(logged(tmp_path / "log"), alone)
 
 
+def test_two_slices_of_a_batch_train_as_one(config, alone, tmp_path):
+    config = config.model_copy(update={"training": config.training.model_copy(update={"batch_slices": 2})})
+    process = start(config, tmp_path / "run", tmp_path / "log")
+    error = process.communicate(timeout=400)[1]
+    assert process.returncode == 0, error
+    assert_same_losses(logged(tmp_path / "log"), alone)
+
+
+@pytest.mark.parametrize(("environment", "threads"), [({}, [2, 3]), ({"TF_NUM_INTRAOP_THREADS": "5"}, [0, 0])], ids=str)
+def test_slices_share_the_cores(environment, threads):
+    """Two slices on six cores; a user who has chosen the threads keeps them (TensorFlow's 0 is: not set here)."""
+    program = """
+import os
+os.sched_getaffinity = lambda process: set(range(6))
+import tensorflow as tf
+from nmt.workers import Workers
+workers = Workers(batch_slices=2)
+threading = tf.config.threading
+print([threading.get_inter_op_parallelism_threads(), threading.get_intra_op_parallelism_threads()])
+print(workers.num_devices)
+"""
+    environment = {**os.environ, **environment}
+    output = subprocess.run(
+        [sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=True
+    )
+    assert output.stdout.splitlines() == [str(threads), "2"]
+
+
 def test_the_parts_of_a_batch_are_the_batch_without_overlap():
     def parts(rank, count, num_devices, indices):
         workers = Workers()
