@@ -67,7 +67,7 @@ class Export:
         try:
             record = json.loads((folder / "export.json").read_bytes())
             if record.pop("format") > FORMAT:
-                raise UserError(f"{folder} was exported by a newer nmt. Upgrade with `pip install -U nmt`.")
+                raise UserError(f"{folder} was exported by a newer nmt. Upgrade nmt to use it.")
             golden = {name: [Golden(**one) for one in ones] for name, ones in record.pop("golden").items()}
             return cls(folder=folder, golden=golden, proof=Proof(**record.pop("proof")), **record)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -61,7 +61,7 @@ def find_texts(config: Config) -> Texts:
     if config.model.decoder.all_score_options.get("mode") == "hard" and config.model.decoder.score == "monotonic":
         raise UserError(
             "model.decoder.score_options.mode 'hard' has no gradient. Train with 'expected'; a trained run translates "
-            "with 'hard' once its config.yaml says so."
+            "with 'hard' once its config.yaml says so and `nmt export RUN` has been run again."
         )
     mix = _resolve(config, "mix") if config.data.mix else None
     weights = Path(config.data.weights) if config.data.weights else None

@@ -81,7 +81,7 @@ class Run:
         if record.get("format", 0) > FORMAT:
             raise UserError(
                 f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this is nmt "
-                f"{nmt.__version__}, which reads formats up to {FORMAT}. Upgrade with `pip install -U nmt`."
+                f"{nmt.__version__}, which reads formats up to {FORMAT}. Upgrade nmt to use it."
             )
         config = load_config(cls._file(path / "config.yaml"))
         names = cls._tokenizer_names(config)

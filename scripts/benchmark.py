@@ -124,6 +124,8 @@ def main() -> None:
 
 
 def benchmark_train(options: argparse.Namespace) -> None:
+    import tensorflow as tf
+
     from nmt.config import load_config
     from nmt.feed import Feed
     from nmt.prepare import prepare
@@ -131,6 +133,8 @@ def benchmark_train(options: argparse.Namespace) -> None:
     from nmt.workers import Workers
 
     config = load_config(options.recipe, options.set)
+    if config.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
     data = config.data.model_copy(update={"train": options.data, "dev": options.dev})
     with tempfile.TemporaryDirectory() as folder:
         workers = Workers(config.training.batch_slices)
