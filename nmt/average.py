@@ -28,7 +28,7 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
     for run in runs[1:]:
         if run.config.model != first.config.model:
             raise UserError(f"only weights of one model have a mean. {first.path} and {run.path} differ in `model`.")
-    paths = [path for run in runs for path in (_last(run, last) if last else [run.path / "best.npz"])]
+    paths = [path for run in runs for path in ([run.path / "best.npz"] if last is None else _last(run, last))]
     if len(paths) < 2:
         raise UserError(f"an average needs two files or more. Received: {paths[0]}. Name more runs, or use --last.")
     if Run.exists(output):
@@ -54,10 +54,11 @@ def mean(states: Sequence[Mapping[str, np.ndarray]], paths: Sequence[Path]) -> d
 
 
 def _last(run: Run, count: int) -> list[Path]:
-    paths = Checkpoints(run.path, count).paths()
+    states = Checkpoints(run.path, count)
+    paths = [path for path in states.paths() if states.step_of(path)]  # that of step 0 has learnt nothing
     if not 1 <= count <= len(paths):
         raise UserError(
-            f"--last must be from 1 to the number of checkpoints in {run.path} ({len(paths)}). Received: {count}. "
+            f"--last must be from 1 to the number of trained states in {run.path} ({len(paths)}). Received: {count}. "
             "`training.keep_checkpoints` says how many are kept."
         )
     return paths[-count:]

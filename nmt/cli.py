@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"nmt: error: {error}")
         return 1
     except Interrupted as stop:
-        say(f"stopped by {stop}; everything is saved. The same command resumes.")
+        saved = "everything is saved" if stop.saved else "steps were being skipped, so the last state is an earlier one"
+        say(f"stopped by {stop}; {saved}. The same command resumes.")
         return 128 + stop.signal_number
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

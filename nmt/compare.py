@@ -190,7 +190,7 @@ def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Pat
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     free = [cores[job::num_jobs] for job in range(num_jobs)]
     waiting, running = list(paths), dict[Path, tuple[subprocess.Popen[bytes], list[int]]]()
-    with _passing_signals_on(running):
+    with _passing_signals_on(running) as passed:
         try:
             while waiting or running:
                 while waiting and free:
@@ -212,11 +212,15 @@ def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Pat
                     time.sleep(POLL)
         finally:
             for process, _ in running.values():
+                if not passed:  # whoever asked for these runs has failed
+                    process.terminate()
+            for process, _ in running.values():
                 process.wait()
 
 
 @contextlib.contextmanager
-def _passing_signals_on(running: Mapping[Path, tuple[subprocess.Popen[bytes], list[int]]]) -> Iterator[None]:
+def _passing_signals_on(running: Mapping[Path, tuple[subprocess.Popen[bytes], list[int]]]) -> Iterator[list[int]]:
+    """Yields what has been passed on so far."""
     passed: list[int] = []
 
     def pass_on(number: int, _: Any) -> None:
@@ -228,7 +232,7 @@ def _passing_signals_on(running: Mapping[Path, tuple[subprocess.Popen[bytes], li
 
     old = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield passed
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
@@ -316,8 +320,8 @@ class Measured:
             return seconds
 
         if not path.is_file():
-            self._record.pop(name, None)
-        seconds = self._once(name, [self.run.config.decoding.model_dump(), text.sources], translate)
+            self._record.pop(f"text {name}", None)
+        seconds = self._once(f"text {name}", [self.run.config.decoding.model_dump(), text.sources], translate)
         return list(read_lines(path)), seconds
 
     def attention(self, text: Text) -> tuple[Behaviour, list[Alignment]]:
@@ -361,5 +365,5 @@ def _samples(sources: Sequence[str]) -> list[int]:
 
 def _tokens_an_update(corpus: Corpus, config: Config) -> float:
     """Real target tokens, </s> included, mean over an epoch."""
-    updates = plan_updates(corpus, config, epoch=0)
-    return float(np.mean([sum((corpus.target.lengths[part] + 1).sum() for part in update) for update in updates]))
+    updates, lengths = plan_updates(corpus, config, epoch=0), corpus.target.lengths
+    return float(np.mean([sum((lengths[part] + 1).sum() for part in update) for update in updates]))

@@ -8,11 +8,11 @@ class UserError(ValueError):
 
 
 class Interrupted(Exception):
-    """A signal asked to stop; all state is saved."""
+    """A signal asked to stop; all state is saved, or what was saved before is good to go on from."""
 
-    def __init__(self, signal_number: int):
+    def __init__(self, signal_number: int, saved: bool = True):
         super().__init__(signal.Signals(signal_number).name)
-        self.signal_number = signal_number
+        self.signal_number, self.saved = signal_number, saved
 
 
 class LineError(UserError):

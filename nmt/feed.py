@@ -32,8 +32,9 @@ class Feed:
 
     def num_sizes(self) -> int:
         """How many numbers of target positions come in an epoch; something is compiled for each."""
+        lengths = self.corpus.target.lengths
         parts = [own for batch in self.plan(0) for part in batch for own in self.workers.parts(part) if len(own)]
-        return len({len(part) * (int(self.corpus.target.lengths[part].max()) + 1) for part in parts})
+        return len({len(part) * (int(lengths[part].max()) + 1) for part in parts})
 
     def total_steps(self) -> int:
         """As many as the config says, but for a budget."""

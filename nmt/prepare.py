@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nmt.checkpoints import only_trainer
 from nmt.config import Config, differences
 from nmt.copying import Copier, MaskedLine, PairMasker
 from nmt.data import Corpus, encode_corpus, join
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 # What the weights depend on: changed, they mean nothing. (Dropout has none.)
 FIXED = ("model.layer", "model.embedding", "model.tied", "model.encoder", "model.decoder", "tokenizer.", "data.source",
          "data.target", "data.normalization")  # fmt: skip
+FIXED_STATE = (*FIXED, "training.optimizer:", "training.freeze:")  # nor do an optimizer's moments fit another one
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,13 @@ def prepare(config: Config, path: Path, accept_changes: bool = False, like: Run 
                 f"{path} is the average of other runs, with nothing to resume. Train on from its weights in a new run: "
                 f"--init-from {path} --run ANOTHER."
             )
-        _check_same(run, config, fingerprints, accept_changes)
-        corpus = _encode(texts, fingerprints, run.config, (run.source_tokenizer, run.target_tokenizer), path)
+        changes = _changes(run, config, fingerprints, accept_changes)
+        # Before they are recorded: text of no use must not replace what the run can be resumed with.
+        read_with = config if changes else run.config
+        corpus = _encode(texts, fingerprints, read_with, (run.source_tokenizer, run.target_tokenizer), path)
+        if changes:
+            with only_trainer(path):
+                run.record_change(config, changes)
     else:
         if like:
             tokenizers = like.source_tokenizer, like.target_tokenizer
@@ -160,8 +167,9 @@ def _resolve(config: Config, name: str) -> ParallelFiles:
     return resolve_parallel(spec, config.data.source, config.data.target)
 
 
-def _check_same(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> None:
-    """Refuses changes of config and text, or accepts and records them; those that no weights survive are refused."""
+def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> dict[str, Any]:
+    """What accepted changes of config and text add to run.json; {} if there are none. UserError for those that are not
+    accepted, and for those that no weights survive."""
     facts = run.facts
     if facts["format"] < FORMAT:
         raise UserError(
@@ -171,7 +179,7 @@ def _check_same(run: Run, config: Config, fingerprints: dict[str, str], accept_c
     # Where the text lies may change, what it holds is checked by fingerprint; decoding does not touch training.
     anywhere = ("data.train:", "data.dev:", "data.mix:", "data.weights:", "decoding.")
     differing = [line for line in differences(run.config, config) if not line.startswith(anywhere)]
-    fixed = [line for line in differing if line.startswith(FIXED)]
+    fixed = [line for line in differing if line.startswith(FIXED_STATE)]
     old = facts["texts"]
     changed = [
         f"{name}: other text, {old.get(name, 'none')[:12]} -> {fingerprints.get(name, 'none')[:12]} (SHA-256)"
@@ -185,15 +193,16 @@ def _check_same(run: Run, config: Config, fingerprints: dict[str, str], accept_c
             + "\nResume with the run's own, or choose another folder with --run"
             + ("." if fixed else ", or accept the changes with --accept-changes.")
         )
+    news: dict[str, Any] = {}
     if differing or changed:
         logger.warning("accepted changes:\n  %s", "\n  ".join([*differing, *changed]))
-        news: dict[str, Any] = {"texts": fingerprints, "changes": [*facts.get("changes", []), differing + changed]}
+        news = {"texts": fingerprints, "changes": [*facts.get("changes", []), differing + changed]}
         if run.config.training.precision != config.training.precision:
             news["precision"] = choose_precision(config.training.precision)
-        run.record_change(config, news)
     versions = [f"{name} {facts[name]} -> {now}" for name, now in Run.versions().items() if facts.get(name) != now]
     if versions:
         logger.warning("begun with other versions, so that the last bits may differ: %s", ", ".join(versions))
+    return news
 
 
 def _encode(

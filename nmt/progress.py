@@ -20,8 +20,22 @@ class Progress:
     usual_loss: float | None = None  # moving average of the objective a token
     skipped_in_a_row: int = 0
     rollbacks: int = 0
-    budgeted_steps: int | None = None  # in all, as planned once for `training.budget`
+    budget: str | None = None  # `training.budget` when it was planned for
+    budgeted_steps: int | None = None  # in all, as planned for it
+    dev: list[str] = field(default_factory=list)  # fingerprints of the dev set that is evaluated
+    first_row: int = 0  # of history, that was evaluated on it: only its scores compare
     history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def comparable(self) -> list[dict[str, float]]:
+        """The evaluations on the present dev set."""
+        return self.history[self.first_row :]
+
+    def evaluate_on(self, dev: list[str]) -> None:
+        """From now on the dev set is one of these fingerprints. If it was another, no score before says anything."""
+        if self.dev and self.dev != dev:
+            self.first_row, self.best_bleu, self.evaluations_since_best = len(self.history), -1.0, 0
+        self.dev = dev
 
     def loss_limit(self, vocabulary_size: int) -> float:
         """An objective a token above this is no bad luck: it is worse than the usual one by more than a blind guess
@@ -29,12 +43,14 @@ class Progress:
         return math.inf if self.usual_loss is None else self.usual_loss + math.log(vocabulary_size)
 
     def note_step(self, loss: float, applied: bool) -> None:
-        """Counts a step. `loss` is its objective a token, `applied` whether the weights were updated."""
+        """Counts a step. `loss` is its objective a token, nan without tokens; `applied`: the weights were updated."""
         self.step += 1
         if not applied:
             self.skipped_in_a_row += 1
             return
         self.skipped_in_a_row = 0
+        if math.isnan(loss):
+            return
         usual = loss if self.usual_loss is None else self.usual_loss
         self.usual_loss = USUAL_LOSS_DECAY * usual + (1.0 - USUAL_LOSS_DECAY) * loss
 

@@ -116,6 +116,9 @@ class Trainer:
         resumed = self.restore()
         if not resumed:
             self._begin()
+        self._plan()
+        texts = self.run.facts["texts"]
+        self.progress.evaluate_on([texts[name] for name in sorted(texts) if name.startswith("dev")])
         self.total_steps = self.progress.budgeted_steps or self.total_steps
         if resumed:
             logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
@@ -127,10 +130,13 @@ class Trainer:
         ) as bar:  # fmt: skip
             while not self._finished():
                 self._train_epoch(bar, noted)
+        if not self.progress.history or self.progress.history[-1]["step"] != self.progress.step:
+            self.evaluate()  # a changed config ends training between two evaluations
+            self.save()
         self._summarize()
 
     def _summarize(self) -> None:
-        best = max(self.progress.history, key=lambda row: row["dev_bleu"])
+        best = max(self.progress.comparable, key=lambda row: row["dev_bleu"])
         logger.info(
             f"trained {self.progress.step:,} steps in {self.progress.seconds / 60:.1f} min; best dev BLEU "
             f"{best['dev_bleu']:.2f} (greedy) after step {best['step']:,}, epoch {best['epoch']}: its weights are kept"
@@ -147,9 +153,16 @@ class Trainer:
         self.save()
         if self.workers.count > 1:
             self.restore()  # all begin with the chief's weights
-        if self.config.budget:
-            self.progress.budgeted_steps = self._steps_within(duration_seconds(self.config.budget))
-            self.save()
+
+    def _plan(self) -> None:
+        """Stores how many steps the budget has room for, unless that is known; for a changed budget, anew."""
+        budget, steps, before = self.config.budget, None, self.progress.seconds if self.progress.step else 0.0
+        if budget == self.progress.budget:
+            return
+        if budget:
+            steps = self.progress.step + self._steps_within(duration_seconds(budget) - before)
+        self.progress.budget, self.progress.budgeted_steps = budget, steps
+        self.save()
 
     def _steps_within(self, budget: float) -> int:
         """How many steps fit into so many seconds, by the time that a few take; these leave no trace."""
@@ -196,8 +209,7 @@ class Trainer:
             if interrupted and not last:
                 number = noted[0] if noted else signal.SIGTERM  # which another worker has received
                 logger.info("%s: saving", signal.Signals(number).name)
-                self.save()
-                raise Interrupted(number)
+                raise Interrupted(number, self.save())
             if waited:
                 self.save()
             if self._finished():
@@ -215,7 +227,7 @@ class Trainer:
             decay=min(self.config.average_decay, (1 + progress.step) / (10 + progress.step)),
             limit=progress.loss_limit(self.update.model.vocabulary_sizes[1]),
         )  # fmt: skip
-        loss = sums.objective / max(sums.tokens, 1e-9)
+        loss = sums.objective / sums.tokens if sums.tokens else math.nan
         progress.note_step(loss, applied)
         if applied:
             self._sums += sums
@@ -229,7 +241,7 @@ class Trainer:
         bar.update(progress.step - bar.n)  # which goes back, too, after a rollback
 
     def _learning_rate(self, step: int) -> float:
-        scores = [row["dev_bleu"] for row in self.progress.history]
+        scores = [row["dev_bleu"] for row in self.progress.comparable]
         return learning_rate(self.config, step, self.total_steps, scores) * 0.5**self.progress.rollbacks
 
     def _roll_back(self) -> None:
@@ -312,13 +324,13 @@ class Trainer:
             except (UserError, OSError) as error:
                 logger.info("no learning curve: %s", error)
 
-    def save(self) -> None:
+    def save(self) -> bool:
         """Writes the state after the last step; not while steps are being skipped, as it may be what is wrong.
 
         All workers come here, to see that their weights are the same; the chief writes them.
         """
-        if self.progress.skipped_in_a_row:
-            return
+        if self.progress.skipped_in_a_row and not self._finished():
+            return False
         self._spent()
         checksum = self.update.checksum() if self.workers.count > 1 else 0
         if self.workers.any(checksum != self.workers.on_chief(lambda: checksum))[0]:
@@ -328,6 +340,7 @@ class Trainer:
             )
         self.workers.on_chief(self._write_state)
         self._saved_at = time.monotonic()
+        return True
 
     def _write_state(self) -> None:
         arrays = {name: variable.numpy() for name, variable in self.update.state.items()}

@@ -3,6 +3,7 @@
 B batch  S source  T target  V vocabulary
 """
 
+import logging
 import math
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
 from nmt.workers import Workers
+
+logger = logging.getLogger(__name__)
 
 
 class Update:
@@ -95,7 +98,8 @@ class Update:
         gradients, sums = values[: len(self.variables)], Loss(*values[len(self.variables) :])
         scale = tf.math.divide_no_nan(1.0, sums.tokens)  # all may weigh nothing
         norm = scale * tf.linalg.global_norm(gradients)
-        good = tf.math.is_finite(sums.objective) & (sums.objective <= limit * sums.tokens)
+        good = tf.math.is_finite(sums.objective)
+        good &= sums.objective <= tf.math.multiply_no_nan(limit, sums.tokens)
         good &= tf.math.is_finite(norm)  # a finite loss can have a gradient that is not
         scale *= self.config.clip_norm / tf.maximum(norm, self.config.clip_norm)
         return (*sums, tf.cond(good, lambda: self._assign_compiled(gradients, scale, decay), lambda: False))
@@ -123,11 +127,19 @@ class Update:
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], where: Path) -> None:
-        """Assigns what `state` names. Raises UserError, and assigns nothing, if the arrays do not fit."""
+        """Assigns what `state` names. Raises UserError, and assigns nothing, if the arrays do not fit.
+
+        Where dropout was added or taken away since they were saved, random states begin anew.
+        """
+        ours, theirs = self.state, dict(arrays)
+        random, saved = ({name for name in states if name.startswith("random/")} for states in (ours, theirs))
+        if random != saved:
+            logger.warning("dropout has other random states than those that were saved: they begin anew")
+            ours, theirs = ({n: x for n, x in states.items() if n not in random | saved} for states in (ours, theirs))
         # States are the chief's. No two workers must drop the same units: a seed is followed by a counter.
-        shift = np.array([self.workers.rank, 0])
-        own = {name: array + shift for name, array in arrays.items() if name.startswith("random/")}
-        assign(self.state, {**arrays, **own}, where)
+        for name in random & saved & theirs.keys():
+            theirs[name] = theirs[name] + np.array([self.workers.rank, 0])
+        assign(ours, theirs, where)
 
     def checksum(self) -> int:
         """Of the trained weights."""

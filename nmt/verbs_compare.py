@@ -1,6 +1,7 @@
 """The verb that tells which variant of a recipe is better."""
 
 import argparse
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ def _compare(options: argparse.Namespace) -> int:
         label, equals, prefix = test.partition("=")
         if not equals:
             label, prefix = Path(test).name, test
+        if not re.fullmatch(r"[\w.-]+", label):
+            raise UserError(f"--test {test}: expected a name of letters, digits and -_. only. Received: {label!r}.")
         if label in texts:
             raise UserError(f"--test {test}: there is a text {label!r} already. Give another name: NAME=PREFIX.")
         texts[label] = _read(prefix, data)

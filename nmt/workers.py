@@ -35,9 +35,10 @@ class Workers:
 
     def __init__(self, batch_slices: int = 1) -> None:
         addresses, self.rank = _cluster(os.environ.get("TF_CONFIG", ""))
-        if batch_slices > 1:
-            _divide_cores(batch_slices)
         self.count = max(1, len(addresses))
+        num_slices = batch_slices if self.count == 1 and _one_processor() else 1
+        if num_slices > 1:
+            _divide_cores(num_slices)
         self.strategy: tf.distribute.Strategy = tf.distribute.get_strategy()
         if self.count > 1:
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -45,8 +46,7 @@ class Workers:
             devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             if len(devices) > 1:
                 self.strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-        alone = self.strategy.num_replicas_in_sync == 1
-        self.num_replicas = batch_slices if alone else self.strategy.num_replicas_in_sync
+        self.num_replicas = num_slices * self.strategy.num_replicas_in_sync
         self.num_devices = self.num_replicas // self.count
         self._sum = tf.function(self._sum_of_all, input_signature=[tf.TensorSpec((None,), tf.int32)])
 
@@ -122,13 +122,22 @@ class Workers:
             ) from error
 
     def _sum_of_all(self, values: Any) -> Any:
-        return self.add(lambda batch: [tf.identity(batch)], [values] * self.num_devices)[0] // self.num_devices
+        """Of all processes. Each gives its values once, whatever devices it has: a sum may have no room for more."""
+        others = [tf.zeros_like(values)] * (self.num_devices - 1)
+        return self.add(lambda batch: [tf.identity(batch)], [values, *others])[0]
+
+
+def _one_processor() -> bool:
+    """Whether no GPU does the work, and the processor is not divided into logical ones. Does not start TensorFlow."""
+    cpus = tf.config.list_physical_devices("CPU")
+    divided = [cpu for cpu in cpus if len(tf.config.get_logical_device_configuration(cpu) or [cpu]) > 1]
+    return not divided and not tf.config.list_physical_devices("GPU")
 
 
 def _divide_cores(num_slices: int) -> None:
-    """So many operations at once, each by its part of the cores, unless a GPU does the work or the user has said it."""
+    """So many operations at once, each by its part of the cores, unless the user has chosen how many threads it has."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.list_physical_devices("GPU"):
+    if "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
     with contextlib.suppress(RuntimeError):  # TensorFlow has begun: right all the same, and no slower than one slice
         tf.config.threading.set_inter_op_parallelism_threads(num_slices)

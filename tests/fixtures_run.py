@@ -126,13 +126,14 @@ class After(list):
 
 
 def interrupt(monkeypatch, config, path, steps):
-    """Trains a run for so many steps and stops it as Ctrl-C would."""
+    """Trains a run for so many steps and stops it as Ctrl-C would; returns what that raises."""
     from nmt import train
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "_signals_noted", lambda: contextlib.nullcontext(After(steps)))
-        with pytest.raises(train.Interrupted, match="SIGINT"):
+        with pytest.raises(train.Interrupted, match="SIGINT") as raised:
             train.train(config, path)
+    return raised.value
 
 
 def history(run):

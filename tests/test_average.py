@@ -45,12 +45,15 @@ def test_the_best_weights_of_runs_are_averaged_into_a_run(a_run, tmp_path):
 
 def test_the_last_checkpoints_are_averaged_by_the_weights_that_are_evaluated(a_run, tmp_path):
     run = a_run("run", [100.0])
-    for step, value in [(10, 1.0), (20, 2.0), (30, 4.0)]:
+    for step, value in [(0, 100.0), (20, 2.0), (30, 4.0)]:
         arrays = {"average/w": np.array([value]), "model/w": np.array([-1.0]), "optimizer/000": np.zeros(3)}
         Checkpoints(run.path, 3).save(step, arrays, {})
     average([run], tmp_path / "mean", last=2)
     weights, _ = load_arrays(tmp_path / "mean" / "best.npz")
     assert {name: array.tolist() for name, array in weights.items()} == {"w": [3.0]}
+    for last in (0, 3):  # what was there before the first step has learnt nothing
+        with pytest.raises(UserError, match=rf"number of trained states in .*run \(2\)\. Received: {last}"):
+            average([run], tmp_path / "other", last=last)
 
 
 def test_what_has_no_mean_is_refused(a_run, tmp_path):
@@ -59,7 +62,7 @@ def test_what_has_no_mean_is_refused(a_run, tmp_path):
         average([one, other], tmp_path / "mean")
     with pytest.raises(UserError, match="two files or more"):
         average([one], tmp_path / "mean")
-    with pytest.raises(UserError, match=r"number of checkpoints in .*one \(0\)\. Received: 2"):
+    with pytest.raises(UserError, match=r"number of trained states in .*one \(0\)\. Received: 2"):
         average([one], tmp_path / "mean", last=2)
     wider = tiny_config({}, model={"decoder": {"units": 18}})
     with pytest.raises(UserError, match="differ in `model`"):

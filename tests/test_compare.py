@@ -335,6 +335,15 @@ def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(num
     assert signal.getsignal(number) is before
 
 
+def test_who_asks_for_no_more_lets_the_others_save_and_stop(python, tmp_path):
+    python("case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9' TERM\ntouch $6.ready\n"
+           "while true; do sleep 0.05; done")  # fmt: skip
+    with contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended:
+        next(ended)
+        appears(tmp_path / "slow.ready")
+    assert (tmp_path / "slow.signals").read_text() == "saved\n"
+
+
 def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
     """And that run has saved before anything else happens."""
     python("case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9' TERM\ntouch $6.ready\n"
@@ -387,6 +396,7 @@ def test_the_verb_compares_on_all_texts(verb, world, tmp_path):
         (["--attention", "luong", "--jobs", "0"], "--jobs must be at least 1"),
         (["--attention", "luong,luong"], "are the same"),
         (["--attention", "luong", "--test", "dev=x"], "there is a text 'dev' already"),
+        (["--attention", "luong", "--test", "wmt/14=x"], "expected a name of letters"),
         (["--attention", "luong", "--test", "nowhere"], "no parallel text at nowhere"),
         (["--attention", "luong", "--data", "nowhere"], "no parallel text at nowhere"),
     ],

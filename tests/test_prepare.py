@@ -9,6 +9,7 @@ import pytest
 from fixtures_run import tiny_config, toy_data, toy_pairs, write_pairs
 
 from nmt import prepare as module
+from nmt.checkpoints import only_trainer
 from nmt.config import Config
 from nmt.errors import UserError
 from nmt.prepare import build_tokenizers, choose_precision, prepare
@@ -253,10 +254,29 @@ def test_changes_are_accepted_on_request_and_recorded(data, run, caplog):
     prepare(other, run)  # from now on it is the run's own
 
 
+def test_accepted_text_of_no_use_changes_no_run(data, run):
+    prepare(tiny_config(data), run)
+    with pytest.raises(UserError):
+        prepare(tiny_config({**data, "max_tokens": 1}), run, accept_changes=True)
+    prepare(tiny_config(data), run)
+
+
+def test_a_run_that_is_being_trained_takes_no_changes(data, run):
+    prepare(tiny_config(data), run)
+    with only_trainer(run), pytest.raises(UserError, match="being trained by another process"):
+        prepare(tiny_config(data, training={"epochs": 7}), run, accept_changes=True)
+    prepare(tiny_config(data), run)
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"model": {"encoder": {"units": 9}}}, {"tokenizer": {"vocabulary_size": 345}}],
-    ids=["model", "tokenizer"],
+    [
+        {"model": {"encoder": {"units": 9}}},
+        {"tokenizer": {"vocabulary_size": 345}},
+        {"training": {"optimizer": "sgd"}},
+        {"training": {"freeze": ["encoder"]}},
+    ],
+    ids=["model", "tokenizer", "optimizer", "freeze"],
 )
 def test_what_no_weights_survive_is_refused_on_request_too(changes, data, run):
     prepare(tiny_config(data), run)

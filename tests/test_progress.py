@@ -21,6 +21,9 @@ def test_the_usual_loss_is_a_moving_average_and_skipped_steps_are_no_part_of_it(
     assert (progress.step, progress.skipped_in_a_row) == (3, 1)
     progress.note_step(2.0, True)
     assert (progress.step, progress.skipped_in_a_row) == (4, 0)
+    usual = progress.usual_loss
+    progress.note_step(math.nan, True)  # a batch without tokens
+    assert (progress.step, progress.skipped_in_a_row, progress.usual_loss) == (5, 0, usual)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,18 @@ def test_every_pair_is_seen_once_an_epoch_wherever_training_stopped(
     assert without_times(history(tmp_path / "run")) == without_times(history(expected))
 
 
+def test_dropout_may_come_and_go(small, tmp_path, monkeypatch, instant, caplog):
+    interrupt(monkeypatch, small(), tmp_path / "run", 3)
+    assert not any(name.startswith("random/") for name in last_state(tmp_path / "run")[0])
+    dropped = {"dropout": {"embedding": 0.1, "source_word": 0.1}}
+    run = train(small(dropped), tmp_path / "run", accept_changes=True).path
+    assert "random states" in caplog.text
+    arrays, facts = last_state(run)
+    assert (
+        facts["step"] == 12 and sum(name.startswith("random/") for name in arrays) == 3
+    )  # words, and vectors of both sides
+
+
 def test_a_checkpoint_of_another_model_is_refused(small, tmp_path, instant):
     run = train(small(max_steps=1), tmp_path / "run").path
     other = train(small({"encoder": {"units": 5}}, max_steps=1), tmp_path / "other").path

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from fixtures_run import history, interrupt, last_checkpoint, last_state, steps_of, trained_run
+from fixtures_run import history, interrupt, last_checkpoint, last_state, steps_of, toy_pairs, trained_run, write_pairs
 from fixtures_train import SUMS
 
 from nmt import train as module
@@ -229,8 +229,48 @@ def test_a_budget_becomes_a_number_of_steps_once(compiling, budget, steps, small
 
 def test_a_budget_that_is_too_small_is_refused(small, tmp_path, monkeypatch, instant):
     monkeypatch.setattr(Validation, "seconds", lambda self: 10.0)
-    with pytest.raises(UserError, match="10s is not enough"):
-        train(small(budget="10s"), tmp_path / "run")
+    for _ in range(2):  # the same command again does not train without a plan
+        with pytest.raises(UserError, match="10s is not enough"):
+            train(small(budget="10s"), tmp_path / "run")
+
+
+def test_a_changed_budget_is_planned_anew_and_without_one_the_epochs_count(small, tmp_path, monkeypatch, instant):
+    clock = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+
+    def apply(self, parts, **_):
+        clock[0] += 1.0
+        return SUMS, True
+
+    monkeypatch.setattr(Update, "apply", apply)
+    monkeypatch.setattr(Validation, "seconds", lambda self: 0.0)
+    # 12 steps are measured twice; an epoch has three.
+    train(small(budget="20s"), tmp_path / "run")
+    assert last_state(tmp_path / "run")[1]["step"] == int(0.97 * 20 - 6)
+    train(small(budget="60s"), tmp_path / "run", accept_changes=True)
+    facts = last_state(tmp_path / "run")[1]
+    assert facts["step"] == facts["budgeted_steps"] and facts["budget"] == "60s"
+    assert 0.97 * 60 - 6 - 6 - 3 <= facts["step"] <= 0.97 * 60 - 6
+    train(small(epochs=30), tmp_path / "run", accept_changes=True)
+    assert last_state(tmp_path / "run")[1]["step"] == 30 * 3
+
+
+def test_a_run_that_is_told_to_have_ended_is_evaluated_as_it_is(small, tmp_path, monkeypatch, instant):
+    interrupt(monkeypatch, small(), tmp_path / "run", 3)
+    run = train(small(max_steps=2), tmp_path / "run", accept_changes=True).path
+    assert steps_of(run) == [3] and (run / "best.npz").exists()
+
+
+def test_on_another_dev_set_the_best_is_sought_anew(small, data, tmp_path, monkeypatch, instant):
+    instant([50.0, 30.0, 20.0])
+    interrupt(monkeypatch, small(), tmp_path / "run", 7)
+    config = small()
+    dev = write_pairs(tmp_path / "dev", toy_pairs(4, seed=9))
+    config = config.model_copy(update={"data": config.data.model_copy(update={"dev": dev})})
+    run = train(config, tmp_path / "run", accept_changes=True).path
+    assert load_arrays(run / "best.npz")[1]["dev_bleu"] == 30.0
+    assert last_state(run)[1]["best_bleu"] == 30.0
 
 
 def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
@@ -238,6 +278,7 @@ def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
     trainer = Trainer(prepare(config, tmp_path / "run"), Workers())
     before = {name: variable.numpy() for name, variable in trainer.update.state.items()}
     trainer._begin()
+    trainer._plan()
     assert trainer.progress.budgeted_steps > 100
     for name, variable in trainer.update.state.items():
         np.testing.assert_array_equal(variable.numpy(), before[name], err_msg=name)
@@ -362,7 +403,7 @@ def test_training_that_diverges_again_and_again_is_given_up(small, tmp_path, los
 
 def test_nothing_is_saved_while_steps_are_being_skipped(small, tmp_path, monkeypatch, losses):
     losses(lambda n: math.nan if 3 <= n < 9 else 1.0)
-    interrupt(monkeypatch, small(), tmp_path / "run", 6)
+    assert not interrupt(monkeypatch, small(), tmp_path / "run", 6).saved
     assert last_state(tmp_path / "run")[1]["step"] == 0
     losses(lambda n: 1.0)
     train(small(), tmp_path / "run")

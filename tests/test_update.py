@@ -92,7 +92,8 @@ def test_a_loss_above_the_limit_changes_nothing(tiny_model):
 def after(tiny_model, *parts, **config):
     """The weights after one step of SGD on these parts, and the reported sums."""
     update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", **config), Workers())
-    sums, _ = update.apply([[part] for part in parts], learning_rate=1.0, decay=0.5)
+    sums, applied = update.apply([[part] for part in parts], learning_rate=1.0, decay=0.5)
+    assert applied
     return {name: value for name, value in values(update).items() if name.startswith("model/")}, sums
 
 
@@ -107,6 +108,33 @@ def test_a_batch_in_parts_is_the_batch(tiny_model):
     ours, sums = after(tiny_model, *parts, accumulate=2)
     assert_close(ours, whole)
     assert sums == pytest.approx(whole_sums, rel=1e-5)
+
+
+def test_slices_of_parts_are_the_batch(tiny_model):
+    """Two parts of two slices each; one slice is empty."""
+    whole, whole_sums = after(tiny_model, BATCH)
+    workers = Workers(batch_slices=2)
+    assert workers.num_devices == 2
+    update = Update(tiny_model(), tiny_model(), TrainingConfig(optimizer="sgd", accumulate=2), workers)
+    parts = [[tuple(x[row] for x in BATCH) for row in (slice(i, i + 1), slice(i, i))] for i in range(2)]
+    sums, applied = update.apply(parts, learning_rate=1.0, decay=0.5)
+    assert applied and sums == pytest.approx(whole_sums, rel=1e-5)
+    assert_close(whole, values(update))
+
+
+def test_two_passes_that_agree_are_the_batch_twice_and_others_cost_more(tiny_model):
+    plain = Update(tiny_model(), tiny_model(), TrainingConfig(), Workers()).loss(*BATCH)
+    config = TrainingConfig(consistency=3.0)
+    agreeing = Update(tiny_model(), tiny_model(), config, Workers()).loss(*BATCH)
+    np.testing.assert_allclose(agreeing, 2.0 * np.array(plain), rtol=1e-5)
+    objectives = [
+        Update(tiny_model(dropout=0.5), tiny_model(), TrainingConfig(consistency=alpha), Workers())
+        .loss(*BATCH)
+        .objective
+        for alpha in (1.0, 2.0, 3.0)  # under the same two dropouts
+    ]
+    first, second = np.diff(objectives)
+    assert first > 0.01 and second == pytest.approx(first, rel=1e-3)
 
 
 def test_the_parts_of_one_batch_are_forgotten_in_the_next(tiny_model):

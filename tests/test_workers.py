@@ -144,10 +144,22 @@ def test_two_slices_of_a_batch_train_as_one(config, alone, tmp_path):
     assert_same_losses(logged(tmp_path / "log"), alone)
 
 
-@pytest.mark.parametrize(("environment", "threads"), [({}, [2, 3]), ({"TF_NUM_INTRAOP_THREADS": "5"}, [0, 0])], ids=str)
-def test_slices_share_the_cores(environment, threads):
-    """Two slices on six cores; a user who has chosen the threads keeps them (TensorFlow's 0 is: not set here)."""
-    program = """
+TWO_DEVICES = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "before", "threads"),
+    [({}, "", [2, 3]), ({"TF_NUM_INTRAOP_THREADS": "5"}, "", [0, 0]), ({}, TWO_DEVICES, [0, 0])],
+    ids=["slices", "threads chosen", "devices"],
+)
+def test_slices_share_the_cores(environment, before, threads):
+    """Two slices on six cores. A user who has chosen the threads keeps them, and so do several devices, which leave no
+    slices to be made (TensorFlow's 0 is: not set here)."""
+    program = f"""{before}
 import os
 os.sched_getaffinity = lambda process: set(range(6))
 import tensorflow as tf
@@ -162,6 +174,19 @@ print(workers.num_devices)
         [sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=True
     )
     assert output.stdout.splitlines() == [str(threads), "2"]
+
+
+def test_the_devices_of_one_process_share_its_bytes_once():
+    """Among several processes (one here): a sum over two devices has no room for bytes above 127 twice."""
+    program = f"""{TWO_DEVICES}
+from nmt.workers import Workers
+workers = Workers()
+workers.count = 2
+value = bytes(range(256)) + b'{{"result": null}}'
+print(workers.share(value) == value, workers.any(True, False))
+"""
+    output = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=True)
+    assert output.stdout.splitlines()[-1] == "True [True, False]"
 
 
 def test_the_parts_of_a_batch_are_the_batch_without_overlap():
