@@ -29,6 +29,7 @@ from nmt.service import Service
 from nmt.translator import Translation
 
 NUM_CHOICES = 5  # of `/v1/translate`, at each piece
+MAX_CELLS = 4_000_000  # of its matrices of attention together: words times words, of each hypothesis
 BYTES_A_CHARACTER = 12  # at most: "\ud83d\ude00" in JSON
 DEBOUNCE = 300  # ms without a keystroke before the page asks
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}  # of the page's files
@@ -41,15 +42,20 @@ def make_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await asyncio.to_thread(service.close)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(service.close)
 
     app = FastAPI(
         title="nmt", version=nmt.__version__, docs_url=None, redoc_url=None, lifespan=lifespan,
         description="Translation, with LibreTranslate's API. Every error is an object with the key `error`.",
     )  # fmt: skip
     if service.limits.cors_origins:
-        app.add_middleware(CORSMiddleware, allow_origins=service.limits.cors_origins, allow_headers=["Content-Type"])
+        app.add_middleware(
+            CORSMiddleware, allow_origins=service.limits.cors_origins, allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type"], expose_headers=["Retry-After"],
+        )  # fmt: skip
     max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
     app.add_middleware(Gate, metrics=service.metrics, max_bytes=max_bytes)
     _add_error_handlers(app)
@@ -205,9 +211,12 @@ class _Endpoints:
         asked = await self._read(request, api.ExplainRequest)
         self._check_size(request, [asked.q])
         source, detected = await self._source(asked.source, asked.target, [asked.q])
+        lines = api.split_lines(asked.q)[0]
+        if asked.n_best * sum(len(line.split()) ** 2 for line in lines) > MAX_CELLS:
+            raise Refusal(413, "Too much to explain at once: ask for fewer hypotheses or lines, or /translate")
         choices = NUM_CHOICES if asked.choices else 0
         wish = self.service.wish(source, asked.target, asked.n_best, asked.beam_size, explained=True, choices=choices)
-        translations = await self.service.translate(request, wish, api.split_lines(asked.q)[0])
+        translations = await self.service.translate(request, wish, lines)
 
         def answer() -> Response:  # matrices to text may take a while
             lines = [api.explained_line(translation, asked.attention) for translation in translations]

@@ -66,7 +66,10 @@ class Batcher:
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
-        self._workers = [threading.Thread(target=self._work, name=f"translate-{i}") for i in range(num_workers)]
+        # Daemons: a process that is told to end at once does not wait for them.
+        self._workers = [
+            threading.Thread(target=self._work, name=f"translate-{i}", daemon=True) for i in range(num_workers)
+        ]
         for worker in self._workers:
             worker.start()
 

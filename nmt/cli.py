@@ -16,10 +16,13 @@ from nmt.errors import Interrupted, UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("absl").setLevel(logging.ERROR)
     try:
+        try:
+            options = parser().parse_args(arguments)
+        finally:
+            sys.stdout.flush()  # --help, to a reader who may have left
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+        logging.getLogger("absl").setLevel(logging.ERROR)
         code = options.verb(options) or 0
         sys.stdout.flush()  # here, where a reader who has left is expected
         return code
@@ -31,14 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"stopped by {stop}; {saved}. The same command resumes.")
         return 128 + stop.signal_number
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
     except OSError as error:  # of the machine and not of ours: no space, no permission, no such folder
         say(f"nmt: error: {error}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _write_no_more()
         return 1
     except KeyboardInterrupt:
         say("nmt: interrupted")
         return 130
+
+
+def _write_no_more() -> None:
+    """What waits to be written goes nowhere, and is no error when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

@@ -70,6 +70,8 @@ class Export:
                 raise UserError(f"{folder} was exported by a newer nmt. Upgrade nmt to use it.")
             golden = {name: [Golden(**one) for one in ones] for name, ones in record.pop("golden").items()}
             return cls(folder=folder, golden=golden, proof=Proof(**record.pop("proof")), **record)
+        except UserError:
+            raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{folder / 'export.json'} is damaged. Write it again with `nmt export`.") from error
 

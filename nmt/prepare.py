@@ -164,7 +164,11 @@ def _resolve(config: Config, name: str) -> ParallelFiles:
     if spec is None:
         option = "--data" if name == "train" else "--dev"
         raise UserError(f"no {name} text: set data.{name} in the recipe, or give {option} PREFIX.")
-    return resolve_parallel(spec, config.data.source, config.data.target)
+    files = resolve_parallel(spec, config.data.source, config.data.target)
+    for path in (files.source, files.target):
+        if not path.is_file():  # text is read more than once
+            raise UserError(f"{path}: expected a file of text for data.{name}. Received: a pipe or the like.")
+    return files
 
 
 def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> dict[str, Any]:

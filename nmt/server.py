@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -58,7 +59,7 @@ class PatientProtocol(H11Protocol):
         if self._deadline is None:
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.more_body:  # all of it is there
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):  # all of it is there
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:

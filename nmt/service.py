@@ -3,6 +3,7 @@ them but asks, and threads translate.
 """
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -94,8 +95,11 @@ class Service:
                 f"{language_name(target)} ({target}) is not available as a target language from "
                 f"{language_name(source)} ({source})",
             )
-        beam_size = max(n_best, beam_size or translator.run.config.decoding.beam_size)
-        return Wish(source, target, n_best, beam_size, **asked)
+        decoding = translator.run.config.decoding
+        if decoding.sampling:  # which searches no beam
+            return Wish(source, target, n_best, None, **asked)
+        groups = math.ceil(max(n_best, beam_size or decoding.beam_size) / decoding.beam_groups)
+        return Wish(source, target, n_best, groups * decoding.beam_groups, **asked)
 
     async def translate(self, request: Request, wish: Wish, lines: Sequence[str]) -> list[Translation]:
         """The translations of lines, in order. Raises Refusal if the queue is full, ClientDisconnect if the client has
@@ -107,12 +111,14 @@ class Service:
         self.metrics.characters.inc(sum(map(len, lines)))
         gone = asyncio.create_task(_disconnected(request))
         ends: set[asyncio.Future[Any]] = {future, gone}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not future.done():
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not future.done():
+                raise ClientDisconnect
+            return future.result()
+        finally:  # also when the server does not wait any longer
             future.cancel()
-            raise ClientDisconnect
-        gone.cancel()
-        return future.result()
+            gone.cancel()
 
     def _translate(self, wish: Wish, lines: list[str]) -> list[Translation]:
         return self._by_pair[wish.source, wish.target].translate(

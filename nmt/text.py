@@ -151,11 +151,11 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
     # In the same folder, which is the same file system, on which a rename is atomic. The name is cut to stay legal.
     temporary = final.with_name(f".{final.name[:40]}.{secrets.token_hex(6)}.tmp")
     try:
-        old_mode = _mode_of(final)
+        old_mode = _mode_of(Path(path))
         if old_mode is not None and stat.S_ISDIR(old_mode):
             raise UserError(f"{path}: expected a file to write to. Received: a folder.")
         if old_mode is not None and not stat.S_ISREG(old_mode):
-            with _open(final, mode) as stream:
+            with _open(path, mode) as stream:  # by its own name: that of a pipe's end leads nowhere
                 yield stream
             return
         try:

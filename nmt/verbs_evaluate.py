@@ -62,6 +62,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     saved = options.save_hypotheses
     if saved and not saved.parent.is_dir():  # said now, and not after the translation
         raise UserError(f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it first.")
+    if saved and saved.is_dir():
+        raise UserError(f"{saved}: expected a file to write to. Received: a folder.")
     if options.group_references:
         if len(references) > 1:
             raise UserError(f"--group-references takes one --reference. Received: {len(references)}.")
@@ -72,8 +74,6 @@ def _evaluate(options: argparse.Namespace) -> int:
         translations = translator.translate(sources, **search_options(options), progress=bar.update)
     seconds = time.perf_counter() - start
     hypotheses = [translation.text for translation in translations]
-    if saved:
-        write_lines(saved, hypotheses)
     scores, typography = corpus_scores(hypotheses, references), typography_agreement(hypotheses, references)
     say(f"{len(sources):,} lines in {seconds:.1f} s")
     if options.json:
@@ -84,6 +84,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
     else:
         print(*scores, typography, sep="\n")
+    if saved:  # last, as it may fail
+        write_lines(saved, hypotheses)
     return 0
 
 

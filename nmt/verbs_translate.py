@@ -50,7 +50,8 @@ def _translate(options: argparse.Namespace) -> int:
     first = list(islice(source, 1)) if source else []  # a missing file is reported before the model loads
     translator = verbs_shared.load(options)
     at_prompt = source is None and sys.stdin.isatty()
-    if at_prompt and not (options.json or options.alignments or options.unbuffered or prefixes):
+    to_a_program = options.json or options.alignments or options.unbuffered or options.output
+    if at_prompt and not (to_a_program or prefixes):
         return _prompt(translator, options)
     lines = chain(first, source or decode_lines(sys.stdin.buffer, "standard input"))
     with progress_bar("translating", hidden=not options.output) as bar:

@@ -225,6 +225,24 @@ def test_the_beam_is_the_runs_unless_asked_for_and_wide_enough_for_all_that_is_w
     assert [options["beam_size"] for _, options in translator.calls] == [usual, 9, 2, 3]
 
 
+def test_a_run_that_samples_or_searches_in_groups_is_served(client_of):
+    for decoding, beam_sizes in (({"sampling": True}, [None] * 3), ({"beam_size": 4, "beam_groups": 2}, [4, 6, 6])):
+        translator = Shouter()
+        usual = translator.run.config.decoding
+        translator.run.config = translator.run.config.model_copy(update={"decoding": usual.model_copy(update=decoding)})
+        client = client_of(translator)
+        for asked in ({}, {"n_best": 5}, {"beam_size": 5}):
+            assert client.post("/v1/translate", {"q": "a", **PAIR, **asked}).status_code == 200
+        assert [options["beam_size"] for _, options in translator.calls] == beam_sizes
+
+
+def test_what_would_fill_the_memory_is_not_explained(client):
+    asked = {"q": "1 2 3 4 5 6 7 8 9 0 " * 90, **PAIR, "n_best": 4}
+    assert client.post("/v1/translate", asked).status_code == 200
+    answer = client.post("/v1/translate", {**asked, "n_best": 5})
+    assert answer.status_code == 413 and "Too much to explain at once" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("asked", [{"n_best": 0}, {"n_best": 11}, {"beam_size": 17}, {"q": ["a"]}, {"attention": 1}])
 def test_v1_checks_its_fields(client, asked):
     answer = client.post("/v1/translate", {"q": "a", **PAIR, **asked})
@@ -315,8 +333,10 @@ def test_the_page_is_served_and_may_load_nothing_from_elsewhere(client):
 def test_other_pages_may_use_the_api_only_if_allowed_to(client_of):
     asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     for client, allowed in ((client_of(), None), (client_of(cors_origins=["https://a.example"]), "https://a.example")):
-        for answer in (client.translate("a"), client.together(client.http.options("/translate", headers=asked))[0]):
-            assert answer.headers.get("access-control-allow-origin") in (None, allowed)
+        assert client.translate("a").headers.get("access-control-allow-origin") is None  # it came from no page
+        answer = client.together(client.http.options("/translate", headers=asked))[0]
+        assert answer.headers.get("access-control-allow-origin") == allowed
+        assert (answer.status_code == 200) == bool(allowed)
         answer = client.get("/languages", headers={"Origin": "https://a.example"})
         assert answer.headers.get("access-control-allow-origin") == allowed
 

@@ -200,9 +200,19 @@ def test_in_a_process_of_its_own_it_is_quiet_and_lets_its_reader_leave(run, tmp_
 def test_a_reader_who_never_reads_is_no_error(arguments):
     read, write = os.pipe()
     os.close(read)
-    process = subprocess.run([*NMT, *arguments], stdout=write, stderr=subprocess.PIPE)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.run([*NMT, *arguments], env=environment, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert (process.returncode, process.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_an_output_without_room_is_one_error():
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run([*NMT, "recipes"], env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 1
+    assert re.fullmatch(r"nmt: error: .*No space left on device\n", process.stderr)
 
 
 # ------------------------------------------------------------------------------------------------------- prompt
@@ -261,6 +271,14 @@ def test_a_session_at_the_prompt(run):
     assert texts[1] in shown
     assert [line.split()[0] for line in shown if "<-" in line] == texts[1].split()
     assert texts[0] in answers[sentence] and "<-" not in answers[sentence]
+
+
+def test_an_output_file_takes_what_is_typed(run, tmp_path):
+    terminal = Terminal([*NMT, "translate", run, "--output", tmp_path / "out"])
+    terminal.type(LINES[0] + "\n")
+    terminal.type(b"\x04")
+    assert terminal.leave() == 0
+    assert (tmp_path / "out").read_text("utf-8") == expected_texts(LINES[:1])[0] + "\n"
 
 
 def test_a_prompt_whose_output_goes_elsewhere_stays_out_of_it(run, tmp_path):

@@ -93,6 +93,16 @@ def test_a_place_where_nothing_can_be_saved_is_found_before_translating(run, nmt
     monkeypatch.setattr("nmt.verbs_shared.load", lambda options: pytest.fail("loaded"))
     arguments = ["--source", source, "--reference", reference, "--save-hypotheses", "missing/out.txt"]
     assert_error(nmt_("evaluate", run, *arguments), "missing/out.txt.*create it first")
+    assert_error(
+        nmt_("evaluate", run, *arguments[:-1], source.parent), "expected a file to write to. Received: a folder"
+    )
+
+
+def test_scores_are_printed_even_if_nothing_can_be_saved(run, nmt_, test_set):
+    source, reference, _ = test_set
+    arguments = ["--source", source, "--reference", reference, "--save-hypotheses", "/dev/full"]
+    code, out, err = nmt_("evaluate", run, *arguments)
+    assert code == 1 and out.startswith("BLEU = ") and "No space left" in err
 
 
 # --------------------------------------------------------------------------------------------------------- plot

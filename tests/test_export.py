@@ -194,6 +194,13 @@ def test_a_drift_of_the_golden_translations_is_reported(change, copied, caplog):
     assert "does not translate as it did when it was exported" in report and str(next(iter(change.values()))) in report
 
 
+def test_an_export_by_a_newer_version_is_not_called_damaged(copied):
+    record = json.loads((copied / "onnx" / "export.json").read_bytes())
+    (copied / "onnx" / "export.json").write_text(json.dumps({**record, "format": record["format"] + 1}))
+    with pytest.raises(UserError, match="exported by a newer nmt"):
+        Translator.load(copied)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "proof": {}, "golden": {}}'])
 def test_a_damaged_record_is_named(text, copied):
     (copied / "onnx" / "export.json").write_text(text)

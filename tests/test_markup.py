@@ -25,7 +25,14 @@ def upper(document):
         ("<!DOCTYPE html><!-- a <b>no</b> --><?php no ?>yes", "<!DOCTYPE html><!-- a <b>no</b> --><?php no ?>YES"),
         ("<script>if (a < b) no()</script>yes", "<script>if (a < b) no()</script>YES"),
         ("<style>p > b {}</style>yes", "<style>p > b {}</style>YES"),
-        ('<p translate="no">no<p>no</p>no</p>yes', '<p translate="no">no<p>no</p>no</p>YES'),
+        ('<div translate="no">no<div>no</div>no</div>yes', '<div translate="no">no<div>no</div>no</div>YES'),
+        ("<ul><li translate=no>no<li>yes</ul>yes", "<ul><li translate=no>no<li>YES</ul>YES"),
+        ("<ul><li translate=no>no<ul><li>no</ul>no</ul>yes", "<ul><li translate=no>no<ul><li>no</ul>no</ul>YES"),
+        ("<div><p translate=no>no <b>no</b> no<p>yes</div>yes", "<div><p translate=no>no <b>no</b> no<p>YES</div>YES"),
+        ("<div><p translate=no>no</div>yes", "<div><p translate=no>no</div>YES"),
+        ("<tr><td translate=no>no<td>yes<tr>yes", "<tr><td translate=no>no<td>YES<tr>YES"),
+        ("<tr translate=no><td>no<td>no<tr>yes", "<tr translate=no><td>no<td>no<tr>YES"),
+        ("<b translate=no>no</i>no</b>yes", "<b translate=no>no</i>no</b>YES"),
         ("<a translate=no>no</a><b translate=no>no</b>yes", "<a translate=no>no</a><b translate=no>no</b>YES"),
         ("<br translate=no>yes<i translate=no />yes", "<br translate=no>YES<i translate=no />YES"),
         ("<SCRIPT>a</script >b<xmp><b></xmp>c", "<SCRIPT>a</script >B<xmp><b></xmp>C"),
@@ -63,12 +70,32 @@ def test_an_escaped_script_stays_escaped():
 
 
 @pytest.mark.parametrize(
-    "part", ["<!--", "<!", "<a ", "</", "<a b='", "<a b=", "<?", "&", "&#", "<script>", "<p translate=no>", "<a\n", "="]
+    "part",
+    [
+        "<!--",
+        "<!",
+        "<a ",
+        "</",
+        "<a b='",
+        "<a b=",
+        "<?",
+        "&",
+        "&#",
+        "<script>",
+        "<p translate=no>",
+        "<a\n",
+        "=",
+        " ",
+        "a ",
+        "<p translate=no><b>",
+        "&#1",
+    ],
 )
 def test_no_document_takes_long(part):
     """Of these the standard library's parser takes up to minutes."""
     start = time.process_time()
     parse_markup(part * 20_000)
+    parse_markup("a" + 20_000 * part + "b")
     assert time.process_time() - start < 1
 
 
@@ -76,6 +103,8 @@ def test_no_document_takes_long(part):
 @example("<![CDATA[x]]>")
 @example("<script><b")
 @example("a</")
+@example("&#" + "1" * 5000 + ";")
+@example("&#" + "0" * 5000 + "65;")
 @example("<p translate=no>")
 @example("&#0;&amp")
 def test_nothing_is_lost_of_any_string(document):

@@ -1,6 +1,7 @@
 """From a config to checked data, tokenizers and a run: what is wrong is said at once, and leaves nothing behind."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -252,6 +253,12 @@ def test_changes_are_accepted_on_request_and_recorded(data, run, caplog):
     assert changes[:2] == ["model.dropout.layer: 0.0 -> 0.3", "training.epochs: 1 -> 7"] and len(changes) == 4
     assert "accepted changes" in caplog.text and "train, source: other text" in caplog.text
     prepare(other, run)  # from now on it is the run's own
+
+
+def test_text_that_can_be_read_only_once_is_refused(data, run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"pipe: expected a file of text for data\.train"):
+        prepare(tiny_config({**data, "train": f"{tmp_path / 'pipe'},{data['train']}.fr"}), run)
 
 
 def test_accepted_text_of_no_use_changes_no_run(data, run):

@@ -178,7 +178,10 @@ def test_memory_is_flat_after_abuse(served):
     assert served.metric("process_resident_memory_bytes") < before + 20 * MEGABYTE
 
 
-@pytest.mark.parametrize("beginning", [b"", b"POST /trans", head(100) + b'{"q": '])
+COMPLETE = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("beginning", [b"", b"POST /trans", head(100) + b'{"q": ', COMPLETE + b"POST /trans"])
 def test_a_client_that_does_not_go_on_is_hung_up_on(served, beginning):
     """After a second here, 20 otherwise. Bytes that trickle in change nothing."""
     start = time.monotonic()

@@ -218,6 +218,15 @@ def test_a_device_is_written_to_and_not_replaced():
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_a_pipe_is_written_to_by_its_descriptor():
+    read, write = os.pipe()
+    write_lines(f"/dev/fd/{write}", ["text"])
+    os.close(write)
+    with open(read, "rb") as stream:
+        assert stream.read() == b"text\n"
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(UserError, match=r"The folder .*nowhere does not exist: create it first\.$"):
         write_lines(tmp_path / "nowhere" / "x", [])
