@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nmt.seeds import derive_seed
-from nmt.text import NormalForm, is_blank, normalize
+from nmt.text import NormalForm, is_blank, normalize, normalized_spans
 
 NUM_COPY_SYMBOLS = 16  # and so the most copies of a line; what else would be one is encoded as any text
 
@@ -78,7 +78,7 @@ PATTERNS = {  # class -> regular expression. Where several match at one place, t
     "emails": r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     # {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100 %increase"
     "placeholders": r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
-    r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*\d*(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%",
+    r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%",
     "numbers": r"(?<![\w.,])\d+(?:[.,:/-]\d+)*(?!\w)",
 }
 
@@ -120,13 +120,23 @@ class Copier:
             Span(*match.span(), self.dictionary[match[0]] if match.lastgroup else match[0])
             for match in (self._pattern.finditer(line) if self._pattern else ())
         ]
-        unknown = self._unknown_characters(line) if self._unknown_characters else set()
+        unknown = self._unknown(line)
         if unknown:
             edges = [0, *itertools.chain.from_iterable(span[:2] for span in spans), len(line)]
             for start, end in zip(edges[::2], edges[1::2], strict=True):
                 runs = unseen_runs(line[start:end], unknown)
                 spans += [Span(start + a, start + b, line[start + a : start + b]) for a, b in runs]
         return sorted(spans)
+
+    def _unknown(self, line: str) -> set[str]:
+        """Those of a raw line's characters that are unknown, also as the normal form will have them."""
+        unknown = self._unknown_characters(line) if self._unknown_characters else set()
+        if self._unknown_characters and unknown and self.form != "none":
+            normal = normalize(line, self.form)
+            still = self._unknown_characters(normal)
+            spans = zip(normal, normalized_spans(line, self.form), strict=True)
+            unknown &= {raw for character, span in spans if character in still for raw in line[slice(*span)]}
+        return unknown
 
     def mask(self, line: str) -> MaskedLine:
         """A raw line to be translated: its first copies are symbols 0, 1, ... of 16."""

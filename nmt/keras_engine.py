@@ -43,13 +43,14 @@ class KerasEngine:
         named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
     ) -> Step:  # fmt: skip
         """See `nmt.search.Engine`."""
-        if self._memory[0] is not memory:  # the same object from step to step, until sentences leave
-            self._memory = memory, tf.nest.map_structure(tf.constant, memory)
+        cached = self._memory  # which another thread may replace
+        if cached[0] is not memory:  # the same object from step to step, until sentences leave
+            cached = self._memory = memory, tf.nest.map_structure(tf.constant, memory)
         state = tf.nest.map_structure(tf.constant, state)
         ids = tf.constant(np.ascontiguousarray(ids_BK, np.int32))
         named = np.zeros((*ids_BK.shape, 0), np.int32) if named_ids_BKN is None else named_ids_BKN.astype(np.int32)
         function = self._step if num_candidates < self.model.vocabulary_sizes[1] else self._step_whole
-        outputs = function(ids, state, self._memory[1], tf.constant(named), tf.constant(num_candidates))
+        outputs = function(ids, state, cached[1], tf.constant(named), tf.constant(num_candidates))
         step = Step(*tf.nest.map_structure(_to_numpy, outputs))
         return step if with_weights else step._replace(weights_BKS=None)
 

@@ -214,6 +214,7 @@ class Translator:
             return [Demand()] * len(ids)
         if prefixes and len(prefixes) != len(cut):
             raise UserError(f"prefixes must be as many as lines ({len(cut)}). Received: {len(prefixes)}.")
+        sentence_of_part = [sentence for line in cut for sentence in line for _ in sentence.parts]
         demands = []
         for p, i in enumerate(line_of_part):
             is_first = p == 0 or line_of_part[p - 1] != i
@@ -224,11 +225,12 @@ class Translator:
                         "a line that is translated in parts has no one place for what is required. Give its parts as "
                         "lines, or raise decoding.max_source_tokens."
                     )
-                here = glossary.required(self.run.source_tokenizer.decode(ids[p])) if glossary else []
+                copies = [copy._replace(restored="\ufffc") for copy in sentence_of_part[p].masked.copies]
+                here = glossary.required(self.run.source_tokenizer.decode(ids[p], copies)) if glossary else []
                 prefix: str | MaskedLine = ""
                 if prefixes and is_first:
                     first = next(sentence for sentence in cut[i] if sentence.parts)
-                    prefix = self._copier.mask_target(first.masked, prefixes[i])
+                    prefix = self._copier.mask_target(first.masked, prefixes[i].rstrip(" "))
                 demands.append(wording.demand(prefix, [*required, *here]))
         return demands
 

@@ -112,9 +112,13 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
         elif line.startswith(":"):
             say(PROMPT_HELP)
         elif line:
-            (translation,) = translator.translate(
-                [line], n_best=options.n_best, split_sentences=options.split_sentences, **search_options(options)
-            )
+            try:
+                (translation,) = translator.translate(
+                    [line], n_best=options.n_best, split_sentences=options.split_sentences, **search_options(options)
+                )
+            except UserError as error:  # about this line: the next may do
+                say(str(error))
+                continue
             for candidate in translation.candidates:
                 print(candidate.text if options.n_best == 1 else f"{candidate.score:8.4f}  {candidate.text}")
             if look and translation.text.strip():

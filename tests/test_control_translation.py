@@ -69,6 +69,8 @@ def test_words_are_there_or_not():
         {"chat", "chien"} & {*t.text.replace(".", " ").split()} for t in translate(LINES, banned=["chat", "chien"])
     )
     assert all(t.text.startswith("Le chat") for t in translate(LINES, prefixes=["Le chat"]))
+    assert translate(LINES, prefixes=["Le chat "]) == translate(LINES, prefixes=["Le chat"])
+    assert translate(LINES, prefixes=[" "]) == translate(LINES)
     (translation,) = translate(["cat milk."], glossary=GLOSSARY)
     assert "oiseau" in translation.text
 

@@ -1,5 +1,6 @@
 """What is copied: found where a reader would find it, kept exactly, and learnt from pairs that agree on it."""
 
+import time
 from collections import Counter
 from typing import get_args
 
@@ -143,6 +144,19 @@ def test_copies_are_numbered_in_order_and_the_seventeenth_is_text():
     masked = Copier(ALL, beyond_ascii).mask(" ".join(f"{{{i}}}" for i in range(18)))
     assert shown(masked) == " ".join([*(f"<{i}>" for i in range(16)), "{16}", "{17}"])
     assert len(masked.copies) == NUM_COPY_SYMBOLS == len(COPY_IDS)
+
+
+def test_what_the_normal_form_makes_known_is_not_copied():
+    copier = Copier(["unseen"], lambda line: {c for c in line if c not in "abcdefé 2?"}, "nfkc")
+    assert [span.restored for span in copier.find("cafe\u0301 a² b\u202f? ﬀ")] == []
+    assert [span.restored for span in copier.find("cafe\u0301 a² bo\u0302 \u202f?")] == ["bo\u0302"]
+
+
+def test_placeholders_are_found_in_linear_time():
+    copier = Copier(["placeholders"], lambda line: set())
+    start = time.process_time()
+    assert copier.find("%" + "0" * 20_000) == []
+    assert time.process_time() - start < 1
 
 
 def test_the_rest_is_normalised_and_copies_are_not():
