@@ -157,11 +157,14 @@ def test_the_same_lines_give_the_same_translations_again(translator):
 
 def test_threads_take_turns(translator):
     expected = texts(translator.translate(LINES))
+
+    def some(i):
+        return texts(translator.translate(LINES[i:], beam_size=1 + i % 3))
+
+    one_by_one = list(map(some, range(8)))
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda i: texts(translator.translate(LINES[i:], beam_size=1 + i % 3)), range(8)))
-        again = list(pool.map(lambda _: texts(translator.translate(LINES)), range(4)))
-    assert [len(result) for result in results] == [len(LINES) - i for i in range(8)]
-    assert again == [expected] * 4
+        assert list(pool.map(some, range(8))) == one_by_one
+        assert list(pool.map(lambda _: texts(translator.translate(LINES)), range(4))) == [expected] * 4
 
 
 # --------------------------------------------------------------------------------------------- law 5: anywhere
