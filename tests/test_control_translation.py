@@ -100,7 +100,7 @@ def test_runs_of_other_vocabularies_are_no_ensemble(tmp_path):
         max_lines=100,
     )  # fmt: skip
     other = Run(tmp_path / "other", run.config, run.source_tokenizer, small)
-    with pytest.raises(UserError, match="one vocabulary. The target tokenizers"):
+    with pytest.raises(UserError, match=r"one vocabulary\. The target tokenizers"):
         Translator.ensemble([trained_translator(), Translator(other, trained_translator()._engine)])
 
 
