@@ -7,7 +7,6 @@ import { call, Refusal } from "./server.js";
 const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
 const LONG = 2000; // characters of a line whose attention would be megabytes: it is only translated
 const SEARCH = { n_best: 3, beam_size: 5 };
-const LOOKS = { attention: true, choices: true };
 
 // ------------------------------------------------------------------------------------------------ asking the server
 
@@ -33,13 +32,12 @@ async function ask() {
   const { signal } = request;
   page.translation.setAttribute("aria-busy", "true");
   const pair = { source: page.source.value, target: page.target.value };
+  const looks = { attention: !isLong, choices: !isLong };
   const key = page.key.value ? { api_key: page.key.value } : {};
   try {
-    const found = isLong
-      ? withoutWords(await call("translate", { q: wanted, ...pair, alternatives: SEARCH.n_best - 1, ...key }, signal))
-      : (await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...LOOKS, ...key }, signal)).lines;
+    const answer = await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...looks, ...key }, signal);
     if (signal.aborted) return;
-    wanted.forEach((line, index) => answers.set(line, found[index]));
+    wanted.forEach((line, index) => answers.set(line, answer.lines[index]));
   } catch (error) {
     if (!signal.aborted) fail(error, ask);
     return;
@@ -47,14 +45,6 @@ async function ask() {
   recover();
   show();
   ask();
-}
-
-/** What /translate answers, in the form of /v1/translate: hypotheses of whose words nothing is known. */
-function withoutWords({ translatedText, alternatives }) {
-  return translatedText.map((text, index) => ({
-    source_tokens: [],
-    hypotheses: [text, ...alternatives[index]].map((text) => ({ text, tokens: [] })),
-  }));
 }
 
 function settle() {
