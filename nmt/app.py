@@ -219,10 +219,10 @@ class _Endpoints:
         translations = await self.service.translate(request, wish, lines)
 
         def answer() -> Response:  # matrices to text may take a while
-            lines = [api.explained_line(translation, asked.attention) for translation in translations]
+            explained = [api.explained_line(translation, asked.attention) for translation in translations]
             about = {"source": source, "target": asked.target}
             return JsonAnswer(
-                {**about, **({"detectedLanguage": detected._asdict()} if detected else {}), "lines": lines}
+                {**about, **({"detectedLanguage": detected._asdict()} if detected else {}), "lines": explained}
             )
 
         return await asyncio.to_thread(answer)

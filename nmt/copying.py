@@ -130,8 +130,10 @@ class Copier:
 
     def _unknown(self, line: str) -> set[str]:
         """Those of a raw line's characters that are unknown, also as the normal form will have them."""
-        unknown = self._unknown_characters(line) if self._unknown_characters else set()
-        if self._unknown_characters and unknown and self.form != "none":
+        if not self._unknown_characters:
+            return set()
+        unknown = self._unknown_characters(line)
+        if unknown and self.form != "none":
             normal = normalize(line, self.form)
             still = self._unknown_characters(normal)
             spans = zip(normal, normalized_spans(line, self.form), strict=True)

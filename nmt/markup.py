@@ -97,6 +97,7 @@ def _runs(document: str) -> Iterator[tuple[bool, str]]:
         elif name in _RAW:
             closing = re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE).search(document, end)
             end = closing.start() if closing else len(document)
+            inside[name] += 1
         elif name and name not in _VOID and not match["rest"].endswith("/"):
             if name in _ENDED_BY.get(kept, ()) and not any(inside[container] for container in _CONTAINERS):
                 kept = ""

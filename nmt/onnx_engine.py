@@ -3,7 +3,6 @@
 B batch  S source  T target  K hypotheses  V vocabulary  C candidates  N named ids
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import onnxruntime
 
 from nmt.errors import UserError
+from nmt.parallel import num_cores
 from nmt.search import Step
 
 Tensors = dict[str, np.ndarray]
@@ -33,7 +33,7 @@ class OnnxEngine:
         self._vocabulary_size = log_probs.shape[2]
         self._is_barred = np.zeros(self._vocabulary_size + 1, bool)  # by id, and -1, which names nothing
         self._is_barred[[*forbidden_ids, -1]] = True
-        self.num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.num_workers = num_cores()
 
     def encode(self, ids_BS: np.ndarray) -> tuple[Tensors, Tensors]:
         """ids bs, padded with 0 -> memory and the state of one hypothesis a sentence."""

@@ -216,7 +216,7 @@ class Translator:
             raise UserError(f"prefixes must be as many as lines ({len(cut)}). Received: {len(prefixes)}.")
         sentence_of_part = [sentence for line in cut for sentence in line for _ in sentence.parts]
         demands = []
-        for p, i in enumerate(line_of_part):
+        for p, (i, sentence) in enumerate(zip(line_of_part, sentence_of_part, strict=True)):
             is_first = p == 0 or line_of_part[p - 1] != i
             is_only = is_first and line_of_part[p + 1 : p + 2] != [i]
             with _of_line(i):
@@ -225,12 +225,13 @@ class Translator:
                         "a line that is translated in parts has no one place for what is required. Give its parts as "
                         "lines, or raise decoding.max_source_tokens."
                     )
-                copies = [copy._replace(restored="\ufffc") for copy in sentence_of_part[p].masked.copies]
-                here = glossary.required(self.run.source_tokenizer.decode(ids[p], copies)) if glossary else []
+                here: Sequence[str] = ()
+                if glossary:
+                    copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
+                    here = glossary.required(self.run.source_tokenizer.decode(ids[p], copies))
                 prefix: str | MaskedLine = ""
                 if prefixes and is_first:
-                    first = next(sentence for sentence in cut[i] if sentence.parts)
-                    prefix = self._copier.mask_target(first.masked, prefixes[i].rstrip(" "))
+                    prefix = self._copier.mask_target(sentence.masked, prefixes[i].rstrip(" "))
                 demands.append(wording.demand(prefix, [*required, *here]))
         return demands
 

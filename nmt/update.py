@@ -131,14 +131,15 @@ class Update:
 
         Where dropout was added or taken away since they were saved, random states begin anew.
         """
-        ours, theirs = self.state, dict(arrays)
-        random, saved = ({name for name in states if name.startswith("random/")} for states in (ours, theirs))
-        if random != saved:
+        # Random states are the chief's. No two workers must drop the same units: a seed is followed by a counter.
+        rank = np.array([self.workers.rank, 0])
+        ours = self.state
+        theirs = {name: array + rank if name.startswith("random/") else array for name, array in arrays.items()}
+        if any(name.startswith("random/") for name in ours.keys() ^ theirs.keys()):
             logger.warning("dropout has other random states than those that were saved: they begin anew")
-            ours, theirs = ({n: x for n, x in states.items() if n not in random | saved} for states in (ours, theirs))
-        # States are the chief's. No two workers must drop the same units: a seed is followed by a counter.
-        for name in random & saved & theirs.keys():
-            theirs[name] = theirs[name] + np.array([self.workers.rank, 0])
+            for states in (ours, theirs):
+                for name in [name for name in states if name.startswith("random/")]:
+                    del states[name]
         assign(ours, theirs, where)
 
     def checksum(self) -> int:

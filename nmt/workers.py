@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from nmt.errors import UserError
+from nmt.parallel import num_cores
 
 LOST = (
     tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError,
@@ -136,12 +137,11 @@ def _one_processor() -> bool:
 
 def _divide_cores(num_slices: int) -> None:
     """So many operations at once, each by its part of the cores, unless the user has chosen how many threads it has."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
     with contextlib.suppress(RuntimeError):  # TensorFlow has begun: right all the same, and no slower than one slice
         tf.config.threading.set_inter_op_parallelism_threads(num_slices)
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // num_slices))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, num_cores() // num_slices))
 
 
 def _cluster(text: str) -> tuple[list[str], int]:

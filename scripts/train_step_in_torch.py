@@ -33,10 +33,8 @@ class Seq2Seq(nn.Module):
             self.decoder = nn.GRUCell(EMBEDDING_UNITS + UNITS, UNITS)
             self.query, self.energy = nn.Linear(UNITS, UNITS), nn.Linear(UNITS, 1, bias=False)
             features += EMBEDDING_UNITS
-        self.readout, self.vocabulary = (
-            nn.Linear(features, EMBEDDING_UNITS),
-            nn.Linear(EMBEDDING_UNITS, VOCABULARY_SIZE),
-        )
+        self.readout = nn.Linear(features, EMBEDDING_UNITS)
+        self.vocabulary = nn.Linear(EMBEDDING_UNITS, VOCABULARY_SIZE)
 
     def forward(self, source_BS: torch.Tensor, target_BT: torch.Tensor) -> torch.Tensor:
         states_BSD, final = self.encoder(self.source_embedding(source_BS))

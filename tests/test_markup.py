@@ -29,6 +29,7 @@ def upper(document):
         ("<ul><li translate=no>no<li>yes</ul>yes", "<ul><li translate=no>no<li>YES</ul>YES"),
         ("<ul><li translate=no>no<ul><li>no</ul>no</ul>yes", "<ul><li translate=no>no<ul><li>no</ul>no</ul>YES"),
         ("<div><p translate=no>no <b>no</b> no<p>yes</div>yes", "<div><p translate=no>no <b>no</b> no<p>YES</div>YES"),
+        ("<p translate=no>no<script>no</script>no<p>yes", "<p translate=no>no<script>no</script>no<p>YES"),
         ("<div><p translate=no>no</div>yes", "<div><p translate=no>no</div>YES"),
         ("<tr><td translate=no>no<td>yes<tr>yes", "<tr><td translate=no>no<td>YES<tr>YES"),
         ("<tr translate=no><td>no<td>no<tr>yes", "<tr translate=no><td>no<td>no<tr>YES"),
