@@ -17,6 +17,7 @@ import numpy as np
 
 from nmt import constraints
 from nmt.config import DecodingConfig
+from nmt.consensus import by_consensus
 from nmt.constraints import Batch, strike
 from nmt.errors import UserError
 from nmt.search import Candidates, Chosen, Control, Engine, Hypothesis, Live, Request, search
@@ -320,19 +321,24 @@ def controlled_search(engine: Engine, batch: Batch, options: DecodingConfig, n_b
     """`search` under the options of a config. Sampling draws `n_best` samples, whatever the beam size."""
     beam_size, num_groups = (n_best, n_best) if options.sampling else (options.beam_size, options.beam_groups)
     made = {name: make(options, batch) for name, make in CONTROLS.items()}
+    num_found = beam_size if options.consensus else n_best
     found = search(
         engine,
         batch.source_BS,
         batch.max_lengths_B,
         beam_size=beam_size,
         # Groups may find the same, so more must be found to choose from.
-        n_best=beam_size if options.beam_groups > 1 and not made["stopping"] else n_best,
+        n_best=beam_size if options.beam_groups > 1 and not made["stopping"] else num_found,
         num_groups=num_groups,
-        num_wanted=-(-n_best // num_groups) if made["stopping"] else None,
+        num_wanted=-(-num_found // num_groups) if made["stopping"] else None,
         controls=[control for control in made.values() if control],
         eos_id=batch.eos_id,
     )
-    return found if options.beam_groups == 1 else [distinct(hypotheses)[:n_best] for hypotheses in found]
+    if options.beam_groups > 1:
+        found = [distinct(hypotheses) for hypotheses in found]
+    if options.consensus:
+        found = [by_consensus(hypotheses, options.consensus) for hypotheses in found]
+    return [hypotheses[:n_best] for hypotheses in found]
 
 
 def distinct(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:

@@ -299,6 +299,7 @@ class DecodingConfig(Section):
     repetition_penalty: Annotated[float, Field(ge=1.0)] = 1.0  # times the log-probability of a token that is there
     beam_groups: Count = 1  # diverse beam search: groups of beam_size / beam_groups hypotheses
     diversity_strength: Annotated[float, Field(ge=0.0)] = 0.0  # lambda of diverse beam search
+    consensus: Annotated[float, Field(ge=0.0)] = 0.0  # sharpness of a vote among the beam's hypotheses; 0: none
     stopping: Literal["best", "first"] = "best"  # when nothing better can come, or when n-best have finished
     sampling: bool = False  # draw n-best samples instead of searching
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
@@ -328,6 +329,8 @@ class DecodingConfig(Section):
             raise ValueError("temperature, top_k and top_p are of use with 'sampling: true' only")
         if self.sampling and self.beam_groups > 1:
             raise ValueError("sampling draws each sample by itself, so it allows no beam_groups. Choose one of them")
+        if self.sampling and self.consensus:
+            raise ValueError("consensus is among the hypotheses of a beam, and sampling has none. Choose one of them")
         return self
 
 

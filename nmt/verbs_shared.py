@@ -112,6 +112,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     option(search, "batch-size", int, "N", "lines decoded together")
     option(search, "penalty", str, "power|gnmt", "of length: |y|^ALPHA or ((5 + |y|) / 6)^ALPHA")
     option(search, "length-penalty", float, "ALPHA", "0: none")
+    option(search, "consensus", float, "SCALE", "what the beam's hypotheses agree on most (10, say); 0: the likeliest")
     option(search, "coverage-penalty", float, "BETA", "GNMT's, for source words left out; 0: none")
     option(search, "max-length-ratio", float, "R", "at most R times the source's tokens, and max_length_offset")
     option(search, "min-length-ratio", float, "R", "at least R times the source's tokens")

@@ -24,6 +24,7 @@ CONTROLS = {
     "no repetition": {"no_repeat_ngram_size": 2, "repetition_penalty": 1.2},
     "first": {"stopping": "first"},
     "diverse": {"beam_size": 4, "beam_groups": 2, "diversity_strength": 0.5},
+    "consensus": {"consensus": 10.0},
     "sampling": {"sampling": True, "temperature": 1.5, "top_p": 0.95, "seed": 3},
     "prefix": {"prefixes": ["Le chat"]},
     "required": {"required": ["maison"]},

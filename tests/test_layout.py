@@ -12,7 +12,7 @@ FLOORS = {
         [
             "errors seeds parallel console progress schema batching markup languages server",
             "config text recurrent losses search visualize quantize alignment sentences significance",
-            "copying attention encoder optimizers workers onnx_engine constraints ensemble results findings",
+            "copying attention encoder optimizers workers onnx_engine consensus constraints ensemble results findings",
             "tokenizer decoder mechanisms layers controls exported api report",
             "data model glossary parts subwords gate",
             "run keras_engine signatures",
