@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures how fast a run is, on a machine that does nothing else.
 
-    python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T] [--peer COMMAND]
+    python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T] [--peer PEER]
     python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
         [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON]
 
@@ -9,7 +9,8 @@ train: whole updates (gradient, clipping, optimizer, moving average) on the reci
 second, the wait for input, the share of padding, and the share of the machine's own rate for a large product in the
 same precision. Arithmetic is counted as three times the products with weights of a forward pass, real tokens only.
 `--shape` takes one batch of random ids instead, of B sentences with S and T tokens. `--peer` is another program that
-prints "N target tokens/s": both run in turn, three times each, and the ratio is of the medians.
+prints "N target tokens/s", or names the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see `train_with_peer.py`): both
+run in turn, three times each, and the ratio is of the medians.
 
 translate: text to text, by engine and precision, each in a process of its own: sentences and target tokens a second,
 greedy and with beam 5 (the best of three passes), the median of one line alone with beam 5, peak memory, the time of a
@@ -109,7 +110,7 @@ def main() -> None:
     train.add_argument("--set", action="append", default=[])
     train.add_argument("--shape", type=int, nargs=3, metavar=("B", "S", "T"))
     train.add_argument("--steps", type=int, default=100)
-    train.add_argument("--peer", metavar="COMMAND")
+    train.add_argument("--peer", metavar="COMMAND|opennmt=PYTHON|joeynmt=PYTHON")
     train.set_defaults(function=benchmark_train)
     one = commands.add_parser("translate-one-way")  # the process that `translate` starts
     one.add_argument("run", type=Path)
@@ -158,8 +159,7 @@ def benchmark_train(options: argparse.Namespace) -> None:
         for _ in range(3):
             ours.append(time_updates(update, batches, options.steps))
             if options.peer:
-                output = subprocess.run(shlex.split(options.peer), text=True, stdout=subprocess.PIPE, check=True).stdout
-                theirs.append(float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", "")))
+                theirs.append(peers_rate(options.peer, options.data, run))
         found = sorted(ours, key=lambda times: times["tokens"] / times["seconds"])[1]
         rate = found["tokens"] / found["seconds"]
         # By all cores at one product: TensorFlow's threads are set for a process, and ours may each do a slice.
@@ -172,6 +172,26 @@ def benchmark_train(options: argparse.Namespace) -> None:
     print(f"{share:.0%} of {peak / 1e9:.0f} GFLOP/s, the rate of a large product in {precision}")
     if theirs:
         print(f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target tokens/s")
+
+
+def peers_rate(peer: str, data: str, run) -> float:
+    """Target tokens a second of a command, or of a toolkit that is given our pieces."""
+    from nmt.text import read_parallel, resolve_parallel
+
+    command, request = shlex.split(peer), None
+    kind, _, python = peer.partition("=")
+    if kind in ("opennmt", "joeynmt"):
+        command = [python, str(Path(__file__).with_name("train_with_peer.py")), kind]
+        languages = run.config.data.source, run.config.data.target
+        pairs = list(itertools.islice(read_parallel(resolve_parallel(data, *languages)), 12_800))
+        source, target = run.source_tokenizer, run.target_tokenizer
+        sides = {
+            "source": [source.pieces(source.encode(line)) for line, _ in pairs],
+            "target": [target.pieces(target.encode(line)) for _, line in pairs],
+        }
+        request = json.dumps({**sides, "vocabulary": target.pieces(range(4, target.vocabulary_size))})
+    output = subprocess.run(command, input=request, text=True, stdout=subprocess.PIPE, check=True).stdout
+    return float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", ""))
 
 
 def time_updates(update, batches, count: int) -> dict[str, float]:
