@@ -96,7 +96,7 @@ def differences(old: Config, new: Config) -> list[str]:
 def recipes() -> dict[str, Path]:
     """Name -> path of every recipe that ships with the package."""
     folder = Path(str(resources.files("nmt") / "recipes"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def find_recipe(recipe: str | Path) -> Path:
