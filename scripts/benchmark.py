@@ -159,10 +159,12 @@ def benchmark_train(options: argparse.Namespace) -> None:
             batches = itertools.chain.from_iterable(map(feed.batches, itertools.count()))
         time_updates(update, batches, 8 if options.shape else 100)  # compiles, for each length of real batches
         ours, theirs = [], []
+        command, request = training_peer(options.peer, options.data, run) if options.peer else ([], None)
         for _ in range(3):
             ours.append(time_updates(update, batches, options.steps))
             if options.peer:
-                theirs.append(peers_rate(options.peer, options.data, run))
+                output = subprocess.run(command, input=request, text=True, stdout=subprocess.PIPE, check=True).stdout
+                theirs.append(float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", "")))
         found = sorted(ours, key=lambda times: times["tokens"] / times["seconds"])[1]
         rate = found["tokens"] / found["seconds"]
         # By all cores at one product: TensorFlow's threads are set for a process, and ours may each do a slice.
@@ -177,24 +179,22 @@ def benchmark_train(options: argparse.Namespace) -> None:
         print(f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target tokens/s")
 
 
-def peers_rate(peer: str, data: str, run) -> float:
-    """Target tokens a second of a command, or of a toolkit that is given our pieces."""
+def training_peer(peer: str, data: str, run) -> tuple[list[str], str | None]:
+    """What to run, and what it reads: a toolkit is given our pieces, another command nothing."""
     from nmt.text import read_parallel, resolve_parallel
 
-    command, request = shlex.split(peer), None
     kind, _, python = peer.partition("=")
-    if kind in ("opennmt", "joeynmt"):
-        command = [python, str(Path(__file__).with_name("train_with_peer.py")), kind]
-        languages = run.config.data.source, run.config.data.target
-        pairs = list(itertools.islice(read_parallel(resolve_parallel(data, *languages)), 12_800))
-        source, target = run.source_tokenizer, run.target_tokenizer
-        sides = {
-            "source": [source.pieces(source.encode(line)) for line, _ in pairs],
-            "target": [target.pieces(target.encode(line)) for _, line in pairs],
-        }
-        request = json.dumps({**sides, "vocabulary": target.pieces(range(4, target.vocabulary_size))})
-    output = subprocess.run(command, input=request, text=True, stdout=subprocess.PIPE, check=True).stdout
-    return float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", ""))
+    if kind not in ("opennmt", "joeynmt"):
+        return shlex.split(peer), None
+    languages = run.config.data.source, run.config.data.target
+    pairs = list(itertools.islice(read_parallel(resolve_parallel(data, *languages)), 12_800))
+    source, target = run.source_tokenizer, run.target_tokenizer
+    request = {
+        "source": [source.pieces(source.encode(line)) for line, _ in pairs],
+        "target": [target.pieces(target.encode(line)) for _, line in pairs],
+        "vocabulary": target.pieces(range(4, target.vocabulary_size)),
+    }
+    return [python, str(Path(__file__).with_name("train_with_peer.py")), kind], json.dumps(request)
 
 
 def time_updates(update, batches, count: int) -> dict[str, float]:

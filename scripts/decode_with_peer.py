@@ -4,9 +4,10 @@
     PEERS_PYTHON scripts/decode_with_peer.py opennmt|joeynmt < request.json > answer.json
 
 It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not installed in. The model
-has a GRU encoder in both directions, a GRU decoder with Luong's attention without input feeding, the sizes and the
-vocabulary of the request, and random weights: so every hypothesis is made to have `length` tokens, which takes the time
-that as many real ones do. Source pieces are given, and target pieces are left as they are: no text is tokenised.
+has a GRU encoder in both directions, a GRU decoder with Luong's attention (Joey NMT's without input feeding,
+OpenNMT-tf's with it), the sizes and the vocabulary of the request, and random weights: so every hypothesis is made to
+have `length` tokens, which takes the time that as many real ones do. Source pieces are given, and target pieces
+are left as they are: no text is tokenised.
 """
 
 import json

@@ -5,7 +5,7 @@
 
 It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not installed in, and by the
 toolkit's own command for training. The model has a GRU encoder in both directions and a GRU decoder with Luong's
-attention, a readout of the decoder's width and input feeding, which neither can leave out in training; no weights are
+attention, a readout of the decoder's width and input feeding, which OpenNMT-tf cannot leave out; no weights are
 tied. Batches are of 64 sentences of our pieces, in float32, as neither trains in bfloat16 on a processor.
 """
 
