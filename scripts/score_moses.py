@@ -2,11 +2,13 @@
 """BLEU on the scale of published Multi30k tables: of punctuation-normalised, Moses-tokenised, lowercased French.
 
     pip install sacremoses
-    python scripts/score_moses.py HYPOTHESES REFERENCES
+    python scripts/score_moses.py HYPOTHESES... REFERENCES
 
-Both files hold raw text. Moses parts apostrophes where sacreBLEU's 13a does not: never compare the two scores.
+All files hold raw text. Of several translations, by runs with other seeds, the mean and the standard deviation follow.
+Moses parts apostrophes where sacreBLEU's 13a does not: never compare the two scores.
 """
 
+import statistics
 import sys
 from pathlib import Path
 
@@ -17,17 +19,24 @@ from nmt.text import read_lines
 
 
 def main() -> None:
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    normalizer, tokenizer = MosesPunctNormalizer(lang="fr"), MosesTokenizer(lang="fr")
-    hypotheses, references = (
-        [tokenizer.tokenize(normalizer.normalize(line), return_str=True).lower() for line in read_lines(Path(path))]
-        for path in sys.argv[1:]
-    )
-    if len(hypotheses) != len(references):
-        sys.exit(f"expected as many hypotheses as references. Received: {len(hypotheses)} and {len(references)}.")
+    *hypotheses, references = (_tokenized(Path(path)) for path in sys.argv[1:])
     metric = sacrebleu.BLEU(tokenize="none", force=True)
-    print(metric.corpus_score(hypotheses, [references]), metric.get_signature())
+    scores = []
+    for path, lines in zip(sys.argv[1:], hypotheses, strict=False):
+        if len(lines) != len(references):
+            sys.exit(f"{path}: expected as many lines as references. Received: {len(lines)} and {len(references)}.")
+        score = metric.corpus_score(lines, [references])
+        scores.append(score.score)
+        print(score, metric.get_signature(), path)
+    if len(scores) > 1:
+        print(f"BLEU = {statistics.mean(scores):.2f} ± {statistics.stdev(scores):.2f}, mean and deviation of {len(scores)}")
+
+
+def _tokenized(path: Path) -> list[str]:
+    normalizer, tokenizer = MosesPunctNormalizer(lang="fr"), MosesTokenizer(lang="fr")
+    return [tokenizer.tokenize(normalizer.normalize(line), return_str=True).lower() for line in read_lines(path)]
 
 
 if __name__ == "__main__":
