@@ -1,8 +1,8 @@
-"""Of several hypotheses the one that the others agree with most: minimum Bayes risk, the risk being BLEU."""
+"""Of several hypotheses the one that the others agree with most: minimum Bayes risk, the risk being BLEU.
 
-import itertools
-import math
-from collections import Counter
+K hypotheses  G n-grams
+"""
+
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,43 +14,43 @@ ORDERS = (1, 2, 3, 4)  # of n-grams
 
 
 def by_consensus(hypotheses: Sequence[Hypothesis], scale: float) -> list[Hypothesis]:
-    """The same, by their BLEU (0 to 1, over tokens) against the n-grams that one of them is expected to have, p of each
-    being ~ exp(scale * score); the BLEU is the new score. Truncated ones stay behind the others.
+    """The same, by the BLEU that each is expected to have if one of them is the reference, p of each being
+    ~ exp(scale * score); that BLEU (0 to 1) is the new score. Truncated ones stay behind the others.
 
-    DeNero, Chiang and Knight, 2009, "Fast Consensus Decoding over Translation Forests", eq. 7, with one added to the
-    counts above unigrams. It takes no pair of hypotheses, as minimum Bayes risk does by definition (Kumar and Byrne,
-    2004), and so as many operations as there are tokens.
+    Kumar and Byrne, 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", eq. 4, over the beam.
     """
-    best = max((hypothesis.score for hypothesis in hypotheses), default=0.0)
-    weights = np.exp(scale * np.array([hypothesis.score - best for hypothesis in hypotheses]))
-    weights /= weights.sum()
-    counts = [[_ngrams(hypothesis.ids, n) for n in ORDERS] for hypothesis in hypotheses]
-    expected: list[Counter[tuple[int, ...]]] = [Counter() for _ in ORDERS]
-    for weight, of_hypothesis in zip(weights.tolist(), counts, strict=True):
-        for total, of_order in zip(expected, of_hypothesis, strict=True):
-            for ngram, count in of_order.items():
-                total[ngram] += weight * count
-    length = float(weights @ [len(hypothesis.ids) for hypothesis in hypotheses])
-    scored = [
-        replace(hypothesis, score=_bleu(len(hypothesis.ids), of_hypothesis, length, expected))
-        for hypothesis, of_hypothesis in zip(hypotheses, counts, strict=True)
-    ]
+    if not hypotheses:
+        return []
+    scores = np.array([hypothesis.score for hypothesis in hypotheses])
+    weights = np.exp(scale * (scores - scores.max()))
+    expected = bleu_of_pairs([hypothesis.ids for hypothesis in hypotheses]) @ (weights / weights.sum())
+    scored = [replace(hypothesis, score=float(score)) for hypothesis, score in zip(hypotheses, expected, strict=True)]
     return sorted(scored, key=lambda hypothesis: (hypothesis.truncated, -hypothesis.score))
 
 
-def _ngrams(ids: Sequence[int], n: int) -> Counter[tuple[int, ...]]:
-    return Counter(zip(*(itertools.islice(ids, start, None) for start in range(n)), strict=False))
+def bleu_of_pairs(texts: Sequence[Sequence[int]]) -> np.ndarray:
+    """BLEU (0 to 1, over tokens) of each text, a row, against each as reference, a column -> kk.
 
-
-def _bleu(
-    length: int, counts: Sequence[Counter[tuple[int, ...]]], expected_length: float,
-    expected: Sequence[Counter[tuple[int, ...]]],
-) -> float:  # fmt: skip
-    if not length:
-        return 0.0
-    precisions = []
-    for n, of_order, total in zip(ORDERS, counts, expected, strict=True):
-        matched = sum(min(count, total[ngram]) for ngram, count in of_order.items())
+    One is added to the counts above unigrams (Lin and Och, 2004, "ORANGE"). An empty text has 0, but against itself 1.
+    """
+    lengths = np.array([len(text) for text in texts], np.float64)
+    precision = np.ones((len(texts), len(texts)))
+    for n in ORDERS:
+        counts_KG = _ngram_counts(texts, n)
+        matched = np.minimum(counts_KG[:, None], counts_KG[None]).sum(axis=2)
         added = int(n > 1)
-        precisions.append((matched + added) / (max(0, length - n + 1) + added))
-    return math.prod(precisions) ** (1 / len(ORDERS)) * min(1.0, math.exp(1 - expected_length / length))
+        precision *= (matched + added) / np.maximum(lengths - n + 1 + added, 1)[:, None]
+    brevity = np.exp(np.minimum(0, 1 - lengths[None] / np.maximum(lengths, 1)[:, None]))
+    scores = precision ** (1 / len(ORDERS)) * brevity
+    scores[np.ix_(lengths == 0, lengths == 0)] = 1.0
+    return scores
+
+
+def _ngram_counts(texts: Sequence[Sequence[int]], n: int) -> np.ndarray:
+    """How often each text has each n-gram of them all -> kg."""
+    columns: dict[tuple[int, ...], int] = {}
+    places = [
+        [columns.setdefault(ngram, len(columns)) for ngram in zip(*(text[start:] for start in range(n)), strict=False)]
+        for text in texts
+    ]
+    return np.stack([np.bincount(np.array(row, np.int64), minlength=len(columns)) for row in places])

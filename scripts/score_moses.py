@@ -31,7 +31,8 @@ def main() -> None:
         scores.append(score.score)
         print(score, metric.get_signature(), path)
     if len(scores) > 1:
-        print(f"BLEU = {statistics.mean(scores):.2f} ± {statistics.stdev(scores):.2f}, mean and deviation of {len(scores)}")
+        mean, deviation = statistics.mean(scores), statistics.stdev(scores)
+        print(f"BLEU = {mean:.2f} ± {deviation:.2f}, mean and standard deviation of {len(scores)} runs")
 
 
 def _tokenized(path: Path) -> list[str]:
