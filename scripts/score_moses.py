@@ -21,10 +21,12 @@ from nmt.text import read_lines
 def main() -> None:
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    *hypotheses, references = (_tokenized(Path(path)) for path in sys.argv[1:])
+    *paths, path_of_references = map(Path, sys.argv[1:])
+    references = _tokenized(path_of_references)
     metric = sacrebleu.BLEU(tokenize="none", force=True)
     scores = []
-    for path, lines in zip(sys.argv[1:], hypotheses, strict=False):
+    for path in paths:
+        lines = _tokenized(path)
         if len(lines) != len(references):
             sys.exit(f"{path}: expected as many lines as references. Received: {len(lines)} and {len(references)}.")
         score = metric.corpus_score(lines, [references])
