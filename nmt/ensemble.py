@@ -37,19 +37,21 @@ class Ensemble:
         self, ids_BK: np.ndarray, state: Any, memory: Any, num_candidates: int,
         named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
     ) -> Step:  # fmt: skip
-        """See `nmt.search.Engine`. A mean needs whole rows of every model."""
+        """See `nmt.search.Engine`. Whole rows of every model, as a mean needs them; slow logarithms of the best."""
         whole_row = np.iinfo(np.int32).max
         steps = [
             engine.step(ids_BK, of_model, memory_of_model, whole_row, None, with_weights)
             for engine, of_model, memory_of_model in zip(self.engines, state, memory, strict=True)
         ]
-        log_probs_BKV = mean_probability([step.log_probs_BKC for step in steps])
-        ids_BKC = np.broadcast_to(np.arange(log_probs_BKV.shape[2], dtype=np.int32), log_probs_BKV.shape)
-        if num_candidates < log_probs_BKV.shape[2]:
-            ids_BKC = best(log_probs_BKV, num_candidates)
+        of_models = [step.log_probs_BKC for step in steps]
+        vocabulary_size = of_models[0].shape[2]
+        ids_BKC = np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), of_models[0].shape)
+        if num_candidates < vocabulary_size:
+            ids_BKC = best(sum(map(np.exp, of_models)), num_candidates)
         if named_ids_BKN is not None:
             ids_BKC = np.concatenate([ids_BKC, named_ids_BKN.astype(np.int32)], axis=2)
-        log_probs_BKC = np.take_along_axis(log_probs_BKV, np.maximum(ids_BKC, 0), axis=2)
+        places_BKC = np.maximum(ids_BKC, 0)
+        log_probs_BKC = mean_probability([np.take_along_axis(row, places_BKC, axis=2) for row in of_models])
         weights = [step.weights_BKS for step in steps if step.weights_BKS is not None]
         return Step(
             np.where(ids_BKC < 0, -np.inf, log_probs_BKC),
@@ -72,9 +74,9 @@ def mean_probability(log_probs: Sequence[np.ndarray]) -> np.ndarray:
     return total - np.float32(np.log(len(log_probs)))
 
 
-def best(log_probs_BKV: np.ndarray, count: int) -> np.ndarray:
-    """The ids of the best of each row, descending, lower ids first among equals."""
-    candidates = np.argpartition(-log_probs_BKV, count - 1, axis=2)[:, :, :count]
+def best(values_BKV: np.ndarray, count: int) -> np.ndarray:
+    """The ids of the greatest of each row, descending, lower ids first among equals."""
+    candidates = np.argpartition(values_BKV, -count, axis=2)[:, :, -count:]
     candidates.sort(axis=2)
-    order = np.argsort(-np.take_along_axis(log_probs_BKV, candidates, axis=2), axis=2, kind="stable")
+    order = np.argsort(-np.take_along_axis(values_BKV, candidates, axis=2), axis=2, kind="stable")
     return np.take_along_axis(candidates, order, axis=2).astype(np.int32)
