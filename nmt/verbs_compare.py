@@ -18,9 +18,9 @@ def add_verbs(verbs: Any) -> None:
     compare = verb(verbs, "compare", _compare, "train variants of a recipe with several seeds, and compare them")
     recipe_arguments(compare)
     compare.add_argument(
-        "--attention", required=True, metavar="NAME,...",
+        "--attention", metavar="NAME,...",
         help="the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of model.decoder where one "
-        "likes: luong,update_first/dot,luong+input_feeding=true",
+        "likes: luong,update_first/dot,luong+input_feeding=true (default: the recipe's)",
     )  # fmt: skip
     compare.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each variant (default: 3)")
     compare.add_argument(
@@ -58,7 +58,9 @@ def _compare(options: argparse.Namespace) -> int:
 
     name = Path(options.recipe).stem
     folder = options.output or Path("runs") / f"{name}-comparison"
-    planned = plan(config, options.attention, options.vary, options.seeds, folder)
+    decoder = config([]).model.decoder
+    attentions = options.attention or f"{decoder.cell}/{decoder.score}"
+    planned = plan(config, attentions, options.vary, options.seeds, folder)
     data = planned[0].config.data
     texts = {DEV: _read(data.dev, data)}
     for test in options.test:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """BLEU on the scale of published Multi30k tables: of punctuation-normalised, Moses-tokenised, lowercased French.
 
-    pip install sacremoses
+    pip install '.[moses]'
     python scripts/score_moses.py HYPOTHESES... REFERENCES
 
 All files hold raw text. Of several translations, by runs with other seeds, the mean and the standard deviation follow.

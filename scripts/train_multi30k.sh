@@ -10,13 +10,12 @@ cd "$(dirname "$0")/.."
 data=${1:?"usage: scripts/train_multi30k.sh DATA_DIR [RUNS_DIR]"}
 runs=${2:-runs}
 . scripts/environment.sh
-install ".[plot]"
-python -m pip install --quiet sacremoses  # only for the scale of published tables
+install ".[plot,moses]"
 
 for recipe in ${RECIPES:-multi30k-fast multi30k}; do
     precisions=bfloat16
     [ "$recipe" = multi30k ] || precisions+=,float32
-    nmt compare "$recipe" --attention update_first/concat --vary "training.precision=$precisions" --seeds "${SEEDS:-3}" \
+    nmt compare "$recipe" --vary "training.precision=$precisions" --seeds "${SEEDS:-3}" \
         --data "$data/train" --dev "$data/val" --output "$runs/$recipe" \
         --test "test_2016=$data/test_2016_flickr" --test "test_2017=$data/test_2017_flickr" ${NMT_SET:+--set "$NMT_SET"}
     for name in test_2016 test_2017; do

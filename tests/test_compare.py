@@ -389,6 +389,14 @@ def test_the_verb_compares_on_all_texts(verb, world, tmp_path):
     assert all(f"### {text}, BLEU" in report for text in ("dev", "news", "again"))
 
 
+def test_without_attentions_the_recipes_own_is_trained(verb, world, tmp_path):
+    code, _, err = verb("--seeds", 1, "--vary", "training.batch_size=8,4")
+    assert code == 0, err
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in world.trained] == [
+        "attend_first-additive+training.batch_size=8/seed1", "attend_first-additive+training.batch_size=4/seed1"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
