@@ -4,6 +4,7 @@ M models  B batch  K hypotheses  V vocabulary  C candidates  S source  T target
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,7 +48,7 @@ class Ensemble:
         vocabulary_size = of_models[0].shape[2]
         ids_BKC = np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), of_models[0].shape)
         if num_candidates < vocabulary_size:
-            ids_BKC = best(sum(map(np.exp, of_models)), num_candidates)
+            ids_BKC = best(reduce(np.add, map(np.exp, of_models)), num_candidates)
         if named_ids_BKN is not None:
             ids_BKC = np.concatenate([ids_BKC, named_ids_BKN.astype(np.int32)], axis=2)
         places_BKC = np.maximum(ids_BKC, 0)

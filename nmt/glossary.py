@@ -17,8 +17,9 @@ from nmt.config import DecodingConfig
 from nmt.constraints import Bans, Phrase, Spelling, WordParts
 from nmt.copying import MaskedLine
 from nmt.errors import UserError
+from nmt.spelling import escape, fold
 from nmt.text import NormalForm, is_blank, normalize, read_phrase_table
-from nmt.tokenizer import Tokenizer, escape
+from nmt.tokenizer import Tokenizer
 
 MAX_SEGMENTATIONS = 1000  # of a banned word into pieces; it has fewer, but for long words of an unusual vocabulary
 
@@ -113,13 +114,13 @@ class Wording:
 
     def spellings(self, phrase: str) -> Phrase:
         """In the tokenizer's own pieces, the plain one first."""
-        plain = self._checked(self._tokenizer.encode(phrase), phrase)
+        plain = self._checked(self._tokenizer.encode(phrase, initial=False), phrase)
         spellings = [Spelling(tuple(plain))]
-        apostrophe, behind_it = (self._tokenizer.encode(text) for text in ("'", "'" + phrase))
+        apostrophe, behind_it = (self._tokenizer.encode(text, initial=False) for text in ("'", "'" + phrase))
         if behind_it[: len(apostrophe)] == apostrophe:
             spellings.append(Spelling(tuple(behind_it[len(apostrophe) :]), attached=True))
-        if (capital := _capitalised(phrase)) != phrase:
-            spellings.append(Spelling(tuple(self._tokenizer.encode(capital)), initial=True))
+        if (capital := self._as_initial(phrase)) != phrase:
+            spellings.append(Spelling(tuple(self._tokenizer.encode(capital, initial=False)), initial=True))
         allowed = [spelling for spelling in spellings if not self._is_out(spelling)]
         if spellings[0] not in allowed:
             raise UserError(f"{phrase!r} is required and a banned word is in it, or begins it. Change one of them.")
@@ -145,12 +146,17 @@ class Wording:
 
     def _banned(self, word: str) -> Iterator[Spelling]:
         """In every way that the vocabulary allows, for a model may choose pieces that the tokenizer would not."""
-        capital = _capitalised(word)
+        capital = self._as_initial(word)
         yield from (Spelling(ids) for text in (" " + word, word) for ids in self._segmentations(text))
         if capital != word:
-            yield from (Spelling(ids, initial=True) for ids in self._segmentations(" " + capital))
+            initials = (ids for text in (" " + capital, capital) for ids in self._segmentations(text))
+            yield from (Spelling(ids, initial=True) for ids in initials)
         # In bytes, where a character has no piece.
-        yield Spelling(tuple(self._tokenizer.encode(word)))
+        yield Spelling(tuple(self._tokenizer.encode(word, initial=False)))
+
+    def _as_initial(self, phrase: str) -> str:
+        """What a line that the phrase begins is encoded with."""
+        return (fold(phrase) or phrase) if self._tokenizer.folds_initial else _capitalised(phrase)
 
     def _segmentations(self, text: str) -> list[tuple[int, ...]]:
         rest = escape(text).replace(" ", "▁")

@@ -19,6 +19,8 @@ from nmt.sentences import sentences
 from nmt.text import NormalForm, is_blank, normalized_spans
 from nmt.tokenizer import COPY_IDS, Tokenizer
 
+SENTENCE_ENDS = (".", "!", "?")
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -62,7 +64,7 @@ def split(tokenizer: Tokenizer, ids: list[int], limit: int) -> list[list[int]]:
     while len(ids) > limit:
         names = tokenizer.pieces(ids[: limit + 1])
         starts = [i for i in range(1, limit + 1) if names[i].startswith("▁")]
-        ends = [i for i in starts if names[i - 1].endswith((".", "!", "?", ";"))]
+        ends = [i for i in starts if names[i - 1].endswith((*SENTENCE_ENDS, ";"))]
         place = next((places[-1] for places in (ends, starts) if places and places[-1] > limit // 4), limit)
         parts.append(ids[:place])
         ids = ids[place:]
@@ -101,12 +103,13 @@ def joined_text(
             text += copied(sentence.masked)
         for number in range(len(sentence.parts)):
             ids = next(remaining).ids
+            begins = not number or text.endswith(SENTENCE_ENDS)
             text += " " if number else ""
             if with_spans:
-                of_part, of_ids = tokenizer.decode_with_spans(ids, copies)
+                of_part, of_ids = tokenizer.decode_with_spans(ids, copies, begins)
                 spans += shifted(of_ids, len(text))
             else:
-                of_part = tokenizer.decode(ids, copies)
+                of_part = tokenizer.decode(ids, copies, begins)
             text += of_part
             emitted.update(ids)
         if sentence.parts:  # a copy that search could not place follows at the end: it must not be lost

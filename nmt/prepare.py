@@ -138,7 +138,7 @@ def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, T
         return train_tokenizer(
             text, algorithm=settings.algorithm, vocabulary_size=settings.vocabulary_size,
             byte_fallback=settings.byte_fallback, character_coverage=settings.character_coverage,
-            max_lines=2 * settings.max_lines,
+            max_lines=2 * settings.max_lines, fold_initial=settings.fold_initial,
         )  # fmt: skip
 
     logger.info("training the tokenizer: %s, %d pieces", settings.algorithm, settings.vocabulary_size)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nmt.seeds import derive_seed
-from nmt.tokenizer import COPY_IDS, Tokenizer
+from nmt.tokenizer import COPY_IDS, SMALL_ID, Tokenizer
 
 NUM_VARIANTS = 64  # of each word; which of them stands where is drawn anew each time
 
@@ -22,7 +22,8 @@ class SubwordSampler:
         pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
         self._ids = {piece: id for id, piece in enumerate(pieces)}
         self._pieces = pieces
-        self._fixed = {id for id in range(tokenizer.vocabulary_size) if tokenizer.is_byte(id) or id <= COPY_IDS[-1]}
+        last_symbol = SMALL_ID if tokenizer.folds_initial else COPY_IDS[-1]
+        self._fixed = {id for id in range(tokenizer.vocabulary_size) if tokenizer.is_byte(id) or id <= last_symbol}
         self._starts = np.array([piece.startswith("▁") for piece in pieces])
         self._variants: dict[tuple[tuple[int, ...], int], tuple[int, ...]] = {}
 

@@ -5,14 +5,13 @@ alone is not: it writes a space as U+2581, so a literal U+2581 comes back as a s
 keeps text that merely looks like a copy symbol apart from the symbol.
 """
 
-import codecs
 import hashlib
 import io
-import itertools
 import random
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,6 +20,7 @@ import sentencepiece
 
 from nmt.copying import NUM_COPY_SYMBOLS, Copy, MaskedLine, copy_symbol
 from nmt.errors import UserError
+from nmt.spelling import SPACE_MARK, escape, fold, locate, unescape, unfold
 from nmt.text import atomic_write, is_blank
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
@@ -28,34 +28,15 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 # Their ids follow the four above in every vocabulary, whether or not the training text has them.
 COPY_IDS = range(EOS_ID + 1, EOS_ID + 1 + NUM_COPY_SYMBOLS)
 
-# Escapes: a private-use character nobody types, and a digit. SentencePiece gives every digit a piece of its own (see
-# `split_digits`), so an escape never grows into a neighbour's piece. U+2585 is here because SentencePiece's trainer
-# keeps it for itself and leaves out each line that has it.
-_ESCAPE = "\uf8e0"
-_SPACE_MARK = "\u2581"
-_ESCAPED = {_ESCAPE: _ESCAPE + "0", _SPACE_MARK: _ESCAPE + "1", "｟": _ESCAPE + "2", "\u2585": _ESCAPE + "3"}
-_UNESCAPED = {escaped: character for character, escaped in _ESCAPED.items()}
-_TO_ESCAPE = re.compile("[" + "".join(_ESCAPED) + "]")
-_TO_UNESCAPE = re.compile(_ESCAPE + "[0-3]?")
-_TOKEN = re.compile(_ESCAPE + "[0-3]|.", re.DOTALL)
+# In a vocabulary that folds initials: what a line begins with whose first letter is small, see `Tokenizer.encode`.
+SMALL_ID = COPY_IDS[-1] + 1
+_SMALL = "｟small｠"
+
 _NO_LINE = re.compile("[\n\ud800-\udfff]")
 _WORD = re.compile(r"\S+")  # the same white space as `str.split` and `is_blank`
 
 # What SentencePiece prints for an unknown piece, without the spaces it adds, which would break words apart.
 _UNKNOWN_SURFACE = "\u2047"
-
-
-def escape(line: str) -> str:
-    """Replace, reversibly, what SentencePiece gives a meaning, what copy symbols begin with, and the escape itself.
-
-    Copy symbols stand between escaped text only: a line that looks like one does not become one.
-    """
-    return _TO_ESCAPE.sub(lambda match: _ESCAPED[match[0]], line)
-
-
-def unescape(text: str) -> str:
-    """Undo `escape`. A half escape, which only a model can write, is dropped."""
-    return _TO_UNESCAPE.sub(lambda match: _UNESCAPED.get(match[0], ""), text) if _ESCAPE in text else text
 
 
 def train_tokenizer(
@@ -66,6 +47,7 @@ def train_tokenizer(
     byte_fallback: bool,
     character_coverage: float,
     max_lines: int,
+    fold_initial: bool = False,
     seed: int = 1,
 ) -> "Tokenizer":
     """Train a tokenizer on lines (for a joint vocabulary: those of both languages), of which `max_lines` are drawn.
@@ -74,7 +56,7 @@ def train_tokenizer(
     is larger or smaller than the text allows, with the largest or smallest size that is possible.
     """
     drawn = sample_lines((line for line in lines if not is_blank(_text(line))), max_lines, seed)
-    sample = [_escape_checked(line) for line in drawn]
+    sample = [_escape_checked(line, fold_initial) for line in drawn]
     if not sample:
         raise UserError("a tokenizer needs text to learn from. Received: no line that is not blank.")
     model = io.BytesIO()
@@ -88,7 +70,7 @@ def train_tokenizer(
             unk_id=UNK_ID,
             bos_id=BOS_ID,
             eos_id=EOS_ID,
-            user_defined_symbols=[copy_symbol(index) for index in range(NUM_COPY_SYMBOLS)],
+            user_defined_symbols=[*map(copy_symbol, range(NUM_COPY_SYMBOLS)), *[_SMALL] * fold_initial],
             byte_fallback=byte_fallback,
             character_coverage=character_coverage,
             # Lossless: the default, nmt_nfkc, rewrites ligatures, U+00A0 and U+202F; and spaces are text.
@@ -161,8 +143,10 @@ def _text(line: str | MaskedLine) -> str:
     return line if isinstance(line, str) else line.text
 
 
-def _escape_checked(line: str | MaskedLine) -> str:
+def _escape_checked(line: str | MaskedLine, folds: bool = False) -> str:
     """What SentencePiece is given: the escaped line, with a symbol in the place of each copy."""
+    if folds:
+        line = _folded(line)
     text = _text(line)
     if match := _NO_LINE.search(text):
         what = "line feed" if match[0] == "\n" else "lone surrogate"
@@ -172,8 +156,19 @@ def _escape_checked(line: str | MaskedLine) -> str:
     return escape(line) if isinstance(line, str) else line.replaced(lambda copy: copy_symbol(copy.symbol), escape)
 
 
+def _folded(line: str | MaskedLine) -> str | MaskedLine:
+    """With its first letter folded, where that is not copied."""
+    if isinstance(line, str):
+        return fold(line) or line
+    begins_with_copy = line.copies and line.copies[0].start == 0
+    return line if begins_with_copy else replace(line, text=fold(line.text) or line.text)
+
+
 class Tokenizer:
     """A trained SentencePiece model behind a lossless `encode` and `decode`. Immutable, picklable, safe in threads.
+
+    If it `folds_initial`, a line's capital first letter is read as a small one, so that a word has the same pieces
+    there as anywhere, and is written again; a line that begins with a small letter has `SMALL_ID` before it.
 
     Without byte fallback a character that the training text did not have (and NUL, always) becomes `<unk>` and is lost.
     """
@@ -196,6 +191,7 @@ class Tokenizer:
                 f"{name}: expected a model that `nmt` trained, whose first pieces are {' '.join(expected[:5])} ... "
                 f"Received: {' '.join(received[:5])} ... Train it anew with `nmt tokenizer train`."
             )
+        self.folds_initial = len(processor) > SMALL_ID and processor.id_to_piece(SMALL_ID) == _SMALL
         self._is_byte = [processor.is_byte(id) for id in range(len(processor))]
         self._surfaces = [self._surface(id) for id in range(len(processor))]
 
@@ -206,7 +202,8 @@ class Tokenizer:
             return _UNKNOWN_SURFACE.encode()
         if self._is_byte[id]:
             return bytes([int(piece[3:5], 16)])
-        return b"" if self._processor.is_control(id) else piece.replace(_SPACE_MARK, " ").encode()
+        is_mark = self._processor.is_control(id) or (self.folds_initial and id == SMALL_ID)
+        return b"" if is_mark else piece.replace(SPACE_MARK, " ").encode()
 
     @classmethod
     def from_bytes(cls, model: bytes) -> "Tokenizer":
@@ -240,23 +237,44 @@ class Tokenizer:
         """SHA-256, in hex, of the model's bytes."""
         return hashlib.sha256(self.model).hexdigest()
 
-    def encode(self, line: str | MaskedLine) -> list[int]:
-        """Ids of a line, without `<s>` and `</s>`; copy symbols only for its copies. Raises UserError for an LF."""
-        return self._processor.encode(_escape_checked(line))
+    def encode(self, line: str | MaskedLine, initial: bool = True) -> list[int]:
+        """Ids of a line, without `<s>` and `</s>`; copy symbols only for its copies. Raises UserError for an LF.
+
+        If not `initial`, the text is a phrase from somewhere in a line, and nothing is folded.
+        """
+        folds = self.folds_initial and initial
+        return [*self._mark(line, folds), *self._processor.encode(_escape_checked(line, folds))]
 
     def encode_batch(self, lines: Iterable[str | MaskedLine], num_threads: int = -1) -> list[list[int]]:
         """`encode` of each line, in `num_threads` threads (-1: one a core), whose number does not change the ids."""
-        return self._processor.encode([_escape_checked(line) for line in lines], num_threads=num_threads)
+        lines, folds = list(lines), self.folds_initial
+        encoded = self._processor.encode([_escape_checked(line, folds) for line in lines], num_threads=num_threads)
+        return (
+            [[*self._mark(line, folds), *ids] for line, ids in zip(lines, encoded, strict=True)] if folds else encoded
+        )
 
-    def decode(self, ids: Iterable[int], copies: Iterable[Copy] = ()) -> str:
+    @staticmethod
+    def _mark(line: str | MaskedLine, folds: bool) -> list[int]:
+        begins_with_copy = not isinstance(line, str) and line.copies and line.copies[0].start == 0
+        return [SMALL_ID] * (folds and not begins_with_copy and fold(_text(line)) is None)
+
+    def decode(self, ids: Iterable[int], copies: Iterable[Copy] = (), initial: bool = True) -> str:
         """The text of ids. `<pad>`, `<s>` and `</s>` are ignored, bytes that form no UTF-8 dropped, and so is an LF.
 
         The symbols of `copies` become the text they are restored as. Faithful otherwise: control characters the ids
-        spell are in the text. Search never picks them (`forbidden_ids`).
+        spell are in the text. Search never picks them (`forbidden_ids`). If not `initial`, the ids go on in the midst
+        of a sentence, and their first letter stays as it is.
         """
+        ids = self._checked(ids)
         # By hand and not by SentencePiece: it writes U+FFFD for each bad byte, which text may hold in its own right.
         text = b"".join(self._surfaces_of(ids, copies)).decode("utf-8", errors="ignore")
-        return unescape(text.removeprefix(" ")).replace("\n", "")
+        return self._unfolded(unescape(text.removeprefix(" ")).replace("\n", ""), ids, initial)
+
+    def _unfolded(self, text: str, ids: list[int], initial: bool) -> str:
+        if not (self.folds_initial and initial) or SMALL_ID in ids:
+            return text
+        first = next((id for id in ids if self._surfaces[id].strip(b" ")), None)
+        return text if first in COPY_IDS else unfold(text)
 
     def _surfaces_of(self, ids: Iterable[int], copies: Iterable[Copy]) -> list[bytes]:
         restored = {COPY_IDS[copy.symbol]: escape(copy.restored).encode() for copy in copies}
@@ -283,20 +301,25 @@ class Tokenizer:
         copies = () if isinstance(line, str) else line.copies
         surfaces = self._surfaces_of(ids, [copy._replace(restored=_text(line)[slice(*copy[:2])]) for copy in copies])
         if UNK_ID in ids:  # one unknown piece is a run of unknown characters, and its name is their text
-            names = self._processor.encode(_escape_checked(line), out_type=str)
+            names = self._processor.encode(_escape_checked(line, self.folds_initial), out_type=str)
+            names = [*self.pieces(self._mark(line, self.folds_initial)), *names]
             surfaces = [
-                name.replace(_SPACE_MARK, " ").encode() if id == UNK_ID else surface
+                name.replace(SPACE_MARK, " ").encode() if id == UNK_ID else surface
                 for id, name, surface in zip(ids, names, surfaces, strict=True)
             ]
-        return _locate(surfaces)[1]
+        return locate(surfaces)[1]
 
-    def decode_with_spans(self, ids: Iterable[int], copies: Iterable[Copy] = ()) -> tuple[str, list[tuple[int, int]]]:
-        """`decode(ids, copies)` and the span of each id in it, as in `spans`.
+    def decode_with_spans(
+        self, ids: Iterable[int], copies: Iterable[Copy] = (), initial: bool = True
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """`decode` of the same, and the span of each id in it, as in `spans`.
 
         For what a model wrote: it may split a word otherwise than `encode` would. Ids that leave nothing in the
         text, such as `</s>` and bytes that form no character, have empty spans.
         """
-        return _locate(self._surfaces_of(ids, copies))
+        ids = self._checked(ids)
+        text, spans = locate(self._surfaces_of(ids, copies))
+        return self._unfolded(text, ids, initial), spans
 
     @staticmethod
     def words(line: str) -> list[tuple[int, int]]:
@@ -349,40 +372,3 @@ class Tokenizer:
             (byte,) = self._surfaces[id]
             return byte < 0x20 or byte == 0x7F or byte in (0xC0, 0xC1) or byte >= 0xF5
         return any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in self._surfaces[id].decode())
-
-
-def _locate(surfaces: Sequence[bytes]) -> tuple[str, list[tuple[int, int]]]:
-    """The text that pieces spell, and the span of each piece in it.
-
-    By following each byte, not by SentencePiece's own offsets: those count UTF-8 bytes of the escaped line, take in a
-    piece's leading space, and are empty for all but the last byte piece of a character.
-    """
-    data = b"".join(surfaces)
-    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-    characters, byte_ends = "", []
-    for end, byte in enumerate(data, start=1):
-        if character := decoder.decode(bytes([byte])):
-            characters += character
-            byte_ends.append(end)
-
-    text = ""
-    character_at: dict[int, int] = {}  # byte -> character of `text`; dropped bytes are missing
-    ends_before = [0] * (len(data) + 1)  # byte -> characters of `text` that end before it
-    for match in _TOKEN.finditer(characters):
-        raw = unescape(match[0]).replace("\n", "")
-        if not raw or (raw == " " and match.start() == 0):  # the space put before each line
-            continue
-        last = match.end() - 1
-        for byte in range(byte_ends[match.start()] - len(characters[match.start()].encode()), byte_ends[last]):
-            character_at[byte] = len(text)
-        text += raw
-        ends_before[byte_ends[last]] = 1
-    ends_before = list(itertools.accumulate(ends_before))
-
-    spans, end = [], 0
-    for surface in surfaces:
-        start, end = end, end + len(surface)
-        found = [character_at[byte] for byte in range(start, end) if byte in character_at]
-        found = list(itertools.dropwhile(lambda index: text[index] == " ", found))
-        spans.append((found[0], found[-1] + 1) if found else (ends_before[end], ends_before[end]))
-    return text, spans

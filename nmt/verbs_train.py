@@ -49,6 +49,9 @@ def add_verbs(verbs: Any) -> None:
     learn.add_argument("--vocabulary-size", type=int, default=8000, metavar="N")
     learn.add_argument("--algorithm", choices=["bpe", "unigram"], default="bpe")
     learn.add_argument("--no-byte-fallback", action="store_true", help="characters never seen become <unk>")
+    learn.add_argument(
+        "--fold-initial", action="store_true", help='"Dogs run." has the pieces of "dogs run.", and is written again'
+    )
     encode = verb(actions, "encode", _tokenizer_encode, "lines to pieces, from standard input to standard output")
     encode.add_argument("model", type=Path, metavar="MODEL")
     encode.add_argument("--ids", action="store_true", help="write ids, which `decode` reads")
@@ -128,12 +131,12 @@ def _tokenizer_train(options: argparse.Namespace) -> int:
     from nmt.tokenizer import train_tokenizer
 
     given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}
-    given["byte_fallback"] = not options.no_byte_fallback
+    given |= {"byte_fallback": not options.no_byte_fallback, "fold_initial": options.fold_initial}
     config = parse_config({"tokenizer": given}, "the command line").tokenizer
     tokenizer = train_tokenizer(
         (line for path in options.input for line in read_lines(path)),
         algorithm=config.algorithm, vocabulary_size=config.vocabulary_size, byte_fallback=config.byte_fallback,
-        character_coverage=config.character_coverage, max_lines=config.max_lines,
+        character_coverage=config.character_coverage, max_lines=config.max_lines, fold_initial=config.fold_initial,
     )  # fmt: skip
     tokenizer.save(options.model)
     say(f"{options.model}: {tokenizer.vocabulary_size} pieces")

@@ -16,10 +16,19 @@ TEXT = [
 ]  # fmt: skip
 
 
+def trained(**changes):
+    options = {"vocabulary_size": 340, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 1000}
+    return train_tokenizer(TEXT * 3, algorithm="bpe", **options, **changes)
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
-    options = {"vocabulary_size": 340, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 1000}
-    return train_tokenizer(TEXT * 3, algorithm="bpe", **options)
+    return trained()
+
+
+@pytest.fixture(scope="module")
+def folding():
+    return trained(fold_initial=True)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +81,17 @@ def test_a_word_is_spelt_after_a_space_after_an_apostrophe_and_with_a_capital(wo
     assert list(initial.ids) == tokenizer.encode("Arbre") and initial.initial
 
 
+def test_where_initials_are_folded_a_phrase_keeps_its_letters_but_at_the_lines_start(folding):
+    wording = Wording(folding, folding.forbidden_ids, ["Un"])
+    plain, *_, initial = wording.spellings("Le")
+    assert folding.decode(plain.ids, initial=False) == "Le" and not plain.initial
+    assert folding.decode(initial.ids, initial=False) == "le" and initial.initial
+    assert not any(spelling.initial for spelling in wording.spellings("arbre"))
+    spelled = {(folding.decode(spelling.ids, initial=False), spelling.initial) for spelling in wording.banned}
+    assert spelled == {("Un", False), ("un", True)}
+    assert folding.decode(wording.demand("un chien").prefix) == "un chien"
+
+
 def test_a_banned_word_is_spelt_in_every_segmentation(tokenizer):
     wording = Wording(tokenizer, tokenizer.forbidden_ids, ["chat"])
     spelled = {tokenizer.decode(spelling.ids) for spelling in wording.banned}
@@ -82,8 +102,10 @@ def test_a_banned_word_is_spelt_in_every_segmentation(tokenizer):
 
 
 @pytest.mark.parametrize("word", ["chat", "arbre", "l'arbre", "vert", "d"])
-def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones_are_not(word, tokenizer):
+@pytest.mark.parametrize("name", ["tokenizer", "folding"])
+def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones_are_not(word, name, request):
     """The proof in text: a table that likes anything, and the words looked for in what comes out."""
+    tokenizer = request.getfixturevalue(name)
     size, forbidden = tokenizer.vocabulary_size, tokenizer.forbidden_ids
     liked = [id for line in TEXT for id in tokenizer.encode(line)]
 
@@ -93,7 +115,7 @@ def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones
         logits[forbidden] = -np.inf
         return logits - np.log(np.exp(logits).sum())
 
-    wording = Wording(tokenizer, forbidden, ["chien", "noir", "L"])
+    wording = Wording(tokenizer, forbidden, ["chien", "noir", "Un"])
     demand = wording.demand(required=[word])
     found = beam_search(
         TableEngine(table), sentences(6), np.full(6, 16), beam_size=4, n_best=4, required=[demand.required] * 6,
@@ -103,7 +125,7 @@ def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones
     assert len(texts) == 24
     for text in texts:
         assert _stands_in(word, text) or text.startswith(word[0].upper() + word[1:]), text
-        assert not any(_stands_in(banned, text) for banned in ("chien", "noir", "L")), text
+        assert not any(_stands_in(banned, text) for banned in ("chien", "noir", "Un")), text
 
 
 def _stands_in(word, text):

@@ -10,7 +10,7 @@ FLOORS = {
     name: floor
     for floor, names in enumerate(
         [
-            "errors seeds parallel console progress schema batching markup languages server",
+            "errors seeds parallel console progress schema spelling batching markup languages server",
             "config text recurrent losses search visualize quantize alignment sentences significance",
             "copying attention encoder optimizers workers onnx_engine consensus constraints ensemble results findings",
             "tokenizer decoder mechanisms layers controls exported api report",

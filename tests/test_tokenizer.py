@@ -13,7 +13,9 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmt.copying import Copy, MaskedLine
 from nmt.errors import UserError
+from nmt.spelling import escape, fold, unescape, unfold
 from nmt.text import read_lines
 from nmt.tokenizer import (
     BOS_ID,
@@ -21,13 +23,12 @@ from nmt.tokenizer import (
     EOS_ID,
     NUM_COPY_SYMBOLS,
     PAD_ID,
+    SMALL_ID,
     UNK_ID,
     Tokenizer,
     copy_symbol,
-    escape,
     sample_lines,
     train_tokenizer,
-    unescape,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -66,12 +67,13 @@ def train(lines=None, **changes) -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {
+    trained = {
         name: train(algorithm=name, vocabulary_size=size) for name, size in zip(ALGORITHMS, (400, 320), strict=True)
     }
+    return {**trained, "folding": train(fold_initial=True)}
 
 
-@pytest.fixture(params=ALGORITHMS)
+@pytest.fixture(params=[*ALGORITHMS, "folding"])
 def tokenizer(request, tokenizers) -> Tokenizer:
     return tokenizers[request.param]
 
@@ -81,6 +83,45 @@ def spans_obey_the_law(line: str, spans: list[tuple[int, int]]) -> bool:
     in_order = [start for start, _ in spans] == sorted(start for start, _ in spans)
     covered = {index for start, end in spans for index in range(start, end)}
     return in_line and in_order and covered >= {index for index, character in enumerate(line) if character != " "}
+
+
+# Folded initials
+
+
+@given(LINES)
+def test_what_is_folded_is_unfolded_to_the_same_line(line):
+    assert fold(line) is None or unfold(fold(line)) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "folded"),
+    [
+        ("Dogs run.", "dogs run."), ("Été", "été"), ("I am", "i am"), ("NASA", "NASA"), ("3 a", "3 a"),
+        ('"No"', '"No"'), ("", ""), (" A", " A"), ("ßa", "ßa"), ("İa", "İa"), ("ǅ", "ǅ"),
+        ("dogs run.", None), ("été", None),
+    ],
+)  # fmt: skip
+def test_a_capital_first_letter_is_folded_where_it_comes_back(line, folded):
+    assert fold(line) == folded
+
+
+def test_the_first_word_of_a_line_has_the_pieces_it_has_anywhere(tokenizers):
+    folding = tokenizers["folding"]
+    line = folding.encode("The man sees.")
+    assert folding.encode("x the man sees.")[-len(line) :] == line
+    assert folding.encode("the man sees.") == [SMALL_ID, *folding.encode("The man sees.")]
+    assert folding.encode("the man", initial=False) == folding.encode("The man")
+    assert folding.encode_batch(["The man", "the man"]) == [folding.encode("The man"), folding.encode("the man")]
+    assert folding.decode(folding.encode("The man"), initial=False) == "the man"
+    assert not tokenizers["bpe"].folds_initial and tokenizers["bpe"].encode("The man") != folding.encode("The man")
+
+
+def test_a_copy_at_the_start_of_a_line_keeps_its_letters(tokenizers):
+    folding = tokenizers["folding"]
+    line = MaskedLine("iOS sees", (Copy(0, 3, 0, "iOS"),))
+    assert SMALL_ID not in folding.encode(line)
+    assert folding.decode(folding.encode(line), line.copies) == "iOS sees"
+    assert folding.decode_with_spans(folding.encode(line), line.copies)[0] == "iOS sees"
 
 
 # Vocabulary
@@ -101,7 +142,7 @@ def test_training_is_deterministic(tokenizers, algorithm):
     assert again.model == tokenizers[algorithm].model
     assert again.fingerprint == tokenizers[algorithm].fingerprint
     assert again.vocabulary_size == {"bpe": 400, "unigram": 320}[algorithm]
-    assert len({tokenizer.fingerprint for tokenizer in tokenizers.values()}) == 2
+    assert len({tokenizer.fingerprint for tokenizer in tokenizers.values()}) == 3
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -209,6 +250,7 @@ def test_known_characters_come_back_without_byte_fallback():
     assert tokenizer.spans("a 中中 man")[-1] == (5, 8)
 
 
+@pytest.mark.parametrize("tokenizer", ALGORITHMS, indirect=True)
 def test_plain_text_is_decoded_as_sentencepiece_does(tokenizer):
     oracle = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
     for line in corpus():

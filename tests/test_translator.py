@@ -15,11 +15,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nmt import Translator as TranslatorOfThePackage
+from nmt.copying import MaskedLine
 from nmt.data import padded
 from nmt.errors import UserError
-from nmt.parts import split
+from nmt.parts import Sentence, joined_text, split
 from nmt.run import Run
+from nmt.search import Hypothesis
 from nmt.text import is_blank
+from nmt.tokenizer import train_tokenizer
 from nmt.translator import Translator
 
 LINES = [source for source, _ in toy_pairs(12, seed=5)]
@@ -254,6 +257,18 @@ def test_a_line_is_split_into_parts_that_lose_nothing_and_fit(words, limit):
     assert [id for part in parts for id in part] == ids
     assert all(0 < len(part) <= limit for part in parts)
     assert len(parts) <= 1 + len(ids) // (limit // 4)
+
+
+def test_a_part_begins_with_a_capital_where_a_sentence_does():
+    options = {"vocabulary_size": 300, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 10}
+    folding = train_tokenizer(["The cat. The dog."], algorithm="bpe", fold_initial=True, **options)
+    sentence = Sentence("raw", 0, "", MaskedLine("raw"), parts=[[9], [9], [9]])
+    found = [
+        Hypothesis(tuple(folding.encode(text)), -1.0, -1.0, False, ()) for text in ("The cat", "The dog.", "The cat")
+    ]
+    text, spans = joined_text(folding, [sentence], found, with_spans=True)
+    assert text == joined_text(folding, [sentence], found)[0] == "The cat the dog. The cat"
+    assert "".join(text[start:end] for start, end in spans) == text.replace(" ", "")
 
 
 def test_a_long_line_is_cut_after_its_sentences(translator):
