@@ -18,10 +18,10 @@ for recipe in ${RECIPES:-multi30k-fast multi30k}; do
     nmt compare "$recipe" --vary "training.precision=$precisions" --seeds "${SEEDS:-3}" \
         --data "$data/train" --dev "$data/val" --output "$runs/$recipe" \
         --test "test_2016=$data/test_2016_flickr" --test "test_2017=$data/test_2017_flickr" ${NMT_SET:+--set "$NMT_SET"}
-    for name in test_2016 test_2017; do
+    for text in dev=val test_2016=test_2016_flickr test_2017=test_2017_flickr; do
         for precision in ${precisions//,/ }; do
-            echo "== $recipe in $precision, $name, Moses-tokenised and lowercased"
-            python scripts/score_moses.py "$runs/$recipe"/*"$precision"/seed*/compare/"$name.txt" "$data/${name}_flickr.fr"
+            echo "== $recipe in $precision, ${text#*=}, Moses-tokenised and lowercased"
+            python scripts/score_moses.py "$runs/$recipe"/*"$precision"/seed*/compare/"${text%=*}.txt" "$data/${text#*=}.fr"
         done
     done
 done
