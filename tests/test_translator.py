@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tensorflow as tf
-from fixtures_run import toy_pairs, trained_run, trained_translator
+from fixtures_run import tiny_config, toy_pairs, trained_run, trained_translator, write_pairs
 from fixtures_search import beam_search, greedy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -257,6 +257,30 @@ def test_a_line_is_split_into_parts_that_lose_nothing_and_fit(words, limit):
     assert [id for part in parts for id in part] == ids
     assert all(0 < len(part) <= limit for part in parts)
     assert len(parts) <= 1 + len(ids) // (limit // 4)
+
+
+def test_with_folded_initials_a_translation_begins_as_its_source_does(tmp_path):
+    """Learnt from lines half of which begin with a capital; a word's translation is learnt from both alike."""
+    from nmt.train import train
+
+    pairs = toy_pairs(600, seed=1)
+    pairs = [
+        (f(source), f(target)) for f, (source, target) in zip(itertools.cycle([str, capital]), pairs, strict=False)
+    ]
+    data = {"train": write_pairs(tmp_path / "train", pairs), "dev": write_pairs(tmp_path / "dev", toy_pairs(6, seed=2))}
+    training = {"epochs": 8, "warmup_steps": 20, "average_decay": 0.9}
+    run = train(tiny_config(data, tokenizer={"fold_initial": True}, training=training), tmp_path / "run")
+    sources = [source for source, _ in toy_pairs(12, seed=3)]
+    translator = Translator.load(run.path)
+    for lines in (sources, [*map(capital, sources)]):
+        for line, translation in zip(lines, translator.translate(lines, alignments=True), strict=True):
+            assert translation.text[0].isupper() == line[0].isupper()
+            alignment = translation.candidates[0].alignment
+            assert alignment.source_words == line.split() and alignment.target_words == translation.text.split()
+
+
+def capital(line):
+    return line[:1].upper() + line[1:]
 
 
 def test_a_part_begins_with_a_capital_where_a_sentence_does():
