@@ -264,9 +264,7 @@ def test_with_folded_initials_a_translation_begins_as_its_source_does(tmp_path):
     from nmt.train import train
 
     pairs = toy_pairs(600, seed=1)
-    pairs = [
-        (f(source), f(target)) for f, (source, target) in zip(itertools.cycle([str, capital]), pairs, strict=False)
-    ]
+    pairs[::2] = [(capital(source), capital(target)) for source, target in pairs[::2]]
     data = {"train": write_pairs(tmp_path / "train", pairs), "dev": write_pairs(tmp_path / "dev", toy_pairs(6, seed=2))}
     training = {"epochs": 8, "warmup_steps": 20, "average_decay": 0.9}
     run = train(tiny_config(data, tokenizer={"fold_initial": True}, training=training), tmp_path / "run")
