@@ -69,15 +69,18 @@ class Planned:
 
 
 def plan(
-    base: Callable[[Sequence[str]], Config], attentions: str, varied: Sequence[str], num_seeds: int, folder: Path
+    base: Callable[[Sequence[str]], Config], attentions: str | None, varied: Sequence[str], num_seeds: int, folder: Path
 ) -> list[Planned]:
     """Every variant with every seed, seeds outermost, so that all variants have the same ones while runs are missing.
 
     `base` makes the config of overrides `KEY=VALUE`. `attentions` lists `model.decoder.attention`s, each of them with
-    other keys of that section where one likes: "luong,luong+input_feeding=true". `varied` are `KEY=VALUE,VALUE`: every
-    attention with every value. Raises UserError for what is no variant, and for two that are the same.
+    other keys of that section where one likes: "luong,luong+input_feeding=true"; None: the recipe's own. `varied` are
+    `KEY=VALUE,VALUE`: every attention with every value. Raises UserError for what is no variant, and for two that are
+    the same.
     """
-    find_texts(base([]))  # what is wrong with the recipe is said as such
+    recipe = base([])
+    find_texts(recipe)  # what is wrong with the recipe is said as such
+    attentions = attentions or f"{recipe.model.decoder.cell}/{recipe.model.decoder.score}"
     axes = [[f"{key}={value}" for value in _split(values)] for key, values in map(_key_and_values, varied)]
     variants: dict[str, Config] = {}
     for attention, *values in product(_split(attentions), *axes):

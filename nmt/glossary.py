@@ -119,8 +119,8 @@ class Wording:
         apostrophe, behind_it = (self._tokenizer.encode(text, initial=False) for text in ("'", "'" + phrase))
         if behind_it[: len(apostrophe)] == apostrophe:
             spellings.append(Spelling(tuple(behind_it[len(apostrophe) :]), attached=True))
-        if (capital := self._as_initial(phrase)) != phrase:
-            spellings.append(Spelling(tuple(self._tokenizer.encode(capital, initial=False)), initial=True))
+        if (as_initial := self._as_initial(phrase)) != phrase:
+            spellings.append(Spelling(tuple(self._tokenizer.encode(as_initial, initial=False)), initial=True))
         allowed = [spelling for spelling in spellings if not self._is_out(spelling)]
         if spellings[0] not in allowed:
             raise UserError(f"{phrase!r} is required and a banned word is in it, or begins it. Change one of them.")
@@ -146,10 +146,10 @@ class Wording:
 
     def _banned(self, word: str) -> Iterator[Spelling]:
         """In every way that the vocabulary allows, for a model may choose pieces that the tokenizer would not."""
-        capital = self._as_initial(word)
+        as_initial = self._as_initial(word)
         yield from (Spelling(ids) for text in (" " + word, word) for ids in self._segmentations(text))
-        if capital != word:
-            initials = (ids for text in (" " + capital, capital) for ids in self._segmentations(text))
+        if as_initial != word:
+            initials = (ids for text in (" " + as_initial, as_initial) for ids in self._segmentations(text))
             yield from (Spelling(ids, initial=True) for ids in initials)
         # In bytes, where a character has no piece.
         yield Spelling(tuple(self._tokenizer.encode(word, initial=False)))

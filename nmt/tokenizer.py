@@ -56,7 +56,7 @@ def train_tokenizer(
     is larger or smaller than the text allows, with the largest or smallest size that is possible.
     """
     drawn = sample_lines((line for line in lines if not is_blank(_text(line))), max_lines, seed)
-    sample = [_escape_checked(line, fold_initial) for line in drawn]
+    sample = [_escape_checked(_folded(line)[1] if fold_initial else line) for line in drawn]
     if not sample:
         raise UserError("a tokenizer needs text to learn from. Received: no line that is not blank.")
     model = io.BytesIO()
@@ -143,10 +143,8 @@ def _text(line: str | MaskedLine) -> str:
     return line if isinstance(line, str) else line.text
 
 
-def _escape_checked(line: str | MaskedLine, folds: bool = False) -> str:
+def _escape_checked(line: str | MaskedLine) -> str:
     """What SentencePiece is given: the escaped line, with a symbol in the place of each copy."""
-    if folds:
-        line = _folded(line)
     text = _text(line)
     if match := _NO_LINE.search(text):
         what = "line feed" if match[0] == "\n" else "lone surrogate"
@@ -156,12 +154,14 @@ def _escape_checked(line: str | MaskedLine, folds: bool = False) -> str:
     return escape(line) if isinstance(line, str) else line.replaced(lambda copy: copy_symbol(copy.symbol), escape)
 
 
-def _folded(line: str | MaskedLine) -> str | MaskedLine:
-    """With its first letter folded, where that is not copied."""
-    if isinstance(line, str):
-        return fold(line) or line
-    begins_with_copy = line.copies and line.copies[0].start == 0
-    return line if begins_with_copy else replace(line, text=fold(line.text) or line.text)
+def _folded(line: str | MaskedLine) -> tuple[list[int], str | MaskedLine]:
+    """The mark that stands before a line, if any, and the line with its first letter folded. What is copied stays."""
+    if not isinstance(line, str) and line.copies and line.copies[0].start == 0:
+        return [], line
+    text = fold(_text(line))
+    if text is None:
+        return [SMALL_ID], line
+    return [], text if isinstance(line, str) else replace(line, text=text)
 
 
 class Tokenizer:
@@ -242,21 +242,19 @@ class Tokenizer:
 
         If not `initial`, the text is a phrase from somewhere in a line, and nothing is folded.
         """
-        folds = self.folds_initial and initial
-        return [*self._mark(line, folds), *self._processor.encode(_escape_checked(line, folds))]
+        mark, text = self._shown(line, initial)
+        return [*mark, *self._processor.encode(text)]
 
     def encode_batch(self, lines: Iterable[str | MaskedLine], num_threads: int = -1) -> list[list[int]]:
         """`encode` of each line, in `num_threads` threads (-1: one a core), whose number does not change the ids."""
-        lines, folds = list(lines), self.folds_initial
-        encoded = self._processor.encode([_escape_checked(line, folds) for line in lines], num_threads=num_threads)
-        return (
-            [[*self._mark(line, folds), *ids] for line, ids in zip(lines, encoded, strict=True)] if folds else encoded
-        )
+        shown = [self._shown(line) for line in lines]
+        encoded = self._processor.encode([text for _, text in shown], num_threads=num_threads)
+        return [[*mark, *ids] for (mark, _), ids in zip(shown, encoded, strict=True)]
 
-    @staticmethod
-    def _mark(line: str | MaskedLine, folds: bool) -> list[int]:
-        begins_with_copy = not isinstance(line, str) and line.copies and line.copies[0].start == 0
-        return [SMALL_ID] * (folds and not begins_with_copy and fold(_text(line)) is None)
+    def _shown(self, line: str | MaskedLine, initial: bool = True) -> tuple[list[int], str]:
+        """The mark that stands before a line, if any, and what SentencePiece is given of it."""
+        mark, line = _folded(line) if self.folds_initial and initial else ([], line)
+        return mark, _escape_checked(line)
 
     def decode(self, ids: Iterable[int], copies: Iterable[Copy] = (), initial: bool = True) -> str:
         """The text of ids. `<pad>`, `<s>` and `</s>` are ignored, bytes that form no UTF-8 dropped, and so is an LF.
@@ -276,9 +274,9 @@ class Tokenizer:
         first = next((id for id in ids if self._surfaces[id].strip(b" ")), None)
         return text if first in COPY_IDS else unfold(text)
 
-    def _surfaces_of(self, ids: Iterable[int], copies: Iterable[Copy]) -> list[bytes]:
+    def _surfaces_of(self, ids: list[int], copies: Iterable[Copy]) -> list[bytes]:
         restored = {COPY_IDS[copy.symbol]: escape(copy.restored).encode() for copy in copies}
-        return [restored.get(id, self._surfaces[id]) for id in self._checked(ids)]
+        return [restored.get(id, self._surfaces[id]) for id in ids]
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The vocabulary's own name of each id, for people to read: "▁man", "<0xF0>", "</s>"."""
@@ -301,8 +299,8 @@ class Tokenizer:
         copies = () if isinstance(line, str) else line.copies
         surfaces = self._surfaces_of(ids, [copy._replace(restored=_text(line)[slice(*copy[:2])]) for copy in copies])
         if UNK_ID in ids:  # one unknown piece is a run of unknown characters, and its name is their text
-            names = self._processor.encode(_escape_checked(line, self.folds_initial), out_type=str)
-            names = [*self.pieces(self._mark(line, self.folds_initial)), *names]
+            mark, text = self._shown(line)
+            names = [*self.pieces(mark), *self._processor.encode(text, out_type=str)]
             surfaces = [
                 name.replace(SPACE_MARK, " ").encode() if id == UNK_ID else surface
                 for id, name, surface in zip(ids, names, surfaces, strict=True)

@@ -58,9 +58,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     name = Path(options.recipe).stem
     folder = options.output or Path("runs") / f"{name}-comparison"
-    decoder = config([]).model.decoder
-    attentions = options.attention or f"{decoder.cell}/{decoder.score}"
-    planned = plan(config, attentions, options.vary, options.seeds, folder)
+    planned = plan(config, options.attention, options.vary, options.seeds, folder)
     data = planned[0].config.data
     texts = {DEV: _read(data.dev, data)}
     for test in options.test:
