@@ -124,17 +124,25 @@ class Decoder(keras.layers.Layer):
         gates_BKG = self.cells[0].project(embedded_BKE)
         no_masks = self._layer_masks(embedded_BKE, training=False)
         state, context_BKD, weights_BKS = self._transition(embedded_BKE, gates_BKG, state, memory, no_masks)
-        return self._predict(self._output(state, context_BKD, embedded_BKE)), weights_BKS, state
+        return self.logits(self._output(state, context_BKD, embedded_BKE)), weights_BKS, state
 
     def call(
         self, ids_BT: Any, state: DecoderState, memory: Memory, training: bool = False
     ) -> tuple[Any, Any, DecoderState]:
-        """Teacher forcing: `step` scanned over the target -> logits btv, weights bts, state after the last step.
+        """Teacher forcing: `step` scanned over the target -> output btr, which `logits` reads, weights bts, last state
 
         What depends on the inputs alone or on the outputs alone is computed for all steps at once, outside the scan.
         """
         with weights_cast_once(self):
             return self._teacher_forced(ids_BT, state, memory, training)
+
+    def logits(self, output_BTR: Any) -> Any:
+        """The vocabulary layer: btr -> btv."""
+        return linear(output_BTR, self.vocabulary_matrix, self.vocabulary_bias, transposed=True)
+
+    @property
+    def vocabulary_matrix(self) -> Any:
+        return self.embedding.matrix if self.tied else self.vocabulary
 
     def _teacher_forced(self, ids_BT: Any, state: DecoderState, memory: Memory, training: bool) -> Any:
         embedded_BTE = self.embedding(ids_BT, training=training)
@@ -161,7 +169,7 @@ class Decoder(keras.layers.Layer):
             states, context_BTD, weights_BTS = _squeeze(scan(transition, inputs, start, kernels=kernels))
         output_BTR = self._output(states, context_BTD, embedded_BTE)
         last = tf.nest.map_structure(lambda entry: entry[:, -1:], states)
-        return self._predict(self.readout_dropout(output_BTR, training=training)), weights_BTS, last
+        return self.readout_dropout(output_BTR, training=training), weights_BTS, last
 
     def _transition(self, embedded_BKE: Any, gates_BKG: Any, state: DecoderState, memory: Memory, masks: Any) -> Any:
         """The recurrence -> next state, context bkd, weights bks. All else in this class is a view of it."""
@@ -210,10 +218,6 @@ class Decoder(keras.layers.Layer):
     def _readout(self, hidden_BKH: Any, context_BKD: Any, embedded_BKE: Any) -> Any:
         features = [hidden_BKH, context_BKD] + ([embedded_BKE] if self.cell != "update_first" else [])
         return ops.tanh(self.readout_layer(ops.concatenate(features, axis=-1)))
-
-    def _predict(self, output_BKR: Any) -> Any:
-        matrix_VR = self.embedding.matrix if self.tied else self.vocabulary
-        return linear(output_BKR, matrix_VR, self.vocabulary_bias, transposed=True)
 
     def _layer_masks(self, inputs: Any, training: bool) -> list[Any]:
         if not training:

@@ -72,9 +72,14 @@ class Seq2Seq(keras.Model):
 
     def teacher_forced(self, source_BS: Any, target_BT: Any, training: bool = False) -> tuple[Any, Any]:
         """-> logits btv and attention weights bts."""
+        output_BTR, weights_BTS = self.outputs(source_BS, target_BT, training)
+        return self.decoder.logits(output_BTR), weights_BTS
+
+    def outputs(self, source_BS: Any, target_BT: Any, training: bool = False) -> tuple[Any, Any]:
+        """-> what `decoder.logits` reads, btr, and attention weights bts."""
         memory, state = self.encode(source_BS, training)
-        logits, weights, _ = self.decoder(target_BT, state, memory, training=training)
-        return logits, weights
+        output_BTR, weights_BTS, _ = self.decoder(target_BT, state, memory, training=training)
+        return output_BTR, weights_BTS
 
     def encode(self, source_BS: Any, training: bool = False) -> tuple[Memory, DecoderState]:
         embedded_BSE, mask_BS = self.embed(source_BS, training)

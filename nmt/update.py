@@ -17,7 +17,7 @@ import tensorflow as tf
 from nmt.config import TrainingConfig, nearest
 from nmt.data import Batch
 from nmt.errors import UserError
-from nmt.losses import Loss, coverage_loss, divergence, masked_loss
+from nmt.losses import Loss, coverage_loss, divergence, masked_loss, vocabulary_loss
 from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
@@ -64,13 +64,19 @@ class Update:
         if consistency:  # each sentence twice, under two dropouts
             source_BS, target_BT = tf.tile(source_BS, [2, 1]), tf.tile(target_BT, [2, 1])
             weights_B = tf.tile(weights_B, [2])
-        logits_BTV, weights_BTS = self.model.teacher_forced(source_BS, target_BT[:, :-1], training=True)
-        sums = masked_loss(logits_BTV, target_BT[:, 1:], self.config.label_smoothing, weights_B)
+        target_BT, next_BT = target_BT[:, :-1], target_BT[:, 1:]
+        output_BTR, weights_BTS = self.model.outputs(source_BS, target_BT, training=True)
+        decoder, smoothing = self.model.decoder, self.config.label_smoothing
         if consistency:
-            difference = consistency * divergence(logits_BTV, target_BT[:, 1:], weights_B)
+            logits_BTV = decoder.logits(output_BTR)
+            sums = masked_loss(logits_BTV, next_BT, smoothing, weights_B)
+            difference = consistency * divergence(logits_BTV, next_BT, weights_B)
             sums = sums._replace(objective=sums.objective + difference)
+        else:
+            vocabulary = decoder.vocabulary_matrix, decoder.vocabulary_bias
+            sums = vocabulary_loss(output_BTR, *vocabulary, next_BT, smoothing, weights_B)
         if self.config.coverage_loss:
-            repeated = self.config.coverage_loss * coverage_loss(weights_BTS, target_BT[:, 1:], weights_B)
+            repeated = self.config.coverage_loss * coverage_loss(weights_BTS, next_BT, weights_B)
             sums = sums._replace(objective=sums.objective + repeated)
         return sums
 

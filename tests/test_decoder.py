@@ -57,6 +57,12 @@ def assert_close(ours, expected, atol=1e-5):
         np.testing.assert_allclose(x, y, rtol=0.0, atol=atol)
 
 
+def force(model, ids_BT, state, memory):
+    """Teacher forcing -> logits btv, weights bts, last state."""
+    output, *others = model.decoder(ids_BT, state, memory)
+    return model.decoder.logits(output), *others
+
+
 def fold_step(model, ids_BT, state, memory):
     """`step` folded over the target -> logits btv, weights bts, last state."""
     logits, weights = [], []
@@ -74,7 +80,7 @@ def fold_step(model, ids_BT, state, memory):
 def test_teacher_forcing_equals_step_folded_over_the_target(variant, dtype, tolerance, tiny_model):
     model = tiny_model(encoder_layers=variant["num_layers"], dtype=dtype, **variant)
     memory, state = model.encode(SOURCE)
-    logits, weights, last = model.decoder(TARGET, state, memory)
+    logits, weights, last = force(model, TARGET, state, memory)
     assert np.std(numbers(logits)[0], axis=(0, 1)).min() > 0.01  # ids and sources do matter here
     assert_close((logits, weights, last), fold_step(model, TARGET, state, memory), tolerance)
     assert weights.dtype == tf.float32
@@ -103,7 +109,7 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
     model = tiny_model(attention=name, num_layers=num_layers, input_feeding=input_feeding)
     decoder, score, source, target = model.decoder, model.decoder.score, [4, 9, 7, 3], [2, 5, 6, 12]
     memory, state = model.encode(tf.constant([source]))
-    logits, weights, _ = decoder(tf.constant([target]), state, memory)
+    logits, weights, _ = force(model, tf.constant([target]), state, memory)
     states_SD = memory.values[0].numpy()
     hidden, output = [h[0, 0].numpy() for (h,) in state.hidden], np.zeros(9)
     kernels = [(cell.kernel.numpy(), cell.bias.numpy()) for cell in decoder.cells]
@@ -143,8 +149,8 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
 def test_logits_at_a_step_do_not_depend_on_later_targets(attention, tiny_model):
     model = tiny_model(attention=attention, input_feeding=True)
     memory, state = model.encode(SOURCE)
-    whole, _, _ = model.decoder(TARGET, state, memory)
-    part, _, _ = model.decoder(TARGET[:, :3], state, memory)
+    whole, _, _ = force(model, TARGET, state, memory)
+    part, _, _ = force(model, TARGET[:, :3], state, memory)
     assert_close(part, whole[:, :3])
 
 
@@ -227,7 +233,7 @@ def test_a_score_of_ones_own_may_carry_state(cell, input_feeding, tiny_model):
     plain = tiny_model(attention=f"{cell}/general", input_feeding=input_feeding)
     model = tiny_model(attention=f"{cell}/{__name__}:ShyScore", input_feeding=input_feeding)
     memory, state = model.encode(SOURCE)
-    outputs = model.decoder(TARGET, state, memory)
+    outputs = force(model, TARGET, state, memory)
     assert_close(outputs, fold_step(model, TARGET, state, memory))
     _, plain_weights = plain.teacher_forced(SOURCE, TARGET)
     assert_close(outputs[1][:, 0], plain_weights[:, 0])

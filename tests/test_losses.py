@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.losses import Loss, coverage_loss, divergence, masked_loss, smoothed_cross_entropy
+from nmt import losses
+from nmt.losses import Loss, coverage_loss, divergence, masked_loss, smoothed_cross_entropy, vocabulary_loss
 
 BATCH, TARGET, VOCABULARY = 3, 4, 7
 IDS = tf.constant([[5, 2, 6, 3], [1, 3, 0, 0], [3, 0, 0, 0]])
@@ -180,6 +181,65 @@ def test_large_logits_stay_finite(scale):
 
 def test_a_batch_of_padding_costs_nothing():
     assert numbers(masked_loss(random_logits(), tf.zeros_like(IDS), 0.1)) == [0, 0, 0, 0]
+
+
+def output_and_vocabulary(dtype, units=5):
+    """Outputs btr in `dtype`, a matrix vr and a bias v."""
+    shapes = (BATCH, TARGET, units), (VOCABULARY, units), (VOCABULARY,)
+    output, *vocabulary = (tf.random.stateless_normal(shape, (index, 7)) for index, shape in enumerate(shapes))
+    return tf.cast(output, dtype), *vocabulary
+
+
+def plain_loss(output, matrix, bias, *arguments):
+    logits = tf.einsum("btr,vr->btv", output, tf.cast(matrix, output.dtype)) + tf.cast(bias, output.dtype)
+    return masked_loss(logits, *arguments)
+
+
+def differentiated(loss, inputs, *arguments):
+    """-> sums and gradients of three times the objective."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        sums = loss(*inputs, *arguments)
+        objective = 3.0 * sums.objective
+    return sums, tape.gradient(objective, inputs)
+
+
+# In bfloat16 logits and gradients are rounded to 8 bits; gradients here go up to 20, their terms to 9.
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.2)], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("weights", [None, [0.5, 2.0, 1.0], [1.0, 0.0, 3.0]], ids="weights {}".format)
+@pytest.mark.parametrize("rows", [2, 4, 512], ids="{} rows at once".format)
+@SMOOTHING
+def test_the_loss_in_parts_is_that_of_whole_logits(label_smoothing, rows, weights, dtype, tolerance, monkeypatch):
+    monkeypatch.setattr(losses, "ROWS", rows)
+    monkeypatch.setattr(losses, "ROWS_MULTIPLE", 2)
+    inputs = output_and_vocabulary(dtype)
+    arguments = (IDS, label_smoothing, None if weights is None else tf.constant(weights))
+    expected, expected_gradients = differentiated(plain_loss, inputs, *arguments)
+    sums, gradients = differentiated(vocabulary_loss, inputs, *arguments)
+    graph_sums, graph_gradients = tf.function(differentiated)(vocabulary_loss, inputs, *arguments)
+    assert numbers(sums) == pytest.approx(numbers(expected), rel=tolerance / 3)
+    assert numbers(graph_sums) == pytest.approx(numbers(sums), rel=1e-6)
+    for gradient, graph_gradient, wanted in zip(gradients, graph_gradients, expected_gradients, strict=True):
+        assert gradient.dtype == wanted.dtype
+        np.testing.assert_allclose(tf.cast(gradient, "float32"), tf.cast(wanted, "float32"), rtol=0.0, atol=tolerance)
+        np.testing.assert_allclose(
+            tf.cast(graph_gradient, "float32"), tf.cast(gradient, "float32"), atol=tolerance / 10
+        )
+
+
+def test_a_batch_of_padding_has_no_loss_in_parts_and_no_gradient():
+    inputs = output_and_vocabulary("float32")
+    sums, gradients = differentiated(vocabulary_loss, inputs, tf.zeros_like(IDS), 0.1)
+    assert numbers(sums) == [0, 0, 0, 0]
+    for gradient, variable in zip(gradients, inputs, strict=True):
+        np.testing.assert_array_equal(gradient, tf.zeros_like(variable))
+
+
+def test_a_confident_token_keeps_its_gradient_in_parts_in_bfloat16():
+    output, matrix = tf.ones((1, 1, 1), "bfloat16"), tf.constant([[0.0], [7.0], [0.0]])
+    _, (_, to_matrix, to_bias) = differentiated(vocabulary_loss, (output, matrix, tf.zeros(3)), tf.constant([[1]]))
+    np.testing.assert_allclose(to_bias, [0.00273, -0.00546, 0.00273], rtol=0.01)  # p = 0.9982
+    np.testing.assert_allclose(to_matrix[:, 0], to_bias, rtol=0.01)
 
 
 def test_the_divergence_of_two_passes_by_hand():

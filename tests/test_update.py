@@ -36,12 +36,12 @@ def test_gradients_that_are_no_numbers_change_nothing(tiny_model, monkeypatch):
     def bad_gradient(value):
         return value, lambda upstream: upstream * math.nan
 
-    def masked_loss(*arguments):
+    def vocabulary_loss(*arguments):
         sums = good_loss(*arguments)
         return sums._replace(objective=bad_gradient(sums.objective))
 
-    good_loss = module.masked_loss
-    monkeypatch.setattr(module, "masked_loss", masked_loss)
+    good_loss = module.vocabulary_loss
+    monkeypatch.setattr(module, "vocabulary_loss", vocabulary_loss)
     update = Update(tiny_model(), tiny_model(), TrainingConfig(), Workers())
     before = values(update)
     sums, applied = update.apply([[BATCH]], learning_rate=0.1, decay=0.5)
