@@ -117,7 +117,7 @@ def vocabulary_loss(
         num_parts = -(-size // ROWS)
         to_rows = tf.TensorArray(rows_NR.dtype, num_parts, infer_shape=False, element_shape=(None, rows_NR.shape[1]))
         start = (0, tf.zeros(3), to_rows, tf.zeros(matrix_VR.shape), tf.zeros(bias_V.shape))
-        _, sums, *gradients = tf.while_loop(lambda start, *_: start < size, add, start)
+        _, sums, *gradients = tf.while_loop(lambda start, *_: start < size, add, start, parallel_iterations=1)
 
         def gradient(upstream: Any, *_: Any) -> Any:
             to_rows, to_matrix_VR, to_bias_V = gradients
