@@ -138,11 +138,12 @@ class Decoder(keras.layers.Layer):
 
     def logits(self, output_BTR: Any) -> Any:
         """The vocabulary layer: btr -> btv."""
-        return linear(output_BTR, self.vocabulary_matrix, self.vocabulary_bias, transposed=True)
+        return linear(output_BTR, *self.vocabulary_weights, transposed=True)
 
     @property
-    def vocabulary_matrix(self) -> Any:
-        return self.embedding.matrix if self.tied else self.vocabulary
+    def vocabulary_weights(self) -> tuple[Any, Any]:
+        """Matrix vr and bias v."""
+        return self.embedding.matrix if self.tied else self.vocabulary, self.vocabulary_bias
 
     def _teacher_forced(self, ids_BT: Any, state: DecoderState, memory: Memory, training: bool) -> Any:
         embedded_BTE = self.embedding(ids_BT, training=training)

@@ -73,8 +73,7 @@ class Update:
             difference = consistency * divergence(logits_BTV, next_BT, weights_B)
             sums = sums._replace(objective=sums.objective + difference)
         else:
-            vocabulary = decoder.vocabulary_matrix, decoder.vocabulary_bias
-            sums = vocabulary_loss(output_BTR, *vocabulary, next_BT, smoothing, weights_B)
+            sums = vocabulary_loss(output_BTR, *decoder.vocabulary_weights, next_BT, smoothing, weights_B)
         if self.config.coverage_loss:
             repeated = self.config.coverage_loss * coverage_loss(weights_BTS, next_BT, weights_B)
             sums = sums._replace(objective=sums.objective + repeated)

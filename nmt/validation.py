@@ -16,7 +16,7 @@ from tqdm import tqdm
 from nmt.data import cut, padded
 from nmt.evaluate import bleu
 from nmt.keras_engine import KerasEngine
-from nmt.losses import masked_loss
+from nmt.losses import vocabulary_loss
 from nmt.model import Seq2Seq
 from nmt.run import Run
 from nmt.text import is_blank
@@ -70,7 +70,8 @@ class Validation:
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2)
     def _loss(self, source_BS: Any, target_BT: Any) -> Any:
-        return masked_loss(self.model(source_BS, target_BT[:, :-1]), target_BT[:, 1:])
+        output_BTR, _ = self.model.outputs(source_BS, target_BT[:, :-1])
+        return vocabulary_loss(output_BTR, *self.model.decoder.vocabulary_weights, target_BT[:, 1:])
 
     def _warn_if_collapsed(self, hypotheses: Sequence[str]) -> None:
         answers = Counter(text for text, line in zip(hypotheses, self.sources, strict=True) if not is_blank(line))
