@@ -24,9 +24,9 @@ What was tried for training (64 x 20 x 22, bfloat16; milliseconds on one core, w
 
 - The loss by XLA: with the accuracy by the row's maximum and not by argmax 33 -> 15 ms on two cores. By TensorFlow's
   operations in as few passes as it can: 22; by its fused sparse softmax: 30; in parts that fit the cache: 21 to 30.
-- The loss in parts of 512 rows, each from product to gradient by XLA, and not of all logits at once, with their bias: on
-  a Xeon with AMX 400 -> 335 ms on one core (`multi30k`), 154 -> 141 ms (`luong`) and 232 -> 227 (`bahdanau`) on two. There
-  the vocabulary's product with its bias took 29 ms and, into memory that is in the cache and without it, takes 9.
+- The loss in parts of 512 rows, each from product to gradient by XLA, and not of all logits at once, with their bias:
+  on a Xeon with AMX 400 -> 335 ms on one core (`multi30k`), 154 -> 141 ms (`luong`) and 232 -> 227 (`bahdanau`) on two.
+  There the vocabulary's product with its bias took 29 ms and, into memory that is in the cache and without it, takes 9.
 - On that Xeon, whose products take a quarter of the time they take on the EPYC, a GRU's arithmetic by XLA within the
   loop: 240 and 242 ms on one core (`luong`). glibc's allocator told to keep what it has, and huge pages: 400 -> 375 ms.
 - Clipping, optimizer and moving average by XLA: 23 -> 6.4 ms on two cores.
