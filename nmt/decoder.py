@@ -129,7 +129,7 @@ class Decoder(keras.layers.Layer):
     def call(
         self, ids_BT: Any, state: DecoderState, memory: Memory, training: bool = False
     ) -> tuple[Any, Any, DecoderState]:
-        """Teacher forcing: `step` scanned over the target -> output btr, which `logits` reads, weights bts, last state
+        """Teacher forcing: `step` scanned over the target -> output btr, which `logits` reads, weights bts, last state.
 
         What depends on the inputs alone or on the outputs alone is computed for all steps at once, outside the scan.
         """

@@ -1,6 +1,6 @@
 """Masked, label-smoothed cross-entropy, and what is reported beside it.
 
-B batch  T target  R readout  V vocabulary  N real target tokens of a batch
+B batch  T target  R readout  V vocabulary  N rows: real target tokens
 """
 
 from typing import Any, NamedTuple
@@ -92,8 +92,8 @@ def vocabulary_loss(
     """
     weights_BT = _token_weights(ids_BT, weights_B, padding_id)
     real = tf.where(tf.reshape(weights_BT, [-1]) != 0.0)[:, 0]
-    size = tf.size(real)
-    padding = ROWS_MULTIPLE * tf.maximum(1, -(-size // ROWS_MULTIPLE)) - size  # rows that weigh nothing
+    num_rows = ROWS_MULTIPLE * tf.maximum(1, -(-tf.size(real) // ROWS_MULTIPLE))
+    padding = num_rows - tf.size(real)  # rows that weigh nothing
     rows_NR, ids_N, weights_N = (
         tf.pad(tf.gather(tf.reshape(x, (-1, *x.shape[2:])), real), [[0, padding]] + [[0, 0]] * (x.shape.rank - 2))
         for x in map(tf.convert_to_tensor, (output_BTR, ids_BT, weights_BT))
@@ -113,11 +113,10 @@ def vocabulary_loss(
             to_matrix_VR += tf.cast(tf.matmul(gradient, rows_NR[part], transpose_a=True), tf.float32)
             return start + ROWS, sums + part_sums, to_rows, to_matrix_VR, to_bias_V + part_to_bias_V
 
-        size = tf.shape(rows_NR)[0]
-        num_parts = -(-size // ROWS)
+        num_parts = -(-num_rows // ROWS)
         to_rows = tf.TensorArray(rows_NR.dtype, num_parts, infer_shape=False, element_shape=(None, rows_NR.shape[1]))
         start = (0, tf.zeros(3), to_rows, tf.zeros(matrix_VR.shape), tf.zeros(bias_V.shape))
-        _, sums, *gradients = tf.while_loop(lambda start, *_: start < size, add, start, parallel_iterations=1)
+        _, sums, *gradients = tf.while_loop(lambda start, *_: start < num_rows, add, start, parallel_iterations=1)
 
         def gradient(upstream: Any, *_: Any) -> Any:
             to_rows, to_matrix_VR, to_bias_V = gradients
