@@ -32,32 +32,6 @@ def masked_loss(
     return Loss(ops.sum(mask * objective), ops.sum(mask * cross_entropy), ops.sum(mask * correct), ops.sum(mask))
 
 
-def divergence(logits_BTV: Any, ids_BT: Any, weights_B: Any = None, padding_id: int = 0) -> Any:
-    """How much two passes over the same targets, the two halves of the batch, disagree: the sum over real tokens of
-
-    (KL(p || q) + KL(q || p)) / 2 = sum_v (p_v - q_v) (log p_v - log q_v) / 2       (R-Drop, Liang et al., 2021, eq. 2).
-    """
-
-    @tf.custom_gradient
-    def compute(logits: Any) -> Any:
-        log_p, log_q = tf.split(tf.nn.log_softmax(tf.cast(logits, "float32")), 2)
-        p, q = tf.exp(log_p), tf.exp(log_q)
-        ratio = log_p - log_q
-        divergence_bt = 0.5 * tf.reduce_sum((p - q) * ratio, axis=-1)
-
-        def gradient(upstream: Any) -> Any:
-            from_p, from_q = (tf.reduce_sum(x * ratio, axis=-1, keepdims=True) for x in (p, q))
-            scale = 0.5 * upstream[..., None]
-            to_p = scale * (p * (ratio - from_p) + p - q)
-            to_q = scale * (q * (from_q - ratio) + q - p)
-            return tf.cast(tf.concat([to_p, to_q], axis=0), logits.dtype)
-
-        return divergence_bt, gradient
-
-    weights_BT = tf.split(_token_weights(ids_BT, weights_B, padding_id), 2)[0]
-    return ops.sum(weights_BT * compute(logits_BTV))
-
-
 def coverage_loss(weights_BTS: Any, ids_BT: Any, weights_B: Any = None, padding_id: int = 0) -> Any:
     """How much attention looks where it has looked before: the sum over real tokens of
 

@@ -278,7 +278,6 @@ class TrainingConfig(Section):
     label_smoothing: Share = 0.1
     bpe_dropout: Share = 0.0  # of merges, drawn anew in each epoch (Provilkov et al., 2020)
     coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0  # lambda of See et al. (2017): not to look twice; they take 1
-    consistency: Annotated[float, Field(ge=0.0)] = 0.0  # alpha of R-Drop (Liang et al., 2021): two passes, to agree
     average_decay: Share = 0.999  # of the moving average of the weights that is evaluated and kept; 0: no average
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor computes in it
     evaluate_every: Count | None = None  # steps; default: once an epoch

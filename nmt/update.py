@@ -17,7 +17,7 @@ import tensorflow as tf
 from nmt.config import TrainingConfig, nearest
 from nmt.data import Batch
 from nmt.errors import UserError
-from nmt.losses import Loss, coverage_loss, divergence, masked_loss, vocabulary_loss
+from nmt.losses import Loss, coverage_loss, vocabulary_loss
 from nmt.model import Seq2Seq
 from nmt.optimizers import build_optimizer
 from nmt.run import assign
@@ -60,20 +60,10 @@ class Update:
 
     def loss(self, source_BS: Any, target_BT: Any, weights_B: Any) -> Loss:
         """What training minimises is `objective` / `tokens`."""
-        consistency = self.config.consistency
-        if consistency:  # each sentence twice, under two dropouts
-            source_BS, target_BT = tf.tile(source_BS, [2, 1]), tf.tile(target_BT, [2, 1])
-            weights_B = tf.tile(weights_B, [2])
         target_BT, next_BT = target_BT[:, :-1], target_BT[:, 1:]
         output_BTR, weights_BTS = self.model.outputs(source_BS, target_BT, training=True)
-        decoder, smoothing = self.model.decoder, self.config.label_smoothing
-        if consistency:
-            logits_BTV = decoder.logits(output_BTR)
-            sums = masked_loss(logits_BTV, next_BT, smoothing, weights_B)
-            difference = consistency * divergence(logits_BTV, next_BT, weights_B)
-            sums = sums._replace(objective=sums.objective + difference)
-        else:
-            sums = vocabulary_loss(output_BTR, *decoder.vocabulary_weights, next_BT, smoothing, weights_B)
+        vocabulary_weights, smoothing = self.model.decoder.vocabulary_weights, self.config.label_smoothing
+        sums = vocabulary_loss(output_BTR, *vocabulary_weights, next_BT, smoothing, weights_B)
         if self.config.coverage_loss:
             repeated = self.config.coverage_loss * coverage_loss(weights_BTS, next_BT, weights_B)
             sums = sums._replace(objective=sums.objective + repeated)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from nmt import losses
-from nmt.losses import Loss, coverage_loss, divergence, masked_loss, smoothed_cross_entropy, vocabulary_loss
+from nmt.losses import Loss, coverage_loss, masked_loss, smoothed_cross_entropy, vocabulary_loss
 
 BATCH, TARGET, VOCABULARY = 3, 4, 7
 IDS = tf.constant([[5, 2, 6, 3], [1, 3, 0, 0], [3, 0, 0, 0]])
@@ -240,32 +240,6 @@ def test_a_confident_token_keeps_its_gradient_in_parts_in_bfloat16():
     _, (_, to_matrix, to_bias) = differentiated(vocabulary_loss, (output, matrix, tf.zeros(3)), tf.constant([[1]]))
     np.testing.assert_allclose(to_bias, [0.00273, -0.00546, 0.00273], rtol=0.01)  # p = 0.9982
     np.testing.assert_allclose(to_matrix[:, 0], to_bias, rtol=0.01)
-
-
-def test_the_divergence_of_two_passes_by_hand():
-    """p = (1/2, 1/2), q = (3/4, 1/4): the mean of KL(p || q) and KL(q || p) is log(3) / 8."""
-    logits = tf.math.log([[[1.0, 1.0], [5.0, 5.0]], [[3.0, 1.0], [1.0, 9.0]]])
-    ids = tf.constant([[1, 0], [1, 0]])
-    assert float(divergence(logits, ids)) == pytest.approx(np.log(3) / 8, abs=1e-6)
-
-
-def test_passes_that_agree_have_no_divergence():
-    logits = tf.tile(tf.random.stateless_normal((2, 3, 7), (1, 2)), [2, 1, 1])
-    assert float(divergence(logits, tf.ones((4, 3), tf.int32))) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_the_gradient_of_the_divergence_equals_that_of_automatic_differentiation():
-    logits = tf.random.stateless_normal((4, 3, 7), (1, 2))
-    ids = tf.constant([[1, 2, 0], [3, 3, 3]] * 2)
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(logits)
-        log_p, log_q = tf.split(tf.nn.log_softmax(logits), 2)
-        kl = tf.keras.losses.KLDivergence(reduction="none")
-        plain = 0.5 * (kl(tf.exp(log_p), tf.exp(log_q)) + kl(tf.exp(log_q), tf.exp(log_p)))
-        plain = tf.reduce_sum(plain * [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
-        ours = divergence(logits, ids)
-    np.testing.assert_allclose(ours, plain, rtol=1e-4)
-    np.testing.assert_allclose(tape.gradient(ours, logits), tape.gradient(plain, logits), atol=1e-4)
 
 
 def test_the_coverage_loss_by_hand():

@@ -122,21 +122,6 @@ def test_slices_of_parts_are_the_batch(tiny_model):
     assert_close(whole, values(update))
 
 
-def test_two_passes_that_agree_are_the_batch_twice_and_others_cost_more(tiny_model):
-    plain = Update(tiny_model(), tiny_model(), TrainingConfig(), Workers()).loss(*BATCH)
-    config = TrainingConfig(consistency=3.0)
-    agreeing = Update(tiny_model(), tiny_model(), config, Workers()).loss(*BATCH)
-    np.testing.assert_allclose(agreeing, 2.0 * np.array(plain), rtol=1e-5)
-    objectives = [
-        Update(tiny_model(dropout=0.5), tiny_model(), TrainingConfig(consistency=alpha), Workers())
-        .loss(*BATCH)
-        .objective
-        for alpha in (1.0, 2.0, 3.0)  # under the same two dropouts
-    ]
-    first, second = np.diff(objectives)
-    assert first > 0.01 and second == pytest.approx(first, rel=1e-3)
-
-
 def test_the_parts_of_one_batch_are_forgotten_in_the_next(tiny_model):
     update = Update(tiny_model(), tiny_model(), TrainingConfig(accumulate=2), Workers())
     for _ in range(2):
