@@ -2,6 +2,7 @@
 """Measures how fast a run is, on a machine that does nothing else.
 
     python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T] [--peer PEER]
+    python scripts/benchmark.py memory RECIPE --data PREFIX --dev PREFIX [--repeat N] [--steps N]
     python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
         [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON]
 
@@ -11,6 +12,9 @@ same precision. Arithmetic is counted as three times the products with weights o
 `--shape` takes one batch of random ids instead, of B sentences with S and T tokens. `--peer` is another program that
 prints "N target tokens/s", or names the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see `train_with_peer.py`): both
 run in turn, three times each, and the ratio is of the medians.
+
+memory: `nmt train` in a process of its own, so many steps: the time from its start to the first update's end, and the
+peak of its memory, evaluation included. `--repeat` trains on a text so many times as long, the same one repeated.
 
 translate: text to text, by engine and precision, each in a process of its own: sentences and target tokens a second,
 greedy and with beam 5 (the best of three passes), the median of one line alone with beam 5, peak memory, the time of a
@@ -120,6 +124,16 @@ def main() -> None:
     train.add_argument("--steps", type=int, default=100)
     train.add_argument("--peer", metavar="COMMAND|opennmt=PYTHON|joeynmt=PYTHON")
     train.set_defaults(function=benchmark_train)
+    memory = commands.add_parser("memory", help="start and memory of training")
+    memory.add_argument("recipe")
+    memory.add_argument("--data", required=True)
+    memory.add_argument("--dev", required=True)
+    memory.add_argument("--set", action="append", default=[])
+    memory.add_argument("--steps", type=int, default=600)
+    memory.add_argument("--repeat", type=int, default=1)
+    memory.set_defaults(function=benchmark_memory)
+    one = commands.add_parser("train-once")  # the process that `memory` starts
+    one.set_defaults(function=train_once)
     one = commands.add_parser("translate-one-way")  # the process that `translate` starts
     one.add_argument("run", type=Path)
     one.add_argument("engine")
@@ -182,6 +196,46 @@ def benchmark_train(options: argparse.Namespace) -> None:
     print(f"{share:.0%} of {peak / 1e9:.0f} GFLOP/s, the rate of a large product in {precision}")
     if theirs:
         print(f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target tokens/s")
+
+
+def benchmark_memory(options: argparse.Namespace) -> None:
+    from nmt.config import load_config
+    from nmt.text import resolve_parallel
+
+    config = load_config(options.recipe, options.set).data
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "train"
+        texts = resolve_parallel(options.data, config.source, config.target)
+        for path, language in ((texts.source, config.source), (texts.target, config.target)):
+            with open(f"{data}.{language}", "wb") as file:
+                for _ in range(options.repeat):
+                    file.write(path.read_bytes())
+        limits = [f"training.max_steps={options.steps}", f"training.evaluate_every={options.steps // 2}"]
+        arguments = ["train", options.recipe, "--data", str(data), "--dev", options.dev, "--run", f"{folder}/run"]
+        arguments += [argument for override in [*options.set, *limits] for argument in ("--set", override)]
+        found = in_another_process([sys.executable, __file__, "train-once"], [time.time(), arguments])
+    print(f"{options.recipe}, its text {options.repeat} times: {options.steps} steps, evaluated after each half")
+    print(f"{found['start']:.0f} s to the first update's end; peak memory {found['memory'] / 1e9:.2f} GB")
+
+
+def train_once(options: argparse.Namespace) -> None:
+    """Reads when it was started, and arguments of `nmt`; writes seconds and bytes."""
+    from nmt.cli import main
+    from nmt.update import Update
+
+    started, arguments = json.load(sys.stdin)
+    ends: list[float] = []
+    apply = Update.apply
+
+    def noting_its_end(*args: Any, **options: Any) -> Any:
+        result = apply(*args, **options)
+        ends.append(time.time())
+        return result
+
+    Update.apply = noting_its_end
+    if main(arguments):
+        sys.exit(1)
+    print(json.dumps({"start": ends[0] - started, "memory": peak_memory()}))
 
 
 def training_peer(peer: str, data: str, run) -> tuple[list[str], str | None]:
@@ -286,6 +340,11 @@ def benchmark_translate(options: argparse.Namespace) -> None:
         row(found["name"], found["seconds"], forced, rest)
 
 
+def peak_memory() -> int:
+    """Of this process, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
+
+
 def in_another_process(command: list[str], request: Any) -> Any:
     """Writes and reads JSON. What another toolkit may print before its answer is passed over."""
     process = subprocess.run(command, input=json.dumps(request), text=True, stdout=subprocess.PIPE, check=True)
@@ -353,7 +412,7 @@ def translate_one_way(options: argparse.Namespace) -> None:
         found = translator.translate(lines, beam_size=beam_size)
         tokens[search] = sum(len(translation.candidates[0].tokens) for translation in found)
         texts[search] = [translation.text for translation in found]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    memory = peak_memory() / 2**20
     answer = {"seconds": times, "tokens": tokens, "texts": texts, "alone": np.median(alone), "memory": memory}
     print(json.dumps({**answer, "operations": operations(translator, lines, tokens["beam 5"], beam_size=5)}))
 
