@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             options = parser().parse_args(arguments)
+            options.owns_process = arguments is None and os.name == "posix"  # and may end as another program
         finally:
             sys.stdout.flush()  # --help, to a reader who may have left
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)

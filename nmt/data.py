@@ -27,6 +27,7 @@ FORMAT = 1
 LINES_AT_ONCE = 10_000  # encoded together
 PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each other
 BATCHES_AT_ONCE = 200  # sorted by length together; more waste less padding but mix less
+SENTENCES_MULTIPLE = 8  # of batches in tokens: products are made ready, and kept in memory, for each number of rows
 
 
 Batch = tuple[Any, Any, Any]  # source bs, target bt, weights b
@@ -282,13 +283,16 @@ def plan_updates(corpus: "Corpus", config: Config, epoch: int) -> list[list[np.n
 
 
 def cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str) -> list[np.ndarray]:
-    """Indices `chunk`, ascending by target length, in batches."""
+    """Indices `chunk`, ascending by target length, in batches; those of tokens as full as SENTENCES_MULTIPLE allows."""
     if batch_unit == "sentences":
         return [chunk[start : start + batch_size] for start in range(0, len(chunk), batch_size)]
-    batches, start = [], 0
-    for end in range(1, len(chunk) + 1):
+    batches, start, end = [], 0, 0
+    while end < len(chunk):
+        end += 1
         # Ascending: the next one would be the longest of its batch. One sentence is a batch however long it is.
         if end == len(chunk) or (end + 1 - start) * (int(target_lengths[chunk[end]]) + 1) > batch_size:
+            if end < len(chunk) and end - start > SENTENCES_MULTIPLE:
+                end -= (end - start) % SENTENCES_MULTIPLE
             batches.append(chunk[start:end])
             start = end
     return batches

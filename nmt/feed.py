@@ -31,7 +31,7 @@ class Feed:
         return plan_updates(self.corpus, self.run_config, epoch)
 
     def num_sizes(self) -> int:
-        """How many numbers of target positions come in an epoch; something is compiled for each."""
+        """How many numbers of target positions come in an epoch; the products of each are made ready once."""
         lengths = self.corpus.target.lengths
         parts = [own for batch in self.plan(0) for part in batch for own in self.workers.parts(part) if len(own)]
         return len({len(part) * (int(lengths[part].max()) + 1) for part in parts})

@@ -169,12 +169,13 @@ class Trainer:
         firsts: list[float] = []
         times: list[float] = []
         for parts in itertools.islice(self.feed.batches(0), NUM_MEASURED):
-            for seconds in (firsts, times):  # the loss is compiled for each size of a batch, once
+            for seconds in (firsts, times):  # products are made ready for each size of a batch, once
                 start = time.perf_counter()
                 self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
                 seconds.append(time.perf_counter() - start)
         step = float(np.mean(times))
-        compiling = self.feed.num_sizes() * max(0.0, float(np.mean(firsts[1:] or times)) - step)
+        # The median: in a few of the firsts the loss is compiled, too.
+        compiling = self.feed.num_sizes() * max(0.0, float(np.median(firsts[1:] or times)) - step)
         evaluation = self.workers.on_chief(self.validation.seconds)
         start = time.perf_counter()
         self.restore()

@@ -1,6 +1,7 @@
 """The verbs that make translators: train, average, export, tokenizer, recipes."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ def add_verbs(verbs: Any) -> None:
         "--output", type=Path, metavar="DIR", help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)"
     )
     export.add_argument("--dev", metavar="PREFIX", help="where the dev text is now: the ONNX form is proved on it")
+    export.add_argument("--trained", action="store_true", help=argparse.SUPPRESS)  # what `train` ends with
 
     tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
     actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -84,9 +86,16 @@ def _train(options: argparse.Namespace) -> int:
 
     with logging_redirect_tqdm():
         run = train(config, path, options.accept_changes)
-        if run is None:  # the chief does the rest
-            return 0
-        _export_trained(run)
+    if run is None:  # the chief does the rest
+        return 0
+    if options.owns_process:  # what training has taken is returned with the process: an export takes 2 GB, too
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "nmt", "export", "--trained", str(run.path)])
+    return _complete(run)
+
+
+def _complete(run: "Run") -> int:
+    _export_trained(run)
     say(f"done. Translate with: nmt translate {run.path}")
     return 0
 
@@ -107,6 +116,8 @@ def _export(options: argparse.Namespace) -> int:
     if options.format == "savedmodel" and options.dev:
         raise UserError("--dev is for the ONNX form, which is proved. Leave it out.")
     import_tensorflow()
+    if options.trained:
+        return _complete(run)
     from nmt.export import export_onnx, export_saved_model
 
     if options.format == "savedmodel":
