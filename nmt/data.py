@@ -37,8 +37,8 @@ Batch = tuple[Any, Any, Any]  # source bs, target bt, weights b
 class Side:
     """One language of a corpus: all ids in a row, and where each line starts; both memory-mapped."""
 
-    ids: np.ndarray
-    offsets: np.ndarray
+    ids: np.memmap
+    offsets: np.memmap
 
     @property
     def lengths(self) -> np.ndarray:
@@ -46,6 +46,16 @@ class Side:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def lines(self, indices: np.ndarray) -> list[np.ndarray]:
+        """Read from the file: what is touched of a mapped one would stay in the process's memory."""
+        path: Any = self.ids.filename
+        found = []
+        with open(path, "rb") as file:
+            for start, end in zip(self.offsets[indices].tolist(), self.offsets[indices + 1].tolist(), strict=True):
+                file.seek(start * self.ids.itemsize)
+                found.append(np.fromfile(file, self.ids.dtype, end - start))
+        return found
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,12 @@ class Joined:
     def __getitem__(self, index: int) -> np.ndarray:
         num_first = len(self.first.offsets) - 1
         return self.first[index] if index < num_first else self.second[index - num_first]
+
+    def lines(self, indices: np.ndarray) -> list[np.ndarray]:
+        num_first = len(self.first.offsets) - 1
+        of_first = indices < num_first
+        firsts, seconds = self.first.lines(indices[of_first]), self.second.lines(indices[~of_first] - num_first)
+        return [(firsts if is_first else seconds).pop(0) for is_first in of_first]
 
 
 @dataclass(frozen=True)
@@ -318,7 +334,7 @@ def batches(
         if not len(indices):
             yield padded([[]]), padded([[]], begin=True), np.zeros(1, np.float32)
             continue
-        rows = [[side[i] for i in indices] for side in (corpus.source, corpus.target)]
+        rows = [side.lines(indices) for side in (corpus.source, corpus.target)]
         source, target = resegment(number, *rows) if resegment else rows
         weights = np.ones(len(indices), np.float32) if corpus.weights is None else corpus.weights[indices]
         yield padded(source), padded(target, begin=True), weights

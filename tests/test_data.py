@@ -391,6 +391,13 @@ def test_joined_corpora_are_one_after_the_other(encode, tokenizer):
     assert both.weights.tolist() == [1.0] * 7 + [2.0] * 3
 
 
+def test_lines_are_read_in_the_order_asked_for(encode):
+    own, others = encode(PAIRS[:7]), encode(PAIRS[10:13])
+    for side in (own.target, join(own, others).target):
+        indices = np.random.default_rng(1).permutation(len(side.lengths)).repeat(2)
+        assert [line.tolist() for line in side.lines(indices)] == [side[i].tolist() for i in indices]
+
+
 @pytest.mark.parametrize("share, count", [(0.0, 0), (0.3, 3), (0.5, 7), (0.75, 21)])
 def test_an_epoch_has_all_own_pairs_and_a_share_of_others(share, count, encode):
     both = join(encode(PAIRS[:7]), encode(PAIRS[10:15]))
