@@ -40,6 +40,9 @@ class Side:
     ids: np.memmap
     offsets: np.memmap
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
     @property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets).astype(np.int32)
@@ -65,18 +68,19 @@ class Joined:
     first: Side
     second: Side
 
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
     @property
     def lengths(self) -> np.ndarray:
         return np.concatenate([self.first.lengths, self.second.lengths])
 
     def __getitem__(self, index: int) -> np.ndarray:
-        num_first = len(self.first.offsets) - 1
-        return self.first[index] if index < num_first else self.second[index - num_first]
+        return self.first[index] if index < len(self.first) else self.second[index - len(self.first)]
 
     def lines(self, indices: np.ndarray) -> list[np.ndarray]:
-        num_first = len(self.first.offsets) - 1
-        of_first = indices < num_first
-        firsts, seconds = self.first.lines(indices[of_first]), self.second.lines(indices[~of_first] - num_first)
+        of_first = indices < len(self.first)
+        firsts, seconds = self.first.lines(indices[of_first]), self.second.lines(indices[~of_first] - len(self.first))
         return [(firsts if is_first else seconds).pop(0) for is_first in of_first]
 
 
@@ -92,12 +96,12 @@ class Corpus:
     num_mixed: int = 0
 
     def __len__(self) -> int:
-        return len(self.source.lengths)
+        return len(self.source)
 
     def pairs_of_epoch(self, mix_share: float, seed: int, epoch: int) -> np.ndarray:
         """Indices of all pairs of its own, and of as many others, drawn anew, as make `mix_share` of the whole."""
         num_own = len(self) - self.num_mixed
-        own = np.arange(num_own)
+        own = np.arange(num_own, dtype=np.int32)
         if not self.num_mixed:
             return own
         count = round(num_own * mix_share / (1.0 - mix_share))
@@ -165,8 +169,8 @@ def _write(
         raise UserError(f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder.") from error
     dropped: Counter[str] = Counter()
     masker = pair_masker(files, config, source)
-    num_lines = num_masked = 0
-    chosen_lines: list[int] = []
+    num_masked = 0
+    is_chosen: list[np.ndarray] = []  # of each line
     sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
     with (
         atomic_write(folder / "source.ids") as source_ids, atomic_write(folder / "source.offsets") as source_offsets,
@@ -187,14 +191,14 @@ def _write(
                 tokenizer.encode_batch([pair[i] for pair in masked]) for i, (tokenizer, _, _) in enumerate(sides)
             ]
             chosen = []
+            is_chosen.append(np.zeros(len(pairs), bool))
             for i, *pair in zip(numbers, *encoded, strict=True):
                 reason = _why_drop(len(pair[0]), len(pair[1]), config.data)
                 if reason:
                     dropped[reason] += 1
                 else:
                     chosen.append(pair)
-                    chosen_lines.append(num_lines + i)
-            num_lines += len(pairs)
+                    is_chosen[-1][i] = True
             for i, (_, dtype, _) in enumerate(sides):
                 ids, offsets = streams[i]
                 for pair in chosen:
@@ -202,11 +206,12 @@ def _write(
                 lengths = np.asarray([len(pair[i]) for pair in chosen], np.int64)
                 offsets.write((ends[i] + np.cumsum(lengths)).tobytes())
                 ends[i] += int(lengths.sum())
+    lines = np.concatenate(is_chosen) if is_chosen else np.zeros(0, bool)
     if weights:
         with atomic_write(folder / "weights") as stream:
-            stream.write(_read_weights(weights, num_lines)[chosen_lines].tobytes())
+            stream.write(_read_weights(weights, len(lines))[lines].tobytes())
     dtypes = [np.dtype(dtype).name for _, dtype, _ in sides]
-    report = {"num_pairs": len(chosen_lines), "dropped": dict(+dropped), "dtypes": dtypes}
+    report = {"num_pairs": int(lines.sum()), "dropped": dict(+dropped), "dtypes": dtypes}
     with atomic_write(folder / "corpus.json", "w") as stream:  # last: its presence says that all is there
         json.dump(report, stream)
 
