@@ -78,13 +78,16 @@ json.dump([found, alignment.weights_TS.tolist(), alignment.source_words], sys.st
 
 
 def test_the_folder_alone_translates_and_aligns_where_tensorflow_is_not_installed(exported, tmp_path):
-    """Law 5, and what `pip install` without TensorFlow needs."""
+    """Law 5, and what `pip install` without TensorFlow needs; ONNX Runtime reports to nobody."""
     moved = shutil.copytree(exported[1].folder, tmp_path / "elsewhere")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     process = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, moved, "float32"],
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, moved, "float32"], env={**environment, "HOME": str(home)},
         input=json.dumps(LINES), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert process.stderr == ""
+    assert process.stderr == "" and not any(home.iterdir())
     found, weights, words = json.loads(process.stdout)
     expected = trained_translator().translate(LINES, n_best=2)
     for ours, line in zip(found, expected, strict=True):
