@@ -1,6 +1,5 @@
 """Recurrent sequence-to-sequence translation with attention, on TensorFlow and Keras."""
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from nmt.errors import UserError
@@ -10,9 +9,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Translation", "Translator", "UserError", "__version__"]
-
-# Read when ONNX Runtime is imported, which from 1.29 on would report to its makers, and leave files where it runs.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:

@@ -34,7 +34,12 @@ class Checkpoints:
 
     @staticmethod
     def step_of(path: Path) -> int:
-        return int(path.stem.removeprefix("step-"))
+        return int(path.name.partition(".")[0].removeprefix("step-"))
+
+    @classmethod
+    def has_trained(cls, run: Path) -> bool:
+        """Whether a run holds anything that it has learnt, damaged or not."""
+        return (run / "best.npz").exists() or any(map(cls.step_of, (run / "checkpoints").glob("step-*.*")))
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
         """Writes a state, and only then forgets the oldest. Raises UserError, and forgets nothing, if it cannot."""
@@ -58,7 +63,7 @@ class Checkpoints:
             try:
                 found = load_arrays(path)
             except UserError as error:
-                logger.warning("%s", error)
+                logger.warning("%s is damaged (%s)", path, error.__cause__)
                 damaged.append(path)
                 continue
             if damaged:
@@ -69,7 +74,7 @@ class Checkpoints:
         if damaged:
             raise UserError(
                 f"no state in {self.folder} can be read. Restore one of them, or train a new run in another folder; "
-                "the best weights, best.npz, are no part of this."
+                "with the best weights, best.npz, if there are any, one translates as before, and --init-from begins."
             )
         return None
 

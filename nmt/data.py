@@ -230,6 +230,8 @@ def _read_weights(path: Path, num_lines: int) -> np.ndarray:
         raise UserError(
             f"{path}: expected one weight for each line of the training text ({num_lines}). Received: {len(weights)}."
         )
+    if weights and not any(weights):
+        raise UserError(f"{path}: expected a weight above 0. Received: none, so that there is nothing to train on.")
     return np.asarray(weights, np.float32)
 
 

@@ -7,6 +7,7 @@ export.json                                          the weights' fingerprint, t
 
 import json
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -131,9 +132,10 @@ def choose(run: Path, engine: str | None = None, precision: str | None = None) -
     outdated = export is not None and export.is_outdated(run)
     if export is None or outdated:
         what = "an ONNX export of older weights" if outdated else "no ONNX export"
+        command = f"nmt export {shlex.quote(str(run))}"
         if engine == "onnx" or precision == "int8":
-            raise UserError(f"{run} holds {what}. Write one with `nmt export {run}`.")
-        logger.info(f"{run} holds {what}: translating with Keras. `nmt export {run}` makes it faster.")
+            raise UserError(f"{run} holds {what}. Write one with `{command}`.")
+        logger.info(f"{run} holds {what}: translating with Keras. `{command}` makes it faster.")
         return None
     precision = precision or export.precision
     if precision not in export.golden:

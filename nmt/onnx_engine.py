@@ -3,11 +3,16 @@
 B batch  S source  T target  K hypotheses  V vocabulary  C candidates  N named ids
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# Read at the import of ONNX Runtime, which from 1.29 on would report to its makers, and leave files in the home folder.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 
 from nmt.errors import UserError

@@ -89,9 +89,8 @@ def prepare(config: Config, path: Path, accept_changes: bool = False, like: Run 
             )
         changes = _changes(run, config, fingerprints, accept_changes)
         # Before they are recorded: text of no use must not replace what the run can be resumed with.
-        read_with = config if changes else run.config
-        corpus = _encode(texts, fingerprints, read_with, (run.source_tokenizer, run.target_tokenizer), path)
-        if changes:
+        corpus = _encode(texts, fingerprints, config, (run.source_tokenizer, run.target_tokenizer), path)
+        if changes is not None:
             with only_trainer(path):
                 run.record_change(config, changes)
     else:
@@ -132,7 +131,11 @@ def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, T
     def lines(side: int) -> list[MaskedLine]:
         masked = (masker.mask(number, *pair)[side] for number, pair in enumerate(read_parallel(files)))
         kept = (line for line in masked if not is_blank(line.text))
-        return sample_lines(kept, settings.max_lines, derive_seed(config.training.seed, "tokenizer", side))
+        found = sample_lines(kept, settings.max_lines, derive_seed(config.training.seed, "tokenizer", side))
+        if not found:
+            path = (files.source, files.target)[side]
+            raise UserError(f"{path}: a tokenizer needs text to learn from. Received: no line that is not blank.")
+        return found
 
     def learn(text: list[MaskedLine]) -> Tokenizer:
         return train_tokenizer(
@@ -171,9 +174,9 @@ def _resolve(config: Config, name: str) -> ParallelFiles:
     return files
 
 
-def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> dict[str, Any]:
-    """What accepted changes of config and text add to run.json; {} if there are none. UserError for those that are not
-    accepted, and for those that no weights survive."""
+def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> dict[str, Any] | None:
+    """What accepted changes of config and text add to run.json; None if nothing differs. UserError for those that are
+    not accepted, and for those that no weights survive."""
     facts = run.facts
     if facts["format"] < FORMAT:
         raise UserError(
@@ -182,6 +185,7 @@ def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_chan
         )
     # Where the text lies may change, what it holds is checked by fingerprint; decoding does not touch training.
     anywhere = ("data.train:", "data.dev:", "data.mix:", "data.weights:", "decoding.")
+    free = [line for line in differences(run.config, config) if line.startswith(anywhere)]
     differing = [line for line in differences(run.config, config) if not line.startswith(anywhere)]
     fixed = [line for line in differing if line.startswith(FIXED_STATE)]
     old = facts["texts"]
@@ -198,6 +202,8 @@ def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_chan
             + ("." if fixed else ", or accept the changes with --accept-changes.")
         )
     news: dict[str, Any] = {}
+    if free:
+        logger.info("from now on:\n  %s", "\n  ".join(free))
     if differing or changed:
         logger.warning("accepted changes:\n  %s", "\n  ".join([*differing, *changed]))
         news = {"texts": fingerprints, "changes": [*facts.get("changes", []), differing + changed]}
@@ -206,7 +212,7 @@ def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_chan
     versions = [f"{name} {facts[name]} -> {now}" for name, now in Run.versions().items() if facts.get(name) != now]
     if versions:
         logger.warning("begun with other versions, so that the last bits may differ: %s", ", ".join(versions))
-    return news
+    return news if free or differing or changed else None
 
 
 def _encode(

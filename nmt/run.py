@@ -6,11 +6,15 @@ tokenizer.model    (or source.model, target.model)   (needed only to train:)
 corpus/            the encoded training text         checkpoints/ the last states, see nmt.checkpoints
 """
 
+import contextlib
 import csv
 import io
 import json
+import logging
 import platform
-from collections.abc import Mapping, Sequence
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
     from nmt.model import Seq2Seq
 
 FORMAT = 2  # of the folder; raised when an older version could not read it
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is reported where it stops training, and not beside each line that finds no room."""
 
 
 class Run:
@@ -60,6 +69,11 @@ class Run:
             json.dump(record, stream, indent=2)
         return cls(path, config, source, target)
 
+    def forget(self) -> None:
+        """Makes room in the folder for a run that begins anew; what its text was encoded to stays."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        (self.path / "run.json").unlink()
+
     @staticmethod
     def versions() -> dict[str, str]:
         """Of all that may change a number."""
@@ -76,7 +90,9 @@ class Run:
         """Raises UserError, saying what is missing, if the folder is no run, incomplete, or from a newer version."""
         path = Path(path)
         if not path.is_dir():
-            raise UserError(f"{path}: no such run folder. Train one with `nmt train RECIPE --run {path}`.")
+            raise UserError(
+                f"{path}: no such run folder. Train one with `nmt train RECIPE --run {shlex.quote(str(path))}`."
+            )
         record = cls._json(path / "run.json")
         if record.get("format", 0) > FORMAT:
             raise UserError(
@@ -145,6 +161,20 @@ class Run:
         model = self.build_model()
         assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
         return model
+
+    @contextlib.contextmanager
+    def log_file(self) -> Iterator[None]:
+        """What the package logs is also appended to train.log."""
+        handler = _LogFile(self.path / "train.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        package = logging.getLogger("nmt")
+        package.addHandler(handler)
+        try:
+            yield
+        finally:
+            package.removeHandler(handler)
+            with contextlib.suppress(OSError):
+                handler.close()
 
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rewrites history.csv with all `rows`."""

@@ -52,10 +52,15 @@ def train(config: Config, path: Path, accept_changes: bool = False) -> Run | Non
     with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
         prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
         run = prepared.run
-        with only_trainer(run.path), _log_file(run.path / "train.log"), _signals_noted() as noted:
+        with only_trainer(run.path), run.log_file(), _signals_noted() as noted:
             dropped = ", ".join(f"{count:,} {reason}" for reason, count in prepared.corpus.dropped.items()) or "none"
             logger.info(f"{len(prepared.corpus):,} training pairs; dropped: {dropped}; {len(prepared.dev):,} dev pairs")
-            Trainer(prepared, workers, started).run_to_end(noted)
+            try:
+                Trainer(prepared, workers, started).run_to_end(noted)
+            except UserError:
+                if not Checkpoints.has_trained(run.path):  # it would refuse the config that mends it
+                    run.forget()
+                raise
     return run if workers.is_chief else None
 
 
@@ -74,19 +79,6 @@ def _prepare(workers: Workers, config: Config, path: Path, accept_changes: bool,
     for name, content in shared.items():
         (elsewhere / name).write_bytes(content.tobytes())
     return prepare(config, elsewhere)
-
-
-@contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    package = logging.getLogger("nmt")
-    package.addHandler(handler)
-    try:
-        yield
-    finally:
-        package.removeHandler(handler)
-        handler.close()
 
 
 class Trainer:
@@ -123,7 +115,7 @@ class Trainer:
         if resumed:
             logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
         count = self.update.model.count_params()
-        logger.info("%.1f M parameters, %d steps, %s", count / 1e6, self.total_steps, self.run.facts["precision"])
+        logger.info("%s parameters, %d steps, %s", f"{count:,}", self.total_steps, self.run.facts["precision"])
         with tqdm(
             total=self.total_steps, initial=self.progress.step, unit="step", smoothing=0.02, dynamic_ncols=True,
             disable=None if self.workers.is_chief else True,
@@ -181,15 +173,17 @@ class Trainer:
         self.restore()
         self.save()
         evaluation += time.perf_counter() - start
-        remaining = BUDGET_SHARE * budget - (time.monotonic() - self._started) - evaluation - compiling
-        between = self.config.evaluate_every or len(self.feed.plan(0))
-        count = self.workers.on_chief(lambda: int(remaining / (step + evaluation / between)))
-        logger.info(f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of {evaluation:.1f} s")
+        preparing = time.monotonic() - self._started + compiling
+        each = step + evaluation / (self.config.evaluate_every or len(self.feed.plan(0)))
+        count = self.workers.on_chief(lambda: int((BUDGET_SHARE * budget - preparing - evaluation) / each))
         if count < 1:
+            least = math.ceil((preparing + evaluation + each) / BUDGET_SHARE)
             raise UserError(
-                f"training.budget: {self.config.budget} is not enough for a step ({step:.1f} s) and an evaluation "
-                f"({evaluation:.1f} s) after preparing. Give more, or a smaller model and dev set."
+                f"training.budget: {self.config.budget} is not enough: preparing takes {preparing:.1f} s, a step "
+                f"{step:.1f} s and the evaluation at the end {evaluation:.1f} s. Give {least}s at the least, which is "
+                "one step, or a smaller model and dev set."
             )
+        logger.info(f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of {evaluation:.1f} s")
         return count
 
     def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
@@ -251,8 +245,9 @@ class Trainer:
         if progress.rollbacks == MAX_ROLLBACKS:
             raise UserError(
                 f"training diverged at step {progress.step}, for the {MAX_ROLLBACKS + 1}th time, with a learning rate "
-                f"of {self._learning_rate(progress.step):.2g}. {self.run.path} holds the best weights so far and the "
-                "last state. Train a new run with a lower training.learning_rate, more training.warmup_steps or "
+                f"of {self._learning_rate(progress.step):.2g}. "
+                + (f"{self.run.path} holds the best weights so far and the last state. " if progress.history else "")
+                + "Train a new run with a lower training.learning_rate, more training.warmup_steps or "
                 "training.precision=float32; look at the training text for lines that are no translations."
             )
         # A state after which nothing went well may itself be the cause.

@@ -4,6 +4,7 @@ B batch  S source  T target
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -61,12 +62,12 @@ class Validation:
         return [translation.text for translation in translations]
 
     def loss(self) -> float:
-        """Cross-entropy a target token."""
+        """Cross-entropy a target token; NaN where all pairs are too long for it."""
         loss = tokens = 0.0
         for source_BS, target_BT in self._batches:
             sums = self._loss(source_BS, target_BT)
             loss, tokens = loss + float(sums.cross_entropy), tokens + float(sums.tokens)
-        return loss / tokens
+        return loss / tokens if tokens else math.nan
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2)
     def _loss(self, source_BS: Any, target_BT: Any) -> Any:
@@ -97,11 +98,20 @@ class Validation:
 
 
 def _encode(run: Run, *sides: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """source bs and target bt of all pairs, in batches of similar lengths."""
+    """source bs and target bt of the pairs that are no longer than those of training, in batches of similar lengths.
+
+    Attention may hold a number for each source token, target token and unit: a long pair would take all memory.
+    """
     copier = run.copier()
     masked = zip(*(copier.mask_both(*pair) for pair in zip(*sides, strict=True)), strict=True)
     tokenizers = run.source_tokenizer, run.target_tokenizer
-    source, target = (tokenizer.encode_batch(side) for tokenizer, side in zip(tokenizers, masked, strict=True))
+    encoded = zip(*(t.encode_batch(side) for t, side in zip(tokenizers, masked, strict=True)), strict=True)
+    limit = run.config.data.max_tokens
+    pairs = [pair for pair in encoded if max(map(len, pair)) <= limit]
+    if len(pairs) < len(sides[0]):
+        number = len(sides[0]) - len(pairs)
+        logger.info(f"the dev loss leaves out {number:,} of {len(sides[0]):,} pairs: longer than {limit} tokens")
+    source, target = [source for source, _ in pairs], [target for _, target in pairs]
     lengths = np.array([len(row) for row in target])
     parts = cut(lengths.argsort(kind="stable"), lengths, BATCH_SIZE, "target_tokens")
     return [(padded(source[i] for i in part), padded((target[i] for i in part), begin=True)) for part in parts]

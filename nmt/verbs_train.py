@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,18 +96,19 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _complete(run: "Run") -> int:
-    _export_trained(run)
-    say(f"done. Translate with: nmt translate {run.path}")
-    return 0
-
-
-def _export_trained(run: "Run") -> None:
     from nmt.export import export_onnx
 
+    path = shlex.quote(str(run.path))
+    failure = None
     try:
         export_onnx(run)
-    except UserError as error:  # the run is whole without it
+    except (UserError, OSError) as error:  # the run is whole without it
+        failure = error
         say(f"no ONNX export: {error}")
+    say(f"done. Translate with: nmt translate {path}")
+    if failure:
+        say(f"Once what prevents an export is mended: nmt export {path}")
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -375,6 +375,7 @@ def test_other_weights_are_another_corpus(encode):
         (["1", "much", "1", "1", "1"], "line 2: expected a number"),
         (["1", "nan", "1", "1", "1"], "line 2: expected a number"),
         (["inf", "1", "1", "1", "1"], "line 1: expected a number"),
+        (["0", "0.0", "0", "0", "0"], "expected a weight above 0"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(lines, message, encode):

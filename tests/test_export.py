@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -286,11 +287,24 @@ def test_export_says_where_it_wrote_and_what_was_proved(exported, copied, instan
     assert "a precision of float32, int8" in capsys.readouterr().err
 
 
-def test_training_whose_export_fails_leaves_a_run_for_keras(exported, monkeypatch, capsys):
+@pytest.mark.parametrize("error", [UserError, OSError])
+def test_training_whose_export_fails_leaves_a_run_for_keras(error, exported, monkeypatch, capsys):
     def refuse(run):
-        raise UserError("the step holds a loop")
+        raise error("the step holds a loop")
 
     monkeypatch.setattr("nmt.train.train", lambda *_: Run.open(exported[0]))
     monkeypatch.setattr(export, "export_onnx", refuse)
     assert main(["train", "quickstart"]) == 0
     assert "no ONNX export: the step holds a loop\ndone." in capsys.readouterr().err
+
+
+def test_the_commands_at_the_end_can_be_pasted(exported, tmp_path, monkeypatch, capsys):
+    def refuse(run):
+        raise UserError("the step holds a loop")
+
+    run = Path(shutil.copytree(exported[0], tmp_path / "my run"))
+    monkeypatch.setattr("nmt.train.train", lambda *_: Run.open(run))
+    monkeypatch.setattr(export, "export_onnx", refuse)
+    assert main(["train", "quickstart"]) == 0
+    commands = [shlex.split(said) for said in re.findall("(?<=: )nmt .*", capsys.readouterr().err)]
+    assert commands == [["nmt", "translate", str(run)], ["nmt", "export", str(run)]]

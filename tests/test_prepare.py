@@ -1,7 +1,9 @@
 """From a config to checked data, tokenizers and a run: what is wrong is said at once, and leaves nothing behind."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -178,7 +180,7 @@ def test_an_empty_dev_set_is_refused(data, run):
 @pytest.mark.parametrize("pairs", [[], [("", ""), (" ", "\u202f")]], ids=["no lines", "blank lines"])
 def test_a_training_text_without_text_is_refused(pairs, data, run):
     write_pairs(Path(data["train"]), pairs)
-    refuses(tiny_config(data), run, "a tokenizer needs text")
+    refuses(tiny_config(data), run, rf"{data['train']}\.en: a tokenizer needs text")
     assert not run.exists()
 
 
@@ -219,10 +221,16 @@ def test_an_average_of_runs_is_not_resumed(data, run):
         prepare(config, run)
 
 
-def test_a_run_may_be_decoded_otherwise_and_its_text_may_move(data, run, tmp_path):
+def test_a_run_may_be_decoded_otherwise_and_its_text_may_move(data, run, tmp_path, caplog):
     prepare(tiny_config(data), run)
     moved = {name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix)) for name, prefix in data.items()}
-    prepare(tiny_config(moved, decoding={"beam_size": 2}), run)
+    other = tiny_config(moved, decoding={"beam_size": 2})
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        prepare(other, run)
+    assert Run.open(run).config == other  # what comes after training, an export say, finds the text
+    assert re.search(
+        r"from now on:\n  data\.train: .* -> .*\n  data\.dev: .*\n  decoding\.beam_size: \d -> 2", caplog.text
+    )
 
 
 def test_a_run_of_other_text_is_refused_before_it_is_encoded(data, run):

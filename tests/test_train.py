@@ -230,7 +230,7 @@ def test_a_budget_becomes_a_number_of_steps_once(compiling, budget, steps, small
 def test_a_budget_that_is_too_small_is_refused(small, tmp_path, monkeypatch, instant):
     monkeypatch.setattr(Validation, "seconds", lambda self: 10.0)
     for _ in range(2):  # the same command again does not train without a plan
-        with pytest.raises(UserError, match="10s is not enough"):
+        with pytest.raises(UserError, match=r"10s is not enough: preparing takes .* Give 1\ds at the least"):
             train(small(budget="10s"), tmp_path / "run")
 
 
@@ -416,6 +416,52 @@ def test_on_a_plateau_the_rate_is_reduced(small, tmp_path, losses, instant):
     config = small(schedule="plateau", plateau_patience=2, warmup_steps=0, evaluate_every=None)
     train(config, tmp_path / "run")
     assert rates == [0.02] * 9 + [0.01] * 3
+
+
+@pytest.mark.parametrize("steps", [0, 6])
+def test_a_run_that_fails_before_its_first_step_leaves_room_for_the_one_that_mends_it(
+    steps, small, tmp_path, monkeypatch, instant
+):
+    config, run = small(), tmp_path / "run"
+
+    def fail(self, noted=()):
+        self.save()
+        raise UserError("no")
+
+    if steps:
+        interrupt(monkeypatch, config, run, steps)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run_to_end", fail)
+        with pytest.raises(UserError, match="no"):
+            train(config, run)
+    other = small(seed=2, freeze=["encoder"])
+    if steps:
+        with pytest.raises(UserError, match="another config"):
+            train(other, run)
+    else:
+        train(other, run)
+        assert Run.open(run).config == other and steps_of(run) == [5, 10, 12]
+
+
+def test_what_diverges_before_it_was_ever_evaluated_claims_no_best_weights(small, tmp_path, losses):
+    losses(lambda n: math.nan)
+    with pytest.raises(UserError, match="diverged") as caught:
+        train(small(epochs=99, evaluate_every=500), tmp_path / "run")
+    assert "best weights" not in str(caught.value) and not Run.exists(tmp_path / "run")
+
+
+def test_a_log_that_finds_no_room_costs_no_words(tmp_path, capsys):
+    run = Run(tmp_path, None, None, None)
+    with run.log_file():
+        (handler,) = logging.getLogger("nmt").handlers
+
+        def full():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        handler.flush = full
+        logging.getLogger("nmt.train").warning("hello")
+    assert capsys.readouterr().err == ""
+    assert "hello" in (tmp_path / "train.log").read_text()
 
 
 def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, monkeypatch, instant):

@@ -43,6 +43,20 @@ def test_the_loss_is_that_of_normalised_text(trained, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_pairs_longer_than_those_of_training_are_no_part_of_the_loss(trained, caplog):
+    run, model = trained
+    limit = run.config.data.max_tokens
+    source_is_long, target_is_long = (
+        (" ".join(["cat"] * (limit + 1)), "chat"),
+        ("cat", " ".join(["chat"] * (limit + 1))),
+    )
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        loss = Validation(run, model, [source_is_long, *PAIRS, target_is_long]).loss()
+    assert loss == pytest.approx(Validation(run, model, PAIRS).loss(), abs=1e-5)
+    assert f"leaves out 2 of 5 pairs: longer than {limit} tokens" in caplog.text
+    assert np.isnan(Validation(run, model, [source_is_long]).loss())
+
+
 @pytest.fixture
 def answers(monkeypatch):
     """answers(f) makes every translator answer f(line)."""
