@@ -96,19 +96,23 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _complete(run: "Run") -> int:
-    from nmt.export import export_onnx
-
+    failure = _export_trained(run)
     path = shlex.quote(str(run.path))
-    failure = None
-    try:
-        export_onnx(run)
-    except (UserError, OSError) as error:  # the run is whole without it
-        failure = error
-        say(f"no ONNX export: {error}")
     say(f"done. Translate with: nmt translate {path}")
     if failure:
         say(f"Once what prevents an export is mended: nmt export {path}")
     return 0
+
+
+def _export_trained(run: "Run") -> UserError | OSError | None:
+    from nmt.export import export_onnx
+
+    try:
+        export_onnx(run)
+    except (UserError, OSError) as error:  # the run is whole without it
+        say(f"no ONNX export: {error}")
+        return error
+    return None
 
 
 def _export(options: argparse.Namespace) -> int:

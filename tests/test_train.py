@@ -450,7 +450,8 @@ def test_what_diverges_before_it_was_ever_evaluated_claims_no_best_weights(small
     assert "best weights" not in str(caught.value) and not Run.exists(tmp_path / "run")
 
 
-def test_a_log_that_finds_no_room_costs_no_words(tmp_path, capsys):
+def test_a_log_that_finds_no_room_costs_no_words(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("nmt"), "propagate", False)
     run = Run(tmp_path, None, None, None)
     with run.log_file():
         (handler,) = logging.getLogger("nmt").handlers
