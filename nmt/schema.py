@@ -83,7 +83,7 @@ class TokenizerConfig(Section):
     byte_fallback: bool = True  # characters outside the vocabulary become bytes; off, they become <unk>
     character_coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9999
     fold_initial: bool = False  # "Dogs run." is read as "dogs run.", and such an output written as "Dogs run."
-    max_lines: Count = 1_000_000  # trained on at most so many lines of each language
+    max_lines: Count = 300_000  # trained on at most so many lines of each language; a million of 25 words take 2 GB
 
 
 class CopyingConfig(Section):
