@@ -170,7 +170,7 @@ def _write(
     dropped: Counter[str] = Counter()
     masker = pair_masker(files, config, source)
     num_masked = 0
-    is_chosen: list[np.ndarray] = []  # of each line
+    is_chosen = [np.zeros(0, bool)]  # of each line
     sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
     with (
         atomic_write(folder / "source.ids") as source_ids, atomic_write(folder / "source.offsets") as source_offsets,
@@ -206,12 +206,12 @@ def _write(
                 lengths = np.asarray([len(pair[i]) for pair in chosen], np.int64)
                 offsets.write((ends[i] + np.cumsum(lengths)).tobytes())
                 ends[i] += int(lengths.sum())
-    lines = np.concatenate(is_chosen) if is_chosen else np.zeros(0, bool)
+    chosen_lines = np.concatenate(is_chosen)
     if weights:
         with atomic_write(folder / "weights") as stream:
-            stream.write(_read_weights(weights, len(lines))[lines].tobytes())
+            stream.write(_read_weights(weights, len(chosen_lines))[chosen_lines].tobytes())
     dtypes = [np.dtype(dtype).name for _, dtype, _ in sides]
-    report = {"num_pairs": int(lines.sum()), "dropped": dict(+dropped), "dtypes": dtypes}
+    report = {"num_pairs": int(chosen_lines.sum()), "dropped": dict(+dropped), "dtypes": dtypes}
     with atomic_write(folder / "corpus.json", "w") as stream:  # last: its presence says that all is there
         json.dump(report, stream)
 

@@ -5,6 +5,7 @@ Loads no TensorFlow: whatever is wrong with the data is said at once.
 
 import logging
 import platform
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def prepare(config: Config, path: Path, accept_changes: bool = False, like: Run 
         if "average_of" in run.facts:
             raise UserError(
                 f"{path} is the average of other runs, with nothing to resume. Train on from its weights in a new run: "
-                f"--init-from {path} --run ANOTHER."
+                f"--init-from {shlex.quote(str(path))} --run ANOTHER."
             )
         changes = _changes(run, config, fingerprints, accept_changes)
         # Before they are recorded: text of no use must not replace what the run can be resumed with.
@@ -185,8 +186,9 @@ def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_chan
         )
     # Where the text lies may change, what it holds is checked by fingerprint; decoding does not touch training.
     anywhere = ("data.train:", "data.dev:", "data.mix:", "data.weights:", "decoding.")
-    free = [line for line in differences(run.config, config) if line.startswith(anywhere)]
-    differing = [line for line in differences(run.config, config) if not line.startswith(anywhere)]
+    every = differences(run.config, config)
+    free = [line for line in every if line.startswith(anywhere)]
+    differing = [line for line in every if not line.startswith(anywhere)]
     fixed = [line for line in differing if line.startswith(FIXED_STATE)]
     old = facts["texts"]
     changed = [
