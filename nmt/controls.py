@@ -209,8 +209,8 @@ def sampling(options: DecodingConfig, batch: Batch) -> Control | None:
     """Each token is drawn from softmax(log_prob / temperature), from the `top_k` likeliest (Fan et al., 2018), from the
     fewest likeliest whose probabilities reach `top_p` (Holtzman et al., 2020), or from both (top_k first).
 
-    A draw is the largest of log_prob / temperature + Gumbel noise. The noise is a pure function of seed, source
-    sentence, sample, position and token: a sentence's samples do not depend on its place or its batch-mates.
+    A draw is where the sum of the probabilities passes a uniform number, which is a pure function of seed, source
+    sentence, sample and position: a sentence's samples do not depend on its place or its batch-mates.
     """
     if not options.sampling:
         return None
@@ -223,15 +223,12 @@ def sampling(options: DecodingConfig, batch: Batch) -> Control | None:
         return request._replace(num_candidates=int(count)), live
 
     def weigh(candidates: Candidates, live: Live) -> tuple[Candidates, Live]:
-        with np.errstate(invalid="ignore"):  # -inf minus -inf in slots without a hypothesis
-            logits_BKC = (candidates.scores_BKC - live.scores_BK[:, :, None]) / options.temperature
-        logits_BKC = np.where(np.isneginf(candidates.scores_BKC), -np.inf, logits_BKC)
-        logits_BKC = _only_top_p(_only_top_k(logits_BKC, options.top_k), options.top_p)
-        samples_K1 = np.arange(live.ids_BKT.shape[1])[:, None]
-        seeds_BKC = _mixed(
-            _mixed(_mixed(seeds_B[live.rows_B, None, None], samples_K1), live.length), candidates.ids_BKC
-        )
-        drawn_BK1 = np.argmax(logits_BKC + _gumbel(seeds_BKC), axis=2)[:, :, None]
+        probs_BKC = _softmax(candidates.scores_BKC, options.temperature)
+        probs_BKC = _only_top_p(_only_top_k(probs_BKC, options.top_k), options.top_p)
+        sums_BKC = np.cumsum(probs_BKC, axis=2)
+        samples_K = np.arange(live.ids_BKT.shape[1])
+        uniform_BK1 = _uniform(_mixed(_mixed(seeds_B[live.rows_B, None], samples_K), live.length))[:, :, None]
+        drawn_BK1 = np.argmax(sums_BKC > uniform_BK1 * sums_BKC[:, :, -1:], axis=2)[:, :, None]
 
         def drawn(values_BKC: np.ndarray) -> np.ndarray:
             return np.take_along_axis(values_BKC, drawn_BK1, axis=2)
@@ -245,24 +242,40 @@ def sampling(options: DecodingConfig, batch: Batch) -> Control | None:
     return Control(ask=ask, weigh=weigh)
 
 
-def _only_top_k(logits_BKC: np.ndarray, top_k: int) -> np.ndarray:
-    if not 0 < top_k < logits_BKC.shape[2]:
-        return logits_BKC
-    ranks_BKC = np.argsort(np.argsort(-logits_BKC, axis=2, kind="stable"), axis=2)
-    return np.where(ranks_BKC < top_k, logits_BKC, -np.inf)
+def _softmax(scores_BKC: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities; of a slot without a hypothesis, zeros."""
+    best_BK1 = scores_BKC.max(axis=2, keepdims=True)
+    probs_BKC = np.exp((scores_BKC - np.where(np.isneginf(best_BK1), 0.0, best_BK1)) / temperature)
+    return probs_BKC / np.maximum(probs_BKC.sum(axis=2, keepdims=True), 1.0)
 
 
-def _only_top_p(logits_BKC: np.ndarray, top_p: float) -> np.ndarray:
+def _only_top_k(probs_BKC: np.ndarray, top_k: int) -> np.ndarray:
+    if not 0 < top_k < probs_BKC.shape[2]:
+        return probs_BKC
+    ranks_BKC = np.argsort(np.argsort(-probs_BKC, axis=2, kind="stable"), axis=2)
+    return np.where(ranks_BKC < top_k, probs_BKC, 0.0)
+
+
+def _only_top_p(probs_BKC: np.ndarray, top_p: float) -> np.ndarray:
+    """Few tokens reach `top_p` as a rule, so the best 64 are sorted, and more only of the rows that need more."""
     if top_p == 1:
-        return logits_BKC
-    order_BKC = np.argsort(-logits_BKC, axis=2, kind="stable")
-    sorted_BKC = np.take_along_axis(logits_BKC, order_BKC, axis=2)
-    with np.errstate(invalid="ignore"):
-        probs_BKC = np.exp(sorted_BKC - sorted_BKC[:, :, :1])
-        before_BKC = (np.cumsum(probs_BKC, axis=2) - probs_BKC) / probs_BKC.sum(axis=2, keepdims=True)
-    kept_BKC = np.empty(logits_BKC.shape, bool)
-    np.put_along_axis(kept_BKC, order_BKC, before_BKC < top_p, axis=2)
-    return np.where(kept_BKC, logits_BKC, -np.inf)
+        return probs_BKC
+    probs_RC = probs_BKC.reshape(-1, probs_BKC.shape[2])
+    wanted_R1 = top_p * probs_RC.sum(axis=1, keepdims=True)
+    kept_RC = np.zeros_like(probs_RC)
+    rows, count = np.arange(len(probs_RC)), 64
+    while rows.size:
+        count = min(count, probs_RC.shape[1])
+        best_RN = np.argpartition(-probs_RC[rows], count - 1, axis=1)[:, :count]
+        sorted_RN = probs_RC[rows[:, None], best_RN]
+        order_RN = np.argsort(-sorted_RN, axis=1, kind="stable")
+        best_RN, sorted_RN = np.take_along_axis(best_RN, order_RN, 1), np.take_along_axis(sorted_RN, order_RN, 1)
+        sums_RN = np.cumsum(sorted_RN, axis=1)
+        kept_RC[rows[:, None], best_RN] = np.where(sums_RN - sorted_RN < wanted_R1[rows], sorted_RN, 0.0)
+        reached_R = (sums_RN[:, -1:] >= wanted_R1[rows])[:, 0]
+        rows = rows[~reached_R] if count < probs_RC.shape[1] else rows[:0]
+        count *= 8
+    return kept_RC.reshape(probs_BKC.shape)
 
 
 def _mixed(state: np.ndarray, value: Any) -> np.ndarray:
@@ -274,9 +287,8 @@ def _mixed(state: np.ndarray, value: Any) -> np.ndarray:
         return x ^ (x >> np.uint64(31))
 
 
-def _gumbel(bits: np.ndarray) -> np.ndarray:
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # never 0, never 1
-    return -np.log(-np.log(uniform))
+def _uniform(bits: np.ndarray) -> np.ndarray:
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53  # from 0 to below 1
 
 
 def stopping(options: DecodingConfig, batch: Batch) -> Control | None:

@@ -270,7 +270,8 @@ def chi_square(counts, probabilities):
     return float((((np.array(counts) - expected) ** 2) / expected).sum())
 
 
-CRITICAL = {1: 10.83, 2: 13.82, 3: 16.27, 9: 27.88, 15: 37.70}  # of chi-square at p = 0.001, by degrees of freedom
+# Critical values of chi-square at p = 0.001, by degrees of freedom.
+CRITICAL = {1: 10.83, 2: 13.82, 3: 16.27, 9: 27.88, 15: 37.70, 127: 181.99}
 WORDS_DRAWN = ["a", "b", "c", "d"]
 PROBABILITIES = np.array([0.5, 0.3, 0.15, 0.05])
 
@@ -301,6 +302,19 @@ def test_samples_have_the_distribution_of_the_table(options, expected):
     counts = [samples.count(word) for word in WORDS_DRAWN[: len(expected)]]
     assert sum(counts) == 2000
     assert chi_square(counts, expected / expected.sum()) < CRITICAL[len(expected) - 1]
+
+
+def test_many_tokens_can_be_needed_to_reach_top_p():
+    weights = np.arange(1, 201) ** -0.5
+    probabilities = np.r_[np.zeros(4), weights / weights.sum()]
+    engine = TableEngine(lambda sentence, tokens: np.log(np.maximum(probabilities, 1e-300)))
+    source = np.stack([np.arange(4000), np.full(4000, 3)], axis=1).astype(np.int32)
+    found = beam_search(engine, source, np.full(4000, 1), beam_size=1, sampling=True, top_p=0.787)
+    expected = probabilities[4:132]
+    assert expected.sum() > 0.787 > expected[:-1].sum()
+    counts = np.bincount([hypothesis.ids[0] for [hypothesis] in found], minlength=204)[4:]
+    assert counts[:128].sum() == 4000
+    assert chi_square(counts[:128], expected / expected.sum()) < CRITICAL[127]
 
 
 def test_samples_of_one_sentence_are_independent_of_each_other():
