@@ -2,7 +2,7 @@
 """Text for a student of several runs, as a table: all pairs; then each source beside its translation, and beside that
 one of its n best which is closest to the reference by sentence BLEU, if it is another.
 
-    nmt translate RUN1 RUN2 ... --input train.en --beam-size 8 --n-best 8 --output translations
+    nmt translate RUN1 RUN2 ... --input train.en --beam-size 4 --n-best 4 --output translations
     python scripts/distilled_text.py translations train.en train.fr > student.tsv
 
 Kim and Rush, 2016, "Sequence-Level Knowledge Distillation", sections 3.2 and 3.3.
