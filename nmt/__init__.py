@@ -2,19 +2,25 @@
 
 from typing import TYPE_CHECKING, Any
 
+from nmt.about import VERSION as __version__
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
-    from nmt.translator import Translation, Translator
+    from nmt.inference.outputs import Translation
+    from nmt.inference.translator import Translator
+    from nmt.training.trainer import train
 
-__version__ = "0.1.0"
-__all__ = ["Translation", "Translator", "UserError", "__version__"]
+__all__ = ["Translation", "Translator", "UserError", "__version__", "train"]
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `import nmt` and `nmt --help` load no TensorFlow.
     if name in ("Translator", "Translation"):
-        from nmt import translator
+        from nmt.inference import translator
 
         return getattr(translator, name)
+    if name == "train":
+        from nmt.training.trainer import train
+
+        return train
     raise AttributeError(f"module 'nmt' has no attribute {name!r}")

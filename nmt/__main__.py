@@ -2,6 +2,6 @@
 
 import sys
 
-from nmt.cli import main
+from nmt.cli.main import main
 
 sys.exit(main())

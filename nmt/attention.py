@@ -3,7 +3,7 @@
 B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory  U of the keys
 
 A score says how well each query fits each key. A new one is a subclass of `Score`, registered in `schema.SCORES`; those
-that do more than compare stand in `nmt.mechanisms`.
+that do more than compare stand in `nmt.model.mechanisms`.
 """
 
 import importlib
@@ -14,10 +14,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from nmt.config.schema import SCORES, nearest
 from nmt.errors import UserError
-from nmt.recurrent import Linear, linear, weight
-from nmt.schema import SCORES, nearest
-from nmt.seeds import derive_seed
+from nmt.linear import Linear, linear, weight
+from nmt.seeding import derive_seed
 
 
 class Score(keras.layers.Layer):

@@ -19,7 +19,7 @@ from keras import ops, tree
 
 from nmt.attention import ConcatScore, DotScore, GeneralScore, Score, masked_softmax
 from nmt.errors import UserError
-from nmt.recurrent import Linear
+from nmt.linear import Linear
 
 Shape = tuple[int | None, ...]
 

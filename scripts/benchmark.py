@@ -149,11 +149,11 @@ def main() -> None:
 def benchmark_train(options: argparse.Namespace) -> None:
     import tensorflow as tf
 
-    from nmt.config import load_config
-    from nmt.feed import Feed
-    from nmt.prepare import prepare
-    from nmt.update import Update
-    from nmt.workers import Workers
+    from nmt.config.loader import load_config
+    from nmt.training.distributed import Workers
+    from nmt.training.input_pipeline import Feed
+    from nmt.training.setup import prepare
+    from nmt.training.train_step import Update
 
     config = load_config(options.recipe, options.set)
     if config.training.deterministic:
@@ -199,8 +199,8 @@ def benchmark_train(options: argparse.Namespace) -> None:
 
 
 def benchmark_memory(options: argparse.Namespace) -> None:
-    from nmt.config import load_config
-    from nmt.text import resolve_parallel
+    from nmt.config.loader import load_config
+    from nmt.text.lines import resolve_parallel
 
     config = load_config(options.recipe, options.set).data
     with tempfile.TemporaryDirectory() as folder:
@@ -222,8 +222,8 @@ def benchmark_memory(options: argparse.Namespace) -> None:
 
 def train_once(options: argparse.Namespace) -> None:
     """Reads arguments of `nmt`; is `nmt`, and writes when the first update has ended."""
-    from nmt.cli import main
-    from nmt.update import Update
+    from nmt.cli.main import main
+    from nmt.training.train_step import Update
 
     sys.argv = ["nmt", *json.load(sys.stdin)]
     apply = Update.apply
@@ -240,7 +240,7 @@ def train_once(options: argparse.Namespace) -> None:
 
 def training_peer(peer: str, data: str, run) -> tuple[list[str], str | None]:
     """What to run, and what it reads: a toolkit is given our pieces, another command nothing."""
-    from nmt.text import read_parallel, resolve_parallel
+    from nmt.text.lines import read_parallel, resolve_parallel
 
     kind, _, python = peer.partition("=")
     if kind not in ("opennmt", "joeynmt"):
@@ -296,8 +296,8 @@ def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
 
 
 def benchmark_translate(options: argparse.Namespace) -> None:
-    from nmt.evaluate import bleu
-    from nmt.text import read_lines
+    from nmt.evaluation.metrics import bleu
+    from nmt.text.lines import read_lines
 
     lines = list(read_lines(options.source))[: options.lines]
     references = list(read_lines(options.reference))[: options.lines] if options.reference else []
@@ -353,7 +353,7 @@ def in_another_process(command: list[str], request: Any) -> Any:
 
 def peer_request(run: Path, lines: list[str], length: int) -> dict[str, Any]:
     """What a peer needs for a model like ours: see `decode_with_peer.py`."""
-    from nmt.run import Run
+    from nmt.runs.run_folder import Run
 
     opened = Run.open(run)
     source, target, model = opened.source_tokenizer, opened.target_tokenizer, opened.config.model

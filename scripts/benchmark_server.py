@@ -26,7 +26,7 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from nmt.text import read_lines
+from nmt.text.lines import read_lines
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from sacrebleu.metrics import BLEU
 from tqdm import tqdm
 
-from nmt.text import read_lines
+from nmt.text.lines import read_lines
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ three in a pair, some at its start or its end: the test set is made as training 
 import sys
 
 from nmt import Translator
-from nmt.copying import Copier, PairMasker, translations_of_words
-from nmt.evaluate import bleu
-from nmt.text import read_parallel, resolve_parallel
-from nmt.tokenizer import sample_lines
+from nmt.evaluation.metrics import bleu
+from nmt.text.lines import read_parallel, resolve_parallel
+from nmt.text.placeholders import Copier, PairMasker, translations_of_words
+from nmt.text.tokenizer import sample_lines
 
 COPIES = [  # one for each copy symbol
     "{name}", "%s", "%1$d", "${total}", "{{ user.name }}", "%(count)d", "{0}", "%@",

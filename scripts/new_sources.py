@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from nmt.text import read_lines
+from nmt.text.lines import read_lines
 
 OF_EACH_TARGET = 2
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import sacrebleu
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
-from nmt.text import read_lines
+from nmt.text.lines import read_lines
 
 
 def main() -> None:

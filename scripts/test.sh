@@ -8,5 +8,6 @@ install ".[all,dev]"
 ruff check .
 ruff format --check .
 mypy
+lint-imports --no-cache
 # Two processes, as TensorFlow leaves a core idle at eight units.
 pytest -n 2 --durations 10 "$@"

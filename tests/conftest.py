@@ -26,8 +26,8 @@ def _tiny_model(
     seed: int = 1, randomize: bool = True, dtype: str = "float32", score_options: Any = None,
 ) -> Any:  # fmt: skip
     """A model of a few units. Wherever the config allows it, every width is another one: no two can be mixed up."""
-    from nmt.config import ModelConfig
-    from nmt.model import Seq2Seq
+    from nmt.config.loader import ModelConfig
+    from nmt.model.seq2seq import Seq2Seq
 
     score = attention.partition("/")[2]
     same_width = bridge == "last" or score in ("dot", "scaled_dot", "multihead")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt import config
 from nmt.attention import AdditiveScore, DotScore, GeneralScore, Score, make_score, score_class
-from nmt.config import SCORES
+from nmt.config import loader as config
+from nmt.config.loader import SCORES
 from nmt.errors import UserError
 
 BATCH, SOURCE, TARGET, UNITS = 3, 6, 4, 5

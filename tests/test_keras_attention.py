@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from nmt.attention import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore, Score
-from nmt.mechanisms import MultiHeadScore
+from nmt.model.mechanisms import MultiHeadScore
 
 BATCH, SOURCE, TARGET, UNITS = 3, 6, 4, 5
 MASK = np.arange(SOURCE) < np.array([6, 4, 1])[:, None]

@@ -1,37 +1,30 @@
-"""The house has floors, and a module imports lower ones only. Read from the source: nothing is imported here."""
+"""What holds for every module. Who may import whom is held by the contracts in pyproject.toml (import-linter)."""
 
 import ast
+import importlib
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "nmt"
-FLOORS = {
-    name: floor
-    for floor, names in enumerate(
-        [
-            "errors seeds parallel console progress schema spelling batching markup languages server",
-            "config text recurrent losses search visualize quantize alignment sentences significance",
-            "copying attention encoder optimizers workers onnx_engine consensus constraints ensemble results findings",
-            "tokenizer decoder mechanisms layers controls exported api report",
-            "data model glossary parts subwords gate",
-            "run keras_engine signatures",
-            "translator evaluate checkpoints update feed onnx_graph",
-            "prepare validation export aligner average service",
-            "train verbs_shared app compare",
-            "verbs_train verbs_translate verbs_evaluate verbs_align verbs_serve verbs_compare",
-            "cli",
-            "__main__",
-        ]
-    )
-    for name in names.split()
-}
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+from nmt.about import DISTRIBUTION, install_command
+from nmt.config.schema import SCORES
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "nmt"
+MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
+PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 every_module = pytest.mark.parametrize("module", MODULES)
 
 
+def source(module):
+    return (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+
+
 def tree(module):
-    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    return ast.parse(source(module))
 
 
 def imports(module):
@@ -40,44 +33,43 @@ def imports(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            source = "nmt" if node.level and not node.module else ("nmt." if node.level else "") + (node.module or "")
-            yield source
-            yield from (f"{source}.{alias.name}" for alias in node.names)
-
-
-def imports_of_ours(module):
-    """Modules of this package: `from nmt.text import x`, `from nmt import text` and `import nmt.text` alike."""
-    parts = [name.split(".") for name in imports(module)]
-    return {part[1] for part in parts if part[0] == "nmt" and len(part) > 1 and (PACKAGE / f"{part[1]}.py").exists()}
+            assert not node.level, "imports are absolute"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def names_used(module):
     return {ast.unparse(node) for node in ast.walk(tree(module)) if isinstance(node, ast.Name | ast.Attribute)}
 
 
-@every_module
-def test_every_module_has_a_floor(module):
-    assert module in FLOORS
+def test_packages_are_one_level_deep():
+    assert not [module for module in MODULES if module.count("/") > 1]
 
 
 @every_module
-def test_a_module_imports_lower_floors_only(module):
-    higher = {name for name in imports_of_ours(module) if FLOORS[name] >= FLOORS[module]}
-    assert not higher, f"{module} (floor {FLOORS[module]}) imports {', '.join(sorted(higher))}"
+def test_every_module_and_package_says_what_it_is_for(module):
+    assert ast.get_docstring(tree(module))
 
 
-def test_the_package_itself_imports_nothing_but_errors_before_it_is_asked():
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_imports_no_module_of_it(package):
+    assert not list(imports(f"{package}/__init__"))
+
+
+def test_the_package_itself_imports_nothing_heavy_before_it_is_asked():
     top_level = [node.module for node in tree("__init__").body if isinstance(node, ast.ImportFrom)]
-    assert [name for name in top_level if name != "typing"] == ["nmt.errors"]
+    assert [name for name in top_level if name != "typing"] == ["nmt.about", "nmt.errors"]
     assert not [node for node in tree("__init__").body if isinstance(node, ast.Import)]
 
 
 @every_module
 def test_only_the_command_line_parses_arguments_prints_and_exits(module):
-    found = set(imports(module)) & {"argparse", "sys.exit"} | names_used(module) & {"print", "sys.exit", "SystemExit"}
-    in_verbs = {"argparse", "print"}
-    allowed = {"console": in_verbs, "cli": in_verbs, "__main__": {"sys.exit", "SystemExit"}}
-    assert found <= (in_verbs if module.startswith("verbs_") else allowed.get(module, set()))
+    found = set(imports(module)) & {"argparse", "sys.exit"}
+    found |= names_used(module) & {"print", "sys.exit", "SystemExit"}
+    if module == "__main__":
+        assert found == {"sys.exit"}
+    else:
+        assert found <= ({"argparse", "print"} if module.startswith("cli/") else set())
 
 
 @every_module
@@ -87,19 +79,39 @@ def test_no_module_asserts(module):
 
 
 @every_module
-def test_no_module_reaches_into_the_private_parts_of_tensorflow_or_keras(module):
+def test_no_module_uses_private_parts_of_tensorflow_or_keras(module):
     private = ("tensorflow.python", "keras.src", "tensorflow.compat", "tensorflow.contrib")
     assert not [name for name in imports(module) if name.startswith(private)]
     assert not names_used(module) & {"tf.python", "tensorflow.python", "keras.src"}
-
-
-@every_module
-def test_a_module_is_read_in_one_sitting(module):
-    lines = (PACKAGE / f"{module}.py").read_bytes().count(b"\n")
-    assert lines <= 400
 
 
 def test_matplotlib_loads_only_when_something_is_drawn():
     for module in MODULES:
         outside_functions = [node for node in tree(module).body if isinstance(node, ast.Import | ast.ImportFrom)]
         assert "matplotlib" not in " ".join(map(ast.unparse, outside_functions)), module
+
+
+@pytest.mark.parametrize("path", [mechanism.path for mechanism in SCORES.values()])
+def test_class_paths_in_strings_lead_to_classes(path):
+    module, _, name = path.partition(":")
+    assert isinstance(getattr(importlib.import_module(module), name), type)
+
+
+def test_messages_name_the_distribution_that_can_be_installed():
+    assert re.search(rf"^name = {DISTRIBUTION}$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
+    assert install_command("plot") == f"pip install '{DISTRIBUTION}[plot]'"
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    texts = [ROOT / name for name in files if name.endswith((".py", ".md", ".sh", ".ipynb", ".cfg", "Dockerfile"))]
+    for path in texts or PACKAGE.rglob("*.py"):
+        commands = re.findall(r"pip install\s+(?:-\S+\s+)*['\"]?nmt\b(?!-attention)\S*", path.read_text("utf-8"))
+        assert not commands, f"{path}: {commands}"
+
+
+WITH_ONNX = "import sys; {}; print([name for name in ('tensorflow', 'keras', 'tf2onnx') if name in sys.modules])"
+
+
+@pytest.mark.parametrize("module", ["inference.translator", "inference.aligner", "serving.app", "search.controls"])
+def test_what_translates_with_onnx_is_imported_without_tensorflow(module):
+    code = WITH_ONNX.format(f"import nmt.{module}")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

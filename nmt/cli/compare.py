@@ -1,0 +1,93 @@
+"""The verb that tells which variant of a recipe is better."""
+
+import argparse
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.cli.console import say, verb
+from nmt.cli.shared import given_texts, recipe_arguments
+from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.comparison.runner import Text
+
+
+def add_verbs(verbs: Any) -> None:
+    compare = verb(verbs, "compare", _compare, "train variants of a recipe with several seeds, and compare them")
+    recipe_arguments(compare)
+    compare.add_argument(
+        "--attention", metavar="NAME,...",
+        help="the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of model.decoder where one "
+        "likes: luong,update_first/dot,luong+input_feeding=true (default: the recipe's)",
+    )  # fmt: skip
+    compare.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each variant (default: 3)")
+    compare.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="train so many at a time, each on its part of the cores"
+    )
+    compare.add_argument(
+        "--vary", action="append", default=[], metavar="KEY=VALUE,...", help="every attention with every value"
+    )
+    compare.add_argument("--output", type=Path, metavar="DIR", help="runs and report (default: runs/RECIPE-comparison)")
+    compare.add_argument(
+        "--test", action="append", default=[], metavar="NAME=PREFIX", help="a test set; may be repeated"
+    )
+    compare.add_argument(
+        "--alignments", nargs=2, metavar=("PREFIX", "GOLD"),
+        help="text with gold links, `i-j` sure, `ipj` possible, from 1: for the alignment error rate",
+    )  # fmt: skip
+    compare.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the recipe for all variants"
+    )
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from nmt.comparison.runner import DEV, compare, plan, train_apart
+    from nmt.config.loader import Config, load_config
+    from nmt.inference.aligner import read_gold
+
+    for name in ("seeds", "jobs"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} must be at least 1. Received: {getattr(options, name)}.")
+    given = given_texts(options)
+
+    def config(overrides: Any) -> Config:
+        config = load_config(options.recipe, [*options.set, *overrides])
+        return config.model_copy(update={"data": config.data.model_copy(update=given)})
+
+    name = Path(options.recipe).stem
+    folder = options.output or Path("runs") / f"{name}-comparison"
+    planned = plan(config, options.attention, options.vary, options.seeds, folder)
+    data = planned[0].config.data
+    texts = {DEV: _read(data.dev, data)}
+    for test in options.test:
+        label, equals, prefix = test.partition("=")
+        if not equals:
+            label, prefix = Path(test).name, test
+        if not re.fullmatch(r"[\w.-]+", label):
+            raise UserError(f"--test {test}: expected a name of letters, digits and -_. only. Received: {label!r}.")
+        if label in texts:
+            raise UserError(f"--test {test}: there is a text {label!r} already. Give another name: NAME=PREFIX.")
+        texts[label] = _read(prefix, data)
+    gold = None
+    if options.alignments:
+        prefix, path = options.alignments
+        aligned = _read(prefix, data)
+        gold = aligned, read_gold(Path(path), aligned.sources, aligned.references)
+    folder.mkdir(parents=True, exist_ok=True)
+    train = partial(train_apart, num_jobs=options.jobs)
+    compare(f"Comparison: {name}", planned, texts, gold, folder, train)
+    say(f"done. The report is {folder / 'report.md'}")
+    return 0
+
+
+def _read(prefix: Any, data: Any) -> "Text":
+    from nmt.comparison.runner import Text
+    from nmt.text.lines import read_parallel, resolve_parallel
+
+    files = resolve_parallel(prefix, data.source, data.target)
+    pairs = list(read_parallel(files))
+    if not pairs:
+        raise UserError(f"expected at least one line. Received: none in {files.source}.")
+    return Text(*map(list, zip(*pairs, strict=True)))

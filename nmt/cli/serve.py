@@ -1,0 +1,90 @@
+"""The verb `serve`: runs behind an HTTP API and a page."""
+
+import argparse
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.about import install_command
+from nmt.cli import shared
+from nmt.cli.console import say, verb
+from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.serving.service import Limits
+
+
+def add_verbs(verbs: Any) -> None:
+    serve = verb(verbs, "serve", _serve, "an HTTP API like LibreTranslate's, and a page to type into")
+    serve.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders, or exports': one a language pair"
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=5000, help="0: any that is free (default: %(default)s)")
+    shared.engine_arguments(serve)
+    serve.add_argument(
+        "--split-sentences", action=argparse.BooleanOptionalAction, default=True,
+        help="translate a line sentence by sentence (default: yes)",
+    )  # fmt: skip
+    limits = serve.add_argument_group("who may ask for how much")
+
+    def limit(name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
+        limits.add_argument(f"--{name}", type=type, metavar=metavar, help=help, **rest)
+
+    limit("api-key-file", Path, "FILE", "keys that requests must have one of, one a line")
+    limit("rate-limit", int, "N", "requests a minute from one address (default: any number)")
+    limit("max-characters", int, "N", "of one request (default: 20000)")
+    limit("max-texts", int, "N", "in the list of one request (default: 500)")
+    limit("max-waiting", int, "N", "lines in the queue, before requests are turned away (default: 2048)")
+    limit("cors-origin", str, "ORIGIN", "whose pages may use the API, * for all; may be repeated", action="append")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from nmt.serving.server import listen, serve
+    except ImportError as error:
+        raise UserError(f"nmt serve needs {error.name}. Install it with: {install_command('serve')}") from error
+    from nmt.serving.app import make_app
+    from nmt.serving.middleware import Metrics
+    from nmt.serving.service import Service
+
+    limits = _limits(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to stop is no error
+    try:
+        with listen(options.host, options.port) as listener:  # first, as a port may be taken
+            translators = [shared.load(argparse.Namespace(**{**vars(options), "run": run})) for run in options.runs]
+            service = Service(translators, limits, Metrics(), options.split_sentences)
+            pairs = ", ".join(f"{source} -> {target}" for source, target in service.pairs)
+            serve(make_app(service), listener, lambda: say(f"{pairs} at {_url(listener)}  (Ctrl-C stops)"))
+    except KeyboardInterrupt:  # which is raised again when all is finished
+        say("stopped")
+    return 0
+
+
+def _limits(options: argparse.Namespace) -> "Limits":
+    """UserError for limits that would let nothing through."""
+    from nmt.serving.service import Limits
+    from nmt.text.lines import is_blank, read_lines
+
+    given: dict[str, Any] = {
+        "requests_a_minute": options.rate_limit,
+        "max_characters": options.max_characters,
+        "max_texts": options.max_texts,
+        "max_waiting": options.max_waiting,
+    }
+    for name, value in given.items():
+        if value is not None and value < 1:
+            raise UserError(f"{name} must be at least 1. Received: {value}.")
+    if options.api_key_file:
+        keys = frozenset(line.strip() for line in read_lines(options.api_key_file) if not is_blank(line))
+        if not keys:
+            raise UserError(f"{options.api_key_file} must have a key a line. Received: none.")
+        given["api_keys"] = keys
+    given["cors_origins"] = tuple(options.cors_origin or ())
+    return Limits(**{name: value for name, value in given.items() if value is not None})
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,200 @@
+"""The verbs that make translators: train, average, export, tokenizer, recipes."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.cli.console import say, verb
+from nmt.cli.shared import given_texts, recipe_arguments
+from nmt.errors import UserError
+from nmt.terminal import import_tensorflow
+
+if TYPE_CHECKING:
+    from nmt.runs.run_folder import Run
+
+
+def add_verbs(verbs: Any) -> None:
+    train = verb(verbs, "train", _train, "train a translator, or resume its training")
+    recipe_arguments(train)
+    train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
+    train.add_argument("--budget", metavar="TIME", help="train for so long, e.g. 30m, whatever the recipe's epochs")
+    train.add_argument("--init-from", metavar="RUN", help="begin with a run's tokenizers and weights: fine-tune it")
+    train.add_argument(
+        "--accept-changes", action="store_true", help="resume although config or text have changed since the run began"
+    )
+    train.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. training.batch_size=32"
+    )
+
+    average = verb(verbs, "average", _average, "make a run whose weights are the mean of others'")
+    average.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders: the mean of their best weights"
+    )
+    average.add_argument("--last", type=int, metavar="N", help="the mean of each run's last N checkpoints instead")
+    average.add_argument("--output", type=Path, required=True, metavar="RUN", help="the folder of the new run")
+
+    export = verb(verbs, "export", _export, "write a run in a form that translates without TensorFlow")
+    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    export.add_argument("--format", choices=["onnx", "savedmodel"], default="onnx", help="(default: onnx)")
+    export.add_argument(
+        "--output", type=Path, metavar="DIR", help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)"
+    )
+    export.add_argument("--dev", metavar="PREFIX", help="where the dev text is now: the ONNX form is proved on it")
+    export.add_argument("--trained", action="store_true", help=argparse.SUPPRESS)  # what `train` ends with
+
+    tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
+    actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
+    learn = verb(actions, "train", _tokenizer_train, "learn a vocabulary from text")
+    learn.add_argument("model", type=Path, metavar="MODEL", help="file to write")
+    learn.add_argument("--input", type=Path, nargs="+", required=True, metavar="FILE")
+    learn.add_argument("--vocabulary-size", type=int, default=8000, metavar="N")
+    learn.add_argument("--algorithm", choices=["bpe", "unigram"], default="bpe")
+    learn.add_argument("--no-byte-fallback", action="store_true", help="characters never seen become <unk>")
+    learn.add_argument(
+        "--fold-initial", action="store_true", help='"Dogs run." has the pieces of "dogs run.", and is written again'
+    )
+    encode = verb(actions, "encode", _tokenizer_encode, "lines to pieces, from standard input to standard output")
+    encode.add_argument("model", type=Path, metavar="MODEL")
+    encode.add_argument("--ids", action="store_true", help="write ids, which `decode` reads")
+    decode = verb(actions, "decode", _tokenizer_decode, "ids to lines, from standard input to standard output")
+    decode.add_argument("model", type=Path, metavar="MODEL")
+
+    recipes = verb(verbs, "recipes", _recipes, "list the recipes that ship with nmt, or print one")
+    recipes.add_argument("name", nargs="?", metavar="NAME")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from nmt.config.loader import load_config, parse_config
+    from nmt.training.setup import find_texts
+
+    config = load_config(options.recipe, options.set)
+    # Not as overrides: those are read as YAML, and a path may look like a number.
+    given = given_texts(options)
+    training = {"budget": options.budget, "init_from": options.init_from}
+    values = config.model_dump()
+    values["data"] |= given
+    values["training"] |= {key: value for key, value in training.items() if value is not None}
+    config = parse_config(values, "the command line")
+    find_texts(config)  # TensorFlow takes seconds to load: a file that is missing is better said before
+    path = options.run or Path("runs") / Path(options.recipe).stem
+
+    import_tensorflow()
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from nmt.training.trainer import train
+
+    with logging_redirect_tqdm():
+        run = train(config, path, options.accept_changes)
+    if run is None:  # the chief does the rest
+        return 0
+    if options.owns_process:  # what training has taken is returned with the process: an export takes 2 GB, too
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "nmt", "export", "--trained", str(run.path)])
+    return _complete(run)
+
+
+def _complete(run: "Run") -> int:
+    failure = _export_trained(run)
+    path = shlex.quote(str(run.path))
+    say(f"done. Translate with: nmt translate {path}")
+    if failure:
+        say(f"Once what prevents an export is mended: nmt export {path}")
+    return 0
+
+
+def _export_trained(run: "Run") -> UserError | OSError | None:
+    from nmt.export.onnx import export_onnx
+
+    try:
+        export_onnx(run)
+    except (UserError, OSError) as error:  # the run is whole without it
+        say(f"no ONNX export: {error}")
+        return error
+    return None
+
+
+def _export(options: argparse.Namespace) -> int:
+    from nmt.runs.run_folder import Run
+
+    run = Run.open(options.run)
+    if options.format == "savedmodel" and options.dev:
+        raise UserError("--dev is for the ONNX form, which is proved. Leave it out.")
+    import_tensorflow()
+    if options.trained:
+        return _complete(run)
+    from nmt.export.onnx import export_onnx, export_saved_model
+
+    if options.format == "savedmodel":
+        print(export_saved_model(run, options.output))
+    else:
+        print(export_onnx(run, options.output, options.dev).folder)
+    return 0
+
+
+def _average(options: argparse.Namespace) -> int:
+    from nmt.runs.averaging import average
+    from nmt.runs.run_folder import Run
+
+    paths = average([Run.open(path) for path in options.runs], options.output, options.last)
+    say(f"{options.output}: the mean of {', '.join(map(str, paths))}")
+    return 0
+
+
+def _tokenizer_train(options: argparse.Namespace) -> int:
+    from nmt.config.loader import parse_config
+    from nmt.text.lines import read_lines
+    from nmt.text.tokenizer import train_tokenizer
+
+    given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}
+    given |= {"byte_fallback": not options.no_byte_fallback, "fold_initial": options.fold_initial}
+    config = parse_config({"tokenizer": given}, "the command line").tokenizer
+    tokenizer = train_tokenizer(
+        (line for path in options.input for line in read_lines(path)),
+        algorithm=config.algorithm, vocabulary_size=config.vocabulary_size, byte_fallback=config.byte_fallback,
+        character_coverage=config.character_coverage, max_lines=config.max_lines, fold_initial=config.fold_initial,
+    )  # fmt: skip
+    tokenizer.save(options.model)
+    say(f"{options.model}: {tokenizer.vocabulary_size} pieces")
+    return 0
+
+
+def _tokenizer_encode(options: argparse.Namespace) -> int:
+    from nmt.text.lines import decode_lines
+    from nmt.text.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(options.model)
+    for line in decode_lines(sys.stdin.buffer, "standard input"):
+        ids = tokenizer.encode(line)
+        words = map(str, ids) if options.ids else tokenizer.pieces(ids)
+        sys.stdout.buffer.write(" ".join(words).encode() + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _tokenizer_decode(options: argparse.Namespace) -> int:
+    from nmt.text.lines import decode_lines
+    from nmt.text.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(options.model)
+    for number, line in enumerate(decode_lines(sys.stdin.buffer, "standard input"), 1):
+        try:
+            text = tokenizer.decode(map(int, line.split()))
+        except ValueError as error:
+            raise UserError(f"standard input, line {number}: expected ids, as of `encode --ids`. {error}") from error
+        sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    from nmt.config.loader import find_recipe, recipes
+
+    if options.name:
+        print(find_recipe(options.name).read_text("utf-8"), end="")
+        return 0
+    for name, path in recipes().items():
+        print(f"{name:16} {path.read_text('utf-8').splitlines()[0].removeprefix('# ')}")
+    return 0

@@ -1,0 +1,193 @@
+"""One YAML file describes an experiment: reads it, applies overrides, and says what is wrong with it.
+
+Loads no TensorFlow, so that a mistake in a config is reported at once.
+"""
+
+import difflib
+import functools
+import types
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from nmt.config.schema import (
+    ATTENTIONS,
+    SCORES,
+    Config,
+    CopyingConfig,
+    DataConfig,
+    DecoderConfig,
+    DecodingConfig,
+    ModelConfig,
+    Section,
+    TokenizerConfig,
+    TrainingConfig,
+    duration_seconds,
+    expand_attention,
+    nearest,
+)
+from nmt.errors import UserError
+
+__all__ = [
+    "ATTENTIONS",
+    "Config",
+    "ConfigError",
+    "CopyingConfig",
+    "DataConfig",
+    "DecoderConfig",
+    "DecodingConfig",
+    "ModelConfig",
+    "SCORES",
+    "Section",
+    "TokenizerConfig",
+    "TrainingConfig",
+    "differences",
+    "duration_seconds",
+    "expand_attention",
+    "find_recipe",
+    "load_config",
+    "nearest",
+    "parse_config",
+    "recipes",
+]
+
+
+class ConfigError(UserError):
+    """A config that does not describe an experiment: names the file, the key, what was expected and what came."""
+
+
+def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The config of a recipe (by name or by path) with `overrides` like `training.batch_size=64` applied."""
+    path = find_recipe(recipe)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected a YAML file. {error}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected sections (data, tokenizer, ...), received {type(values).__name__}.")
+    for override in overrides:
+        _apply(values, override)
+    return parse_config(values, f"{path} with --set" if overrides else str(path))
+
+
+def parse_config(values: Mapping[str, Any], where: str) -> Config:
+    """Validates plain values; `where` names them in errors."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(problem, where) for problem in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """`key: old -> new` for each key in which two configs differ."""
+    values = {
+        key: tuple(functools.reduce(getattr, key.split("."), config) for config in (old, new)) for key in _all_keys()
+    }
+    return [f"{key}: {a} -> {b}" for key, (a, b) in values.items() if a != b]
+
+
+def recipes() -> dict[str, Path]:
+    """Name -> path of every recipe that ships with the package."""
+    folder = Path(str(resources.files("nmt.config") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem)}
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    path, shipped = Path(recipe), recipes()
+    if path.is_file():
+        return path
+    if str(recipe) in shipped:
+        return shipped[str(recipe)]
+    raise ConfigError(
+        f"recipe '{recipe}' is neither a file nor a recipe of this package ({', '.join(shipped)})"
+        + (nearest(str(recipe), list(shipped)) or ".")
+    )
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: expected KEY=VALUE, for example training.batch_size=64.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
+    if isinstance(value, str):
+        try:
+            value = float(value)  # YAML 1.1 reads 1e-3 as text
+        except ValueError:
+            pass
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = values.get(section)
+        values[section] = dict(inner) if isinstance(inner, Mapping) else {}
+        values = values[section]
+    if sections == ["model", "decoder"] and last in ("attention", "cell", "score"):
+        # An override replaces what the recipe says, in whichever of the two ways that was.
+        try:
+            expanded = {} if last == "attention" else expand_attention(values)
+        except ValueError:
+            expanded = values  # an alias that does not exist is reported with its place, by the schema
+        for key in ("attention", "cell", "score"):
+            values.pop(key, None)
+        values.update({key: expanded[key] for key in ("cell", "score") if key in expanded})
+    values[last] = value
+
+
+def _explain(problem: Any, where: str) -> str:
+    keys = [str(key) for key in problem["loc"]]
+    path = ".".join(keys)
+    if problem["type"] == "extra_forbidden":
+        names = list(_fields(keys[:-1])) + (["attention"] if keys[:-1] == ["model", "decoder"] else [])
+        everywhere = {name.rpartition(".")[2]: name for name in _all_keys()}
+        prefix = "".join(f"{key}." for key in keys[:-1])
+        initials = [name for name in names if "".join(word[0] for word in name.split("_")) == keys[-1]]
+        if keys[-1] in everywhere:
+            return f"{where}: unknown key '{path}'. Did you mean '{everywhere[keys[-1]]}'?"
+        best = initials or difflib.get_close_matches(keys[-1], names, n=1)
+        if best:
+            return f"{where}: unknown key '{path}'. Did you mean '{prefix}{best[0]}'?"
+        return f"{where}: unknown key '{path}'. Known here: {', '.join(names)}."
+    if problem["type"] == "value_error":  # a rule of ours that spans several keys
+        text = str(problem["ctx"]["error"])
+        return f"{where}: {path + ': ' if path else ''}{text}{'' if text.endswith('?') else '.'}"
+    received = problem["input"]
+    hint = "."
+    if problem["type"] == "literal_error" and isinstance(received, str):
+        hint = nearest(received, [str(x) for x in _choices(keys)]) or "."
+    message = problem["msg"].removeprefix("Input should be ")
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        message = f"a section with keys ({', '.join(_fields(keys))})"
+    return f"{where}: '{path}' must be {message}, received {received!r}{hint}"
+
+
+def _fields(keys: Sequence[str]) -> Mapping[str, Any]:
+    section: type[BaseModel] = Config
+    for key in keys:
+        section = section.model_fields[key].annotation  # type: ignore[assignment]
+    return section.model_fields
+
+
+def _all_keys(prefix: tuple[str, ...] = ()) -> list[str]:
+    names = []
+    for name, field in _fields(prefix).items():
+        inner = field.annotation
+        is_section = isinstance(inner, type) and issubclass(inner, Section)
+        names += _all_keys((*prefix, name)) if is_section else [".".join((*prefix, name))]
+    return names
+
+
+def _choices(keys: Sequence[str]) -> Sequence[Any]:
+    names = [key for key in keys if not key.isdecimal()]  # places in a list
+    annotation = _fields(names[:-1])[names[-1]].annotation
+    if get_origin(annotation) is list:
+        (annotation,) = get_args(annotation)
+    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return [choice for option in options if get_origin(option) is Literal for choice in get_args(option)]

@@ -1,0 +1,348 @@
+"""A Seq2Seq model as two ONNX graphs: the encoder, run once a sentence, and one step of the decoder.
+
+encoder: ids bs -> memory_*, state_*
+step:    ids bk, memory_*, state_*, num_candidates, named_ids bkn
+         -> log_probs bkc and candidates bkc (the c best, descending), all_log_probs bkv, named_log_probs bkn, weights
+         bks, next_state_*
+
+with the names of `nmt.model.signatures`. All that is no loop is converted from TensorFlow by tf2onnx, whatever it may be. The
+encoder's loops are not: tf2onnx 1.17 converts a TensorFlow loop wrongly without a word. They are written with ONNX's
+own operators GRU and LSTM, which stop at the end of each sentence and start their way back there; and what these cannot
+express, as a Scan over the converted step of the cells.
+"""
+
+# B batch  S source  K hypotheses of a sentence  C candidates  N named ids  V vocabulary  D memory width
+# L directions of a layer (1 or 2)  I inputs of a layer  H units of one direction  G gates (3H or 4H)
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from onnx import TensorProto, helper, numpy_helper
+
+from nmt.errors import UserError
+from nmt.linear import products_as_they_are
+from nmt.model.recurrent import GRUCell, LSTMCell
+from nmt.model.seq2seq import Seq2Seq
+from nmt.model.signatures import IDS, named_leaves, step_function
+
+OPSET = 18  # the newest that tf2onnx 1.17 writes
+IR_VERSION = 10  # of ONNX Runtime 1.19 and newer
+
+
+class Graph:
+    """An ONNX graph that grows node by node; tensors are known by name."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._domains: dict[str, int] = {"": OPSET}
+
+    def input(self, name: str, element_type: int, axes: Sequence[int | str]) -> str:
+        self._inputs.append(helper.make_tensor_value_info(name, element_type, axes))
+        return name
+
+    def constant(self, value: Any) -> str:
+        name = f"constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, num_outputs: int = 1, **attributes: Any) -> Any:
+        """Adds a node and returns its output, or a list of them. An optional input that is left out is ""."""
+        names = [f"{operator}_{len(self._nodes)}_{index}" for index in range(num_outputs)]
+        self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
+        return names[0] if num_outputs == 1 else names
+
+    def include(self, part: onnx.ModelProto, inputs: Mapping[str, str]) -> dict[str, str]:
+        """Adds another model; `inputs` and the answer map its names to those of this graph."""
+        prefix = f"part_{len(self._nodes)}_"
+        part = onnx.compose.add_prefix(part, prefix)
+        for name in (value.name for value in part.graph.input):
+            self._nodes.append(helper.make_node("Identity", [inputs[name.removeprefix(prefix)]], [name]))
+        self._nodes += part.graph.node
+        self._constants += part.graph.initializer
+        self._domains |= {opset.domain: opset.version for opset in part.opset_import}
+        return {value.name.removeprefix(prefix): value.name for value in part.graph.output}
+
+    def finish(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
+        """The model with the outputs `name: tensor`."""
+        names: dict[str, str] = {}
+        for name, tensor in outputs.items():
+            if tensor in names or all(tensor not in node.output for node in self._nodes):
+                self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+            else:  # renamed and not copied
+                names[tensor] = name
+        for node in self._nodes:
+            for tensors in (node.input, node.output):
+                tensors[:] = [names.get(tensor, tensor) for tensor in tensors]
+        graph = helper.make_graph(self._nodes, self.name, self._inputs, [], self._constants)
+        opsets = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nmt")
+        types = {value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+        model.graph.output.extend(types[name] for name in outputs)
+        onnx.checker.check_model(model)
+        return model
+
+
+def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
+    """A function of tensors that returns a dict of them -> an ONNX model, whose inputs are named by `specs`.
+
+    Raises UserError if it holds a loop, or an operation that has no likeness in ONNX.
+    """
+    import tf2onnx  # here, as it takes a second
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    try:
+        with products_as_they_are():
+            model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
+    except Exception as error:
+        raise UserError(f"the model's {function.__name__} cannot be written in ONNX: {error}") from error
+    known = {schema.name for schema in onnx.defs.get_all_schemas()}  # tf2onnx leaves what it does not know as it is
+    found = {node.op_type for node in model.graph.node}
+    refused = sorted(found - known | found & {"Loop", "Scan"})
+    if refused:
+        raise UserError(
+            f"the model's {function.__name__} cannot be written in ONNX faithfully, because of: {', '.join(refused)}. "
+            "Write it without, or translate with Keras."
+        )
+    return model
+
+
+# ------------------------------------------------------------------------------------------------------- the encoder
+
+
+def encoder_graph(model: Seq2Seq, native: bool = True) -> onnx.ModelProto:
+    """`Seq2Seq.encode`. `native`: by the operators GRU and LSTM where the cells allow it, and not by Scan."""
+    graph = Graph("encoder")
+    ids = graph.input("ids", TensorProto.INT32, ["batch", "source"])
+
+    def embed(ids: Any) -> dict[str, Any]:
+        return dict(zip(("embedded", "mask"), model.embed(ids), strict=True))
+
+    parts = graph.include(convert(embed, [IDS]), {"ids": ids})
+    states, finals = parts["embedded"], []
+    native &= all(type(cell) in OPERATORS for cells in model.encoder.layers for cell in cells)
+    layer = native_layer if native else scanned_layer
+    for index, cells in enumerate(model.encoder.layers):
+        outputs, final = layer(graph, cells, states, parts["mask"])
+        states = graph.node("Add", outputs, states) if index else outputs
+        finals.append(final)
+    return graph.finish(_remember(graph, model, {**parts, "states": states}, finals))
+
+
+def _remember(
+    graph: Graph, model: Seq2Seq, parts: Mapping[str, str], finals: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """All of `encode` that follows the recurrence."""
+    width = model.config.memory_units
+    specs = [
+        tf.TensorSpec((None, None, model.source_embedding.units), tf.float32, "embedded"),
+        tf.TensorSpec((None, None), tf.bool, "mask"),
+        tf.TensorSpec((None, None, width), tf.float32, "states"),
+    ]
+    named = {f"final_{layer}_{entry}": name for layer, final in enumerate(finals) for entry, name in enumerate(final)}
+    specs += [tf.TensorSpec((None, width), tf.float32, name) for name in named]
+    structure = [tuple(final) for final in finals]
+
+    def remember(embedded: Any, mask: Any, states: Any, *entries: Any) -> dict[str, Any]:
+        final = tuple(tf.nest.pack_sequence_as(structure, entries))
+        memory, state = model.remember(embedded, mask, states, final)
+        return dict([*named_leaves(memory, "memory"), *named_leaves(state, "state")])
+
+    return graph.include(convert(remember, specs), {**parts, **named})
+
+
+def native_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) -> tuple[str, list[str]]:
+    """One layer, in one or both directions, by an operator: inputs bsi -> states bs(lh), final entries b(lh).
+
+    Padding comes out as 0, and not as the last state; attention never sees it.
+    """
+    operator, order = OPERATORS[type(cells[0])]
+    lengths_B = graph.node("ReduceSum", graph.node("Cast", mask, to=TensorProto.INT32), graph.constant([1]), keepdims=0)
+    weights = [_operator_weights(cell, order) for cell in cells]
+    outputs_SLBH, *final_LBH = graph.node(
+        operator,
+        graph.node("Transpose", inputs, perm=[1, 0, 2]),
+        *(graph.constant(np.stack(kind)) for kind in zip(*weights, strict=True)),
+        lengths_B,
+        num_outputs=1 + cells[0].num_states,
+        hidden_size=cells[0].units,
+        direction="bidirectional" if len(cells) == 2 else "forward",
+        **({"linear_before_reset": 1} if operator == "GRU" else {}),
+    )
+    states = graph.node("Transpose", outputs_SLBH, perm=[2, 0, 1, 3])
+    width = len(cells) * cells[0].units
+    return graph.node("Reshape", states, graph.constant([0, 0, width])), [
+        graph.node("Reshape", graph.node("Transpose", final, perm=[1, 0, 2]), graph.constant([0, width]))
+        for final in final_LBH
+    ]
+
+
+def _operator_weights(cell: Any, order: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """W gi, R gh and the biases of both, 2g: our kernels are ig and hg, and our gates may stand in another order."""
+
+    def gates(values: Any) -> np.ndarray:
+        parts = np.split(np.asarray(values), len(order), axis=-1)
+        return np.concatenate([parts[index] for index in order], axis=-1)
+
+    recurrent_bias = np.zeros(cell.bias.shape, np.float32)
+    if isinstance(cell, GRUCell):  # of the candidate alone, the last gate: the other gates need no two
+        recurrent_bias[2 * cell.units :] = cell.recurrent_bias
+    biases = np.concatenate([gates(cell.bias), gates(recurrent_bias)])
+    return gates(cell.kernel).T, gates(cell.recurrent_kernel).T, biases
+
+
+# cell -> operator, and which of our gates stands at each place of its weights: GRU z, r, n; LSTM i, o, f, g
+OPERATORS = {GRUCell: ("GRU", (0, 1, 2)), LSTMCell: ("LSTM", (0, 3, 1, 2))}
+
+
+def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) -> tuple[str, list[str]]:
+    """The same by a Scan, for whatever cells: both directions take their steps together, from either end."""
+    names = [f"gates_{d}" for d in range(len(cells))]
+    states = [(f"state_{d}_{entry}", cell.units) for d, cell in enumerate(cells) for entry in range(cell.num_states)]
+
+    def project(inputs: Any) -> dict[str, Any]:
+        return {name: cell.project(inputs) for name, cell in zip(names, cells, strict=True)}
+
+    def step(*tensors: Any) -> dict[str, Any]:
+        """States of all directions, then gates of each, then a mask b1 of each -> the states, and the outputs of each.
+        Where the mask is 0, at padding, the states stay; what is put out there attention never sees."""
+        flat, gates, masks = tensors[: len(states)], tensors[len(states) : -len(cells)], tensors[-len(cells) :]
+        new = {}
+        for d, cell in enumerate(cells):
+            old = flat[d * cell.num_states : (d + 1) * cell.num_states]
+            stepped = cell.step(gates[d], old)
+            for entry, (after, before) in enumerate(zip(stepped, old, strict=True)):
+                new[f"new_{d}_{entry}"] = before + masks[d] * (after - before)
+            new[f"output_{d}"] = stepped[0]
+        return new
+
+    input_units = cells[0].kernel.shape[0]
+    projected = convert(project, [tf.TensorSpec((None, None, input_units), tf.float32, "inputs")])
+    gates = graph.include(projected, {"inputs": inputs})
+    specs = [tf.TensorSpec((None, units), tf.float32, name) for name, units in states]
+    widths = [cell.bias.shape[0] for cell in cells]
+    specs += [tf.TensorSpec((None, width), tf.float32, name) for name, width in zip(names, widths, strict=True)]
+    specs += [tf.TensorSpec((None, 1), tf.float32, f"mask_{d}") for d in range(len(cells))]
+    body = convert(step, specs).graph
+    made = {value.name: value for value in body.output}
+    del body.output[:]
+    body.output.extend(made[name.replace("state", "new")] for name, _ in states)
+    body.output.extend(made[f"output_{d}"] for d in range(len(cells)))
+    batch = graph.node("Shape", mask, start=0, end=1)
+    mask = graph.node("Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2]))
+    zeros = [
+        graph.node("ConstantOfShape", graph.node("Concat", batch, graph.constant([units]), axis=0))
+        for _, units in states
+    ]
+    directions = list(range(len(cells)))  # 0: forward, 1: backward
+    ends = graph.node(
+        "Scan", *zeros, *(gates[name] for name in names), *[mask] * len(cells),
+        num_outputs=len(states) + len(cells), body=body, num_scan_inputs=2 * len(cells),
+        scan_input_axes=[1] * 2 * len(cells), scan_input_directions=directions * 2,
+        scan_output_axes=[1] * len(cells), scan_output_directions=directions,
+    )  # fmt: skip
+    num_states = cells[0].num_states
+    finals = [ends[entry : len(states) : num_states] for entry in range(num_states)]
+    return graph.node("Concat", *ends[len(states) :], axis=2), [
+        graph.node("Concat", *final, axis=1) for final in finals
+    ]
+
+
+def within_one(model: Seq2Seq) -> set[str]:
+    """Tensors of both graphs that lie between -1 and 1, in which case `nmt.export.int8` does without their largest number.
+
+    What a cell puts out does, as a mean of its last output and of what tanh gives, or as a product of sigmoid and tanh.
+    """
+    config = model.config
+    names = {f"state_{d}_0" for d in range(2)}  # of scanned layers, their first entries
+    for layer in range(config.decoder.num_layers):
+        names |= {f"state_hidden_{layer}_0", f"next_state_hidden_{layer}_0"}
+    if config.decoder.input_feeding:
+        names.add("state_output")
+    if config.encoder.num_layers == 1 and not config.decoder.lexical:  # else sums, or embeddings beside them
+        names.add("memory_values")
+    return names
+
+
+def hoisted(encoder: onnx.ModelProto, step: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The same two graphs, but that the encoder computes, once a sentence, what each step would of memory and constants
+    alone, as what the mask hides. A step then reads that, as one more part of the memory."""
+    encoder, step = copy.deepcopy(encoder), onnx.shape_inference.infer_shapes(step)
+    constants = {constant.name: constant for constant in step.graph.initializer}
+    values = {value.name: value for value in [*step.graph.value_info, *step.graph.input]}
+    in_encoder = {value.name: value.name for value in step.graph.input if value.name.startswith("memory_")}
+    needed: dict[str, None] = {}  # constants, each once
+    for node in list(step.graph.node):
+        ours = set(node.input) & in_encoder.keys() and set(node.input) <= in_encoder.keys() | constants.keys()
+        if not (ours and all(map(_is_of_sentences, map(values.get, node.output)))):
+            continue
+        step.graph.node.remove(node)
+        if node.op_type == "Identity":
+            in_encoder[node.output[0]] = in_encoder[node.input[0]]
+            continue
+        in_encoder |= {name: f"memory_{name}" for name in node.output}
+        needed |= dict.fromkeys(name for name in node.input if name in constants)
+        for names in (node.input, node.output):
+            names[:] = [in_encoder.get(name, f"memory_{name}") for name in names]
+        encoder.graph.node.append(node)
+    for name in needed:
+        constant = copy.deepcopy(constants[name])
+        constant.name = f"memory_{name}"
+        encoder.graph.initializer.append(constant)
+    made = {value.name for value in encoder.graph.output}
+    read = {name for node in step.graph.node for name in node.input}
+    for node in step.graph.node:
+        node.input[:] = [in_encoder.get(name, name) for name in node.input]
+    inputs = [value for value in step.graph.input if value.name not in in_encoder]
+    for name in {in_encoder[name]: name for name in in_encoder if name in read}.values():
+        value = copy.deepcopy(values[name])
+        value.name = in_encoder[name]
+        inputs.append(value)
+        if value.name not in made:
+            encoder.graph.output.append(value)
+    del step.graph.input[:], step.graph.value_info[:]
+    step.graph.input.extend(inputs)
+    used = {name for node in step.graph.node for name in node.input}
+    kept = [constant for constant in step.graph.initializer if constant.name in used]
+    del step.graph.initializer[:]
+    step.graph.initializer.extend(kept)
+    return encoder, step
+
+
+def _is_of_sentences(value: onnx.ValueInfoProto | None) -> bool:
+    """Whether its first axis is the batch, as that of all memory."""
+    return value is not None and [axis.dim_param for axis in value.type.tensor_type.shape.dim][:1] == ["batch"]
+
+
+# ---------------------------------------------------------------------------------------------------------- the step
+
+
+def step_graph(model: Seq2Seq) -> onnx.ModelProto:
+    """The single-step model and, behind it, the candidates: of the V logits of a hypothesis, only what a search asks
+    for leaves the graph. Nothing is forbidden here (see `nmt.inference.onnx_engine`)."""
+    graph = Graph("step")
+    function = step_function(model)
+    part = convert(function.python_function, function.input_signature)
+    for value in part.graph.input:
+        axes = ["batch", "hypotheses" if value.name.startswith(("ids", "state")) else "source"]
+        shape = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        graph.input(value.name, value.type.tensor_type.elem_type, [*axes, *(n or "source" for n in shape[2:])])
+    num_candidates = graph.input("num_candidates", TensorProto.INT64, [1])
+    named_ids = graph.input("named_ids", TensorProto.INT64, ["batch", "hypotheses", "named"])
+    outputs = graph.include(part, {value.name: value.name for value in part.graph.input})
+    log_probs_BKV = graph.node("LogSoftmax", outputs.pop("logits"), axis=-1)
+    best_BKC, candidates_BKC = graph.node("TopK", log_probs_BKV, num_candidates, num_outputs=2, axis=-1)
+    found = {
+        "log_probs": best_BKC,
+        "candidates": graph.node("Cast", candidates_BKC, to=TensorProto.INT32),
+        "all_log_probs": log_probs_BKV,
+        "named_log_probs": graph.node("GatherElements", log_probs_BKV, named_ids, axis=2),
+    }
+    return graph.finish({**found, **outputs})

@@ -1,0 +1,143 @@
+"""An ONNX export as it is used: a folder that translates without TensorFlow, and what was proved of it.
+
+config.yaml, run.json, the SentencePiece model(s)    as in the run it was made of
+encoder.float32.onnx, step.float32.onnx              and the same for int8, if that was proved
+export.json                                          the weights' fingerprint, the proof, golden translations
+"""
+
+import json
+import logging
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.errors import UserError
+from nmt.text.lines import atomic_write, file_fingerprint
+
+if TYPE_CHECKING:
+    from nmt.inference.onnx_engine import OnnxEngine
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 3  # 1 had what is forbidden in its graphs, 2 computed more in each step; both are read as well
+ENGINES = ("keras", "onnx")
+PRECISIONS = ("float32", "int8")
+FOLDER = "onnx"  # of a run
+WEIGHTS = "best.npz"
+LOG_PROB_TOLERANCE = 0.05  # of a golden translation; another processor rounds otherwise
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A greedy translation as it was when the export was made."""
+
+    source: str
+    text: str
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How the export compares with Keras on the dev set."""
+
+    largest_difference: float  # of any number of the encoder or the steps
+    lines: int
+    bleu: dict[str, float]  # greedy, by precision, and "keras"
+    changed: float | None  # share of lines that change with the batch size in int8
+
+
+@dataclass(frozen=True)
+class Export:
+    """A proved export. `Export.of` finds that of a run, `use` picks it or Keras."""
+
+    folder: Path
+    weights: str
+    precision: str  # of translation, unless another one is asked for
+    golden: dict[str, list[Golden]]  # by precision: those that may be used
+    proof: Proof
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, run: Path) -> "Export | None":
+        """The export in a run's folder, or in an export's own. Raises UserError if it is damaged or too new."""
+        folder = next((f for f in (run, run / FOLDER) if (f / "export.json").is_file()), None)
+        if folder is None:
+            return None
+        try:
+            record = json.loads((folder / "export.json").read_bytes())
+            if record.pop("format") > FORMAT:
+                raise UserError(f"{folder} was exported by a newer nmt. Upgrade nmt to use it.")
+            golden = {name: [Golden(**one) for one in ones] for name, ones in record.pop("golden").items()}
+            return cls(folder=folder, golden=golden, proof=Proof(**record.pop("proof")), **record)
+        except UserError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{folder / 'export.json'} is damaged. Write it again with `nmt export`.") from error
+
+    def save(self) -> None:
+        record = {"format": FORMAT, **asdict(self)}
+        del record["folder"]
+        with atomic_write(self.folder / "export.json", "w") as stream:
+            json.dump(record, stream, indent=2, ensure_ascii=False)
+
+    def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
+        return open_engine(self.folder, precision, forbidden_ids)
+
+    def is_outdated(self, run: Path) -> bool:
+        """Whether the run has other weights now. An export on its own has none to compare with."""
+        weights = run / WEIGHTS
+        return weights.is_file() and file_fingerprint([weights]) != self.weights
+
+    def check(self, precision: str, translate: Callable[[list[str]], Sequence[Any]]) -> None:
+        """Translates the golden lines again and reports what has changed since: after an upgrade, say."""
+        golden = self.golden[precision]
+        candidates = [translation.candidates[0] for translation in translate([one.source for one in golden])]
+        for one, candidate in zip(golden, candidates, strict=True):
+            if candidate.text != one.text or abs(candidate.log_prob - one.log_prob) > LOG_PROB_TOLERANCE:
+                logger.warning(
+                    f"{self.folder} ({precision}) does not translate as it did when it was exported: {one.source!r} "
+                    f"was {one.text!r} ({one.log_prob:.3f}), is {candidate.text!r} ({candidate.log_prob:.3f}). "
+                    f"Exported with {', '.join(f'{name} {version}' for name, version in self.versions.items())}. "
+                    "Write it again with `nmt export`, which proves it anew."
+                )
+                return
+
+
+def open_engine(folder: Path, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
+    from nmt.inference.onnx_engine import OnnxEngine  # here, as it loads a runtime that Keras has no need of
+
+    encoder, step = (folder / file_name(graph, precision) for graph in ("encoder", "step"))
+    return OnnxEngine(encoder, step, forbidden_ids)
+
+
+def file_name(graph: str, precision: str) -> str:
+    return f"{graph}.{precision}.onnx"
+
+
+def choose(run: Path, engine: str | None = None, precision: str | None = None) -> tuple[Export, str] | None:
+    """The export to use and its precision, or None for Keras. ONNX is the default where there is an export of the
+    run's weights. Raises UserError for what does not exist or does not go together."""
+    if engine not in (None, *ENGINES) or precision not in (None, *PRECISIONS):
+        raise UserError(
+            f"expected an engine of {', '.join(ENGINES)} and a precision of {', '.join(PRECISIONS)}. Received: "
+            f"{engine}, {precision}."
+        )
+    if engine == "keras":
+        if precision == "int8":
+            raise UserError("Keras translates in float32. For int8 choose the engine onnx.")
+        return None
+    export = Export.of(run)
+    outdated = export is not None and export.is_outdated(run)
+    if export is None or outdated:
+        what = "an ONNX export of older weights" if outdated else "no ONNX export"
+        command = f"nmt export {shlex.quote(str(run))}"
+        if engine == "onnx" or precision == "int8":
+            raise UserError(f"{run} holds {what}. Write one with `{command}`.")
+        logger.info(f"{run} holds {what}: translating with Keras. `{command}` makes it faster.")
+        return None
+    precision = precision or export.precision
+    if precision not in export.golden:
+        raise UserError(f"{export.folder} holds no {precision}: it was not close enough to Keras. Use float32.")
+    return export, precision

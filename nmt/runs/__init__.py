@@ -1,0 +1,1 @@
+"""Run folders: what training leaves behind and translation needs, the states of training, and averages of weights."""

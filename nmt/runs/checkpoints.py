@@ -1,0 +1,100 @@
+"""The states of training on disk: written whole, checked as they are read, the last few kept.
+
+checkpoints/step-00001234.npz   all that resuming after 1,234 steps needs; arrays as `nmt.runs.run_folder.load_arrays` returns them:
+    model/NAME       the trained weights                      optimizer/NNN    the optimizer's moments
+    average/NAME     their moving average, as in best.npz     random/NNN       the states of dropout
+    sums             what is reported, since the last evaluation
+and, as facts, the fields of `nmt.training.trainer.Progress`.
+"""
+
+import contextlib
+import fcntl
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nmt.errors import UserError
+from nmt.runs.run_folder import load_arrays, save_arrays
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The last `keep` states of a run. A folder that cannot be written to costs no state that it holds."""
+
+    def __init__(self, run: Path, keep: int):
+        self.folder, self.keep = run / "checkpoints", keep
+
+    def paths(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self.folder.glob("step-*.npz"))
+
+    @staticmethod
+    def step_of(path: Path) -> int:
+        return int(path.name.partition(".")[0].removeprefix("step-"))
+
+    @classmethod
+    def has_trained(cls, run: Path) -> bool:
+        """Whether a run holds anything that it has learnt, damaged or not."""
+        return (run / "best.npz").exists() or any(map(cls.step_of, (run / "checkpoints").glob("step-*.*")))
+
+    def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
+        """Writes a state, and only then forgets the oldest. Raises UserError, and forgets nothing, if it cannot."""
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / f"step-{step:08d}.npz"
+        save_arrays(path, arrays, facts)
+        for old in self.paths()[: -self.keep]:
+            old.unlink()
+        return path
+
+    def set_aside(self, step: int) -> None:
+        """No longer counts the newest state if it is that of `step` and there is an older one."""
+        paths = self.paths()
+        if len(paths) > 1 and self.step_of(paths[-1]) == step:
+            paths[-1].rename(paths[-1].with_suffix(".diverged"))
+
+    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The newest state that is whole; None if training has not begun. Raises UserError if all are damaged."""
+        damaged: list[Path] = []
+        for path in reversed(self.paths()):
+            try:
+                found = load_arrays(path)
+            except UserError as error:
+                logger.warning("%s is damaged (%s)", path, error.__cause__)
+                damaged.append(path)
+                continue
+            if damaged:
+                logger.warning("going on from %s, the newest that is whole", path)
+            for other in damaged:  # kept to be looked at, but no longer counted as a state
+                other.rename(other.with_suffix(".damaged"))
+            return found
+        if damaged:
+            raise UserError(
+                f"no state in {self.folder} can be read. Restore one of them, or train a new run in another folder; "
+                "with the best weights, best.npz, if there are any, one translates as before, and --init-from begins."
+            )
+        return None
+
+
+@contextlib.contextmanager
+def only_trainer(run: Path) -> Iterator[None]:
+    """Keeps a second process from training the same run, and clears away what a killed one was writing.
+
+    The system lets go of the lock when its holder ends, however it ends. Raises UserError if another holds it.
+    """
+    with open(run / ".lock", "w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{run} is being trained by another process. Wait for it or stop it, or choose another folder with "
+                "--run."
+            ) from None
+        except OSError as error:  # some network file systems have no locks
+            logger.warning("%s: cannot be locked (%s); see that nobody else trains it", run, error.strerror)
+        for left_over in run.rglob(".*.tmp"):
+            left_over.unlink(missing_ok=True)
+        yield

@@ -1,0 +1,278 @@
+"""A run folder: everything that training leaves behind and that translation needs.
+
+config.yaml        the resolved config               best.npz     the weights with the best dev BLEU
+run.json           versions, seed, fingerprints      history.csv, curve.png, train.log
+tokenizer.model    (or source.model, target.model)   (needed only to train:)
+corpus/            the encoded training text         checkpoints/ the last states, see nmt.runs.checkpoints
+"""
+
+import contextlib
+import csv
+import io
+import json
+import logging
+import platform
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from nmt.about import VERSION
+from nmt.config.loader import Config, load_config
+from nmt.errors import UserError
+from nmt.text.lines import atomic_write
+from nmt.text.placeholders import Copier
+from nmt.text.tokenizer import COPY_IDS, Tokenizer
+
+if TYPE_CHECKING:
+    from nmt.model.seq2seq import Seq2Seq
+
+FORMAT = 2  # of the folder; raised when an older version could not read it
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is reported where it stops training, and not beside each line that finds no room."""
+
+
+class Run:
+    """An existing run folder. `Run.create` begins one, `Run.open` reads one."""
+
+    def __init__(self, path: Path, config: Config, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer):
+        self.path, self.config = path, config
+        self.source_tokenizer, self.target_tokenizer = source_tokenizer, target_tokenizer
+
+    @classmethod
+    def create(
+        cls, path: Path, config: Config, source: Tokenizer, target: Tokenizer, facts: Mapping[str, Any]
+    ) -> "Run":
+        """Begins a run; `facts` (fingerprints of the data) are recorded in run.json beside versions and the seed.
+
+        Raises UserError if the folder holds a run already: nothing is ever overwritten.
+        """
+        if cls.exists(path):
+            raise UserError(f"{path} already holds a run. Resume it with the same command, or choose another folder.")
+        path.mkdir(parents=True, exist_ok=True)
+        if config.tokenizer.joint:
+            source.save(path / "tokenizer.model")
+        else:
+            source.save(path / "source.model")
+            target.save(path / "target.model")
+        with atomic_write(path / "config.yaml", "w") as stream:
+            stream.write(config.to_yaml())
+        record = {"format": FORMAT, **cls.versions(), "seed": config.training.seed, **facts}
+        with atomic_write(path / "run.json", "w") as stream:  # last: its presence says that the run has begun
+            json.dump(record, stream, indent=2)
+        return cls(path, config, source, target)
+
+    def forget(self) -> None:
+        """Makes room in the folder for a run that begins anew; what its text was encoded to stays."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        (self.path / "run.json").unlink()
+
+    @staticmethod
+    def versions() -> dict[str, str]:
+        """Of all that may change a number."""
+        names = ("tensorflow", "keras", "numpy", "sentencepiece", "sacrebleu")
+        versions = {name: metadata.version(name) for name in names}
+        return {"nmt": VERSION, "python": platform.python_version(), **versions}
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        return (path / "run.json").is_file()
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Raises UserError, saying what is missing, if the folder is no run, incomplete, or from a newer version."""
+        path = Path(path)
+        if not path.is_dir():
+            raise UserError(
+                f"{path}: no such run folder. Train one with `nmt train RECIPE --run {shlex.quote(str(path))}`."
+            )
+        record = cls._json(path / "run.json")
+        if record.get("format", 0) > FORMAT:
+            raise UserError(
+                f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this is nmt "
+                f"{VERSION}, which reads formats up to {FORMAT}. Upgrade nmt to use it."
+            )
+        config = load_config(cls._file(path / "config.yaml"))
+        names = cls._tokenizer_names(config)
+        tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
+        return cls(path, config, *(tokenizers[name] for name in names))
+
+    def record_change(self, config: Config, facts: Mapping[str, Any]) -> None:
+        """Takes another config from now on, and `facts` beside those that run.json has."""
+        with atomic_write(self.path / "config.yaml", "w") as stream:
+            stream.write(config.to_yaml())
+        self.config = config
+        record = {**self.facts, **facts}
+        with atomic_write(self.path / "run.json", "w") as stream:
+            json.dump(record, stream, indent=2)
+
+    @staticmethod
+    def _tokenizer_names(config: Config) -> list[str]:
+        return ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
+
+    def beginnings(self) -> dict[str, bytes]:
+        """Name -> content of the files that make a folder this run, before it is trained."""
+        names = ["config.yaml", "run.json", *self._tokenizer_names(self.config)]
+        return {name: (self.path / name).read_bytes() for name in names}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json records."""
+        return self._json(self.path / "run.json")
+
+    def copier(self, dictionary: Mapping[str, str] | None = None) -> Copier:
+        """What masks and restores the lines that this run's model translates. UserError for a dictionary it cannot use:
+        one needs the symbols that `copying.classes` lets a model learn."""
+        if dictionary and not self.config.copying.classes:
+            raise UserError(
+                f"{self.path} was trained without copy symbols, which a dictionary needs. Leave the dictionary out, or "
+                "train a run with copying.classes set (`nmt recipes quickstart` shows how)."
+            )
+        unknown, form = self.source_tokenizer.unknown_characters, self.config.data.normalization
+        return Copier(self.config.copying.classes, unknown, form, dictionary)
+
+    @property
+    def forbidden_ids(self) -> list[int]:
+        """Ids that search must never pick, whatever the sentence: copy symbols only if the model never learnt them."""
+        ids = self.target_tokenizer.forbidden_ids
+        return [id for id in ids if id not in COPY_IDS] if self.config.copying.classes else ids
+
+    def build_model(self, dtype: str = "float32") -> "Seq2Seq":
+        """A new model of this run's config, seed and vocabularies."""
+        from nmt.model.seq2seq import Seq2Seq  # here, as it loads TensorFlow
+
+        sizes = self.source_tokenizer.vocabulary_size, self.target_tokenizer.vocabulary_size
+        return Seq2Seq(self.config.model, *sizes, seed=self.config.training.seed, dtype=dtype)
+
+    def load_model(self, name: str = "best.npz") -> "Seq2Seq":
+        """The model with its trained weights, in float32."""
+        path = self.path / name
+        if not path.is_file():
+            hint = " Training has begun but saved no weights yet." if (self.path / "checkpoints").is_dir() else ""
+            raise UserError(f"{self.path} is incomplete: {name} is missing.{hint} Run the same `nmt train` again.")
+        weights, _ = load_arrays(path)
+        model = self.build_model()
+        assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
+        return model
+
+    @contextlib.contextmanager
+    def log_file(self) -> Iterator[None]:
+        """What the package logs is also appended to train.log."""
+        handler = _LogFile(self.path / "train.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        package = logging.getLogger("nmt")
+        package.addHandler(handler)
+        try:
+            yield
+        finally:
+            package.removeHandler(handler)
+            with contextlib.suppress(OSError):
+                handler.close()
+
+    def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rewrites history.csv with all `rows`."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        with atomic_write(self.path / "history.csv", "w") as stream:
+            stream.write(text.getvalue())
+
+    def read_history(self) -> list[dict[str, float]]:
+        """The rows of history.csv."""
+        with open(self._file(self.path / "history.csv"), encoding="utf-8", newline="") as stream:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+
+    @staticmethod
+    def _file(path: Path) -> Path:
+        if not path.is_file():
+            raise UserError(f"{path.parent} is no complete run: {path.name} is missing.")
+        return path
+
+    @classmethod
+    def _json(cls, path: Path) -> dict[str, Any]:
+        text = cls._file(path).read_bytes()
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
+
+
+def refuse_unlike(runs: Sequence[Run]) -> None:
+    """UserError unless all runs read and write a line in the same ids, so that their models can decode together."""
+    first = runs[0]
+    for other in runs[1:]:
+        for side, ours, theirs in (
+            ("source", first.source_tokenizer, other.source_tokenizer),
+            ("target", first.target_tokenizer, other.target_tokenizer),
+        ):
+            if ours.fingerprint != theirs.fingerprint:
+                raise UserError(
+                    f"an ensemble needs one vocabulary. The {side} tokenizers of {first.path} and {other.path} differ: "
+                    "train with the same tokenizer and data."
+                )
+        settings = [(run.config.copying, run.config.data.normalization) for run in (first, other)]
+        if settings[0] != settings[1]:
+            raise UserError(
+                f"an ensemble reads every line in one way. {first.path} and {other.path} differ in copying or "
+                "data.normalization."
+            )
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Writes named arrays and JSON-able facts as one .npz, whole or not at all."""
+    with atomic_write(path) as stream:
+        _write_arrays(stream, arrays, facts)
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a CRC-32)."""
+    try:
+        return _read_arrays(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file.") from None
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds, by the place of the damage
+        raise UserError(f"{path} is damaged and cannot be read ({error}). Restore it, or train again.") from error
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
+    """What `save_arrays` would write."""
+    stream = io.BytesIO()
+    _write_arrays(stream, arrays, facts)
+    return stream.getvalue()
+
+
+def unpack_arrays(packed: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    return _read_arrays(io.BytesIO(packed))
+
+
+def _write_arrays(stream: IO[bytes], arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    named: dict[str, Any] = {"facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays}
+    np.savez(stream, **named)
+
+
+def _read_arrays(file: Path | IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    with np.load(file, allow_pickle=False) as stream:
+        arrays = {name: stream[name] for name in stream.files}
+    return arrays, json.loads(arrays.pop("facts.json").tobytes())
+
+
+def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Assigns arrays to the variables of the same names, all of them or none."""
+    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+    found = {name: array.shape for name, array in arrays.items()}
+    if wanted != found:
+        differing = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        raise UserError(
+            f"{path} does not fit this config: {len(differing)} arrays differ, the first {differing[0]}: expected "
+            f"{wanted.get(differing[0])}, received {found.get(differing[0])}."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

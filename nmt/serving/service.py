@@ -1,0 +1,132 @@
+"""The translators behind a server: by language pair, behind one queue and within limits. The event loop never waits for
+them but asks, and threads translate.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from nmt.errors import UserError
+from nmt.inference.translator import Translation, Translator
+from nmt.serving.dynamic_batching import Batcher, QueueFull
+from nmt.serving.middleware import Metrics
+from nmt.serving.schemas import Refusal
+from nmt.text.language_id import language_name
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server accepts."""
+
+    max_characters: int = 20_000  # of one request
+    max_texts: int = 500  # in one list
+    max_alternatives: int = 9
+    max_waiting: int = 2048  # lines in the queue
+    requests_a_minute: int | None = None  # of one address
+    api_keys: frozenset[str] = frozenset()  # none: nobody needs one
+    cors_origins: Sequence[str] = ()
+
+
+class Wish(NamedTuple):
+    """What lines have to have in common to be decoded together."""
+
+    source: str
+    target: str
+    n_best: int = 1
+    beam_size: int | None = None
+    explained: bool = False
+    choices: int = 0
+
+
+class Service:
+    """Translators by language pair, behind one queue."""
+
+    def __init__(
+        self, translators: Iterable[Translator], limits: Limits, metrics: Metrics, split_sentences: bool = False
+    ):
+        self._by_pair: dict[tuple[str, str], Translator] = {}
+        for translator in translators:
+            data = translator.run.config.data
+            if (data.source, data.target) in self._by_pair:
+                raise UserError(f"two runs translate {data.source} to {data.target}. Serve one of them.")
+            self._by_pair[data.source, data.target] = translator
+        self.limits, self.metrics, self._split_sentences = limits, metrics, split_sentences
+        self._batcher = Batcher(
+            self._translate,
+            num_workers=max(translator.num_workers for translator in self._by_pair.values()),
+            max_waiting=limits.max_waiting,
+            observe=metrics.batch_lines.observe,
+        )
+        metrics.waiting_lines.set_function(lambda: self._batcher.num_waiting)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return list(self._by_pair)
+
+    @property
+    def languages(self) -> list[str]:
+        """Sources first, each in the order of the runs."""
+        sources, targets = zip(*self._by_pair, strict=True)
+        return list(dict.fromkeys((*sources, *targets)))
+
+    def targets(self, source: str) -> list[str]:
+        return [target for code, target in self._by_pair if code == source]
+
+    def sources(self, target: str) -> list[str]:
+        return [source for source, code in self._by_pair if code == target]
+
+    def close(self) -> None:
+        self._batcher.close()
+
+    def wish(self, source: str, target: str, n_best: int, beam_size: int | None = None, **asked: Any) -> Wish:
+        """With a beam as wide as the run says or is asked for, and wide enough. Refusal for what is not loaded."""
+        for code in (source, target):
+            if code not in self.languages:
+                raise Refusal(400, f"{code} is not supported")
+        translator = self._by_pair.get((source, target))
+        if translator is None:
+            raise Refusal(
+                400,
+                f"{language_name(target)} ({target}) is not available as a target language from "
+                f"{language_name(source)} ({source})",
+            )
+        decoding = translator.run.config.decoding
+        if decoding.sampling:  # which searches no beam
+            return Wish(source, target, n_best, None, **asked)
+        groups = math.ceil(max(n_best, beam_size or decoding.beam_size) / decoding.beam_groups)
+        return Wish(source, target, n_best, groups * decoding.beam_groups, **asked)
+
+    async def translate(self, request: Request, wish: Wish, lines: Sequence[str]) -> list[Translation]:
+        """The translations of lines, in order. Raises Refusal if the queue is full, ClientDisconnect if the client has
+        left, and then does not translate what can wait."""
+        try:
+            future = asyncio.wrap_future(self._batcher.submit(wish, lines))
+        except QueueFull as full:
+            raise Refusal(503, f"The server is busy: {full}", {"Retry-After": str(full.seconds)}) from None
+        self.metrics.characters.inc(sum(map(len, lines)))
+        gone = asyncio.create_task(_disconnected(request))
+        ends: set[asyncio.Future[Any]] = {future, gone}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not future.done():
+                raise ClientDisconnect
+            return future.result()
+        finally:  # also when the server does not wait any longer
+            future.cancel()
+            gone.cancel()
+
+    def _translate(self, wish: Wish, lines: list[str]) -> list[Translation]:
+        return self._by_pair[wish.source, wish.target].translate(
+            lines, n_best=wish.n_best, beam_size=wish.beam_size, alignments=wish.explained, choices=wish.choices,
+            split_sentences=self._split_sentences, num_workers=1,
+        )  # fmt: skip
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,373 @@
+"""The config: what it accepts, and what it says to a mistake."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from nmt.config.loader import (
+    ATTENTIONS,
+    Config,
+    ConfigError,
+    duration_seconds,
+    find_recipe,
+    load_config,
+    parse_config,
+    recipes,
+)
+from nmt.errors import UserError
+
+
+def write(folder, text, name="experiment.yaml"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def message(values, where="experiment.yaml"):
+    with pytest.raises(ConfigError) as error:
+        parse_config(values, where)
+    return str(error.value)
+
+
+def nested(path, value):
+    """'a.b', 1 -> {"a": {"b": 1}}"""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def get(config, path):
+    for key in path.split("."):
+        config = getattr(config, key)
+    return config
+
+
+def test_an_empty_config_is_all_defaults(tmp_path):
+    assert parse_config({}, "nowhere") == Config()
+    assert load_config(write(tmp_path, "")) == Config()
+    assert load_config(write(tmp_path, "# nothing but a comment\n")) == Config()
+
+
+def test_a_file_states_differences(tmp_path):
+    config = load_config(write(tmp_path, "training:\n  batch_size: 16\ndata:\n  train: data/été\n"))
+    assert config.training.batch_size == 16
+    assert config.data.train == "data/été"
+    assert config.model == Config().model
+
+
+def test_a_config_cannot_be_changed_afterwards():
+    with pytest.raises(ValueError, match="frozen"):
+        Config().training.batch_size = 3
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("trainin", "training"),
+        ("training.batch_sise", "training.batch_size"),
+        ("model.encoder.unit", "model.encoder.units"),
+        ("model.decoder.attentions", "model.decoder.attention"),
+        ("model.units", "model.decoder.units"),  # nothing like it here, but elsewhere
+        ("training.beam_size", "decoding.beam_size"),
+        ("decoding.epochs", "training.epochs"),
+        ("training.lr", "training.learning_rate"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_an_error_that_names_the_nearest(key, nearest):
+    value = {} if key == "trainin" else 3
+    assert message(nested(key, value)) == f"experiment.yaml: unknown key '{key}'. Did you mean '{nearest}'?"
+
+
+def test_an_unknown_key_like_no_other_is_told_what_is_known_there():
+    text = message(nested("tokenizer.xyz", 1))
+    assert text.startswith("experiment.yaml: unknown key 'tokenizer.xyz'. Known here: ")
+    assert "vocabulary_size" in text and "character_coverage" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expectation"),
+    [
+        ("training.batch_size", "many", "integer"),
+        ("training.batch_size", 1.5, "integer"),
+        ("training.batch_size", True, "integer"),
+        ("training.batch_size", 0, "greater than or equal to 1"),
+        ("training.learning_rate", -1.0, "greater than 0"),
+        ("training.learning_rate", "fast", "number"),
+        ("training.label_smoothing", 1.0, "less than 1"),
+        ("training.deterministic", "yes", "boolean"),
+        ("training.seed", -1, "greater than or equal to 0"),
+        ("model.dropout.embedding", -0.1, "greater than or equal to 0"),
+        ("model.encoder.num_layers", 0, "greater than or equal to 1"),
+        ("tokenizer.vocabulary_size", 10, "greater than or equal to 64"),
+        ("tokenizer.character_coverage", 1.1, "less than or equal to 1"),
+        ("data.max_ratio", 0.5, "greater than or equal to 1"),
+        ("data.source", 3, "string"),
+        ("training", [1], "section with keys (seed, epochs, "),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_was_expected(key, value, expectation):
+    text = message(nested(key, value))
+    assert text.startswith(f"experiment.yaml: '{key}' must be ")
+    assert expectation in text
+    assert repr(value) in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "nearest"),
+    [
+        ("model.layer", "lstn", "lstm"),
+        ("model.decoder.bridge", "lst", "last"),
+        ("training.schedule", "cosin", "cosine"),
+        ("decoding.penalty", "gmnt", "gnmt"),
+    ],
+)
+def test_an_unknown_choice_is_told_the_choices_and_the_nearest(key, value, nearest):
+    text = message(nested(key, value))
+    assert text.startswith(f"experiment.yaml: '{key}' must be ")
+    assert f"received '{value}'" in text
+    assert text.endswith(f"Did you mean '{nearest}'?")
+    for choice in {"model.layer": ("gru", "lstm"), "model.decoder.bridge": ("zero", "last", "dense")}.get(key, ()):
+        assert f"'{choice}'" in text
+
+
+def test_a_score_is_one_of_ours_or_a_class_of_ones_own():
+    assert parse_config(nested("model.decoder.score", "my_scores:Coverage"), "x").model.decoder.score == (
+        "my_scores:Coverage"
+    )
+    text = message(nested("model.decoder.score", "aditive"))
+    assert text.startswith("experiment.yaml: model.decoder.score: expected additive, normed_additive, dot, ")
+    assert text.endswith("received 'aditive'. Did you mean 'additive'?")
+
+
+def test_all_mistakes_are_told_at_once():
+    text = message({"training": {"batch_size": 0, "lr": 1}, "model": {"layer": "rnn"}})
+    assert len(text.splitlines()) == 3
+    assert all(line.startswith("experiment.yaml: ") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        (
+            {"model": {"decoder": {"score": "dot", "units": 10}, "encoder": {"units": 4}}},
+            ["model", "decoder.score 'dot'", "(8)", "received 10", "general"],
+        ),
+        (
+            {"model": {"decoder": {"bridge": "last", "units": 10}, "encoder": {"units": 4, "bidirectional": False}}},
+            ["model", "decoder.bridge 'last'", "(4)", "received 10", "dense"],
+        ),
+        (
+            {"model": {"embedding_units": 6, "decoder": {"readout_units": 7}}},
+            ["model", "tied_embeddings 'all'", "(6)", "received 7", "'none'"],
+        ),
+        ({"tokenizer": {"joint": False}}, ["model.tied_embeddings 'all'", "tokenizer.joint", "'target'"]),
+        ({"data": {"source": "fr"}}, ["data.source and data.target", "'fr'"]),
+    ],
+    ids=["dot", "last", "tied", "joint", "same language"],
+)
+def test_values_that_contradict_each_other_are_told_with_a_way_out(values, parts):
+    text = message(values)
+    assert text.startswith("experiment.yaml: ")
+    for part in parts:
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": {"decoder": {"score": "dot", "units": 8}, "encoder": {"units": 4}}},
+        {"model": {"decoder": {"bridge": "last", "units": 4}, "encoder": {"units": 4, "bidirectional": False}}},
+        {"model": {"tied_embeddings": "none", "decoder": {"readout_units": 7}}},
+        {"model": {"tied_embeddings": "target"}, "tokenizer": {"joint": False}},
+    ],
+    ids=["dot", "last", "tied", "joint"],
+)
+def test_the_ways_out_lead_out(values):
+    parse_config(values, "experiment.yaml")
+
+
+def test_widths_that_follow_from_others():
+    model = parse_config({"model": {"embedding_units": 6, "encoder": {"units": 4}}}, "x").model
+    assert (model.memory_units, model.readout_units) == (8, 6)
+    model = parse_config({"model": {"encoder": {"units": 4, "bidirectional": False}}}, "x").model
+    assert model.memory_units == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "score"),
+    [
+        ("bahdanau", "attend_first", "additive"),
+        ("luong", "update_first", "general"),
+        ("attend_first/general", "attend_first", "general"),
+        ("update_first/dot", "update_first", "dot"),
+        ("update_first/my_scores:Coverage", "update_first", "my_scores:Coverage"),
+    ],
+)
+def test_attention_names_a_cell_and_a_score(name, cell, score, tmp_path):
+    path = write(tmp_path, f"model:\n  decoder:\n    attention: {name}\n")
+    decoder = load_config(path).model.decoder
+    assert (decoder.cell, decoder.score) == (cell, score)
+    assert set(ATTENTIONS) == {"bahdanau", "luong"}
+
+
+@pytest.mark.parametrize("name", ["loung", 3, None, "update_first"], ids=str)
+def test_an_unknown_attention_is_an_error(name):
+    text = message(nested("model.decoder.attention", name))
+    assert text.startswith("experiment.yaml: model.decoder")
+    assert "bahdanau, luong or CELL/SCORE" in text
+    assert repr(name) in text
+
+
+def test_an_unknown_cell_or_score_within_attention_is_an_error():
+    assert "Did you mean 'general'?" in message(nested("model.decoder.attention", "update_first/genral"))
+    assert "Did you mean 'update_first'?" in message(nested("model.decoder.attention", "update_frist/general"))
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("training.batch_size=16", 16),
+        ("training.learning_rate=1e-3", 0.001),
+        ("training.deterministic=false", False),
+        ("training.max_steps=null", None),
+        ("data.train=data/a,data/b", "data/a,data/b"),
+        ("data.train=a=b", "a=b"),
+        ("model.decoder.score=general", "general"),
+    ],
+)
+def test_an_override_replaces_one_value(override, value, tmp_path):
+    path = write(tmp_path, "training: {batch_size: 8, epochs: 3, max_steps: 7}\n")
+    config = load_config(path, [override])
+    assert get(config, override.partition("=")[0]) == value
+    assert config.training.epochs == 3
+
+
+def test_later_overrides_win(tmp_path):
+    config = load_config(write(tmp_path, ""), ["training.epochs=2", "training.epochs=3", "training.seed=7"])
+    assert (config.training.epochs, config.training.seed) == (3, 7)
+
+
+def test_an_attention_given_as_override_replaces_cell_and_score_of_the_recipe(tmp_path):
+    path = write(tmp_path, "model:\n  decoder: {cell: attend_first, score: additive, units: 8}\n")
+    decoder = load_config(path, ["model.decoder.attention=luong"]).model.decoder
+    assert (decoder.cell, decoder.score, decoder.units) == ("update_first", "general", 8)
+
+
+def test_a_score_given_as_override_replaces_that_of_the_recipes_attention(tmp_path):
+    path = write(tmp_path, "model:\n  decoder: {attention: luong, units: 8}\n  encoder: {units: 4}\n")
+    decoder = load_config(path, ["model.decoder.score=dot"]).model.decoder
+    assert (decoder.cell, decoder.score) == ("update_first", "dot")
+
+
+def test_an_attention_beside_a_score_that_says_otherwise_is_an_error():
+    text = message({"model": {"decoder": {"attention": "luong", "score": "additive"}}})
+    assert "attention" in text and "score" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("training.learning_rate", float("inf")), ("decoding.length_penalty", float("nan"))]
+)
+def test_a_number_must_be_finite(key, value):
+    message(nested(key, value))
+
+
+def test_a_wrong_override_is_told_as_one(tmp_path):
+    path = write(tmp_path, "")
+    for override in ("training.batch_size", "=3"):
+        with pytest.raises(ConfigError, match=r"--set .*: expected KEY=VALUE"):
+            load_config(path, [override])
+    with pytest.raises(ConfigError, match="not YAML"):
+        load_config(path, ["training.batch_size=[1"])
+    with pytest.raises(ConfigError, match=r"experiment.yaml with --set: unknown key 'training.batch_sise'"):
+        load_config(path, ["training.batch_sise=3"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"model": {"decoder": {"attention": "luong", "input_feeding": True}, "layer": "lstm"}},
+        {"data": {"train": "données/été", "source": "fr", "target": "en"}, "training": {"max_steps": 5}},
+    ],
+    ids=["defaults", "luong", "French"],
+)
+def test_yaml_round_trip(values, tmp_path):
+    config = parse_config(values, "x")
+    text = config.to_yaml()
+    assert parse_config(yaml.safe_load(text), "again") == config
+    assert load_config(write(tmp_path, text)) == config
+    assert list(yaml.safe_load(text)) == list(Config.model_fields)  # every value is stated, in the order of the schema
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("training: [", "expected a YAML file"), ("- 1\n- 2\n", "expected sections"), ("word", "expected sections")],
+)
+def test_a_file_that_is_no_config_is_named(text, part, tmp_path):
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert part in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "experiment.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="expected a YAML file"):
+        load_config(path)
+
+
+def test_a_mistake_in_a_file_is_told_with_its_path(tmp_path):
+    path = write(tmp_path, "training:\n  batch_sise: 3\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).startswith(f"{path}: unknown key 'training.batch_sise'.")
+    assert isinstance(error.value, UserError)
+
+
+def test_a_recipe_that_does_not_exist_is_an_error():
+    with pytest.raises(ConfigError, match="'no_such_recipe' is neither a file nor a recipe"):
+        find_recipe("no_such_recipe")
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_shipped_recipe_loads(name):
+    config = load_config(name)
+    assert find_recipe(name) == recipes()[name]
+    assert parse_config(yaml.safe_load(config.to_yaml()), name) == config
+
+
+def test_a_mistake_is_found_before_tensorflow_loads():
+    code = "import sys, nmt, nmt.config.loader; print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
+
+
+# --------------------------------------------------------------------------------------------------------- durations
+
+
+@pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1h1m1s", 3661)])
+def test_a_budget_is_a_duration(text, seconds):
+    assert parse_config({"training": {"budget": text}}, "here").training.budget == text
+    assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "", "m", "0m", "half an hour", "1.5h", "30m "])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ConfigError, match=r"training\.budget: expected a duration such as 90s, 30m or 1h30m, received"):
+        parse_config({"training": {"budget": text}}, "here")
+
+
+def test_a_budget_beside_a_number_of_steps_is_refused():
+    with pytest.raises(ConfigError, match="Leave one of them out"):
+        parse_config({"training": {"budget": "30m", "max_steps": 7}}, "here")
+
+
+def test_what_is_copied_is_named_and_nothing_by_default():
+    assert Config().copying.classes == []
+    assert parse_config({"copying": {"classes": ["urls", "unseen"]}}, "here").copying.classes == ["urls", "unseen"]
+    text = message({"copying": {"classes": ["urls", "mails"]}})
+    assert "'copying.classes.1' must be 'urls', 'emails', " in text and text.endswith("Did you mean 'emails'?")

@@ -1,0 +1,183 @@
+"""Words that translations must or must not contain, from text to ids; over a small tokenizer."""
+
+import numpy as np
+import pytest
+from fixtures.search import TableEngine, beam_search, options_of, sentences
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.errors import UserError
+from nmt.search.glossary import Glossary, Wording, refuse_impossible_demand
+from nmt.text.tokenizer import train_tokenizer
+
+TEXT = [
+    "Le chat dort dans l'arbre.", "Les chats dorment.", "Un chien et un chat.", "L'arbre est vert.",
+    "Chat noir, chien noir!", "Deux chiens courent vers l'arbre (vert).", "Le château est grand.",
+]  # fmt: skip
+
+
+def trained(**changes):
+    options = {"vocabulary_size": 340, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 1000}
+    return train_tokenizer(TEXT * 3, algorithm="bpe", **options, **changes)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return trained()
+
+
+@pytest.fixture(scope="module")
+def folding():
+    return trained(fold_initial=True)
+
+
+@pytest.fixture(scope="module")
+def wording(tokenizer):
+    return Wording(tokenizer, tokenizer.forbidden_ids)
+
+
+# -------------------------------------------------------------------------------------------------------- glossaries
+
+
+def test_a_glossary_finds_whole_words_the_longest_first_and_each_target_once():
+    glossary = Glossary([("dog", "chien"), ("hot dog", "hot-dog"), ("cat", "chat"), ("Cats & co", "Chats et Cie")])
+    assert glossary.required("A hot dog, a dog and a dog.") == ["hot-dog", "chien"]
+    assert glossary.required("dogs, catalogue, hotdog") == []
+    assert glossary.required("Cat! The CAT.") == ["chat"]  # a capital at the line's start only
+    assert glossary.required("At Cats & co.") == ["Chats et Cie"]
+    assert glossary.required("") == []
+
+
+def test_a_glossary_is_read_from_lines_with_a_tab(tmp_path):
+    path = tmp_path / "glossary.tsv"
+    path.write_text("dog\tchien\n\ncat\tchat noir\n", encoding="utf-8")
+    assert Glossary.load(path).required("my dog, my cat") == ["chien", "chat noir"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dog\n", "line 1 must be source phrase, tab, target phrase. Received: 'dog'"),
+        (
+            "good dog\tchien\ngood  dog\tclébard\n",
+            "must say one thing. Received for 'good  dog': 'chien' and 'clébard'",
+        ),
+    ],
+)
+def test_what_is_no_glossary_is_refused_with_its_line(text, message, tmp_path):
+    path = tmp_path / "glossary.tsv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        Glossary.load(path)
+
+
+# --------------------------------------------------------------------------------------------------------- spellings
+
+
+def test_a_word_is_spelt_after_a_space_after_an_apostrophe_and_with_a_capital(wording, tokenizer):
+    plain, attached, initial = wording.spellings("arbre")
+    assert list(plain.ids) == tokenizer.encode("arbre") and not (plain.attached or plain.initial)
+    assert tokenizer.encode("'") + list(attached.ids) == tokenizer.encode("'arbre") and attached.attached
+    assert list(initial.ids) == tokenizer.encode("Arbre") and initial.initial
+
+
+def test_where_initials_are_folded_a_phrase_keeps_its_letters_but_at_the_lines_start(folding):
+    wording = Wording(folding, folding.forbidden_ids, ["Un"])
+    plain, *_, initial = wording.spellings("Le")
+    assert folding.decode(plain.ids, initial=False) == "Le" and not plain.initial
+    assert folding.decode(initial.ids, initial=False) == "le" and initial.initial
+    assert not any(spelling.initial for spelling in wording.spellings("arbre"))
+    spelled = {(folding.decode(spelling.ids, initial=False), spelling.initial) for spelling in wording.banned}
+    assert spelled == {("Un", False), ("un", True)}
+    assert folding.decode(wording.demand("un chien").prefix) == "un chien"
+
+
+def test_a_banned_word_is_spelt_in_every_segmentation(tokenizer):
+    wording = Wording(tokenizer, tokenizer.forbidden_ids, ["chat"])
+    spelled = {tokenizer.decode(spelling.ids) for spelling in wording.banned}
+    assert spelled == {"chat", "Chat"}
+    pieces = {tuple(tokenizer.pieces(spelling.ids)) for spelling in wording.banned}
+    assert ("▁", "c", "h", "a", "t") in pieces and ("c", "h", "a", "t") in pieces
+    assert tuple(tokenizer.pieces(tokenizer.encode("chat"))) in pieces
+
+
+@pytest.mark.parametrize("word", ["chat", "arbre", "l'arbre", "vert", "d"])
+@pytest.mark.parametrize(("name", "banned"), [("tokenizer", "L"), ("folding", "Un")])
+def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones_are_not(word, name, banned, request):
+    """The proof in text: a table that likes anything, and the words looked for in what comes out."""
+    tokenizer = request.getfixturevalue(name)
+    size, forbidden = tokenizer.vocabulary_size, tokenizer.forbidden_ids
+    liked = [id for line in TEXT for id in tokenizer.encode(line)]
+
+    def table(sentence, tokens):
+        logits = np.random.default_rng((sentence, *tokens)).normal(0, 2, size)
+        logits[liked] += 4
+        logits[forbidden] = -np.inf
+        return logits - np.log(np.exp(logits).sum())
+
+    all_banned = ["chien", "noir", banned]
+    wording = Wording(tokenizer, forbidden, all_banned)
+    demand = wording.demand(required=[word])
+    found = beam_search(
+        TableEngine(table), sentences(6), np.full(6, 16), beam_size=4, n_best=4, required=[demand.required] * 6,
+        banned=wording.banned, word_parts=wording.word_parts,
+    )  # fmt: skip
+    texts = [tokenizer.decode(hypothesis.ids) for hypotheses in found for hypothesis in hypotheses]
+    assert len(texts) == 24
+    for text in texts:
+        assert _stands_in(word, text) or text.startswith(word[0].upper() + word[1:]), text
+        assert not any(_stands_in(banned, text) for banned in all_banned), text
+
+
+def _stands_in(word, text):
+    """As whole words, and not glued to the punctuation before it, but for apostrophes and their like."""
+    padded = f" {text} "
+    places = [i for i in range(len(padded)) if padded.startswith(word, i)]
+    return any(not padded[i - 1].isalnum() and not padded[i + len(word)].isalnum() for i in places)
+
+
+@settings(max_examples=200, deadline=None)
+@given(word=st.text(alphabet="chatnoirldve'- ", min_size=1, max_size=8).filter(str.strip))
+def test_every_spelling_spells_its_word(word, wording, tokenizer):
+    for spelling in wording.spellings(word.strip()):
+        assert tokenizer.decode(spelling.ids).strip(" ").lower() == word.strip().lower()
+
+
+# ---------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_what_cannot_be_is_refused(tokenizer):
+    wording = Wording(tokenizer, tokenizer.forbidden_ids, ["chat"])
+    with pytest.raises(UserError, match="'chat noir' is required and a banned word is in it"):
+        wording.demand(required=["chat noir"])
+    with pytest.raises(UserError, match="the prefix 'Un chat' contains a banned word"):
+        wording.demand(prefix="Un chat")
+    with pytest.raises(UserError, match=r"a required phrase must be text\. Received: ' '"):
+        wording.demand(required=[" "])
+    with pytest.raises(UserError, match="a banned word must be text"):
+        Wording(tokenizer, [], [""])
+    with pytest.raises(UserError, match="cannot spell"):
+        wording.demand(required=["a\x07b"])
+
+
+def test_more_than_the_maximum_length_is_refused(wording):
+    demand = wording.demand("Le chat", ["arbre"])
+    needed = len(demand.prefix) + len(demand.required[0][0].ids) + 1
+    refuse_impossible_demand(demand, needed, options_of())
+    with pytest.raises(UserError, match=f"have {needed} tokens with </s>, of {needed - 1} at most"):
+        refuse_impossible_demand(demand, needed - 1, options_of())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampling": True}, "required of a beam search only"),
+        ({"beam_size": 4, "beam_groups": 2, "diversity_strength": 0.5}, "required of a beam search only"),
+        ({"no_repeat_ngram_size": 1}, "repeats 1 tokens, which no_repeat_ngram_size forbids"),
+    ],
+)
+def test_requirements_that_an_option_rules_out_are_refused(options, message, wording):
+    demand = wording.demand(required=["chat noir", "chien noir"])
+    refuse_impossible_demand(demand, 50, options_of())
+    with pytest.raises(UserError, match=message):
+        refuse_impossible_demand(demand, 50, options_of(**options))

@@ -1,0 +1,446 @@
+"""The page in a real browser: headless Chromium types, points, presses keys. Skipped where there is none."""
+
+import math
+import re
+import shutil
+import threading
+
+import numpy as np
+import pytest
+import uvicorn
+from fixtures.shouter import Shouter
+
+from nmt.evaluation.word_alignment import Alignment
+from nmt.inference.outputs import Candidate
+from nmt.serving.app import make_app
+from nmt.serving.middleware import Metrics
+from nmt.serving.server import listen
+from nmt.serving.service import Limits, Service
+from nmt.text.tokenizer import Tokenizer
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright drives the browser: scripts/test.sh installs it"
+)
+BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
+# Without these Chromium asks its maker's servers at every start.
+QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PATIENCE = 60_000  # ms; a busy machine is no failure
+
+WIDE, NARROW, NARROWEST = (1280, 800), (390, 760), (320, 640)
+FRENCH = {"A": "Un", "black": "noir", "cat": "chat", "sleeps.": "dort.", "He": "Il", "is": "est", "tired.": "fatigué."}
+
+
+# --------------------------------------------------------------------------------------- a translator word by word
+
+
+class WordByWord(Shouter):
+    """Adjectives behind their nouns; in the second place where they were. Looks with 0.8 at the word it translates, and
+    with the rest at the one before, or at itself."""
+
+    @classmethod
+    def _candidates(cls, line, n_best, alignments, choices):
+        source = line.split()
+        order = list(range(len(source)))
+        if "black" in source[:-1]:
+            at = source.index("black")
+            order[at : at + 2] = at + 1, at
+        yield cls._candidate(line, source, order, -0.1, best=True)
+        yield cls._candidate(line, source, sorted(order), -0.9, best=False)
+
+    @staticmethod
+    def _candidate(line, source, order, log_prob, best):
+        target = [FRENCH.get(source[index], source[index]) for index in order]
+        weights = np.zeros((len(order), len(source)))
+        for row, index in zip(weights, order, strict=True):
+            row[max(index - 1, 0)] += 0.2
+            row[index] += 0.8
+        text = " ".join(target)
+        spans = Tokenizer.words(line), Tokenizer.words(text)
+        pieces = (*(f"▁{word}" for word in target), "</s>")
+        offered = [[(piece, math.log(0.7)), ("▁autre", math.log(0.2)), ("s", math.log(0.0004))] for piece in pieces]
+        return Candidate(
+            text, log_prob, log_prob / len(pieces), False, pieces, (log_prob / len(pieces),) * len(pieces),
+            Alignment(source, target, weights, *spans, list(range(len(target)))), tuple(offered) if best else (),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address():
+    limits = Limits(max_characters=3000)
+    service = Service([WordByWord(), WordByWord("fr", "en")], limits, Metrics(), split_sentences=True)
+    config = uvicorn.Config(make_app(service), lifespan="on", log_config=None, log_level="warning")
+    server = uvicorn.Server(config)
+    with listen("127.0.0.1", 0) as listener:
+        listener.listen()
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+# ---------------------------------------------------------------------------------------------------- a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright.expect.set_options(timeout=PATIENCE)
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=BROWSER, args=QUIET)
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens the page: `open_page(WIDE)`. At the end no script may have failed, and the browser must not have
+    complained, of what the Content-Security-Policy forbids, say."""
+    contexts, complaints = [], []
+
+    def complain(message):
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def open_(size=WIDE, scheme="light", **options):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **options)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.post_data_json) if request.post_data else None)
+        page.goto(address)
+        playwright.expect(page.locator("#target")).to_be_enabled()
+        contexts.append(context)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def expect_translation(page, text):
+    playwright.expect(page.locator("#translation")).to_have_text(text)
+    playwright.expect(page.locator("#translation")).not_to_have_attribute("aria-busy", "true")
+
+
+def word(page, text, side="#translation"):
+    return page.locator(f"{side} [data-word]", has_text=re.compile(f"^{re.escape(text)}$"))
+
+
+def lit(page, side):
+    """The lit words and their weights."""
+    read = "spans => spans.map(span => [span.textContent, Number(span.style.getPropertyValue('--weight'))])"
+    return dict(page.locator(f"{side} .lit").evaluate_all(read))
+
+
+CAT, CHAT = "A black cat sleeps.", "Un chat noir dort."
+
+
+# -------------------------------------------------------------------------------------------------- what one sees
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_what_is_typed_is_translated_and_a_word_shows_what_it_looked_at(open_page, size):
+    page = open_page(size)
+    page.locator("#text").press_sequentially(CAT)
+    expect_translation(page, CHAT)
+    word(page, "noir").hover()
+    assert lit(page, "#mirror") == {"A": 0.2, "black": 0.8}
+    playwright.expect(page.locator("#looked")).to_have_text("noir looked at black 80 %, A 20 %")
+    page.locator("h1").hover()
+    assert lit(page, "#mirror") == {}
+
+
+def test_a_word_of_the_text_shows_which_words_looked_at_it(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    box = word(page, "black", "#mirror").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, NARROWEST])
+def test_nothing_sticks_out_and_narrow_screens_stack_both_sides(open_page, size):
+    page = open_page(size)
+    page.fill("#text", f"{CAT} {'Donaudampfschifffahrtsgesellschaft' * 3} {CAT}")
+    playwright.expect(page.locator("#details")).to_be_visible()
+    page.click("#heatmap summary")
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    source, target = (page.locator(side).bounding_box() for side in ("#text", "#translation"))
+    assert (source["y"] == target["y"]) == (size == WIDE)
+
+
+def test_the_words_behind_the_text_area_lie_letter_for_letter_under_its_own(open_page):
+    """Both are equally high at any width, for they break their lines at the same places."""
+    measure = """() => {
+        const { text, mirror } = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
+        text.style.height = text.style.minHeight = mirror.style.minHeight = "0";
+        mirror.style.alignSelf = "start";
+        return [text.scrollHeight, mirror.scrollHeight];
+    }"""
+    for size in (WIDE, NARROWEST):
+        page = open_page(size)
+        page.fill("#text", f"{f'{CAT} ' * 30}\n\n  two  spaces \t{'x' * 200}\n")
+        playwright.expect(page.locator("#copy")).to_be_visible()
+        text, mirror = page.evaluate(measure)
+        assert text == mirror > 200
+
+
+def test_the_keyboard_alone_reaches_every_word(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    for _ in range(2):  # past "Clear"
+        page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    playwright.expect(focused).to_have_text("Un")
+    page.keyboard.press("ArrowRight")
+    playwright.expect(focused).to_have_text("chat")
+    playwright.expect(focused).to_have_accessible_description("chat looked at cat 80 %, black 20 %")
+    assert lit(page, "#mirror") == {"black": 0.2, "cat": 0.8}
+    page.keyboard.press("End")
+    playwright.expect(focused).to_have_text("dort.")
+    page.keyboard.press("Tab")
+    playwright.expect(focused).to_have_text("Copy")
+    page.keyboard.press("Shift+Tab")  # the translation is one stop
+    playwright.expect(focused).to_have_text("dort.")
+
+
+def test_the_caret_shows_who_looked_at_its_word(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    for key in ["Home", "ArrowRight", "ArrowRight"]:
+        page.keyboard.press(key)
+    assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
+
+
+def test_a_finger_lights_the_words_of_both_sides(open_page):
+    page = open_page(NARROW, has_touch=True)
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    word(page, "noir").tap()
+    assert lit(page, "#mirror") == {"A": 0.2, "black": 0.8}
+    page.locator("#text").tap(position={"x": 50, "y": 25})  # on "black"
+    playwright.expect(page.locator("#looked")).to_have_text("black was looked at by noir 80 %, chat 20 %")
+    assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
+
+
+def test_a_screen_reader_hears_the_translation_once_typing_has_paused(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    playwright.expect(page.get_by_role("status")).to_have_text(CHAT)
+
+
+def test_the_heat_map_is_a_table_of_the_weights(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    page.click("#heatmap summary")
+    rows = page.locator("#map tr").evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+    assert rows == [
+        ["", "A", "black", "cat", "sleeps."],
+        ["Un", "100", "", "", ""],
+        ["chat", "", "20", "80", ""],
+        ["noir", "20", "80", "", ""],
+        ["dort.", "", "", "20", "80"],
+    ]
+
+
+def test_choices_at_a_word_and_alternatives_of_a_line(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    word(page, "noir").click()
+    assert page.locator("#choices li").all_text_contents() == ["noir 70\xa0%, taken", "autre 20\xa0%", "-s < 0.1\xa0%"]
+    labels = page.locator("#alternatives label")
+    assert labels.all_text_contents() == [
+        "Un chat noir dort.probability 90\xa0%, score −0.02",
+        "Un noir chat dort.probability 41\xa0%, score −0.18",
+    ]
+    page.get_by_role("radio").nth(0).focus()
+    page.keyboard.press("ArrowDown")
+    expect_translation(page, "Un noir chat dort.")
+    playwright.expect(page.get_by_role("radio").nth(1)).to_be_focused()
+    word(page, "chat").hover()
+    assert lit(page, "#mirror") == {"black": 0.2, "cat": 0.8}
+
+
+# ------------------------------------------------------------------------------------------------ what is asked for
+
+
+def test_a_line_is_asked_for_once_and_blank_lines_stay(open_page):
+    page = open_page()
+    page.fill("#text", f"{CAT}\n\nHe is tired.")
+    playwright.expect(page.locator("#translation .row")).to_have_text([CHAT, "", "Il est fatigué."])
+    page.locator("#text").press_sequentially("\nHe is A cat")
+    playwright.expect(page.locator("#translation .row").last).to_have_text("Il est Un chat")
+    assert page.asked[0]["q"] == f"{CAT}\nHe is tired."
+    assert all(CAT not in asked["q"] for asked in page.asked[1:])
+
+
+def test_an_answer_that_is_out_of_date_is_dropped(open_page):
+    page = open_page()
+    held = []
+
+    def hold_first(route):
+        (held.append if not held else lambda route: route.continue_())(route)
+
+    page.route("**/v1/translate", hold_first)
+    with page.expect_request("**/v1/translate") as first:
+        page.fill("#text", "He is")
+    page.wait_for_timeout(50)
+    with page.expect_event("requestfailed") as failed:
+        page.fill("#text", CAT)
+    assert failed.value.url == first.value.url
+    expect_translation(page, CHAT)
+
+
+def test_typing_is_not_asked_for_letter_by_letter(open_page):
+    page = open_page()
+    page.evaluate("""() => {
+        const text = document.getElementById("text");
+        for (const letter of "A black cat sleeps.") { text.value += letter; text.dispatchEvent(new Event("input")); }
+    }""")
+    expect_translation(page, CHAT)
+    assert [asked["q"] for asked in page.asked] == [CAT]
+
+
+def test_a_long_text_comes_in_parts_and_one_beyond_the_limit_is_not_sent(open_page):
+    page = open_page()
+    page.fill("#text", "\n".join(f"He is {number}" for number in range(40)))
+    playwright.expect(page.locator("#translation .row").last).to_have_text("Il est 39")
+    assert [asked["q"].count("\n") + 1 for asked in page.asked] == [16, 16, 8]
+    page.fill("#text", "x" * 3001)
+    playwright.expect(page.locator("#size")).to_contain_text("3001 of 3000 characters")
+    page.wait_for_timeout(500)
+    assert len(page.asked) == 3
+
+
+def test_a_very_long_line_is_translated_without_its_attention(open_page):
+    page = open_page()
+    page.fill("#text", f"He is tired.\n{'cat ' * 600}")
+    playwright.expect(page.locator("#translation .row").last).to_have_text(("chat " * 600).strip())
+    assert [asked["attention"] for asked in page.asked] == [True, False]
+    word(page, "chat").first.hover()
+    playwright.expect(page.locator("#looked")).to_have_text("chat looked at nothing in particular")
+
+
+def test_no_text_asks_for_nothing(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    page.click("#clear")
+    expect_translation(page, "")
+    page.fill("#text", " \n\t\n")
+    page.wait_for_timeout(500)
+    assert len(page.asked) == 1
+    playwright.expect(page.locator("#details")).to_be_hidden()
+    playwright.expect(page.locator("#copy")).to_be_hidden()
+
+
+def test_markup_is_text_and_characters_beyond_16_bits_are_one(open_page):
+    page = open_page()
+    text = "<img src=x onerror=alert(1)> 🐈🐈 <b>black</b> &amp; cat"
+    page.fill("#text", text)
+    expect_translation(page, text.replace("cat", "chat"))
+    assert page.locator("main img, main b:not(#looked b)").count() == 0
+    word(page, "chat").hover()
+    assert lit(page, "#mirror") == {"cat": 0.8, "&amp;": 0.2}
+    word(page, "🐈🐈").hover()
+    assert lit(page, "#mirror") == {"🐈🐈": 0.8, "onerror=alert(1)>": 0.2}
+
+
+# ---------------------------------------------------------------------------------------------- when things go wrong
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (429, "more than the server allows"),
+        (503, "The server is busy"),
+        (500, "The server cannot do this: out of cats"),
+    ],
+)
+def test_a_refusal_is_explained_and_the_page_tries_again_when_it_may(open_page, status, says):
+    page = open_page()
+    refusal = {"status": status, "headers": {"Retry-After": "1"}, "json": {"error": "out of cats"}}
+    page.route("**/v1/translate", lambda route: route.fulfill(**refusal))
+    page.fill("#text", CAT)
+    playwright.expect(page.get_by_role("alert")).to_contain_text(says)
+    playwright.expect(page.get_by_role("alert")).to_contain_text("Trying again in 1 s.")
+    page.unroute("**/v1/translate")
+    expect_translation(page, CHAT)
+    playwright.expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_server_that_is_away_loses_no_text(open_page):
+    page = open_page()
+    page.route("**/v1/translate", lambda route: route.abort())
+    page.fill("#text", CAT)
+    playwright.expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    page.unroute("**/v1/translate")
+    expect_translation(page, CHAT)
+    playwright.expect(page.locator("#text")).to_have_value(CAT)
+
+
+def test_a_key_is_asked_for_where_one_is_needed(open_page):
+    page = open_page()
+    page.route("**/v1/translate", lambda route: route.fulfill(status=403, json={"error": "no key"}), times=1)
+    page.fill("#text", CAT)
+    page.get_by_label("Key").fill("secret")
+    page.keyboard.press("Enter")
+    expect_translation(page, CHAT)
+    assert [asked.get("api_key") for asked in page.asked] == [None, "secret"]
+
+
+# -------------------------------------------------------------------------------------------------- the small buttons
+
+
+def test_copy_swap_and_clear(open_page):
+    page = open_page()
+    page.fill("#text", f"{CAT}\nHe is tired.")
+    playwright.expect(page.locator("#translation .row")).to_have_text([CHAT, "Il est fatigué."])
+    page.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{CHAT}\nIl est fatigué."
+    page.get_by_role("button", name="Translate from French to English").click()
+    playwright.expect(page.locator("#text")).to_have_value(f"{CHAT}\nIl est fatigué.")
+    playwright.expect(page.get_by_label("Translate from", exact=True)).to_have_value("fr")
+    page.get_by_role("button", name="Clear").click()
+    playwright.expect(page.locator("#text")).to_have_value("")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_is_the_systems_until_it_is_switched_and_then_remembered(open_page, scheme):
+    page = open_page(scheme=scheme)
+    is_dark = "parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) < 128"
+    assert page.evaluate(is_dark) == (scheme == "dark")
+    page.click("#theme")
+    assert page.evaluate(is_dark) == (scheme == "light")
+    page.reload()
+    playwright.expect(page.locator("#target")).to_be_enabled()
+    assert page.evaluate(is_dark) == (scheme == "light")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROWEST, "dark")])
+def test_axe_finds_nothing_serious(open_page, size, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="scripts/test.sh installs it").Axe()
+    page = open_page(size, scheme)
+
+    def serious():
+        found = axe.run(page).response["violations"]
+        return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found if rule["impact"] != "minor"]
+
+    assert serious() == []
+    page.fill("#text", f"{CAT}\n\n{CAT}")
+    playwright.expect(page.locator("#translation .row")).to_have_text([CHAT, "", CHAT])
+    page.click("#heatmap summary")
+    word(page, "noir").first.hover()
+    assert serious() == []
+    page.route("**/v1/translate", lambda route: route.fulfill(status=403, json={"error": "no key"}))
+    page.fill("#text", "He")
+    playwright.expect(page.get_by_role("alert")).to_be_visible()
+    assert serious() == []

@@ -1,0 +1,64 @@
+"""What the server says of itself in OpenAPI is true: schemathesis asks what it allows, and what it does not."""
+
+import pytest
+import schemathesis
+from fixtures.server import Client
+from fixtures.shouter import Shouter
+from hypothesis import HealthCheck, Phase, given, settings
+
+from nmt.serving.app import make_app
+from nmt.serving.middleware import Metrics
+from nmt.serving.service import Limits, Service
+
+POSTS = ["/translate", "/detect", "/v1/translate"]
+GETS = ["/languages", "/frontend/settings", "/health", "/metrics"]
+
+
+@pytest.fixture(scope="module")
+def schema():
+    service = Service([Shouter()], Limits(), Metrics())
+    close, service.close = service.close, lambda: None  # schemathesis starts and ends the app more than once
+    yield schemathesis.openapi.from_asgi("/openapi.json", make_app(service))
+    close()
+
+
+def ask(operation, mode, count):
+    @settings(
+        max_examples=count, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(operation.as_strategy(generation_mode=mode))
+    def asked(case):
+        case.call_and_validate()
+
+    asked()
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
+def test_what_is_allowed_is_answered_and_what_is_not_is_refused(schema, path, mode):
+    ask(schema[path]["POST"], mode, 25)
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_what_can_be_read_is_as_described(schema, path):
+    ask(schema[path]["GET"], schemathesis.GenerationMode.POSITIVE, 1)
+
+
+def test_every_path_and_every_error_is_described(schema):
+    assert sorted(schema.raw_schema["paths"]) == sorted(POSTS + GETS)
+    for path in POSTS:
+        described = schema.raw_schema["paths"][path]["post"]
+        assert {"200", "400", "403", "413", "429", "500", "503"} == set(described["responses"])
+        assert len(described["requestBody"]["content"]) == 3
+
+
+def test_limits_and_languages_are_in_it():
+    service = Service([Shouter("en", "fr"), Shouter("de", "fr")], Limits(max_characters=7, max_texts=3), Metrics())
+    described = Client(make_app(service)).get("/openapi.json").json()
+    service.close()
+    schema = described["paths"]["/translate"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["source"]["enum"] == ["auto", "en", "de"]
+    assert schema["properties"]["target"]["enum"] == ["fr"]
+    assert schema["properties"]["q"]["anyOf"][1]["maxItems"] == 3
+    assert "7 characters" in described["paths"]["/translate"]["post"]["responses"]["413"]["description"]

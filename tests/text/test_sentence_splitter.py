@@ -1,0 +1,44 @@
+"""Sentence splitting: nothing is lost, and the rules of both languages of this project hold."""
+
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.errors import UserError
+from nmt.text.sentence_splitter import sentences
+
+
+@pytest.mark.parametrize(
+    "language, expected",
+    [
+        ("en", ["Mr. Smith met J. R. Brown at 3.5 km.  ", "Really? ", "Yes!"]),
+        ("fr", ["M. Dupont a vu J.-C. Martin. ", "Quoi\u202f? ", "« Ça va ? » ", "Oui\u00a0!"]),
+        ("en", ["One.\u2028", "Two.\x85", "Three."]),
+        ("xx", ["No such language. ", "English rules serve."]),
+        ("en", ["one sentence"]),
+        ("en", ["  Edges stay. ", "Here too.  "]),
+    ],
+)
+def test_sentences_by_hand(language, expected):
+    assert sentences("".join(expected), language) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(
+        st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(" .!?ABc1\r\t\x85\u2028()«»…")), max_size=40
+    ),
+    st.sampled_from(["en", "fr", "xx", ""]),
+)
+def test_joined_they_are_the_text_and_none_is_blank(text, language):
+    found = sentences(text, language)
+    assert "".join(found) == text
+    assert len(found) == 1 or all(sentence.strip() for sentence in found) or not text
+
+
+def test_a_missing_library_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentencex", None)
+    with pytest.raises(UserError, match=r"pip install 'nmt-attention\[split\]'"):
+        sentences("One. Two.", "en")
