@@ -1,9 +1,10 @@
-"""Attention: scores that compare a query with keys, and the weights and the context that follow from them.
+"""Attention: scores that compare a query with keys, and the weights and the context that follow
+from them.
 
 B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory  U of the keys
 
-A score says how well each query fits each key. A new one is a subclass of `Score`, registered in `schema.SCORES`; those
-that do more than compare stand in `nmt.model.mechanisms`.
+A score says how well each query fits each key. A new one is a subclass of `Score`, registered in
+`schema.SCORES`; those that do more than compare stand in `nmt.model.mechanisms`.
 """
 
 import importlib
@@ -23,27 +24,44 @@ from nmt.seeding import derive_seed
 class Score(keras.layers.Layer):
     """query bth, keys bsu and the score's own state -> scores bts and its new state.
 
-    Keys are projected once per sentence. A score that carries something from step to step (the last weights, a coverage
-    vector, a position) sets `carries_state` and returns the start of it, a structure of bt..., from `initial_state`.
-    Keras hands it to `call` in the precision of the computation; integers stay as they are.
+    Keys are projected once per sentence. A score that carries something from step to step (the last
+    weights, a coverage vector, a position) sets `carries_state` and returns the start of it, a
+    structure of bt..., from `initial_state`. Keras hands it to `call` in the precision of the
+    computation; integers stay as they are.
 
-    `attend` is all that the decoder calls: `call`, then `weigh`, then the mean of the values under these weights.
+    `attend` is all that the decoder calls: `call`, then `weigh`, then the mean of the values under
+    these weights.
     """
 
     carries_state = False
 
     def __init__(
-        self, query_units: int, memory_units: int, units: int, *, seed: int = 0, name: str, dtype: Any = None,
+        self,
+        query_units: int,
+        memory_units: int,
+        units: int,
+        *,
+        seed: int = 0,
+        name: str,
+        dtype: Any = None,
         **options: Any,
-    ):  # fmt: skip
+    ):
         super().__init__(name=name, dtype=dtype)
-        self.supports_masking = True  # or Keras warns that its masks are lost, in the layers of `nmt.layers`
-        self.query_units, self.memory_units, self.units, self.seed = query_units, memory_units, units, seed
+        self.supports_masking = (
+            True  # or Keras warns that its masks are lost, in the layers of `nmt.layers`
+        )
+        self.query_units, self.memory_units, self.units, self.seed = (
+            query_units,
+            memory_units,
+            units,
+            seed,
+        )
         self.build_weights(**options)
         self.built = True
 
     def build_weights(self, *_: Any, **options: Any) -> None:
-        """Creates the score's weights. Its keyword arguments are what `score_options` of the config may set."""
+        """Creates the score's weights. Its keyword arguments are what `score_options` of the config
+        may set."""
 
     def project_keys(self, states_BSD: Any) -> Any:
         return states_BSD
@@ -52,40 +70,54 @@ class Score(keras.layers.Layer):
         return ()
 
     def start(self, keys_BSU: Any, final_BD: Any) -> Any:
-        """The state before the first step, of one hypothesis; `final` is the last state of the encoder's top layer."""
+        """The state before the first step, of one hypothesis; `final` is the last state of the
+        encoder's top layer."""
         return self.initial_state(keys_BSU, 1)
 
     def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
         raise NotImplementedError
 
     def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
-        """-> weights bts, in float32, and the new state: non-negative, 0 on padding, of sum 1 or at most 1."""
+        """-> weights bts, in float32, and the new state: non-negative, 0 on padding, of sum 1 or at
+        most 1."""
         return masked_softmax(scores_BTS, ops.expand_dims(mask_BS, 1)), state
 
-    def attend(self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any) -> tuple[Any, Any, Any]:
+    def attend(
+        self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any
+    ) -> tuple[Any, Any, Any]:
         """-> context btd, weights bts, state. The mask is true at real positions."""
         scores_BTS, state = self(query_BTH, keys_BSU, state)
         weights_BTS, state = self.weigh(scores_BTS, mask_BS, query_BTH, state)
         return ops.matmul(ops.cast(weights_BTS, values_BSD.dtype), values_BSD), weights_BTS, state
 
     def query_kernels(self) -> list[Any]:
-        """Weights that `attend` multiplies the query with, by `linear`, exactly once: their gradient is then taken
-        outside the loop (see `recurrent.scan`). Naming none is right, too."""
+        """Weights that `attend` multiplies the query with, by `linear`, exactly once: their
+        gradient is then taken outside the loop (see `recurrent.scan`). Naming none is right, too.
+        """
         return []
 
     def linear(self, input_units: int, units: int, name: str, use_bias: bool = False) -> Linear:
         """A projection that belongs to this score, seeded and named after it."""
         name = f"{self.name}_{name}"
-        return Linear(input_units, units, use_bias=use_bias, seed=self.seed, name=name, dtype=self.dtype_policy)
+        return Linear(
+            input_units,
+            units,
+            use_bias=use_bias,
+            seed=self.seed,
+            name=name,
+            dtype=self.dtype_policy,
+        )
 
     def vector(self, units: int, name: str) -> Any:
-        """A weight u1 that belongs to this score: turns energies ...u into scores ...1, by `linear`."""
+        """A weight u1 that belongs to this score: turns energies ...u into scores ...1, by
+        `linear`."""
         glorot = keras.initializers.GlorotUniform(seed=derive_seed(self.seed, self.name, name))
         return self.add_weight((units, 1), initializer=glorot, name=name)
 
 
 def masked_softmax(scores_BTS: Any, mask_BTS: Any) -> Any:
-    """Exactly 0 where the mask is false, of sum 1 where it is true (which it must be somewhere in each row).
+    """Exactly 0 where the mask is false, of sum 1 where it is true (which it must be somewhere in
+    each row).
 
     Taken in float32: in bfloat16 its sum is off by up to a percent.
     """
@@ -130,7 +162,9 @@ class NormedAdditiveScore(AdditiveScore):
 
     def build_weights(self, *_: Any, **options: Any) -> None:
         super().build_weights()
-        self.g = self.add_weight((), initializer=keras.initializers.Constant(self.units**-0.5), name="g")
+        self.g = self.add_weight(
+            (), initializer=keras.initializers.Constant(self.units**-0.5), name="g"
+        )
 
     def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
         v, g = (weight(variable, "float32") for variable in (self.v, self.g))
@@ -157,8 +191,9 @@ class DotScore(Score):
 class GeneralScore(DotScore):
     """Luong et al. (2015), equation 8:  score = query . W state,  where W = kernel / sqrt(H).
 
-    Any W can be written so. But an optimizer whose steps do not depend on the gradient's size (Adam) moves every entry
-    of the kernel alike, and a score sums H * D of them: undivided, one step can turn attention over.
+    Any W can be written so. But an optimizer whose steps do not depend on the gradient's size
+    (Adam) moves every entry of the kernel alike, and a score sums H * D of them: undivided, one
+    step can turn attention over.
     """
 
     def build_weights(self, *_: Any, **options: Any) -> None:
@@ -169,8 +204,8 @@ class GeneralScore(DotScore):
 
 
 class _Scaled(DotScore):
-    """A score times a learned g, 1 at first: `scale=True` of LuongAttention in tf.contrib.seq2seq. (The fixed factor
-    1 / sqrt(H) of Vaswani et al., 2017, is another thing.)"""
+    """A score times a learned g, 1 at first: `scale=True` of LuongAttention in tf.contrib.seq2seq.
+    (The fixed factor 1 / sqrt(H) of Vaswani et al., 2017, is another thing.)"""
 
     def build_weights(self, *_: Any, **options: Any) -> None:
         super().build_weights()
@@ -190,25 +225,37 @@ class ScaledGeneralScore(_Scaled, GeneralScore):
 
 
 def score_class(name: str) -> type[Score]:
-    """A score by its name in `schema.SCORES`, or by MODULE:CLASS. Raises UserError if there is none."""
+    """A score by its name in `schema.SCORES`, or by MODULE:CLASS. Raises UserError if there is
+    none."""
     path = SCORES[name].path if name in SCORES else name
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"no score '{name}': {error}. Use one of {', '.join(SCORES)}, or MODULE:CLASS.") from error
+        raise UserError(
+            f"no score '{name}': {error}. Use one of {', '.join(SCORES)}, or MODULE:CLASS."
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Score)):
-        raise UserError(f"expected '{name}' to be a subclass of nmt.attention.Score. Received: {found!r}.")
+        raise UserError(
+            f"expected '{name}' to be a subclass of nmt.attention.Score. Received: {found!r}."
+        )
     return found
 
 
-def make_score(score: str, units: tuple[int, int, int], options: Mapping[str, Any], **layer: Any) -> Score:
-    """A score by its name, of the widths `units` (of query, memory, and its own), with the options a config gives it.
+def make_score(
+    score: str, units: tuple[int, int, int], options: Mapping[str, Any], **layer: Any
+) -> Score:
+    """A score by its name, of the widths `units` (of query, memory, and its own), with the options
+    a config gives it.
 
     Raises UserError if there is no such score, or no such option of it.
     """
     found = score_class(score)
-    known = [key for key in inspect.signature(found.build_weights).parameters if key not in ("self", "_", "options")]
+    known = [
+        key
+        for key in inspect.signature(found.build_weights).parameters
+        if key not in ("self", "_", "options")
+    ]
     for option in options:
         if option not in known:
             raise UserError(

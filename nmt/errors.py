@@ -1,10 +1,12 @@
-"""What ends a command before its time: a mistake that the person at the keyboard can mend, or their wish."""
+"""What ends a command before its time: a mistake that the person at the keyboard can mend, or their
+wish."""
 
 import signal
 
 
 class UserError(ValueError):
-    """Says what was expected, what came, and what to do. The command line prints it without a traceback."""
+    """Says what was expected, what came, and what to do. The command line prints it without a
+    traceback."""
 
 
 class Interrupted(Exception):

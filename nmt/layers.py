@@ -1,13 +1,14 @@
-"""Attention as layers for any Keras model. What is saved with them, as `.keras` or `.h5`, loads once `nmt.layers` is
-imported, without `custom_objects`.
+"""Attention as layers for any Keras model. What is saved with them, as `.keras` or `.h5`, loads
+once `nmt.layers` is imported, without `custom_objects`.
 
 B batch  S steps that are attended to  T steps that ask  D width of what is attended to  H width of what asks  U units
 
-What they share. A mask (of an `Embedding` with `mask_zero`, of `Masking`, or given as `mask=`) is true at real steps:
-nothing that stands on padding counts, what is found for a step on padding is 0, and the mask is handed on. Weights are
-computed in float32 whatever the precision, are 0 on padding and sum to 1 over real steps; a sequence of padding alone
-has weights 0, and no NaN. The time axis may be None, unless it is said otherwise. `return_attention_scores=True`, which
-is Keras's name for it, asks for the weights, too. Equal seeds make equal layers; without one, Keras's `set_random_seed`
+What they share. A mask (of an `Embedding` with `mask_zero`, of `Masking`, or given as `mask=`) is
+true at real steps: nothing that stands on padding counts, what is found for a step on padding is 0,
+and the mask is handed on. Weights are computed in float32 whatever the precision, are 0 on padding
+and sum to 1 over real steps; a sequence of padding alone has weights 0, and no NaN. The time axis
+may be None, unless it is said otherwise. `return_attention_scores=True`, which is Keras's name for
+it, asks for the weights, too. Equal seeds make equal layers; without one, Keras's `set_random_seed`
 decides.
 """
 
@@ -21,7 +22,7 @@ from nmt.attention import ConcatScore, DotScore, GeneralScore, Score, masked_sof
 from nmt.errors import UserError
 from nmt.linear import Linear
 
-Shape = tuple[int | None, ...]
+TensorShape = tuple[int | None, ...]
 
 
 class _Attention(keras.layers.Layer):
@@ -31,11 +32,14 @@ class _Attention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.seed = seed
-        self._weight_seed = random.randrange(2**31) if seed is None else seed  # `random`, as Keras's initialisers do
+        self._weight_seed = (
+            random.randrange(2**31) if seed is None else seed
+        )  # `random`, as Keras's initialisers do
 
     def __call__(self, inputs: Any, mask: Any = None, **kwargs: Any) -> Any:
-        # Handed over even if it is None. Otherwise Keras writes the mask it finds into the graph of the model, and when
-        # it loads an `.h5` does not know the operation that made it (`NotEqual`, if that was an `Embedding`).
+        # Handed over even if it is None. Otherwise Keras writes the mask it finds into the graph of
+        # the model, and when it loads an `.h5` does not know the operation that made it
+        # (`NotEqual`, if that was an `Embedding`).
         return super().__call__(inputs, mask=mask, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
@@ -44,12 +48,20 @@ class _Attention(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self._shapes(input_shape)[0]
 
-    def compute_output_spec(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
-        output_shape, weights_shape = self._shapes(tree.map_structure(lambda tensor: tensor.shape, inputs))
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None, return_attention_scores: bool = False
+    ) -> Any:
+        output_shape, weights_shape = self._shapes(
+            tree.map_structure(lambda tensor: tensor.shape, inputs)
+        )
         output = keras.KerasTensor(output_shape, self.compute_dtype)
-        return (output, keras.KerasTensor(weights_shape, "float32")) if return_attention_scores else output
+        return (
+            (output, keras.KerasTensor(weights_shape, "float32"))
+            if return_attention_scores
+            else output
+        )
 
-    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+    def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         """Of the output and of the weights."""
         raise NotImplementedError
 
@@ -74,25 +86,31 @@ class AttentionLayer(_Attention):
 
     def build(self, input_shape: Any) -> None:
         encoder, decoder = _two_sequences(input_shape)
-        self.score = self._part(ConcatScore, decoder[-1], encoder[-1], self.units or encoder[-1], name="score")
+        self.score = self._part(
+            ConcatScore, decoder[-1], encoder[-1], self.units or encoder[-1], name="score"
+        )
 
     def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
         encoder_BSD, decoder_BTH = inputs
         encoder_mask_BS, decoder_mask_BT = mask or (None, None)
         encoder_BSD, encoder_mask_BS = _without_padding(encoder_BSD, encoder_mask_BS)
-        context_BTD, weights_BTS = _attend(self.score, decoder_BTH, encoder_BSD, encoder_BSD, encoder_mask_BS)
+        context_BTD, weights_BTS = _attend(
+            self.score, decoder_BTH, encoder_BSD, encoder_BSD, encoder_mask_BS
+        )
         return _zero_on_padding(context_BTD, decoder_mask_BT), weights_BTS
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return mask[1] if mask else None
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[Shape, Shape]:
+    def compute_output_shape(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         return self._shapes(input_shape)
 
-    def compute_output_spec(self, inputs: Any, mask: Any = None, return_attention_scores: bool = True) -> Any:
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None, return_attention_scores: bool = True
+    ) -> Any:
         return super().compute_output_spec(inputs, mask, return_attention_scores)
 
-    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+    def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         encoder, decoder = _two_sequences(input_shape)
         return (*decoder[:2], encoder[2]), (*decoder[:2], encoder[1])
 
@@ -124,7 +142,9 @@ class AttentionPooling(_Attention):
     def __init__(self, units: int, score: str = "luong", **kwargs: Any):
         super().__init__(**kwargs)
         if score not in POOLING_SCORES:
-            raise UserError(f"score must be one of {', '.join(POOLING_SCORES)}. Received: {score!r}.")
+            raise UserError(
+                f"score must be one of {', '.join(POOLING_SCORES)}. Received: {score!r}."
+            )
         self.units, self.score = _at_least_one("units", units), score
 
     def build(self, input_shape: Any) -> None:
@@ -134,16 +154,22 @@ class AttentionPooling(_Attention):
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
         states_BSD, mask_BS = _without_padding(inputs, mask)
-        last_B = ops.max(ops.where(mask_BS, ops.arange(ops.shape(mask_BS)[1]), 0), axis=1)  # padding may stand before
+        last_B = ops.max(
+            ops.where(mask_BS, ops.arange(ops.shape(mask_BS)[1]), 0), axis=1
+        )  # padding may stand before
         last_B1D = ops.take_along_axis(states_BSD, last_B[:, None, None], axis=1)
-        context_B1D, weights_B1S = _attend(self.score_layer, last_B1D, states_BSD, states_BSD, mask_BS)
-        output_BU = ops.tanh(self.output_layer(ops.concatenate([context_B1D, last_B1D], axis=-1)))[:, 0]
+        context_B1D, weights_B1S = _attend(
+            self.score_layer, last_B1D, states_BSD, states_BSD, mask_BS
+        )
+        output_BU = ops.tanh(self.output_layer(ops.concatenate([context_B1D, last_B1D], axis=-1)))[
+            :, 0
+        ]
         return (output_BU, weights_B1S[:, 0]) if return_attention_scores else output_BU
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         return None  # no steps are left
 
-    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+    def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         return (input_shape[0], self.units), tuple(input_shape[:2])
 
     def get_config(self) -> dict[str, Any]:
@@ -154,20 +180,24 @@ class AttentionPooling(_Attention):
 class SelfAttention(_Attention):
     """One head of Vaswani et al. (2017), equation 1:  softmax(Q K^T / scale) V,  Q, K, V = W_q, W_k, W_v inputs.
 
-    bsd -> bsu; weights bss, a row for each step that asks. `scale` divides, by default sqrt(units). No bias anywhere.
-    Equal to `keras.layers.Attention` on the projected inputs, the query divided by the scale.
+    bsd -> bsu; weights bss, a row for each step that asks. `scale` divides, by default sqrt(units).
+    No bias anywhere. Equal to `keras.layers.Attention` on the projected inputs, the query divided
+    by the scale.
     """
 
     def __init__(self, units: int, scale: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if scale == 0:
-            raise UserError("scale divides the scores and must not be 0. Leave it out for sqrt(units).")
+            raise UserError(
+                "scale divides the scores and must not be 0. Leave it out for sqrt(units)."
+            )
         self.units, self.scale = _at_least_one("units", units), scale
 
     def build(self, input_shape: Any) -> None:
         width = _sequence(input_shape)[-1]
         self.query_layer, self.key_layer, self.value_layer = (
-            self._part(Linear, width, self.units, use_bias=False, name=name) for name in ("query", "key", "value")
+            self._part(Linear, width, self.units, use_bias=False, name=name)
+            for name in ("query", "key", "value")
         )
         self.score = self._part(DotScore, self.units, self.units, self.units, name="score")
 
@@ -179,7 +209,7 @@ class SelfAttention(_Attention):
         context_BSU = _zero_on_padding(context_BSU, mask)
         return (context_BSU, weights_BSS) if return_attention_scores else context_BSU
 
-    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+    def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         batch, steps, _ = input_shape
         return (batch, steps, self.units), (batch, steps, steps)
 
@@ -189,17 +219,22 @@ class SelfAttention(_Attention):
 
 @keras.saving.register_keras_serializable("nmt")
 class TimeStepAttention(_Attention):
-    """Weighs the steps of each feature by all its steps: permute, dense softmax over time, permute, multiply.
+    """Weighs the steps of each feature by all its steps: permute, dense softmax over time, permute,
+    multiply.
 
     weights of feature d = softmax(W inputs of feature d + b),  output = weights * inputs,  W is S x S.
 
-    bsd -> bsd; weights bsd, which sum to 1 over time. The time axis is fixed, and parameters are S (S + 1).
+    bsd -> bsd; weights bsd, which sum to 1 over time. The time axis is fixed, and parameters are S
+    (S + 1).
     """
 
     def build(self, input_shape: Any) -> None:
         steps = _sequence(input_shape)[1]
         if steps is None:
-            raise UserError("expected a fixed number of steps, as each has a weight. Received: a time axis None.")
+            raise UserError(
+                "expected a fixed number of steps, as each has a weight. Received: a time axis"
+                " None."
+            )
         self.time_layer = self._part(Linear, steps, steps, name="time")
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
@@ -210,18 +245,24 @@ class TimeStepAttention(_Attention):
         output_BSD = ops.cast(weights_BSD, states_BSD.dtype) * states_BSD
         return (output_BSD, weights_BSD) if return_attention_scores else output_BSD
 
-    def _shapes(self, input_shape: Any) -> tuple[Shape, Shape]:
+    def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         return tuple(input_shape), tuple(input_shape)
 
 
-def _attend(score: Score, query_BTH: Any, states_BSD: Any, values_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
-    """-> context btd, weights bts. Of padding alone the weights are 0, and so is the context, as its values are."""
-    context_BTD, weights_BTS, _ = score.attend(query_BTH, score.project_keys(states_BSD), values_BSD, mask_BS, ())
+def _attend(
+    score: Score, query_BTH: Any, states_BSD: Any, values_BSD: Any, mask_BS: Any
+) -> tuple[Any, Any]:
+    """-> context btd, weights bts. Of padding alone the weights are 0, and so is the context, as
+    its values are."""
+    context_BTD, weights_BTS, _ = score.attend(
+        query_BTH, score.project_keys(states_BSD), values_BSD, mask_BS, ()
+    )
     return context_BTD, ops.where(mask_BS[:, None], weights_BTS, 0.0)
 
 
 def _without_padding(states_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
-    """-> the states, 0 on padding: not even a NaN there counts; and the mask, true everywhere if there is none."""
+    """-> the states, 0 on padding: not even a NaN there counts; and the mask, true everywhere if
+    there is none."""
     if mask_BS is None:
         return states_BSD, ops.ones(ops.shape(states_BSD)[:2], "bool")
     return _zero_on_padding(states_BSD, mask_BS), ops.cast(mask_BS, "bool")
@@ -230,18 +271,24 @@ def _without_padding(states_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
 def _zero_on_padding(states_BSD: Any, mask_BS: Any) -> Any:
     if mask_BS is None:
         return states_BSD
-    return ops.where(ops.cast(mask_BS, "bool")[..., None], states_BSD, ops.zeros((), states_BSD.dtype))
+    return ops.where(
+        ops.cast(mask_BS, "bool")[..., None], states_BSD, ops.zeros((), states_BSD.dtype)
+    )
 
 
 def _sequence(shape: Any) -> Any:
     if len(shape) != 3 or shape[-1] is None or isinstance(shape[0], list | tuple):
-        raise UserError(f"expected one sequence of vectors, of shape (batch, time, width). Received: {shape}.")
+        raise UserError(
+            f"expected one sequence of vectors, of shape (batch, time, width). Received: {shape}."
+        )
     return shape
 
 
 def _two_sequences(shapes: Any) -> Any:
     if len(shapes) != 2 or not isinstance(shapes[0], list | tuple):
-        raise UserError(f"expected [encoder_out, decoder_out], two sequences of vectors. Received: {shapes}.")
+        raise UserError(
+            f"expected [encoder_out, decoder_out], two sequences of vectors. Received: {shapes}."
+        )
     return [_sequence(shape) for shape in shapes]
 
 

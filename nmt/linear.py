@@ -1,4 +1,5 @@
-"""Products of inputs and weights, in the precision of the computation, and the layer that holds one."""
+"""Products of inputs and weights, in the precision of the computation, and the layer that holds
+one."""
 
 import contextlib
 import threading
@@ -16,10 +17,14 @@ _scope = threading.local()
 
 @contextlib.contextmanager
 def weights_cast_once(layer: keras.layers.Layer) -> Iterator[None]:
-    """Inside, `weight` returns tensors cast here: once, and not again at each step of a loop that is traced inside."""
+    """Inside, `weight` returns tensors cast here: once, and not again at each step of a loop that
+    is traced inside."""
     outer = getattr(_scope, "weights", {})
     # Keras reads a variable in the precision of the layer that is being called.
-    _scope.weights = {**outer, **{id(v): ops.cast(v, layer.compute_dtype) for v in layer.trainable_variables}}
+    _scope.weights = {
+        **outer,
+        **{id(v): ops.cast(v, layer.compute_dtype) for v in layer.trainable_variables},
+    }
     try:
         yield
     finally:
@@ -28,7 +33,8 @@ def weights_cast_once(layer: keras.layers.Layer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def products_as_they_are() -> Iterator[None]:
-    """Inside, `linear` hands inputs of any rank to the product: for ONNX, whose MatMul folds them by itself."""
+    """Inside, `linear` hands inputs of any rank to the product: for ONNX, whose MatMul folds them
+    by itself."""
     _scope.folds = False
     try:
         yield
@@ -42,7 +48,8 @@ def weight(variable: Any, dtype: Any) -> Any:
 
 
 def linear(inputs: Any, kernel: Any, bias: Any = None, transposed: bool = False) -> Any:
-    """inputs ...i, kernel io (oi if `transposed`) -> ...o, as one product of two matrices, in the inputs' precision.
+    """inputs ...i, kernel io (oi if `transposed`) -> ...o, as one product of two matrices, in the
+    inputs' precision.
 
     A product of a rank-3 with a rank-2 tensor would be broadcast as a batch of small ones.
     """
@@ -60,12 +67,23 @@ def linear(inputs: Any, kernel: Any, bias: Any = None, transposed: bool = False)
 class Linear(keras.layers.Layer):
     """inputs ...i -> ...o. Knows its width from the start, so that it exists before any data does."""
 
-    def __init__(self, input_units: int, units: int, *, use_bias: bool = True, seed: int = 0, name: str, **kwargs: Any):
+    def __init__(
+        self,
+        input_units: int,
+        units: int,
+        *,
+        use_bias: bool = True,
+        seed: int = 0,
+        name: str,
+        **kwargs: Any,
+    ):
         super().__init__(name=name, **kwargs)
         self.supports_masking = True  # Keras's, of steps, which stay what they are
         glorot = keras.initializers.GlorotUniform(seed=derive_seed(seed, name, "kernel"))
         self.kernel = self.add_weight((input_units, units), initializer=glorot, name="kernel")
-        self.bias = self.add_weight((units,), initializer="zeros", name="bias") if use_bias else None
+        self.bias = (
+            self.add_weight((units,), initializer="zeros", name="bias") if use_bias else None
+        )
         self.built = True
 
     def call(self, inputs: Any) -> Any:

@@ -6,25 +6,30 @@
     python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
         [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON]
 
-train: whole updates (gradient, clipping, optimizer, moving average) on the recipe's real batches: real target tokens a
-second, the wait for input, the share of padding, and the share of the machine's own rate for a large product in the
-same precision. Arithmetic is counted as three times the products with weights of a forward pass, real tokens only.
-`--shape` takes one batch of random ids instead, of B sentences with S and T tokens. `--peer` is another program that
-prints "N target tokens/s", or names the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see `train_with_peer.py`): both
-run in turn, three times each, and the ratio is of the medians.
+train: whole updates (gradient, clipping, optimizer, moving average) on the recipe's real batches:
+real target tokens a second, the wait for input, the share of padding, and the share of the
+machine's own rate for a large product in the same precision. Arithmetic is counted as three times
+the products with weights of a forward pass, real tokens only. `--shape` takes one batch of random
+ids instead, of B sentences with S and T tokens. `--peer` is another program that prints "N target
+tokens/s", or names the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see `train_with_peer.py`):
+both run in turn, three times each, and the ratio is of the medians.
 
-memory: `nmt train` in a process of its own, so many steps: the time from its start to the first update's end, and the
-peak of its memory, evaluation included. `--repeat` trains on a text so many times as long, the same one repeated.
+memory: `nmt train` in a process of its own, so many steps: the time from its start to the first
+update's end, and the peak of its memory, evaluation included. `--repeat` trains on a text so many
+times as long, the same one repeated.
 
-translate: text to text, by engine and precision, each in a process of its own: sentences and target tokens a second,
-greedy and with beam 5 (the best of three passes), the median of one line alone with beam 5, peak memory, the time of a
-cold `echo ... | nmt translate RUN`, and BLEU. "of rate" is the share that the arithmetic takes of the machine's own
-rate, of a large product in the same precision, measured in the same call; arithmetic is that of the products with
-weights, of what is in the translations, whether it is computed or looked up. `--peer` names the interpreter of
-OpenNMT-tf 2.32 or Joey NMT 2.3 (see `decode_with_peer.py`), which decode the same lines in float32 with a model of the
-same widths and random weights, whose hypotheses are made as long as ours are on average: compare tokens a second.
+translate: text to text, by engine and precision, each in a process of its own: sentences and target
+tokens a second, greedy and with beam 5 (the best of three passes), the median of one line alone
+with beam 5, peak memory, the time of a cold `echo ... | nmt translate RUN`, and BLEU. "of rate" is
+the share that the arithmetic takes of the machine's own rate, of a large product in the same
+precision, measured in the same call; arithmetic is that of the products with weights, of what is in
+the translations, whether it is computed or looked up. `--peer` names the interpreter of OpenNMT-tf
+2.32 or Joey NMT 2.3 (see `decode_with_peer.py`), which decode the same lines in float32 with a
+model of the same widths and random weights, whose hypotheses are made as long as ours are on
+average: compare tokens a second.
 
-What was tried for training (64 x 20 x 22, bfloat16; milliseconds on one core, which other jobs disturb least):
+What was tried for training (64 x 20 x 22, bfloat16; milliseconds on one core, which other jobs
+disturb least):
 
 - The loss by XLA: with the accuracy by the row's maximum and not by argmax 33 -> 15 ms on two cores. By TensorFlow's
   operations in as few passes as it can: 22; by its fused sparse softmax: 30; in parts that fit the cache: 21 to 30.
@@ -45,7 +50,8 @@ What was tried for training (64 x 20 x 22, bfloat16; milliseconds on one core, w
 - Additive attention by XLA within the loop: forward 0.57 -> 0.32 ms a step, but compiled for each pair of batch size
   and source length, of which Europarl in batches of tokens has 1,300; backward, with its sums, three times slower.
 
-What was tried for translation, and what each gave (EPYC with VNNI, one core, other jobs beside it); with 8,000 pieces:
+What was tried for translation, and what each gave (EPYC with VNNI, one core, other jobs beside it);
+with 8,000 pieces:
 
 - The decoder's products in integers, one scale for each row of activations: 4x on products of 64 rows and more, as
   ONNX Runtime's dynamic quantization with one scale for the whole matrix (1.33 ms, 1.23 ms and in float32 4.5 ms for
@@ -81,8 +87,8 @@ and with 4,000 pieces, weights random:
   BLEU in place of 0.15; not kept.
 - Nothing was won by RunOptions that execute the path to the outputs only, nor without memory arena or patterns.
 
-Before that, of a step of 45 x 5 hypotheses, 4.0 ms, products of integers took 2.35 ms, at four fifths of what the core
-can, the best candidates 0.56, log-softmax 0.24, attention 0.22.
+Before that, of a step of 45 x 5 hypotheses, 4.0 ms, products of integers took 2.35 ms, at four
+fifths of what the core can, the best candidates 0.56, log-softmax 0.24, attention 0.22.
 """
 
 import argparse
@@ -106,7 +112,9 @@ NUM_ALONE = 100
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True)
     translate = commands.add_parser("translate", help="speed of translation")
     translate.add_argument("run", type=Path)
@@ -151,9 +159,9 @@ def benchmark_train(options: argparse.Namespace) -> None:
 
     from nmt.config.loader import load_config
     from nmt.training.distributed import Workers
-    from nmt.training.input_pipeline import Feed
+    from nmt.training.input_pipeline import InputPipeline
     from nmt.training.setup import prepare
-    from nmt.training.train_step import Update
+    from nmt.training.train_step import TrainStep
 
     config = load_config(options.recipe, options.set)
     if config.training.deterministic:
@@ -165,37 +173,62 @@ def benchmark_train(options: argparse.Namespace) -> None:
         run = prepared.run
         precision = run.facts["precision"]
         model = run.build_model("mixed_bfloat16" if precision == "bfloat16" else precision)
-        update, feed = Update(model, run.build_model(), config.training, workers), Feed(run, prepared.corpus, workers)
+        update, feed = (
+            TrainStep(model, run.build_model(), config.training, workers),
+            InputPipeline(run, prepared.corpus, workers),
+        )
         if options.shape:
             random, (b, s, t) = np.random.default_rng(0), options.shape
             ids = (
-                random.integers(20, size, (b, n)) for size, n in zip(model.vocabulary_sizes, (s, t + 1), strict=True)
+                random.integers(20, size, (b, n))
+                for size, n in zip(model.vocabulary_sizes, (s, t + 1), strict=True)
             )
             source, target = (x.astype(np.int32) for x in ids)
-            parts = ((source[i], target[i], np.ones(len(i), np.float32)) for i in workers.parts(np.arange(b)))
+            parts = (
+                (source[i], target[i], np.ones(len(i), np.float32))
+                for i in workers.parts(np.arange(b))
+            )
             batches = itertools.repeat([list(parts)])
         else:
             batches = itertools.chain.from_iterable(map(feed.batches, itertools.count()))
-        time_updates(update, batches, 8 if options.shape else 100)  # compiles, for each length of real batches
+        time_updates(
+            update, batches, 8 if options.shape else 100
+        )  # compiles, for each length of real batches
         ours, theirs = [], []
-        command, request = training_peer(options.peer, options.data, run) if options.peer else ([], None)
+        command, request = (
+            training_peer(options.peer, options.data, run) if options.peer else ([], None)
+        )
         for _ in range(3):
             ours.append(time_updates(update, batches, options.steps))
             if options.peer:
-                output = subprocess.run(command, input=request, text=True, stdout=subprocess.PIPE, check=True).stdout
-                theirs.append(float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", "")))
+                output = subprocess.run(
+                    command, input=request, text=True, stdout=subprocess.PIPE, check=True
+                ).stdout
+                theirs.append(
+                    float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", ""))
+                )
         found = sorted(ours, key=lambda times: times["tokens"] / times["seconds"])[1]
         rate = found["tokens"] / found["seconds"]
-        # By all cores at one product: TensorFlow's threads are set for a process, and ours may each do a slice.
+        # By all cores at one product: TensorFlow's threads are set for a process, and ours may each
+        # do a slice.
         peak = in_another_process([sys.executable, __file__, "matrix-rate", precision], None)
         flop = 3 * forward_operations(model, found)
     print(f"{options.recipe}, {model.count_params() / 1e6:.1f} M parameters, {precision}")
-    print(f"{rate:,.0f} real target tokens/s, {1e3 * found['seconds'] / options.steps:.0f} ms an update")
-    print(f"input: {found['waiting'] / found['seconds']:.1%} of the time; padding: {found['padding']:.1%} of positions")
+    print(
+        f"{rate:,.0f} real target tokens/s, {1e3 * found['seconds'] / options.steps:.0f} ms an"
+        " update"
+    )
+    print(
+        f"input: {found['waiting'] / found['seconds']:.1%} of the time; padding:"
+        f" {found['padding']:.1%} of positions"
+    )
     share = flop / found["seconds"] / peak
     print(f"{share:.0%} of {peak / 1e9:.0f} GFLOP/s, the rate of a large product in {precision}")
     if theirs:
-        print(f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target tokens/s")
+        print(
+            f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target"
+            " tokens/s"
+        )
 
 
 def benchmark_memory(options: argparse.Namespace) -> None:
@@ -210,12 +243,29 @@ def benchmark_memory(options: argparse.Namespace) -> None:
             with open(f"{data}.{language}", "wb") as file:
                 for _ in range(options.repeat):
                     file.write(path.read_bytes())
-        limits = [f"training.max_steps={options.steps}", f"training.evaluate_every={options.steps // 2}"]
-        arguments = ["train", options.recipe, "--data", str(data), "--dev", options.dev, "--run", f"{folder}/run"]
-        arguments += [argument for override in [*options.set, *limits] for argument in ("--set", override)]
+        limits = [
+            f"training.max_steps={options.steps}",
+            f"training.evaluate_every={options.steps // 2}",
+        ]
+        arguments = [
+            "train",
+            options.recipe,
+            "--data",
+            str(data),
+            "--dev",
+            options.dev,
+            "--run",
+            f"{folder}/run",
+        ]
+        arguments += [
+            argument for override in [*options.set, *limits] for argument in ("--set", override)
+        ]
         started = time.time()
         ended = in_another_process([sys.executable, __file__, "train-once"], arguments)
-    print(f"{options.recipe}, its text {options.repeat} times: {options.steps} steps, evaluated after each half")
+    print(
+        f"{options.recipe}, its text {options.repeat} times: {options.steps} steps, evaluated after"
+        " each half"
+    )
     peak = peak_memory(resource.RUSAGE_CHILDREN) / 1e9
     print(f"{ended - started:.0f} s to the first update's end; peak memory {peak:.2f} GB")
 
@@ -223,18 +273,18 @@ def benchmark_memory(options: argparse.Namespace) -> None:
 def train_once(options: argparse.Namespace) -> None:
     """Reads arguments of `nmt`; is `nmt`, and writes when the first update has ended."""
     from nmt.cli.main import main
-    from nmt.training.train_step import Update
+    from nmt.training.train_step import TrainStep
 
     sys.argv = ["nmt", *json.load(sys.stdin)]
-    apply = Update.apply
+    apply = TrainStep.apply
 
     def noting_its_end(*args: Any, **options: Any) -> Any:
-        Update.apply = apply
+        TrainStep.apply = apply
         result = apply(*args, **options)
         print(time.time(), flush=True)
         return result
 
-    Update.apply = noting_its_end
+    TrainStep.apply = noting_its_end
     sys.exit(main())
 
 
@@ -273,11 +323,16 @@ def time_updates(update, batches, count: int) -> dict[str, float]:
 
 
 def forward_operations(model, found: dict[str, float]) -> float:
-    """Two for each weight of the encoder and each source token, and of the decoder and each target token."""
+    """Two for each weight of the encoder and each source token, and of the decoder and each target
+    token."""
     sizes = {
-        variable.path: np.prod(variable.shape) for variable in model.trainable_variables if len(variable.shape) == 2
+        variable.path: np.prod(variable.shape)
+        for variable in model.trainable_variables
+        if len(variable.shape) == 2
     }
-    of_source = sum(size for path, size in sizes.items() if "encoder" in path or "key" in path.split("/")[-2])
+    of_source = sum(
+        size for path, size in sizes.items() if "encoder" in path or "key" in path.split("/")[-2]
+    )
     of_target = sum(size for path, size in sizes.items() if "decoder" in path) - sum(
         size for path, size in sizes.items() if "key" in path.split("/")[-2]
     )
@@ -287,7 +342,8 @@ def forward_operations(model, found: dict[str, float]) -> float:
 
 
 def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
-    """Writes operations a second of a large product, two for each number and weight, by TensorFlow on all cores."""
+    """Writes operations a second of a large product, two for each number and weight, by TensorFlow
+    on all cores."""
     import tensorflow as tf
 
     a = tf.cast(tf.random.stateless_normal((4096, 4096), (1, 2)), options.precision)
@@ -304,8 +360,14 @@ def benchmark_translate(options: argparse.Namespace) -> None:
     rates = {precision: matrix_rate(precision) for precision in ("int8", "float32")}
     print(f"{len(lines)} lines; billions of operations a second in a large product:", end=" ")
     print(", ".join(f"{rate / 1e9:,.0f} in {precision}" for precision, rate in rates.items()))
-    print("                  sentences/s    target tokens/s  int8 is so many  of rate,  one line,           cold")
-    print("                greedy  beam 5   greedy  beam 5  times as fast    beam 5    beam 5    memory  start   BLEU")
+    print(
+        "                  sentences/s    target tokens/s  int8 is so many  of rate,  one line,    "
+        "       cold"
+    )
+    print(
+        "                greedy  beam 5   greedy  beam 5  times as fast    beam 5    beam 5   "
+        " memory  start   BLEU"
+    )
     first = []  # target tokens a second, greedy and with beam 5
 
     def row(name: str, seconds: dict[str, float], tokens: dict[str, int], rest: str) -> None:
@@ -314,8 +376,8 @@ def benchmark_translate(options: argparse.Namespace) -> None:
         first.extend(rates if not first else ())
         ratios = [ours / rate for ours, rate in zip(first, rates, strict=True)]
         print(
-            f"{name:16} {speeds[0]:5,.0f} {speeds[1]:7,.0f} {rates[0]:8,.0f} {rates[1]:7,.0f} {ratios[0]:7.2f} "
-            f"{ratios[1]:5.2f} {rest}"
+            f"{name:16} {speeds[0]:5,.0f} {speeds[1]:7,.0f} {rates[0]:8,.0f} {rates[1]:7,.0f}"
+            f" {ratios[0]:7.2f} {ratios[1]:5.2f} {rest}"
         )
 
     for engine, precision in WAYS:
@@ -323,11 +385,16 @@ def benchmark_translate(options: argparse.Namespace) -> None:
             [sys.executable, __file__, "translate-one-way", options.run, engine, precision], lines
         )
         scores = (
-            " ".join(f"{bleu(texts, [references]):5.2f}" for texts in found["texts"].values()) if references else ""
+            " ".join(f"{bleu(texts, [references]):5.2f}" for texts in found["texts"].values())
+            if references
+            else ""
         )
         share = found["operations"] / found["seconds"]["beam 5"] / rates[precision]
         cold = cold_start(options.run, lines[0], engine, precision)
-        rest = f"{share:12.0%} {1e3 * found['alone']:9.1f} ms {found['memory']:6.0f} MB {cold:5.2f} s  {scores}"
+        rest = (
+            f"{share:12.0%} {1e3 * found['alone']:9.1f} ms {found['memory']:6.0f} MB {cold:5.2f} s "
+            f" {scores}"
+        )
         row(f"{engine} {precision}", found["seconds"], found["tokens"], rest)
         if engine == "onnx" and precision == "float32":
             length = round(found["tokens"]["beam 5"] / len(lines))
@@ -347,7 +414,9 @@ def peak_memory(whose: int) -> int:
 
 def in_another_process(command: list[str], request: Any) -> Any:
     """Writes and reads JSON. What another toolkit may print before its answer is passed over."""
-    process = subprocess.run(command, input=json.dumps(request), text=True, stdout=subprocess.PIPE, check=True)
+    process = subprocess.run(
+        command, input=json.dumps(request), text=True, stdout=subprocess.PIPE, check=True
+    )
     return json.loads(process.stdout.splitlines()[-1])
 
 
@@ -368,7 +437,8 @@ def peer_request(run: Path, lines: list[str], length: int) -> dict[str, Any]:
 
 
 def matrix_rate(precision: str) -> float:
-    """Operations a second of a large product, two for each number and weight, by ONNX Runtime on all cores."""
+    """Operations a second of a large product, two for each number and weight, by ONNX Runtime on
+    all cores."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
@@ -376,18 +446,34 @@ def matrix_rate(precision: str) -> float:
     size, types = 2048, (np.uint8, np.int8) if integers else (np.float32, np.float32)
     weights = numpy_helper.from_array(np.ones((size, size), types[1]), "W")
     product = helper.make_node("MatMulInteger" if integers else "MatMul", ["x", "W"], ["y"])
-    x = helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(np.dtype(types[0])), [size, size])
-    y = helper.make_tensor_value_info("y", TensorProto.INT32 if integers else TensorProto.FLOAT, [size, size])
+    x = helper.make_tensor_value_info(
+        "x", helper.np_dtype_to_tensor_dtype(np.dtype(types[0])), [size, size]
+    )
+    y = helper.make_tensor_value_info(
+        "y", TensorProto.INT32 if integers else TensorProto.FLOAT, [size, size]
+    )
     graph = helper.make_graph([product], "product", [x], [y], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     feed = {"x": np.ones((size, size), types[0])}
     return 2 * size**3 / min(seconds(lambda: session.run(None, feed)) for _ in range(10))
 
 
 def cold_start(run: Path, line: str, engine: str, precision: str) -> float:
     """Median of five calls of `echo LINE | nmt translate RUN`."""
-    command = [sys.executable, "-m", "nmt", "translate", run, "--engine", engine, "--precision", precision]
+    command = [
+        sys.executable,
+        "-m",
+        "nmt",
+        "translate",
+        run,
+        "--engine",
+        engine,
+        "--precision",
+        precision,
+    ]
 
     def call() -> None:
         subprocess.run(command, input=line + "\n", text=True, capture_output=True, check=True)
@@ -407,19 +493,31 @@ def translate_one_way(options: argparse.Namespace) -> None:
     times, tokens, texts = {}, {}, {}
     for search, beam_size in BEAM_SIZES.items():
         times[search] = min(
-            seconds(lambda size=beam_size: translator.translate(lines, beam_size=size)) for _ in range(3)
+            seconds(lambda size=beam_size: translator.translate(lines, beam_size=size))
+            for _ in range(3)
         )
         found = translator.translate(lines, beam_size=beam_size)
         tokens[search] = sum(len(translation.candidates[0].tokens) for translation in found)
         texts[search] = [translation.text for translation in found]
     memory = peak_memory(resource.RUSAGE_SELF) / 2**20
-    answer = {"seconds": times, "tokens": tokens, "texts": texts, "alone": np.median(alone), "memory": memory}
-    print(json.dumps({**answer, "operations": operations(translator, lines, tokens["beam 5"], beam_size=5)}))
+    answer = {
+        "seconds": times,
+        "tokens": tokens,
+        "texts": texts,
+        "alone": np.median(alone),
+        "memory": memory,
+    }
+    print(
+        json.dumps(
+            {**answer, "operations": operations(translator, lines, tokens["beam 5"], beam_size=5)}
+        )
+    )
 
 
 def operations(translator, lines: list[str], target: int, beam_size: int) -> float:
-    """Of the products with weights, which are nearly all: two for each weight, of the encoder for each source token, of
-    the decoder for each target token and hypothesis. A lower bound, as search goes on a little longer than its result.
+    """Of the products with weights, which are nearly all: two for each weight, of the encoder for
+    each source token, of the decoder for each target token and hypothesis. A lower bound, as search
+    goes on a little longer than its result.
     """
     model = translator.run.config.model
     source = sum(len(translator.run.source_tokenizer.encode(line)) + 1 for line in lines)
@@ -434,8 +532,12 @@ def operations(translator, lines: list[str], target: int, beam_size: int) -> flo
     attend_first = decoder.cell == "attend_first"
     values = memory + width * decoder.lexical
     fed = width + values * attend_first + model.readout_units * decoder.input_feeding
-    of_target = gates * decoder.units * (fed + decoder.units + (decoder.num_layers - 1) * 2 * decoder.units)
-    of_target += (decoder.attention_units or decoder.units) * decoder.units * (decoder.score == "additive")
+    of_target = (
+        gates * decoder.units * (fed + decoder.units + (decoder.num_layers - 1) * 2 * decoder.units)
+    )
+    of_target += (
+        (decoder.attention_units or decoder.units) * decoder.units * (decoder.score == "additive")
+    )
     of_target += model.readout_units * (decoder.units + values + width * attend_first)
     of_target += model.readout_units * translator.run.target_tokenizer.vocabulary_size
     return 2.0 * (source * of_source + beam_size * target * of_target)

@@ -3,11 +3,12 @@
 
     PEERS_PYTHON scripts/decode_with_peer.py opennmt|joeynmt < request.json > answer.json
 
-It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not installed in. The model
-has a GRU encoder in both directions, a GRU decoder with Luong's attention (Joey NMT's without input feeding,
-OpenNMT-tf's with it), the sizes and the vocabulary of the request, and random weights: so every hypothesis is made to
-have `length` tokens, which takes the time that as many real ones do. Source pieces are given, and target pieces
-are left as they are: no text is tokenised.
+It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not
+installed in. The model has a GRU encoder in both directions, a GRU decoder with Luong's attention
+(Joey NMT's without input feeding, OpenNMT-tf's with it), the sizes and the vocabulary of the
+request, and random weights: so every hypothesis is made to have `length` tokens, which takes the
+time that as many real ones do. Source pieces are given, and target pieces are left as they are: no
+text is tokenised.
 """
 
 import json
@@ -27,8 +28,12 @@ def opennmt(request: dict) -> dict:
 
     with tempfile.TemporaryDirectory() as folder:
         vocabulary, source = Path(folder) / "vocabulary", Path(folder) / "source"
-        vocabulary.write_text("\n".join(["<blank>", "<s>", "</s>", *request["vocabulary"]]) + "\n", "utf-8")
-        source.write_text("".join(" ".join(pieces) + "\n" for pieces in request["sentences"]), "utf-8")
+        vocabulary.write_text(
+            "\n".join(["<blank>", "<s>", "</s>", *request["vocabulary"]]) + "\n", "utf-8"
+        )
+        source.write_text(
+            "".join(" ".join(pieces) + "\n" for pieces in request["sentences"]), "utf-8"
+        )
         model = opennmt.models.SequenceToSequence(
             opennmt.inputters.WordEmbedder(request["embedding_units"]),
             opennmt.inputters.WordEmbedder(request["embedding_units"]),
@@ -36,17 +41,25 @@ def opennmt(request: dict) -> dict:
                 1, request["encoder_units"], bidirectional=True, cell_class=tf.keras.layers.GRUCell
             ),
             opennmt.decoders.AttentionalRNNDecoder(
-                1, request["decoder_units"], bridge_class=opennmt.layers.DenseBridge,
-                attention_mechanism_class=tfa.seq2seq.LuongAttention, cell_class=tf.keras.layers.GRUCell,
+                1,
+                request["decoder_units"],
+                bridge_class=opennmt.layers.DenseBridge,
+                attention_mechanism_class=tfa.seq2seq.LuongAttention,
+                cell_class=tf.keras.layers.GRUCell,
             ),
             share_embeddings=opennmt.models.EmbeddingsSharingLevel.SOURCE_TARGET_INPUT,
-        )  # fmt: skip
+        )
         files = {"source_vocabulary": str(vocabulary), "target_vocabulary": str(vocabulary)}
-        length = {"minimum_decoding_length": request["length"], "maximum_decoding_length": request["length"]}
+        length = {
+            "minimum_decoding_length": request["length"],
+            "maximum_decoding_length": request["length"],
+        }
         seconds = {}
         for name, beam_size in BEAM_SIZES.items():
             model.initialize(files, params={**length, "beam_width": beam_size})
-            batches = model.examples_inputter.make_inference_dataset(str(source), BATCH_SIZE, length_bucket_width=1)
+            batches = model.examples_inputter.make_inference_dataset(
+                str(source), BATCH_SIZE, length_bucket_width=1
+            )
             infer = tf.function(model.infer, input_signature=(batches.element_spec,))
 
             def decode(infer=infer, batches=batches) -> None:
@@ -55,7 +68,11 @@ def opennmt(request: dict) -> dict:
 
             seconds[name] = best_time(decode)
         parameters = sum(int(tf.size(variable)) for variable in model.trainable_variables)
-    return {"name": f"OpenNMT-tf {opennmt.__version__}", "parameters": parameters, "seconds": seconds}
+    return {
+        "name": f"OpenNMT-tf {opennmt.__version__}",
+        "parameters": parameters,
+        "seconds": seconds,
+    }
 
 
 def joeynmt(request: dict) -> dict:
@@ -77,30 +94,52 @@ def joeynmt(request: dict) -> dict:
         {
             "tied_embeddings": True,
             "encoder": {
-                "type": "recurrent", "rnn_type": "gru", "bidirectional": True, "embeddings": embeddings,
-                "hidden_size": request["encoder_units"], "num_layers": 1,
+                "type": "recurrent",
+                "rnn_type": "gru",
+                "bidirectional": True,
+                "embeddings": embeddings,
+                "hidden_size": request["encoder_units"],
+                "num_layers": 1,
             },
             "decoder": {
-                "type": "recurrent", "rnn_type": "gru", "attention": "luong", "input_feeding": False,
-                "embeddings": embeddings, "hidden_size": request["decoder_units"], "num_layers": 1,
+                "type": "recurrent",
+                "rnn_type": "gru",
+                "attention": "luong",
+                "input_feeding": False,
+                "embeddings": embeddings,
+                "hidden_size": request["decoder_units"],
+                "num_layers": 1,
             },
         },
-        vocabulary, vocabulary,
-    ).eval()  # fmt: skip
+        vocabulary,
+        vocabulary,
+    ).eval()
     batches = []
     sentences = sorted(request["sentences"], key=len, reverse=True)
     for start in range(0, len(sentences), BATCH_SIZE):
         chosen = sentences[start : start + BATCH_SIZE]
         padded, lengths, _ = vocabulary.sentences_to_ids(chosen, bos=False, eos=True)
         batches.append((torch.tensor(padded), torch.tensor(lengths)))
-    options = {"min_output_length": request["length"], "max_output_length": request["length"], "beam_alpha": 1.0}
+    options = {
+        "min_output_length": request["length"],
+        "max_output_length": request["length"],
+        "beam_alpha": 1.0,
+    }
 
     def decode(beam_size: int) -> None:
         for ids, lengths in batches:
             batch = Batch(
-                ids, lengths, None, None, None, torch.arange(len(ids)), torch.device("cpu"),
-                vocabulary.pad_index, vocabulary.eos_index, is_train=False,
-            )  # fmt: skip
+                ids,
+                lengths,
+                None,
+                None,
+                None,
+                torch.arange(len(ids)),
+                torch.device("cpu"),
+                vocabulary.pad_index,
+                vocabulary.eos_index,
+                is_train=False,
+            )
             search(model, batch, beam_size=beam_size, **options)
 
     seconds = {name: best_time(lambda size=size: decode(size)) for name, size in BEAM_SIZES.items()}

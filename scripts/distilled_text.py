@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Text for a student of several runs, as a table: all pairs; then each source beside its translation, and beside that
-one of its n best which is closest to the reference by sentence BLEU, if it is another.
+"""Text for a student of several runs, as a table: all pairs; then each source beside its
+translation, and beside that one of its n best which is closest to the reference by sentence BLEU,
+if it is another.
 
     nmt translate RUN1 RUN2 ... --input train.en --beam-size 4 --n-best 4 --output translations
     python scripts/distilled_text.py translations train.en train.fr > student.tsv
@@ -28,7 +29,9 @@ def main() -> None:
     metric = BLEU(effective_order=True)
     rows = (line.split(" ||| ") for line in read_lines(translations))
     groups = itertools.groupby(rows, key=lambda row: int(row[0]))
-    for (_, of_line), (source, reference) in zip(groups, tqdm(pairs, unit="line", disable=None), strict=True):
+    for (_, of_line), (source, reference) in zip(
+        groups, tqdm(pairs, unit="line", disable=None), strict=True
+    ):
         texts = [" ||| ".join(row[1:-1]) for row in of_line]
         closest = max(texts, key=lambda text: metric.sentence_score(text, [reference]).score)
         for text in dict.fromkeys([texts[0], closest]):
@@ -37,7 +40,10 @@ def main() -> None:
 
 def write(source: str, target: str) -> None:
     if "\t" in source + target:
-        sys.exit(f"a table cannot hold a tab inside of a sentence: {source!r}, {target!r}. Remove it from the text.")
+        sys.exit(
+            f"a table cannot hold a tab inside of a sentence: {source!r}, {target!r}. Remove it"
+            " from the text."
+        )
     print(source, target, sep="\t")
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""New lines of the source language, from the samples that a run of the other direction draws for each target: of a
-line's three, best first, two at most, if they are new and have words of the training text only.
+"""New lines of the source language, from the samples that a run of the other direction draws for
+each target: of a line's three, best first, two at most, if they are new and have words of the
+training text only.
 
     nmt translate REVERSED --sampling --top-p 0.9 --n-best 3 --input train.fr --output samples
     python scripts/new_sources.py samples train.en > new.en

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""BLEU on the scale of published Multi30k tables: of punctuation-normalised, Moses-tokenised, lowercased French.
+"""BLEU on the scale of published Multi30k tables: of punctuation-normalised, Moses-tokenised,
+lowercased French.
 
     pip install '.[moses]'
     python scripts/score_moses.py HYPOTHESES... REFERENCES
 
-All files hold raw text. Of several translations, by runs with other seeds, the mean and the standard deviation follow.
-Moses parts apostrophes where sacreBLEU's 13a does not: never compare the two scores.
+All files hold raw text. Of several translations, by runs with other seeds, the mean and the
+standard deviation follow. Moses parts apostrophes where sacreBLEU's 13a does not: never compare the
+two scores.
 """
 
 import statistics
@@ -28,18 +30,27 @@ def main() -> None:
     for path in paths:
         lines = _tokenized(path)
         if len(lines) != len(references):
-            sys.exit(f"{path}: expected as many lines as references. Received: {len(lines)} and {len(references)}.")
+            sys.exit(
+                f"{path}: expected as many lines as references. Received: {len(lines)} and"
+                f" {len(references)}."
+            )
         score = metric.corpus_score(lines, [references])
         scores.append(score.score)
         print(score, metric.get_signature(), path)
     if len(scores) > 1:
         mean, deviation = statistics.mean(scores), statistics.stdev(scores)
-        print(f"BLEU = {mean:.2f} ± {deviation:.2f}, mean and standard deviation of {len(scores)} runs")
+        print(
+            f"BLEU = {mean:.2f} ± {deviation:.2f}, mean and standard deviation of {len(scores)}"
+            " runs"
+        )
 
 
 def _tokenized(path: Path) -> list[str]:
     normalizer, tokenizer = MosesPunctNormalizer(lang="fr"), MosesTokenizer(lang="fr")
-    return [tokenizer.tokenize(normalizer.normalize(line), return_str=True).lower() for line in read_lines(path)]
+    return [
+        tokenizer.tokenize(normalizer.normalize(line), return_str=True).lower()
+        for line in read_lines(path)
+    ]
 
 
 if __name__ == "__main__":

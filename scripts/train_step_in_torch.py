@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""One step of training a model like recipe `multi30k`'s in PyTorch, for `benchmark.py train --peer`.
+"""One step of training a model like recipe `multi30k`'s in PyTorch, for `benchmark.py train
+--peer`.
 
     pip install torch numpy                      # in an environment of its own
     PYTHON scripts/train_step_in_torch.py --attention luong [--precision float32] [--shape 64 20 22]
 
-Written as one would by hand: torch's GRU where nothing stands between two steps (the encoder, `luong`'s decoder), its
-GRUCell where attention does (`bahdanau`). Embeddings of 256, an encoder of 2 x 256, a decoder of 512, 8,000 pieces, no
-tied weights, no lexical memory; neither dropout nor clipping nor a moving average, which ours has. Adam, random ids.
+Written as one would by hand: torch's GRU where nothing stands between two steps (the encoder,
+`luong`'s decoder), its GRUCell where attention does (`bahdanau`). Embeddings of 256, an encoder of
+2 x 256, a decoder of 512, 8,000 pieces, no tied weights, no lexical memory; neither dropout nor
+clipping nor a moving average, which ours has. Adam, random ids.
 """
 
 import argparse
@@ -43,12 +45,16 @@ class Seq2Seq(nn.Module):
         embedded_BTE = self.target_embedding(target_BT)
         if self.luong:
             hidden_BTD, _ = self.decoder(embedded_BTE, state_BD[None])
-            scores_BTS = (hidden_BTD @ keys_BSD.transpose(1, 2)).masked_fill(padding_BS[:, None], -1e4)
+            scores_BTS = (hidden_BTD @ keys_BSD.transpose(1, 2)).masked_fill(
+                padding_BS[:, None], -1e4
+            )
             features = [hidden_BTD, scores_BTS.softmax(-1) @ states_BSD]
         else:
             hidden, contexts = [], []
             for embedded_BE in embedded_BTE.unbind(1):
-                energies_BS = self.energy(torch.tanh(keys_BSD + self.query(state_BD)[:, None]))[..., 0]
+                energies_BS = self.energy(torch.tanh(keys_BSD + self.query(state_BD)[:, None]))[
+                    ..., 0
+                ]
                 weights_BS = energies_BS.masked_fill(padding_BS, -1e4).softmax(-1)
                 contexts.append((weights_BS[:, None] @ states_BSD)[:, 0])
                 state_BD = self.decoder(torch.cat([embedded_BE, contexts[-1]], -1), state_BD)
@@ -58,7 +64,9 @@ class Seq2Seq(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--attention", choices=["bahdanau", "luong"], default="bahdanau")
     parser.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16")
     parser.add_argument("--shape", type=int, nargs=3, metavar=("B", "S", "T"), default=(64, 20, 22))
@@ -74,7 +82,9 @@ def main() -> None:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bfloat16"):
             logits_BTV = model(source_BS, target_BT[:, :-1])
-            loss = nn.functional.cross_entropy(logits_BTV.float().flatten(0, 1), target_BT[:, 1:].flatten())
+            loss = nn.functional.cross_entropy(
+                logits_BTV.float().flatten(0, 1), target_BT[:, 1:].flatten()
+            )
         loss.backward()
         optimizer.step()
 
@@ -84,8 +94,10 @@ def main() -> None:
     for _ in range(options.steps):
         step()
     seconds = (time.perf_counter() - start) / options.steps
-    print(f"torch {torch.__version__}, {options.attention}, {options.precision}: {1e3 * seconds:.0f} ms a step, "
-          f"{batch * target_length / seconds:,.0f} target tokens/s")  # fmt: skip
+    print(
+        f"torch {torch.__version__}, {options.attention}, {options.precision}: {1e3 * seconds:.0f}"
+        f" ms a step, {batch * target_length / seconds:,.0f} target tokens/s"
+    )
 
 
 if __name__ == "__main__":

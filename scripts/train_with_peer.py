@@ -3,10 +3,11 @@
 
     PEERS_PYTHON scripts/train_with_peer.py opennmt|joeynmt < request.json
 
-It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not installed in, and by the
-toolkit's own command for training. The model has a GRU encoder in both directions and a GRU decoder with Luong's
-attention, a readout of the decoder's width and input feeding, which OpenNMT-tf cannot leave out; no weights are
-tied. Batches are of 64 sentences of our pieces, in float32, as neither trains in bfloat16 on a processor.
+It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not
+installed in, and by the toolkit's own command for training. The model has a GRU encoder in both
+directions and a GRU decoder with Luong's attention, a readout of the decoder's width and input
+feeding, which OpenNMT-tf cannot leave out; no weights are tied. Batches are of 64 sentences of our
+pieces, in float32, as neither trains in bfloat16 on a processor.
 """
 
 import json
@@ -49,48 +50,99 @@ def opennmt(folder: Path) -> str:
     config = {
         "model_dir": str(folder / "run"),
         "data": {
-            "train_features_file": str(folder / "train.source"), "train_labels_file": str(folder / "train.target"),
-            "source_vocabulary": vocabulary, "target_vocabulary": vocabulary,
+            "train_features_file": str(folder / "train.source"),
+            "train_labels_file": str(folder / "train.target"),
+            "source_vocabulary": vocabulary,
+            "target_vocabulary": vocabulary,
         },
         "params": {
-            "optimizer": "Adam", "optimizer_params": {"clipnorm": 1.0}, "learning_rate": 0.001, "label_smoothing": 0.1,
+            "optimizer": "Adam",
+            "optimizer_params": {"clipnorm": 1.0},
+            "learning_rate": 0.001,
+            "label_smoothing": 0.1,
         },
         "train": {
-            "batch_size": BATCH_SIZE, "batch_type": "examples", "length_bucket_width": 1, "max_step": STEPS,
-            "effective_batch_size": None, "maximum_features_length": 100, "maximum_labels_length": 100,
-            "sample_buffer_size": -1, "save_summary_steps": LOGGED_EVERY, "save_checkpoints_steps": 10**6,
+            "batch_size": BATCH_SIZE,
+            "batch_type": "examples",
+            "length_bucket_width": 1,
+            "max_step": STEPS,
+            "effective_batch_size": None,
+            "maximum_features_length": 100,
+            "maximum_labels_length": 100,
+            "sample_buffer_size": -1,
+            "save_summary_steps": LOGGED_EVERY,
+            "save_checkpoints_steps": 10**6,
         },
-    }  # fmt: skip
-    output = run(folder, config, ["opennmt.bin.main", "--model", str(folder / "model.py"), "--config"], ["train"])
+    }
+    output = run(
+        folder,
+        config,
+        ["opennmt.bin.main", "--model", str(folder / "model.py"), "--config"],
+        ["train"],
+    )
     return median(re.findall(r"(\d+) target\)", output))
 
 
 def joeynmt(folder: Path) -> str:
-    side = {"max_length": 100, "lowercase": False, "level": "word", "voc_file": str(folder / "vocabulary")}
+    side = {
+        "max_length": 100,
+        "lowercase": False,
+        "level": "word",
+        "voc_file": str(folder / "vocabulary"),
+    }
     embeddings = {"embedding_dim": EMBEDDING_UNITS, "scale": False}
-    shared = {"type": "recurrent", "rnn_type": "gru", "num_layers": 1, "dropout": 0.2, "embeddings": embeddings}
+    shared = {
+        "type": "recurrent",
+        "rnn_type": "gru",
+        "num_layers": 1,
+        "dropout": 0.2,
+        "embeddings": embeddings,
+    }
     config = {
-        "name": "peer", "joeynmt_version": "2.3.0", "model_dir": str(folder / "run"), "use_cuda": False, "fp16": False,
+        "name": "peer",
+        "joeynmt_version": "2.3.0",
+        "model_dir": str(folder / "run"),
+        "use_cuda": False,
+        "fp16": False,
         "data": {
-            "train": str(folder / "train"), "dev": str(folder / "train"), "dataset_type": "plain",
-            "src": {"lang": "source", **side}, "trg": {"lang": "target", **side},
+            "train": str(folder / "train"),
+            "dev": str(folder / "train"),
+            "dataset_type": "plain",
+            "src": {"lang": "source", **side},
+            "trg": {"lang": "target", **side},
         },
         "testing": {"beam_size": 1, "eval_metrics": ["bleu"]},
         "training": {
-            "optimizer": "adam", "learning_rate": 0.001, "clip_grad_norm": 1.0, "label_smoothing": 0.1,
-            "loss": "crossentropy", "batch_size": BATCH_SIZE, "batch_type": "sentence", "normalization": "tokens",
-            "scheduling": "exponential", "decrease_factor": 0.99, "epochs": 1, "updates": STEPS,
-            "logging_freq": LOGGED_EVERY, "validation_freq": 10**6, "overwrite": True, "print_valid_sents": [0],
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+            "clip_grad_norm": 1.0,
+            "label_smoothing": 0.1,
+            "loss": "crossentropy",
+            "batch_size": BATCH_SIZE,
+            "batch_type": "sentence",
+            "normalization": "tokens",
+            "scheduling": "exponential",
+            "decrease_factor": 0.99,
+            "epochs": 1,
+            "updates": STEPS,
+            "logging_freq": LOGGED_EVERY,
+            "validation_freq": 10**6,
+            "overwrite": True,
+            "print_valid_sents": [0],
         },
         "model": {
-            "tied_embeddings": False, "tied_softmax": False,
+            "tied_embeddings": False,
+            "tied_softmax": False,
             "encoder": {**shared, "bidirectional": True, "hidden_size": ENCODER_UNITS},
             "decoder": {
-                **shared, "hidden_size": DECODER_UNITS, "attention": "luong", "input_feeding": True,
+                **shared,
+                "hidden_size": DECODER_UNITS,
+                "attention": "luong",
+                "input_feeding": True,
                 "init_hidden": "bridge",
             },
         },
-    }  # fmt: skip
+    }
     output = run(folder, config, ["joeynmt", "train"], ["--skip-test"])
     return median(re.findall(r"Tokens per Sec: +([\d.]+)", output))
 
@@ -118,7 +170,9 @@ if __name__ == "__main__":
     request, train = json.load(sys.stdin), {"opennmt": opennmt, "joeynmt": joeynmt}[sys.argv[1]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "vocabulary").write_text("\n".join([*SPECIALS[train], *request["vocabulary"]]) + "\n", "utf-8")
+        (folder / "vocabulary").write_text(
+            "\n".join([*SPECIALS[train], *request["vocabulary"]]) + "\n", "utf-8"
+        )
         for side in ("source", "target"):
             text = "".join(" ".join(pieces) + "\n" for pieces in request[side])
             (folder / f"train.{side}").write_text(text, "utf-8")

@@ -1,4 +1,5 @@
-"""Tiny models that several test modules share. TensorFlow is imported only by the tests that ask for one."""
+"""Tiny models that several test modules share. TensorFlow is imported only by the tests that ask
+for one."""
 
 import os
 
@@ -21,18 +22,31 @@ def _randomize(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
 
 
 def _tiny_model(
-    *, attention: str = "attend_first/additive", layer: str = "gru", num_layers: int = 1, encoder_layers: int = 1,
-    bridge: str = "dense", input_feeding: bool = False, lexical: bool = False, tied: str = "none", dropout: float = 0.0,
-    seed: int = 1, randomize: bool = True, dtype: str = "float32", score_options: Any = None,
-) -> Any:  # fmt: skip
-    """A model of a few units. Wherever the config allows it, every width is another one: no two can be mixed up."""
+    *,
+    attention: str = "attend_first/additive",
+    layer: str = "gru",
+    num_layers: int = 1,
+    encoder_layers: int = 1,
+    bridge: str = "dense",
+    input_feeding: bool = False,
+    lexical: bool = False,
+    tied: str = "none",
+    dropout: float = 0.0,
+    seed: int = 1,
+    randomize: bool = True,
+    dtype: str = "float32",
+    score_options: Any = None,
+) -> Any:
+    """A model of a few units. Wherever the config allows it, every width is another one: no two can
+    be mixed up."""
     from nmt.config.loader import ModelConfig
     from nmt.model.seq2seq import Seq2Seq
 
     score = attention.partition("/")[2]
     same_width = bridge == "last" or score in ("dot", "scaled_dot", "multihead")
     if score_options is None:
-        # Windows that do not hold everything, a place too few, and no noise: two passes in training shall be equal.
+        # Windows that do not hold everything, a place too few, and no noise: two passes in training
+        # shall be equal.
         tiny = {"local_m": {"window": 1}, "local_p": {"window": 2}, "location": {"max_length": 4}}
         score_options = {**tiny, "monotonic": {"noise": 0.0}}.get(score, {})
     config = {
@@ -41,12 +55,20 @@ def _tiny_model(
         "tied_embeddings": tied,
         "encoder": {"units": 4 if same_width else 3, "num_layers": encoder_layers},
         "decoder": {
-            "attention": attention, "units": 8, "num_layers": num_layers, "bridge": bridge, "attention_units": 7,
-            "input_feeding": input_feeding, "lexical": lexical, "score_options": score_options,
+            "attention": attention,
+            "units": 8,
+            "num_layers": num_layers,
+            "bridge": bridge,
+            "attention_units": 7,
+            "input_feeding": input_feeding,
+            "lexical": lexical,
+            "score_options": score_options,
             "readout_units": 9 if tied == "none" else None,
         },
-        "dropout": dict.fromkeys(["embedding", "layer", "readout", "source_word", "target_word"], dropout),
-    }  # fmt: skip
+        "dropout": dict.fromkeys(
+            ["embedding", "layer", "readout", "source_word", "target_word"], dropout
+        ),
+    }
     sizes = (VOCABULARY_SIZE, VOCABULARY_SIZE if tied == "all" else VOCABULARY_SIZE + 2)
     model = Seq2Seq(ModelConfig.model_validate(config), *sizes, seed=seed, dtype=dtype)
     return _randomize(model) if randomize else model

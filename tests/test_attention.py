@@ -1,4 +1,5 @@
-"""Scores and attention: on paper, and by the law of weights. Keras's own layers: test_keras_attention.py."""
+"""Scores and attention: on paper, and by the law of weights. Keras's own layers:
+test_keras_attention.py."""
 
 import math
 
@@ -30,14 +31,20 @@ def mask():
 
 def look(score, query, states, values, mask):
     keys = score.project_keys(states)
-    context, weights, _ = score.attend(query, keys, values, mask, score.initial_state(keys, query.shape[1]))
+    context, weights, _ = score.attend(
+        query, keys, values, mask, score.initial_state(keys, query.shape[1])
+    )
     return context, weights
 
 
 def make(name, units=UNITS, **options):
     fitting = {"monotonic": {"noise": 0.0}, "multihead": {"heads": units}}.get(name, {})
     return score_class(name)(
-        units, units, units, name=name, **{**SCORES[name].options().model_dump(), **fitting, **options}
+        units,
+        units,
+        units,
+        name=name,
+        **{**SCORES[name].options().model_dump(), **fitting, **options},
     )
 
 
@@ -53,7 +60,10 @@ def test_general_attention_by_hand():
     score = GeneralScore(2, 2, 2, name="general")
     root = 2.0**0.5  # W is the kernel divided by the root of the query's width
     score.key_layer.kernel.assign([[0.0, 2.0 * root], [root, 0.0]])  # (a, b) -> (b, 2 a)
-    query, states = tf.constant([[[1.0, 0.0], [0.0, 1.0]]]), tf.constant([[[LN3 / 2, 0.0], [0.0, LN3]]])
+    query, states = (
+        tf.constant([[[1.0, 0.0], [0.0, 1.0]]]),
+        tf.constant([[[LN3 / 2, 0.0], [0.0, LN3]]]),
+    )
     np.testing.assert_allclose(score.project_keys(states), [[[0.0, LN3], [LN3, 0.0]]], atol=1e-6)
     context, weights = look(score, query, states, VALUES, ALL_REAL)
     np.testing.assert_allclose(weights, [[[0.25, 0.75], [0.75, 0.25]]], atol=1e-6)
@@ -67,8 +77,11 @@ def test_additive_attention_by_hand():
     score.key_layer.bias.assign([0.0, ATANH_HALF])
     score.v.assign([[2 * LN3], [0.0]])
     query = tf.constant([[[0.0, ATANH_HALF], [1.0, 0.0]]])  # swapped: (atanh 1/2, 0) and (0, 1)
-    states = tf.constant([[[-ATANH_HALF / 2, 3.0], [0.0, 5.0]]])  # keys: (-atanh 1/2, ...) and (0, ...)
-    # First query: tanh of the first entry is 0 and 1/2, hence scores 0 and ln 3. Second query: -1/2 and 0.
+    states = tf.constant(
+        [[[-ATANH_HALF / 2, 3.0], [0.0, 5.0]]]
+    )  # keys: (-atanh 1/2, ...) and (0, ...)
+    # First query: tanh of the first entry is 0 and 1/2, hence scores 0 and ln 3. Second query: -1/2
+    # and 0.
     scores, _ = score(query, score.project_keys(states), ())
     np.testing.assert_allclose(scores, [[[0.0, LN3], [-LN3, 0.0]]], atol=1e-6)
     _, weights = look(score, query, states, VALUES, ALL_REAL)
@@ -85,7 +98,9 @@ def test_the_bias_of_additive_keys_counts():
 def test_padding_leaves_attention_to_the_real_positions():
     query, states = tf.constant([[[1.0, 0.0]]]), tf.constant([[[0.0, 0.0], [LN3, 0.0], [9.0, 0.0]]])
     values = tf.constant([[[4.0], [8.0], [100.0]]])
-    context, weights = look(DotScore(2, 2, 2, name="dot"), query, states, values, tf.constant([[True, True, False]]))
+    context, weights = look(
+        DotScore(2, 2, 2, name="dot"), query, states, values, tf.constant([[True, True, False]])
+    )
     np.testing.assert_allclose(weights, [[[0.25, 0.75, 0.0]]], atol=1e-6)
     np.testing.assert_allclose(context, [[[7.0]]], atol=1e-5)
 
@@ -95,7 +110,10 @@ def test_padding_leaves_attention_to_the_real_positions():
 @pytest.mark.parametrize("name", LOOKING)
 def test_weights_are_non_negative_zero_on_padding_and_sum_to_one(name, magnitude, dtype, randomize):
     score = randomize(make(name, dtype=dtype), scale=2.0)
-    query, states = magnitude * random(BATCH, TARGET, UNITS), magnitude * random(BATCH, SOURCE, UNITS, seed=1)
+    query, states = (
+        magnitude * random(BATCH, TARGET, UNITS),
+        magnitude * random(BATCH, SOURCE, UNITS, seed=1),
+    )
     query, states = tf.cast(query, score.compute_dtype), tf.cast(states, score.compute_dtype)
     context, weights = look(score, query, states, states, mask())
     assert weights.dtype == tf.float32
@@ -116,7 +134,9 @@ def test_what_stands_on_padding_does_not_change_attention(name, randomize):
     query, states = random(BATCH, TARGET, UNITS), random(BATCH, SOURCE, UNITS, seed=1)
     other = tf.where(mask()[:, :, None], states, 1000.0)
     for ours, expected in zip(
-        look(score, query, other, other, mask()), look(score, query, states, states, mask()), strict=True
+        look(score, query, other, other, mask()),
+        look(score, query, states, states, mask()),
+        strict=True,
     ):
         np.testing.assert_array_equal(ours, expected)
 
@@ -131,7 +151,9 @@ def test_each_query_is_answered_on_its_own(name, randomize):
         np.testing.assert_allclose(alone, together[:, t : t + 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("attention", ["attend_first/additive", "update_first/general", "attend_first/general"])
+@pytest.mark.parametrize(
+    "attention", ["attend_first/additive", "update_first/general", "attend_first/general"]
+)
 def test_keys_are_projected_once_a_sentence(attention, tiny_model, monkeypatch):
     model = tiny_model(attention=attention)
     key_layer, calls = model.decoder.score.key_layer, []
@@ -158,7 +180,9 @@ def test_a_score_is_found_by_its_name_or_by_where_its_class_is():
     assert score_class("nmt.attention:GeneralScore") is GeneralScore
 
 
-@pytest.mark.parametrize("name", ["aditive", "no.such.module:Score", "nmt.attention:NoScore", ":DotScore", "nmt:"])
+@pytest.mark.parametrize(
+    "name", ["aditive", "no.such.module:Score", "nmt.attention:NoScore", ":DotScore", "nmt:"]
+)
 def test_a_score_that_is_nowhere_is_an_error(name):
     with pytest.raises(UserError, match=r"no score .*Use one of additive, .*none, or MODULE:CLASS"):
         score_class(name)

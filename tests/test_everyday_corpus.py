@@ -33,7 +33,9 @@ def built() -> dict[str, list[generate.Sentence]]:
 
 
 def read(split: str) -> list[Pair]:
-    sides = [(EVERYDAY / f"{split}.{side}").read_text("utf-8").split("\n")[:-1] for side in ("en", "fr")]
+    sides = [
+        (EVERYDAY / f"{split}.{side}").read_text("utf-8").split("\n")[:-1] for side in ("en", "fr")
+    ]
     return list(zip(*sides, strict=True))
 
 
@@ -41,7 +43,7 @@ def every_pair() -> list[Pair]:
     return [pair for split in SPLITS for pair in read(split)]
 
 
-# --------------------------------------------------------------------------------------------------- the files
+# ---------------------------------------------------------------------------------------- the files
 def test_the_files_are_what_the_grammar_writes() -> None:
     for name, content in generate.files(built()).items():
         assert (EVERYDAY / name).read_bytes() == content, name
@@ -53,7 +55,9 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes(tmp_path: 
     for path in sorted(tmp_path.iterdir()):
         assert path.read_bytes() == (EVERYDAY / path.name).read_bytes(), path.name
     (tmp_path / "dev.en").write_text("Something else.\n", "utf-8")
-    changed = subprocess.run([*command, "--output", str(tmp_path), "--check"], capture_output=True, text=True)
+    changed = subprocess.run(
+        [*command, "--output", str(tmp_path), "--check"], capture_output=True, text=True
+    )
     assert changed.returncode == 1 and "dev.en" in changed.stderr
 
 
@@ -78,7 +82,7 @@ def test_held_out_sentences_use_only_word_forms_of_training() -> None:
             assert fr.issuperset(generate.french_forms(pair[1])), pair
 
 
-# ------------------------------------------------------------------------------------------ what is recombined
+# ------------------------------------------------------------------------------- what is recombined
 def test_only_the_recombined_set_shows_withheld_combinations() -> None:
     for split in ("train", "dev", "test"):
         assert not any(withheld_in(s.features) for s in built()[split]), split
@@ -99,7 +103,9 @@ def test_withheld_demonstratives_are_absent_from_the_text_of_training_itself() -
     nouns = [words.NOUN[name] for name in WITHHELD_WORDS["this, these"].split(", ")]
     text = "\n".join(en for en, _ in read("train"))
     for noun in nouns:
-        assert not re.search(rf"\b(this|these) ({noun.en}|{noun.en_plural})\b", text, re.IGNORECASE), noun
+        assert not re.search(
+            rf"\b(this|these) ({noun.en}|{noun.en_plural})\b", text, re.IGNORECASE
+        ), noun
         assert re.search(rf"\b({noun.en}|{noun.en_plural})\b", text), noun
 
 
@@ -110,25 +116,54 @@ def test_the_readme_names_everything_that_is_withheld() -> None:
         assert re.search(row, readme, re.MULTILINE), construction
 
 
-# ------------------------------------------------------------------------------------------- right in spelling
+# -------------------------------------------------------------------------------- right in spelling
 ASPIRATE = r"(?!(?:héros|haricots?|hamsters?|hiboux?|hau|huit|homard|onze)\b)"
 FORBIDDEN_FRENCH = (
-    r"\bde les?\b", r"\bà les?\b(?! )", r"\bà les? (?!\w+er\b)", r"\bde des\b", r"\bde du\b", r"\bde de\b",
+    r"\bde les?\b",
+    r"\bà les?\b(?! )",
+    r"\bà les? (?!\w+er\b)",
+    r"\bde des\b",
+    r"\bde du\b",
+    r"\bde de\b",
     rf"(?<![-\w])(?:le|la|de|je|ne|me|te|se|que|jusque) {ASPIRATE}[aeiouhàâéèêîôùœ]",
-    r"\b[ldnmtsj]' ", r"\b[ldnmtsjc]'[^aeiouyhàâéèêîïôùûœAEIOUYÉÎ]", r"\bqu'[^aeioéêhAEIOÉ]",
-    r"\b(?:l|d)'(?:héros|haricot|hamster|hibou)", r"\bce (?:[aeiouéêœ]|h(?:omme|ôtel|ôpital))",
-    r"\bcet (?:hamster|hibou|haricot|héros)", r"\b(?:ma|ta|sa) [aeiouéêœ]", r"\bsi ils?\b",
+    r"\b[ldnmtsj]' ",
+    r"\b[ldnmtsjc]'[^aeiouyhàâéèêîïôùûœAEIOUYÉÎ]",
+    r"\bqu'[^aeioéêhAEIOÉ]",
+    r"\b(?:l|d)'(?:héros|haricot|hamster|hibou)",
+    r"\bce (?:[aeiouéêœ]|h(?:omme|ôtel|ôpital))",
+    r"\bcet (?:hamster|hibou|haricot|héros)",
+    r"\b(?:ma|ta|sa) [aeiouéêœ]",
+    r"\bsi ils?\b",
     r"\b(?:beau|nouveau|vieux) (?:appartement|hôtel|ami|avion|oiseau|hôpital|ordinateur|homme)\b",
-    r"\bles \w+[^sxz\W](?<!ez)\b(?= (?:est|sont))", r"\bdes (?:petits|petites|grands|grandes|beaux|belles|vieux) ",
+    r"\bles \w+[^sxz\W](?<!ez)\b(?= (?:est|sont))",
+    r"\bdes (?:petits|petites|grands|grandes|beaux|belles|vieux) ",
     r"\b(?:mange|bois|boit|achète|avons|ai|a) pas (?:un|une|des|du) ",
-    r"\bj'(?:ai|avais) (?:\w+é) allé", r"\bvous \w+ons\b", r"\bnous \w+ez\b",
-    r"  ", r" [?!;:]", r"[?!;]\S", r"[°’{}_]", r"\d\x20h\b", r"\d\x20€", r"[a-z][?!]",
-)  # fmt: skip
+    r"\bj'(?:ai|avais) (?:\w+é) allé",
+    r"\bvous \w+ons\b",
+    r"\bnous \w+ez\b",
+    r"  ",
+    r" [?!;:]",
+    r"[?!;]\S",
+    r"[°’{}_]",
+    r"\d\x20h\b",
+    r"\d\x20€",
+    r"[a-z][?!]",
+)
 FORBIDDEN_ENGLISH = (
-    r"\ba [aeio]", r"\ban [^aeiouh]", r"\b[Ii] (?:is|are|has|does)\b", r"\b(?:he|she) (?:are|have|do|am)\b",
-    r"\b(?:don't|doesn't|didn't|never) \w+ some\b", r"\bcan not\b", r"\b(?:these|two|three) \w+[^s\W] (?:is|was)\b",
-    r"  ", r" [.,?!;:]", r"[{}_°]", r"\bto to\b", r"\bthe the\b", r"\bi\b",
-)  # fmt: skip
+    r"\ba [aeio]",
+    r"\ban [^aeiouh]",
+    r"\b[Ii] (?:is|are|has|does)\b",
+    r"\b(?:he|she) (?:are|have|do|am)\b",
+    r"\b(?:don't|doesn't|didn't|never) \w+ some\b",
+    r"\bcan not\b",
+    r"\b(?:these|two|three) \w+[^s\W] (?:is|was)\b",
+    r"  ",
+    r" [.,?!;:]",
+    r"[{}_°]",
+    r"\bto to\b",
+    r"\bthe the\b",
+    r"\bi\b",
+)
 
 
 @pytest.mark.parametrize("wrong", FORBIDDEN_FRENCH)
@@ -157,7 +192,7 @@ def test_every_french_noun_keeps_one_gender() -> None:
         assert genders.setdefault(noun.fr, noun.gender) == noun.gender, noun
 
 
-# --------------------------------------------------------------------------------------------- right in grammar
+# --------------------------------------------------------------------------------- right in grammar
 def say(pair: Pair, mark: str = ".") -> str:
     return finish(Draw(Random(0)), pair, None, mark)[1].replace(NARROW, " ").replace(NO_BREAK, " ")
 
@@ -172,7 +207,10 @@ def person(name: str, gender: str) -> Subject:
 
 MARIE, PAUL = person("Marie", "f"), person("Paul", "m")
 SISTERS = Subject("my sisters", "mes sœurs", 3, True, "f", True)
-SIR, MADAM = Subject("you", "vous", 2, True, "m", False), Subject("you", "vous", 2, True, "f", False)
+SIR, MADAM = (
+    Subject("you", "vous", 2, True, "m", False),
+    Subject("you", "vous", 2, True, "f", False),
+)
 THOU = Subject("you", "tu", 2, False, "f", False)
 
 
@@ -199,17 +237,24 @@ THOU = Subject("you", "tu", 2, False, "f", False)
         (("bean", "lots", True, None), "beaucoup de haricots"),
     ],
 )
-def test_noun_phrases(phrase: tuple[str, str, bool, tuple[str, str, bool] | None], expected: str) -> None:
+def test_noun_phrases(
+    phrase: tuple[str, str, bool, tuple[str, str, bool] | None], expected: str
+) -> None:
     noun, determiner, plural, adjective = phrase
     dressed = words.Adjective(*adjective) if adjective else None
-    made = thing(draw(), words.NOUN[noun], "this" if determiner == "these" else determiner, plural, dressed)
+    made = thing(
+        draw(), words.NOUN[noun], "this" if determiner == "these" else determiner, plural, dressed
+    )
     assert french.realise(made.fr) == expected
 
 
 def test_possessives_look_at_the_word_that_follows() -> None:
     scarf, old = words.NOUN["scarf"], words.Adjective("old", "vieux", True)
     assert french.realise(thing(draw(), scarf, "my", owner=I).fr) == "mon écharpe"
-    assert french.realise(thing(draw(), scarf, "my", adjective=old, owner=I).fr) == "ma vieille écharpe"
+    assert (
+        french.realise(thing(draw(), scarf, "my", adjective=old, owner=I).fr)
+        == "ma vieille écharpe"
+    )
 
 
 def test_the_article_contracts_and_the_pronoun_does_not() -> None:
@@ -221,9 +266,15 @@ def test_the_article_contracts_and_the_pronoun_does_not() -> None:
 
 def test_negation_turns_the_article_into_de() -> None:
     meat = thing(draw(), words.NOUN["meat"], "some", negated=True)
-    assert say(clause(draw(), HE, VERB["eat"], "present", meat.pair, negation="not")) == "Il ne mange pas de viande."
+    assert (
+        say(clause(draw(), HE, VERB["eat"], "present", meat.pair, negation="not"))
+        == "Il ne mange pas de viande."
+    )
     egg = thing(draw(), words.NOUN["egg"], "a", negated=True)
-    assert say(clause(draw(), I, VERB["buy"], "past", egg.pair, negation="never")) == "Je n'ai jamais acheté d'œuf."
+    assert (
+        say(clause(draw(), I, VERB["buy"], "past", egg.pair, negation="never"))
+        == "Je n'ai jamais acheté d'œuf."
+    )
     assert say(clause(draw(), WE, VERB["smoke"], negation="no longer")) == "Nous ne fumons plus."
 
 
@@ -233,10 +284,18 @@ def test_participles_agree_with_the_subject_of_etre_and_the_object_before_avoir(
     assert say(clause(d, MARIE, VERB["leave"], "past")) == "Marie est partie."
     assert say(clause(d, SISTERS, VERB["go to bed"], "past")) == "Mes sœurs se sont couchées."
     assert say(clause(d, MADAM, VERB["go out"], "past")) == "Vous êtes sortie."
-    assert say(clause(d, PAUL, VERB["eat"], "past", clitic=pronoun(d, apples))) == "Paul les a mangées."
+    assert (
+        say(clause(d, PAUL, VERB["eat"], "past", clitic=pronoun(d, apples)))
+        == "Paul les a mangées."
+    )
     assert say(clause(d, PAUL, VERB["see"], "past", apples.pair)) == "Paul a vu les pommes."
     denied = clause(
-        d, I, VERB["open"], "past", clitic=pronoun(d, thing(d, words.NOUN["letter"], "the")), negation="not"
+        d,
+        I,
+        VERB["open"],
+        "past",
+        clitic=pronoun(d, thing(d, words.NOUN["letter"], "the")),
+        negation="not",
     )
     assert say(denied) == "Je ne l'ai pas ouverte."
 
@@ -247,7 +306,10 @@ def test_pronouns_stand_before_the_verb_that_governs_them() -> None:
     assert say(clause(d, SHE, VERB["read"], "near", clitic=letter)) == "Elle va la lire."
     assert say(clause(d, I, VERB["get up"], "near")) == "Je vais me lever."
     en, fr = infinitive(d, HE, VERB["look for"], clitic=letter)
-    assert say(clause(d, HE, CAN, "present", (en, fr), negation="not")) == "Il ne peut pas la chercher."
+    assert (
+        say(clause(d, HE, CAN, "present", (en, fr), negation="not"))
+        == "Il ne peut pas la chercher."
+    )
     assert (
         say(clause(d, I, VERB["give"], "past", ("a pen", "un stylo"), clitic=to_whom(SISTERS)))
         == "Je leur ai donné un stylo."
@@ -257,40 +319,62 @@ def test_pronouns_stand_before_the_verb_that_governs_them() -> None:
 def test_questions_are_est_ce_que_except_to_sir_and_madam() -> None:
     d = draw()
     assert say(clause(d, HE, VERB["smoke"], question=True), "?") == "Est-ce qu'il fume ?"
-    assert say(clause(d, THOU, VERB["come back"], "past", question=True), "?") == "Est-ce que tu es revenue ?"
-    assert say(clause(d, SIR, VERB["prefer"], "present", generic(d, words.NOUN["tea"]).pair, question=True), "?") == (
-        "Préférez-vous le thé ?"
+    assert (
+        say(clause(d, THOU, VERB["come back"], "past", question=True), "?")
+        == "Est-ce que tu es revenue ?"
     )
+    assert say(
+        clause(
+            d, SIR, VERB["prefer"], "present", generic(d, words.NOUN["tea"]).pair, question=True
+        ),
+        "?",
+    ) == ("Préférez-vous le thé ?")
 
 
 def test_conjugation() -> None:
     forms = [
-        ("manger", "present", 1, True, "mangeons"), ("commencer", "imperfect", 1, False, "commençais"),
-        ("manger", "imperfect", 1, True, "mangions"), ("acheter", "present", 3, False, "achète"),
-        ("acheter", "future", 1, True, "achèterons"), ("préférer", "future", 3, False, "préférera"),
-        ("appeler", "present", 3, True, "appellent"), ("nettoyer", "future", 2, True, "nettoierez"),
-        ("finir", "imperfect", 3, True, "finissaient"), ("vendre", "present", 3, False, "vend"),
-        ("être", "imperfect", 1, True, "étions"), ("envoyer", "future", 1, False, "enverrai"),
-        ("aller", "imperative", 2, False, "va"), ("ouvrir", "imperative", 2, False, "ouvre"),
-        ("prendre", "imperative", 2, False, "prends"), ("regarder", "imperative", 2, True, "regardez"),
-        ("boire", "imperfect", 2, True, "buviez"), ("peindre", "present", 3, True, "peignent"),
-    ]  # fmt: skip
+        ("manger", "present", 1, True, "mangeons"),
+        ("commencer", "imperfect", 1, False, "commençais"),
+        ("manger", "imperfect", 1, True, "mangions"),
+        ("acheter", "present", 3, False, "achète"),
+        ("acheter", "future", 1, True, "achèterons"),
+        ("préférer", "future", 3, False, "préférera"),
+        ("appeler", "present", 3, True, "appellent"),
+        ("nettoyer", "future", 2, True, "nettoierez"),
+        ("finir", "imperfect", 3, True, "finissaient"),
+        ("vendre", "present", 3, False, "vend"),
+        ("être", "imperfect", 1, True, "étions"),
+        ("envoyer", "future", 1, False, "enverrai"),
+        ("aller", "imperative", 2, False, "va"),
+        ("ouvrir", "imperative", 2, False, "ouvre"),
+        ("prendre", "imperative", 2, False, "prends"),
+        ("regarder", "imperative", 2, True, "regardez"),
+        ("boire", "imperfect", 2, True, "buviez"),
+        ("peindre", "present", 3, True, "peignent"),
+    ]
     for infinitive_form, tense, who, plural, expected in forms:
         assert french.conjugate(infinitive_form, tense, who, plural) == expected
 
 
 def test_numbers_in_words_count_up() -> None:
     assert [french.number(n) for n in (21, 71, 80, 81, 91, 99)] == [
-        "vingt et un", "soixante et onze", "quatre-vingts",
-        "quatre-vingt-un", "quatre-vingt-onze", "quatre-vingt-dix-neuf",
-    ]  # fmt: skip
+        "vingt et un",
+        "soixante et onze",
+        "quatre-vingts",
+        "quatre-vingt-un",
+        "quatre-vingt-onze",
+        "quatre-vingt-dix-neuf",
+    ]
     assert all(french.number(a) != french.number(b) for a, b in pairwise(range(100)))
     assert english.number(42) == "forty-two"
 
 
 def test_countries_take_their_prepositions() -> None:
     by_name = {country[0]: country for country in words.COUNTRIES}
-    said = {name: (country_in(by_name[name]), french.realise(country_from(by_name[name]))) for name in by_name}
+    said = {
+        name: (country_in(by_name[name]), french.realise(country_from(by_name[name])))
+        for name in by_name
+    }
     assert said["France"] == ("en France", "de France")
     assert said["Japan"] == ("au Japon", "du Japon")
     assert said["Iran"] == ("en Iran", "d'Iran")
@@ -298,8 +382,20 @@ def test_countries_take_their_prepositions() -> None:
 
 
 def test_english_forms() -> None:
-    assert [english.article(w) for w in ("apple", "university", "old car", "useful book")] == ["an", "a", "an", "a"]
+    assert [english.article(w) for w in ("apple", "university", "old car", "useful book")] == [
+        "an",
+        "a",
+        "an",
+        "a",
+    ]
     assert [english.comparative(a) for a in ("big", "happy", "nice", "patient", "tall")] == [
-        "bigger", "happier", "nicer", "more patient", "taller",
-    ]  # fmt: skip
-    assert english.contract_not("she does not know and cannot come") == "she doesn't know and can't come"
+        "bigger",
+        "happier",
+        "nicer",
+        "more patient",
+        "taller",
+    ]
+    assert (
+        english.contract_not("she does not know and cannot come")
+        == "she doesn't know and can't come"
+    )

@@ -1,4 +1,5 @@
-"""What Keras's own attention layers compute, beside our scores: where they are equal, and where they are not.
+"""What Keras's own attention layers compute, beside our scores: where they are equal, and where
+they are not.
 
 `docs/attention_layers.md` tells a reader what is shown here.
 """
@@ -16,14 +17,20 @@ MASK = np.arange(SOURCE) < np.array([6, 4, 1])[:, None]
 QUERY_MASK = np.arange(TARGET) < np.array([4, 2, 3])[:, None]
 QUERY, KEYS, VALUES, STATES = (
     np.random.default_rng(seed).normal(size=(BATCH, steps, width)).astype("float32")
-    for seed, (steps, width) in enumerate([(TARGET, UNITS), (SOURCE, UNITS), (SOURCE, 2), (SOURCE, 7)])
+    for seed, (steps, width) in enumerate(
+        [(TARGET, UNITS), (SOURCE, UNITS), (SOURCE, 2), (SOURCE, 7)]
+    )
 )
 
 
 def look(score, query=QUERY, states=KEYS, values=VALUES, mask=MASK):
     """-> context and weights by one of our scores."""
     context, weights, _ = score.attend(
-        tf.constant(query), score.project_keys(tf.constant(states)), tf.constant(values), tf.constant(mask), ()
+        tf.constant(query),
+        score.project_keys(tf.constant(states)),
+        tf.constant(values),
+        tf.constant(mask),
+        (),
     )
     return context, weights
 
@@ -31,7 +38,9 @@ def look(score, query=QUERY, states=KEYS, values=VALUES, mask=MASK):
 def ask(layer, query=QUERY, keys=KEYS, values=VALUES, mask=MASK, query_mask=None, **options):
     """-> context and weights by one of Keras's layers."""
     inputs = [tf.constant(query), tf.constant(values), tf.constant(keys)]
-    return layer(inputs, mask=[query_mask, tf.constant(mask)], return_attention_scores=True, **options)
+    return layer(
+        inputs, mask=[query_mask, tf.constant(mask)], return_attention_scores=True, **options
+    )
 
 
 def assert_equal(ours, theirs):
@@ -50,7 +59,7 @@ def dense(kernel, bias=None):
     return layer
 
 
-# ------------------------------------------------------------------------------------------------------------ equal
+# -------------------------------------------------------------------------------------------- equal
 
 
 def test_attention_is_the_dot_score():
@@ -58,7 +67,10 @@ def test_attention_is_the_dot_score():
 
 
 def test_attention_with_use_scale_is_the_scaled_dot_score():
-    layer, score = keras.layers.Attention(use_scale=True), ScaledDotScore(UNITS, UNITS, UNITS, name="scaled_dot")
+    layer, score = (
+        keras.layers.Attention(use_scale=True),
+        ScaledDotScore(UNITS, UNITS, UNITS, name="scaled_dot"),
+    )
     ask(layer)
     layer.scale.assign(1.7)
     score.g.assign(1.7)
@@ -90,7 +102,10 @@ def test_attention_in_mode_concat_is_the_concat_score_with_multiples_of_the_iden
 def test_additive_attention_between_two_dense_layers_is_the_additive_score(kind, randomize):
     """With a bias in the layer of the keys, as `additive` has, or without, as `concat`."""
     score = randomize(kind(UNITS, 7, 8, name="additive"))
-    query, keys = dense(score.query_layer.kernel)(QUERY), dense(score.key_layer.kernel, score.key_layer.bias)(STATES)
+    query, keys = (
+        dense(score.query_layer.kernel)(QUERY),
+        dense(score.key_layer.kernel, score.key_layer.bias)(STATES),
+    )
     layer = keras.layers.AdditiveAttention()
     layer.build([query.shape, VALUES.shape, keys.shape])
     layer.set_weights([score.v[:, 0]])
@@ -105,18 +120,28 @@ def test_additive_attention_without_scale_sums_as_if_v_were_ones():
     assert_equal(look(score), ask(keras.layers.AdditiveAttention(use_scale=False)))
 
 
-def test_multi_head_attention_without_biases_is_the_multihead_score_before_the_output_projection(randomize):
+def test_multi_head_attention_without_biases_is_the_multihead_score_before_the_output_projection(
+    randomize,
+):
     units, heads = 8, 2
-    query, states = np.repeat(QUERY, 2, axis=-1)[..., :units], np.repeat(STATES, 2, axis=-1)[..., :units]
+    query, states = (
+        np.repeat(QUERY, 2, axis=-1)[..., :units],
+        np.repeat(STATES, 2, axis=-1)[..., :units],
+    )
     score = MultiHeadScore(units, units, units, name="multihead", heads=heads)
     randomize(score)
     layer = keras.layers.MultiHeadAttention(heads, units // heads, use_bias=False)
     layer.build(query.shape, states.shape, states.shape)
-    kernels = [part.kernel.numpy() for part in (score.query_layer, score.key_layer, score.value_layer)]
+    kernels = [
+        part.kernel.numpy() for part in (score.query_layer, score.key_layer, score.value_layer)
+    ]
     identity = np.eye(units).reshape(heads, units // heads, units)
     layer.set_weights([*(kernel.reshape(units, heads, -1) for kernel in kernels), identity])
     context, weights_of_heads = layer(
-        query, states, attention_mask=MASK[:, None].repeat(TARGET, axis=1), return_attention_scores=True
+        query,
+        states,
+        attention_mask=MASK[:, None].repeat(TARGET, axis=1),
+        return_attention_scores=True,
     )
     assert_equal(look(score, query, states, states), (context, np.mean(weights_of_heads, axis=1)))
 
@@ -143,7 +168,9 @@ class KerasAttention(Score):
 
     def attend(self, query_BTH, keys_BSU, values_BSD, mask_BS, state):
         masks = [None, mask_BS]
-        return *self.layer([query_BTH, values_BSD, keys_BSU], mask=masks, return_attention_scores=True), state
+        return *self.layer(
+            [query_BTH, values_BSD, keys_BSU], mask=masks, return_attention_scores=True
+        ), state
 
 
 @pytest.mark.parametrize("cell", ["attend_first", "update_first"])
@@ -161,7 +188,7 @@ def test_attention_of_keras_works_inside_our_decoder(cell, tiny_model):
         np.testing.assert_allclose(stepped[:, 0], logits[:, t], atol=1e-6)
 
 
-# -------------------------------------------------------------------------------------------------------- not equal
+# ---------------------------------------------------------------------------------------- not equal
 
 
 def test_attention_in_mode_concat_is_not_the_concat_score_of_luong(randomize):
@@ -183,7 +210,8 @@ def test_additive_attention_alone_is_not_the_additive_score(randomize):
 
 
 def test_the_learned_scale_of_attention_is_not_that_of_vaswani():
-    """It begins at 1, where `SelfAttention` and `MultiHeadAttention` divide by the root of the width."""
+    """It begins at 1, where `SelfAttention` and `MultiHeadAttention` divide by the root of the
+    width."""
     layer = keras.layers.Attention(use_scale=True)
     ask(layer)
     assert layer.scale.numpy() == 1.0

@@ -1,4 +1,5 @@
-"""Attention layers for any Keras model: against NumPy and Keras's own, with padding, in bfloat16, and reloaded."""
+"""Attention layers for any Keras model: against NumPy and Keras's own, with padding, in bfloat16,
+and reloaded."""
 
 import os
 import subprocess
@@ -41,7 +42,9 @@ def look(layer, inputs, mask):
     if isinstance(layer, AttentionLayer):
         return layer(inputs, mask=mask)
     output, weights = layer(inputs, mask=mask, return_attention_scores=True)
-    return output, ops.transpose(weights, (0, 2, 1)) if isinstance(layer, TimeStepAttention) else weights
+    return output, (
+        ops.transpose(weights, (0, 2, 1)) if isinstance(layer, TimeStepAttention) else weights
+    )
 
 
 def built(name, randomize, **options):
@@ -65,7 +68,12 @@ def dense(kernel):
 def test_attention_of_a_decoder_sequence_equals_numpy(randomize):
     layer = built("attention_layer", randomize)
     v, w, u = (
-        weight.numpy() for weight in (layer.score.v, *layer.score.query_layer.weights, *layer.score.key_layer.weights)
+        weight.numpy()
+        for weight in (
+            layer.score.v,
+            *layer.score.query_layer.weights,
+            *layer.score.key_layer.weights,
+        )
     )
     context, weights = look(layer, [INPUTS, DECODER], [MASK, QUERY_MASK])
     for b in range(BATCH):
@@ -77,14 +85,23 @@ def test_attention_of_a_decoder_sequence_equals_numpy(randomize):
         assert np.all(context[b, QUERY_LENGTHS[b] :] == 0.0)
 
 
-def test_attention_of_a_decoder_sequence_equals_additive_attention_of_keras_between_two_dense_layers(randomize):
+def test_attention_of_a_decoder_sequence_equals_additive_attention_of_keras_between_two_dense_layers(
+    randomize,
+):
     layer = built("attention_layer", randomize)
-    query, keys = dense(layer.score.query_layer.kernel)(DECODER), dense(layer.score.key_layer.kernel)(INPUTS)
+    query, keys = (
+        dense(layer.score.query_layer.kernel)(DECODER),
+        dense(layer.score.key_layer.kernel)(INPUTS),
+    )
     additive = keras.layers.AdditiveAttention()
     additive.build([query.shape, INPUTS.shape, keys.shape])
     additive.set_weights([layer.score.v[:, 0]])
-    expected = additive([query, INPUTS, keys], mask=[QUERY_MASK, MASK], return_attention_scores=True)
-    for ours, theirs in zip(look(layer, [INPUTS, DECODER], [MASK, QUERY_MASK]), expected, strict=True):
+    expected = additive(
+        [query, INPUTS, keys], mask=[QUERY_MASK, MASK], return_attention_scores=True
+    )
+    for ours, theirs in zip(
+        look(layer, [INPUTS, DECODER], [MASK, QUERY_MASK]), expected, strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
@@ -113,17 +130,26 @@ def test_pooling_equals_numpy_from_the_last_real_step(score, randomize):
         np.testing.assert_allclose(output[b], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "time_steps"])  # its weights belong to places
+@pytest.mark.parametrize(
+    "name", [name for name in LAYERS if name != "time_steps"]
+)  # its weights belong to places
 def test_padding_may_stand_before_the_sequence(name, randomize):
     layer = built(name, randomize)
     inputs, mask = of(name, INPUTS)
-    flipped = np.stack([np.roll(row, STEPS - length, axis=0) for row, length in zip(INPUTS, LENGTHS, strict=True)])
+    flipped = np.stack(
+        [np.roll(row, STEPS - length, axis=0) for row, length in zip(INPUTS, LENGTHS, strict=True)]
+    )
     flipped_inputs = [flipped, DECODER] if name == "attention_layer" else flipped
     flipped_mask = [MASK[:, ::-1], QUERY_MASK] if name == "attention_layer" else MASK[:, ::-1]
-    (output, weights), (ours, our_weights) = look(layer, inputs, mask), look(layer, flipped_inputs, flipped_mask)
+    (output, weights), (ours, our_weights) = (
+        look(layer, inputs, mask),
+        look(layer, flipped_inputs, flipped_mask),
+    )
     np.testing.assert_allclose(our_weights[2, ..., -1], weights[2, ..., 0], atol=1e-6)
     if name == "self_attention":
-        ours = np.stack([np.roll(row, length, axis=0) for row, length in zip(ours, LENGTHS, strict=True)])
+        ours = np.stack(
+            [np.roll(row, length, axis=0) for row, length in zip(ours, LENGTHS, strict=True)]
+        )
     np.testing.assert_allclose(ours, output, atol=1e-6)
 
 
@@ -138,7 +164,8 @@ def test_parameters_of_pooling(score, parameters):
 def test_self_attention_equals_attention_of_keras_on_projected_inputs(scale, randomize):
     layer = built("self_attention", randomize, scale=scale)
     query, keys, values = (
-        dense(part.kernel)(INPUTS) for part in (layer.query_layer, layer.key_layer, layer.value_layer)
+        dense(part.kernel)(INPUTS)
+        for part in (layer.query_layer, layer.key_layer, layer.value_layer)
     )
     theirs = [query / (2.0 if scale is None else scale), values, keys]  # 2 = sqrt of 4 units
     expected = keras.layers.Attention()(theirs, mask=[MASK, MASK], return_attention_scores=True)
@@ -186,7 +213,9 @@ def test_weights_are_float32_non_negative_zero_on_padding_and_sum_to_one(name, d
 @every_layer
 def test_mixed_precision_is_near_to_float32(name, randomize):
     layer, mixed = built(name, randomize), built(name, randomize, dtype="mixed_bfloat16")
-    for ours, expected in zip(look(mixed, *of(name, INPUTS)), look(layer, *of(name, INPUTS)), strict=True):
+    for ours, expected in zip(
+        look(mixed, *of(name, INPUTS)), look(layer, *of(name, INPUTS)), strict=True
+    ):
         np.testing.assert_allclose(tf.cast(ours, "float32"), expected, atol=0.05)
 
 
@@ -195,7 +224,10 @@ def test_mixed_precision_is_near_to_float32(name, randomize):
 def test_what_stands_on_padding_does_not_count(name, rubbish, randomize):
     layer = built(name, randomize)
     inputs, mask = of(name, np.where(MASK[..., None], INPUTS, np.float32(rubbish)))
-    (output, weights), (expected, expected_weights) = look(layer, inputs, mask), look(layer, *of(name, INPUTS))
+    (output, weights), (expected, expected_weights) = (
+        look(layer, inputs, mask),
+        look(layer, *of(name, INPUTS)),
+    )
     np.testing.assert_array_equal(output, expected)
     if name == "self_attention":  # the rows of steps on padding mean nothing
         weights, expected_weights = weights[MASK], expected_weights[MASK]
@@ -208,10 +240,14 @@ def test_a_sequence_of_padding_alone_has_no_weights_and_no_nan(name, randomize):
     inputs, _ = of(name, INPUTS)
     nothing = np.zeros_like(MASK)
     with tf.GradientTape() as tape:
-        output, weights = look(layer, inputs, [nothing, QUERY_MASK] if name == "attention_layer" else nothing)
+        output, weights = look(
+            layer, inputs, [nothing, QUERY_MASK] if name == "attention_layer" else nothing
+        )
         loss = tf.reduce_sum(output)
     assert np.all(output == 0.0) and np.all(weights == 0.0)
-    assert all(np.all(np.isfinite(gradient)) for gradient in tape.gradient(loss, layer.trainable_variables))
+    assert all(
+        np.all(np.isfinite(gradient)) for gradient in tape.gradient(loss, layer.trainable_variables)
+    )
 
 
 @every_layer
@@ -219,7 +255,9 @@ def test_every_weight_is_trained(name, randomize):
     layer = built(name, randomize)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(look(layer, *of(name, INPUTS))[0]))
-    assert all(np.any(gradient != 0.0) for gradient in tape.gradient(loss, layer.trainable_variables))
+    assert all(
+        np.any(gradient != 0.0) for gradient in tape.gradient(loss, layer.trainable_variables)
+    )
 
 
 @every_layer
@@ -274,7 +312,9 @@ def test_masks_come_from_the_embedding_and_are_handed_on():
     np.testing.assert_allclose(pooling(states)[1:], pooling(states.numpy()[1:, :2]), atol=1e-6)
     assert not hasattr(pooling(states), "_keras_mask")
     steps = TimeStepAttention()(source)
-    pooled = [pooling(SelfAttention(4, seed=1)(states))[-1] for states in (steps, steps.numpy()[1:, :2])]
+    pooled = [
+        pooling(SelfAttention(4, seed=1)(states))[-1] for states in (steps, steps.numpy()[1:, :2])
+    ]
     np.testing.assert_allclose(*pooled, atol=1e-6)
 
 
@@ -329,11 +369,21 @@ def test_a_model_loads_in_a_fresh_process_without_custom_objects(tmp_path):
     states = keras.layers.Embedding(9, WIDTH, mask_zero=True)(ids)
     context, weights = AttentionLayer()([states, decoder])
     attended, own_weights = SelfAttention(4, scale=3.0)(states, return_attention_scores=True)
-    pooled = [AttentionPooling(3, score=score)(TimeStepAttention()(states)) for score in ("luong", "bahdanau")]
+    pooled = [
+        AttentionPooling(3, score=score)(TimeStepAttention()(states))
+        for score in ("luong", "bahdanau")
+    ]
     model = keras.Model([ids, decoder], [context, weights, attended, own_weights, *pooled])
-    arrays = {"ids": np.array([[4, 2, 7, 1, 0, 0], [1, 3, 0, 0, 0, 0], [8, 8, 5, 2, 6, 1]]), "decoder": DECODER}
+    arrays = {
+        "ids": np.array([[4, 2, 7, 1, 0, 0], [1, 3, 0, 0, 0, 0], [8, 8, 5, 2, 6, 1]]),
+        "decoder": DECODER,
+    }
     outputs = model.predict(list(arrays.values()), verbose=0)
-    np.savez(tmp_path / "a.npz", **arrays, **{f"output_{index}": output for index, output in enumerate(outputs)})
+    np.savez(
+        tmp_path / "a.npz",
+        **arrays,
+        **{f"output_{index}": output for index, output in enumerate(outputs)},
+    )
     paths = [tmp_path / "model.keras", tmp_path / "model.h5"]
     for path in paths:
         model.save(path)
@@ -351,7 +401,10 @@ def test_a_model_loads_in_a_fresh_process_without_custom_objects(tmp_path):
         (lambda: AttentionLayer(-1), "units must be at least 1"),
         (lambda: SelfAttention(4, scale=0), "must not be 0"),
         (lambda: AttentionLayer()(INPUTS), r"expected \[encoder_out, decoder_out\]"),
-        (lambda: AttentionLayer()([INPUTS, DECODER, DECODER]), r"expected \[encoder_out, decoder_out\]"),
+        (
+            lambda: AttentionLayer()([INPUTS, DECODER, DECODER]),
+            r"expected \[encoder_out, decoder_out\]",
+        ),
         (lambda: SelfAttention(4)([INPUTS, INPUTS]), "expected one sequence"),
         (lambda: AttentionPooling(4)(INPUTS[0]), "expected one sequence"),
     ],

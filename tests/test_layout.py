@@ -1,4 +1,5 @@
-"""What holds for every module. Who may import whom is held by the contracts in pyproject.toml (import-linter)."""
+"""What holds for every module. Who may import whom is held by the contracts in pyproject.toml
+(import-linter)."""
 
 import ast
 import importlib
@@ -14,7 +15,9 @@ from nmt.config.schema import SCORES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt"
-MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
+MODULES = sorted(
+    path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")
+)
 PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 every_module = pytest.mark.parametrize("module", MODULES)
 
@@ -39,7 +42,11 @@ def imports(module):
 
 
 def names_used(module):
-    return {ast.unparse(node) for node in ast.walk(tree(module)) if isinstance(node, ast.Name | ast.Attribute)}
+    return {
+        ast.unparse(node)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
 
 
 def test_packages_are_one_level_deep():
@@ -87,7 +94,9 @@ def test_no_module_uses_private_parts_of_tensorflow_or_keras(module):
 
 def test_matplotlib_loads_only_when_something_is_drawn():
     for module in MODULES:
-        outside_functions = [node for node in tree(module).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        outside_functions = [
+            node for node in tree(module).body if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
         assert "matplotlib" not in " ".join(map(ast.unparse, outside_functions)), module
 
 
@@ -100,18 +109,33 @@ def test_class_paths_in_strings_lead_to_classes(path):
 def test_messages_name_the_distribution_that_can_be_installed():
     assert re.search(rf"^name = {DISTRIBUTION}$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
     assert install_command("plot") == f"pip install '{DISTRIBUTION}[plot]'"
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    texts = [ROOT / name for name in files if name.endswith((".py", ".md", ".sh", ".ipynb", ".cfg", "Dockerfile"))]
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split()
+    texts = [
+        ROOT / name
+        for name in files
+        if name.endswith((".py", ".md", ".sh", ".ipynb", ".cfg", "Dockerfile"))
+    ]
     for path in texts or PACKAGE.rglob("*.py"):
-        commands = re.findall(r"pip install\s+(?:-\S+\s+)*['\"]?nmt\b(?!-attention)\S*", path.read_text("utf-8"))
+        commands = re.findall(
+            r"pip install\s+(?:-\S+\s+)*['\"]?nmt\b(?!-attention)\S*", path.read_text("utf-8")
+        )
         assert not commands, f"{path}: {commands}"
 
 
-WITH_ONNX = "import sys; {}; print([name for name in ('tensorflow', 'keras', 'tf2onnx') if name in sys.modules])"
+WITH_ONNX = (
+    "import sys; {}; print([name for name in ('tensorflow', 'keras', 'tf2onnx') if name in"
+    " sys.modules])"
+)
 
 
-@pytest.mark.parametrize("module", ["inference.translator", "inference.aligner", "serving.app", "search.controls"])
+@pytest.mark.parametrize(
+    "module", ["inference.translator", "inference.aligner", "serving.app", "search.controls"]
+)
 def test_what_translates_with_onnx_is_imported_without_tensorflow(module):
     code = WITH_ONNX.format(f"import nmt.{module}")
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert process.stdout.strip() == "[]"

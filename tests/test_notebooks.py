@@ -29,7 +29,9 @@ def test_a_notebook_runs_from_start_to_end(name, tmp_path, monkeypatch):
         for side in ("en", "fr"):
             path = tmp_path / "data" / "everyday" / f"{prefix}.{side}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            with (ROOT / "data" / "everyday" / path.name).open(encoding="utf-8", newline="\n") as stream:
+            with (ROOT / "data" / "everyday" / path.name).open(
+                encoding="utf-8", newline="\n"
+            ) as stream:
                 path.write_text("".join(islice(stream, lines)), "utf-8", newline="\n")
     (tmp_path / "notebooks").mkdir()
     shutil.copy(ROOT / "notebooks" / name, tmp_path / "notebooks")
@@ -38,7 +40,9 @@ def test_a_notebook_runs_from_start_to_end(name, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # not the user's own settings
     notebook = read(name)
     resources = {"metadata": {"path": str(tmp_path / "notebooks")}}
-    NotebookClient(notebook, timeout=None, startup_timeout=600, kernel_name="python3", resources=resources).execute()
+    NotebookClient(
+        notebook, timeout=None, startup_timeout=600, kernel_name="python3", resources=resources
+    ).execute()
     assert all(cell.execution_count for cell in code(notebook))
 
 
@@ -51,8 +55,16 @@ def test_a_notebook_is_committed_without_outputs(name):
 def test_a_notebook_uses_the_package_and_defines_nothing_of_its_own(name):
     tree = ast.parse("\n".join(cell.source for cell in code(read(name))))
     nodes = list(ast.walk(tree))
-    assert not [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
-    assert [node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nmt")]
+    assert not [
+        node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    assert [
+        node
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nmt")
+    ]
 
 
 def test_the_readme_names_every_notebook():

@@ -18,19 +18,25 @@ def run_script(tmp_path):
         for path, lines in zip(paths, files, strict=True):
             path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         command = [sys.executable, SCRIPTS / name, *paths]
-        return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
+        return subprocess.run(
+            command, check=True, capture_output=True, encoding="utf-8"
+        ).stdout.splitlines()
 
     return run
 
 
-def test_a_student_reads_all_pairs_then_the_best_translations_and_the_closest_if_they_are_others(run_script):
+def test_a_student_reads_all_pairs_then_the_best_translations_and_the_closest_if_they_are_others(
+    run_script,
+):
     translations = [
         "0 ||| un chien noir ||| -0.1",  # the best
         "0 ||| le chien dort ||| -0.2",  # the reference
         "1 ||| un chat ||| -0.1",  # both
         "1 ||| des chats ||| -0.3",
     ]
-    table = run_script("distilled_text.py", translations, ["the dog sleeps", "a cat"], ["le chien dort", "un chat"])
+    table = run_script(
+        "distilled_text.py", translations, ["the dog sleeps", "a cat"], ["le chien dort", "un chat"]
+    )
     assert table == [
         "the dog sleeps\tle chien dort",
         "a cat\tun chat",

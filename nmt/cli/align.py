@@ -9,39 +9,65 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.cli import shared
 from nmt.cli.console import say, verb
-from nmt.cli.shared import LINES_AT_ONCE, alignment_arguments, load_both, run_argument, write_answers
+from nmt.cli.shared import (
+    LINES_AT_ONCE,
+    alignment_arguments,
+    load_both,
+    run_argument,
+    write_answers,
+)
 from nmt.errors import UserError
 from nmt.terminal import progress_bar
 
 if TYPE_CHECKING:
     from nmt.inference.aligner import AlignedPair
-    from nmt.inference.outputs import Scored
+    from nmt.inference.outputs import ScoredTarget
 
 
 def add_verbs(verbs: Any) -> None:
     score = verb(verbs, "score", _score, "the log-probability of given translations, a line each")
     _pair_arguments(score)
-    score.add_argument("--json", action="store_true", help="write an object a line, with the tokens and their scores")
+    score.add_argument(
+        "--json",
+        action="store_true",
+        help="write an object a line, with the tokens and their scores",
+    )
 
-    align = verb(verbs, "align", _align, "which word of a translation comes from which, by attention")
+    align = verb(
+        verbs, "align", _align, "which word of a translation comes from which, by attention"
+    )
     _pair_arguments(align)
     align.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
     align.add_argument(
-        "--format", choices=["pharaoh", "json", "npz"], default="pharaoh",
-        help="links `i-j` of words from 0 (default), or with all weights: an object a line, or arrays in a NumPy file",
-    )  # fmt: skip
+        "--format",
+        choices=["pharaoh", "json", "npz"],
+        default="pharaoh",
+        help=(
+            "links `i-j` of words from 0 (default), or with all weights: an object a line, or"
+            " arrays in a NumPy file"
+        ),
+    )
     alignment_arguments(align)
     align.add_argument(
-        "--symmetrise", metavar="METHOD", help="with --reverse: intersection, union, grow-diag, grow-diag-final, "
-        "grow-diag-final-and (default), forward, backward",
-    )  # fmt: skip
+        "--symmetrise",
+        metavar="METHOD",
+        help=(
+            "with --reverse: intersection, union, grow-diag, grow-diag-final, "
+            "grow-diag-final-and (default), forward, backward"
+        ),
+    )
 
 
 def _pair_arguments(parser: argparse.ArgumentParser) -> None:
     run_argument(parser)
     parser.add_argument("--source", type=Path, required=True, metavar="FILE")
     parser.add_argument("--target", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="lines forced together (default: the run's config)")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="lines forced together (default: the run's config)",
+    )
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -55,17 +81,23 @@ def _score(options: argparse.Namespace) -> int:
         nonlocal log_prob, num_tokens, num_lines
         for pairs in windows:
             scored = translator.score(*zip(*pairs, strict=True), batch_size=options.batch_size)
-            yield [_scored_line(index, line, options.json) for index, line in enumerate(scored, num_lines)]
+            yield [
+                _scored_line(index, line, options.json)
+                for index, line in enumerate(scored, num_lines)
+            ]
             log_prob += sum(line.log_prob for line in scored)
             num_tokens += sum(len(line.tokens) for line in scored)
             num_lines += len(scored)
 
     write_answers(answers())
-    say(f"perplexity = {perplexity(log_prob, num_tokens):.2f}  {num_tokens:,} tokens, {num_lines:,} lines")
+    say(
+        f"perplexity = {perplexity(log_prob, num_tokens):.2f}  {num_tokens:,} tokens, {num_lines:,}"
+        " lines"
+    )
     return 0
 
 
-def _scored_line(index: int, scored: "Scored", as_json: bool) -> str:
+def _scored_line(index: int, scored: "ScoredTarget", as_json: bool) -> str:
     from nmt.inference.outputs import json_line
 
     return json_line(index, scored.as_dict()) if as_json else f"{scored.log_prob:.4f}"
@@ -77,9 +109,14 @@ def _align(options: argparse.Namespace) -> int:
 
     method = options.symmetrise or ("grow-diag-final-and" if options.reverse else "forward")
     if method not in SYMMETRISATIONS:
-        raise UserError(f"--symmetrise must be one of {', '.join(SYMMETRISATIONS)}. Received: {method!r}.")
+        raise UserError(
+            f"--symmetrise must be one of {', '.join(SYMMETRISATIONS)}. Received: {method!r}."
+        )
     if options.symmetrise and not options.reverse:
-        raise UserError("--symmetrise needs links of both directions. Give the run of the other one with --reverse.")
+        raise UserError(
+            "--symmetrise needs links of both directions. Give the run of the other one with"
+            " --reverse."
+        )
     if options.format == "npz" and not options.output:
         raise UserError("--format npz writes a file of arrays. Name it with --output.")
     windows = _pairs_in_windows(options)
@@ -87,11 +124,15 @@ def _align(options: argparse.Namespace) -> int:
     with progress_bar("aligning", hidden=not options.output) as bar:
         aligned = (
             align_pairs(
-                forward, backward, *zip(*pairs, strict=True), lag=options.lag, batch_size=options.batch_size,
+                forward,
+                backward,
+                *zip(*pairs, strict=True),
+                lag=options.lag,
+                batch_size=options.batch_size,
                 progress=bar.update,
             )
             for pairs in windows
-        )  # fmt: skip
+        )
         if options.format == "npz":
             _write_arrays(options.output, chain.from_iterable(aligned), method, options.threshold)
         else:
@@ -110,18 +151,27 @@ def _aligned_lines(
         links = [format_pharaoh(pair.links(method, options.threshold)) for pair in pairs]
         if options.format == "json":
             both = enumerate(zip(pairs, links, strict=True), number)
-            links = [json_line(index, {"links": of_pair, **pair.as_dict()}) for index, (pair, of_pair) in both]
+            links = [
+                json_line(index, {"links": of_pair, **pair.as_dict()})
+                for index, (pair, of_pair) in both
+            ]
         yield links
         number += len(pairs)
 
 
-def _write_arrays(path: Path, pairs: "Iterable[AlignedPair]", method: str, threshold: float) -> None:
-    """`numpy.load(path)["weights_0"]` is what the model saw of line 0: a row a target word, a column a source word."""
+def _write_arrays(
+    path: Path, pairs: "Iterable[AlignedPair]", method: str, threshold: float
+) -> None:
+    """`numpy.load(path)["weights_0"]` is what the model saw of line 0: a row a target word, a
+    column a source word."""
     import numpy as np
 
     from nmt.text.lines import atomic_write
 
-    with atomic_write(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        atomic_write(path) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for index, pair in enumerate(pairs):
             links = np.array(sorted(pair.links(method, threshold)), np.int32).reshape(-1, 2)
             arrays = {"links": links, "weights": pair.forward.weights_TS.astype(np.float32)}
@@ -133,12 +183,15 @@ def _write_arrays(path: Path, pairs: "Iterable[AlignedPair]", method: str, thres
 
 
 def _pairs_in_windows(options: argparse.Namespace) -> Iterator[list[tuple[str, str]]]:
-    """UserError, at once, for files that are not equally long: they are read once to know, and again to be used."""
+    """UserError, at once, for files that are not equally long: they are read once to know, and
+    again to be used."""
     from nmt.text.lines import ParallelFiles, read_parallel
 
     for path in (options.source, options.target):
         if path.exists() and not path.is_file():
-            raise UserError(f"{path}: expected a file, which can be read twice. Received: a pipe or a folder.")
+            raise UserError(
+                f"{path}: expected a file, which can be read twice. Received: a pipe or a folder."
+            )
     files = ParallelFiles(options.source, options.target)
     for _ in read_parallel(files):
         pass

@@ -11,34 +11,70 @@ from nmt.cli.shared import given_texts, recipe_arguments
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
-    from nmt.comparison.runner import Text
+    from nmt.comparison.runner import ComparedText
 
 
 def add_verbs(verbs: Any) -> None:
-    compare = verb(verbs, "compare", _compare, "train variants of a recipe with several seeds, and compare them")
+    compare = verb(
+        verbs,
+        "compare",
+        _compare,
+        "train variants of a recipe with several seeds, and compare them",
+    )
     recipe_arguments(compare)
     compare.add_argument(
-        "--attention", metavar="NAME,...",
-        help="the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of model.decoder where one "
-        "likes: luong,update_first/dot,luong+input_feeding=true (default: the recipe's)",
-    )  # fmt: skip
-    compare.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each variant (default: 3)")
-    compare.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="train so many at a time, each on its part of the cores"
+        "--attention",
+        metavar="NAME,...",
+        help=(
+            "the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of"
+            " model.decoder where one likes: luong,update_first/dot,luong+input_feeding=true"
+            " (default: the recipe's)"
+        ),
     )
     compare.add_argument(
-        "--vary", action="append", default=[], metavar="KEY=VALUE,...", help="every attention with every value"
-    )
-    compare.add_argument("--output", type=Path, metavar="DIR", help="runs and report (default: runs/RECIPE-comparison)")
-    compare.add_argument(
-        "--test", action="append", default=[], metavar="NAME=PREFIX", help="a test set; may be repeated"
+        "--seeds", type=int, default=3, metavar="N", help="runs of each variant (default: 3)"
     )
     compare.add_argument(
-        "--alignments", nargs=2, metavar=("PREFIX", "GOLD"),
-        help="text with gold links, `i-j` sure, `ipj` possible, from 1: for the alignment error rate",
-    )  # fmt: skip
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train so many at a time, each on its part of the cores",
+    )
     compare.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the recipe for all variants"
+        "--vary",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="every attention with every value",
+    )
+    compare.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="runs and report (default: runs/RECIPE-comparison)",
+    )
+    compare.add_argument(
+        "--test",
+        action="append",
+        default=[],
+        metavar="NAME=PREFIX",
+        help="a test set; may be repeated",
+    )
+    compare.add_argument(
+        "--alignments",
+        nargs=2,
+        metavar=("PREFIX", "GOLD"),
+        help=(
+            "text with gold links, `i-j` sure, `ipj` possible, from 1: for the alignment error rate"
+        ),
+    )
+    compare.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key of the recipe for all variants",
     )
 
 
@@ -66,9 +102,14 @@ def _compare(options: argparse.Namespace) -> int:
         if not equals:
             label, prefix = Path(test).name, test
         if not re.fullmatch(r"[\w.-]+", label):
-            raise UserError(f"--test {test}: expected a name of letters, digits and -_. only. Received: {label!r}.")
+            raise UserError(
+                f"--test {test}: expected a name of letters, digits and -_. only. Received:"
+                f" {label!r}."
+            )
         if label in texts:
-            raise UserError(f"--test {test}: there is a text {label!r} already. Give another name: NAME=PREFIX.")
+            raise UserError(
+                f"--test {test}: there is a text {label!r} already. Give another name: NAME=PREFIX."
+            )
         texts[label] = _read(prefix, data)
     gold = None
     if options.alignments:
@@ -82,12 +123,12 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(prefix: Any, data: Any) -> "Text":
-    from nmt.comparison.runner import Text
+def _read(prefix: Any, data: Any) -> "ComparedText":
+    from nmt.comparison.runner import ComparedText
     from nmt.text.lines import read_parallel, resolve_parallel
 
     files = resolve_parallel(prefix, data.source, data.target)
     pairs = list(read_parallel(files))
     if not pairs:
         raise UserError(f"expected at least one line. Received: none in {files.source}.")
-    return Text(*map(list, zip(*pairs, strict=True)))
+    return ComparedText(*map(list, zip(*pairs, strict=True)))

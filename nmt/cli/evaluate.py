@@ -9,7 +9,13 @@ from typing import Any
 
 from nmt.cli import shared
 from nmt.cli.console import say, verb
-from nmt.cli.shared import alignment_arguments, load_both, run_argument, search_arguments, search_options
+from nmt.cli.shared import (
+    alignment_arguments,
+    load_both,
+    run_argument,
+    search_arguments,
+    search_options,
+)
 from nmt.errors import UserError
 from nmt.terminal import progress_bar
 
@@ -19,26 +25,45 @@ def add_verbs(verbs: Any) -> None:
     run_argument(evaluate, ensemble=True)
     evaluate.add_argument("--source", type=Path, required=True, metavar="FILE")
     evaluate.add_argument(
-        "--reference", type=Path, required=True, action="append", metavar="FILE", help="may be repeated"
+        "--reference",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="may be repeated",
     )
     evaluate.add_argument(
-        "--group-references", action="store_true", help="each distinct source against all its references"
+        "--group-references",
+        action="store_true",
+        help="each distinct source against all its references",
     )
     evaluate.add_argument("--save-hypotheses", type=Path, metavar="FILE")
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.add_argument(
-        "--alignments", type=Path, metavar="GOLD",
-        help="translate nothing: align source and reference and print the error rate against gold links, "
-        "`i-j` sure, `ipj` possible, from 1",
-    )  # fmt: skip
+        "--alignments",
+        type=Path,
+        metavar="GOLD",
+        help=(
+            "translate nothing: align source and reference and print the error rate against gold"
+            " links, `i-j` sure, `ipj` possible, from 1"
+        ),
+    )
     alignment_arguments(evaluate)
     search_arguments(evaluate)
 
     plot = verb(verbs, "plot", _plot, "draw where the model looked")
     run_argument(plot)
     plot.add_argument("sentence", metavar="SENTENCE")
-    plot.add_argument("--target", metavar="SENTENCE", help="look at this translation instead of the model's own")
-    plot.add_argument("--output", type=Path, default=Path("heatmap.png"), metavar="FILE", help=".png, .svg or .pdf")
+    plot.add_argument(
+        "--target", metavar="SENTENCE", help="look at this translation instead of the model's own"
+    )
+    plot.add_argument(
+        "--output",
+        type=Path,
+        default=Path("heatmap.png"),
+        metavar="FILE",
+        help=".png, .svg or .pdf",
+    )
     search_arguments(plot)
 
 
@@ -47,27 +72,37 @@ def _evaluate(options: argparse.Namespace) -> int:
     from nmt.text.lines import read_lines, write_lines
 
     sources = list(read_lines(options.source))
-    references: Sequence[Sequence[str | None]] = [list(read_lines(path)) for path in options.reference]
+    references: Sequence[Sequence[str | None]] = [
+        list(read_lines(path)) for path in options.reference
+    ]
     for path, lines in zip(options.reference, references, strict=True):
         if len(lines) != len(sources):
             raise UserError(
-                f"source and reference must have equally many lines. Received: {len(sources)} in {options.source}, "
-                f"{len(lines)} in {path}."
+                f"source and reference must have equally many lines. Received: {len(sources)} in"
+                f" {options.source}, {len(lines)} in {path}."
             )
     if not sources:
         raise UserError(f"expected at least one line. Received: none in {options.source}.")
     if options.alignments:
         return _evaluate_alignments(options, sources, references)
     if options.reverse or options.lag or options.threshold:
-        raise UserError("--reverse, --lag and --threshold are about alignments. Give gold links with --alignments.")
+        raise UserError(
+            "--reverse, --lag and --threshold are about alignments. Give gold links with"
+            " --alignments."
+        )
     saved = options.save_hypotheses
     if saved and not saved.parent.is_dir():  # said now, and not after the translation
-        raise UserError(f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it first.")
+        raise UserError(
+            f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it"
+            " first."
+        )
     if saved and saved.is_dir():
         raise UserError(f"{saved}: expected a file to write to. Received: a folder.")
     if options.group_references:
         if len(references) > 1:
-            raise UserError(f"--group-references takes one --reference. Received: {len(references)}.")
+            raise UserError(
+                f"--group-references takes one --reference. Received: {len(references)}."
+            )
         sources, references = group_references(sources, [str(line) for line in references[0]])
     translator = shared.load(options)
     start = time.perf_counter()
@@ -75,12 +110,19 @@ def _evaluate(options: argparse.Namespace) -> int:
         translations = translator.translate(sources, **search_options(options), progress=bar.update)
     seconds = time.perf_counter() - start
     hypotheses = [translation.text for translation in translations]
-    scores, typography = corpus_scores(hypotheses, references), typography_agreement(hypotheses, references)
+    scores, typography = (
+        corpus_scores(hypotheses, references),
+        typography_agreement(hypotheses, references),
+    )
     say(f"{len(sources):,} lines in {seconds:.1f} s")
     if options.json:
         print(
             json.dumps(
-                {"scores": [s.as_dict() for s in scores], "typography": typography.as_dict(), "lines": len(sources)}
+                {
+                    "scores": [s.as_dict() for s in scores],
+                    "typography": typography.as_dict(),
+                    "lines": len(sources),
+                }
             )
         )
     else:
@@ -97,13 +139,15 @@ def _evaluate_alignments(
 
     if options.save_hypotheses or options.group_references or len(references) > 1:
         raise UserError(
-            "--alignments aligns each source line with its one reference. Leave out --save-hypotheses, "
-            "--group-references and further references."
+            "--alignments aligns each source line with its one reference. Leave out"
+            " --save-hypotheses, --group-references and further references."
         )
     targets = [str(line) for line in references[0]]
     gold = read_gold(options.alignments, sources, targets)
     forward, backward = load_both(options)
-    aligned = align_pairs(forward, backward, sources, targets, lag=options.lag, batch_size=options.batch_size)
+    aligned = align_pairs(
+        forward, backward, sources, targets, lag=options.lag, batch_size=options.batch_size
+    )
     scores = alignment_scores(aligned, gold, options.threshold)
     if options.json:
         scores_by_name = {name: score.as_dict() for name, score in scores.items()}
@@ -125,6 +169,8 @@ def _plot(options: argparse.Namespace) -> int:
         (translation,) = translator.translate([options.sentence], **search_options(options))
         target = translation.text
     alignment = translator.align(options.sentence, target)
-    plot_attention(alignment.weights_TS, alignment.source_words, alignment.target_words, options.output)
+    plot_attention(
+        alignment.weights_TS, alignment.source_words, alignment.target_words, options.output
+    )
     print(target)
     return 0

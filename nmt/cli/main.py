@@ -1,6 +1,8 @@
-"""The command line: results on standard output, logs and progress on standard error, exit code not 0 on error.
+"""The command line: results on standard output, logs and progress on standard error, exit code not
+0 on error.
 
-Each verb imports what it needs when it runs, so that `nmt --help` and a mistake in a config answer at once.
+Each verb imports what it needs when it runs, so that `nmt --help` and a mistake in a config answer
+at once.
 """
 
 import argparse
@@ -19,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             options = parser().parse_args(arguments)
-            options.owns_process = arguments is None and os.name == "posix"  # and may end as another program
+            options.owns_process = (
+                arguments is None and os.name == "posix"
+            )  # and may end as another program
         finally:
             sys.stdout.flush()  # --help, to a reader who may have left
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
@@ -31,13 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"nmt: error: {error}")
         return 1
     except Interrupted as stop:
-        saved = "everything is saved" if stop.saved else "steps were being skipped, so the last state is an earlier one"
+        saved = (
+            "everything is saved"
+            if stop.saved
+            else "steps were being skipped, so the last state is an earlier one"
+        )
         say(f"stopped by {stop}; {saved}. The same command resumes.")
         return 128 + stop.signal_number
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
         _write_no_more()
         return 0
-    except OSError as error:  # of the machine and not of ours: no space, no permission, no such folder
+    except (
+        OSError
+    ) as error:  # of the machine and not of ours: no space, no permission, no such folder
         say(f"nmt: error: {error}")
         try:
             sys.stdout.flush()
@@ -55,7 +65,9 @@ def _write_no_more() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nmt", description="Recurrent neural machine translation with attention.")
+    parser = argparse.ArgumentParser(
+        prog="nmt", description="Recurrent neural machine translation with attention."
+    )
     parser.add_argument("--version", action="version", version=f"nmt {VERSION}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for module in (train, translate, serve, evaluate, align, compare):

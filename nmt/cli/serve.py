@@ -16,17 +16,31 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Any) -> None:
-    serve = verb(verbs, "serve", _serve, "an HTTP API like LibreTranslate's, and a page to type into")
-    serve.add_argument(
-        "runs", type=Path, nargs="+", metavar="RUN", help="run folders, or exports': one a language pair"
+    serve = verb(
+        verbs, "serve", _serve, "an HTTP API like LibreTranslate's, and a page to type into"
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=5000, help="0: any that is free (default: %(default)s)")
+    serve.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="run folders, or exports': one a language pair",
+    )
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; 0.0.0.0: all (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--port", type=int, default=5000, help="0: any that is free (default: %(default)s)"
+    )
     shared.engine_arguments(serve)
     serve.add_argument(
-        "--split-sentences", action=argparse.BooleanOptionalAction, default=True,
+        "--split-sentences",
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help="translate a line sentence by sentence (default: yes)",
-    )  # fmt: skip
+    )
     limits = serve.add_argument_group("who may ask for how much")
 
     def limit(name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
@@ -36,15 +50,28 @@ def add_verbs(verbs: Any) -> None:
     limit("rate-limit", int, "N", "requests a minute from one address (default: any number)")
     limit("max-characters", int, "N", "of one request (default: 20000)")
     limit("max-texts", int, "N", "in the list of one request (default: 500)")
-    limit("max-waiting", int, "N", "lines in the queue, before requests are turned away (default: 2048)")
-    limit("cors-origin", str, "ORIGIN", "whose pages may use the API, * for all; may be repeated", action="append")
+    limit(
+        "max-waiting",
+        int,
+        "N",
+        "lines in the queue, before requests are turned away (default: 2048)",
+    )
+    limit(
+        "cors-origin",
+        str,
+        "ORIGIN",
+        "whose pages may use the API, * for all; may be repeated",
+        action="append",
+    )
 
 
 def _serve(options: argparse.Namespace) -> int:
     try:
         from nmt.serving.server import listen, serve
     except ImportError as error:
-        raise UserError(f"nmt serve needs {error.name}. Install it with: {install_command('serve')}") from error
+        raise UserError(
+            f"nmt serve needs {error.name}. Install it with: {install_command('serve')}"
+        ) from error
     from nmt.serving.app import make_app
     from nmt.serving.middleware import Metrics
     from nmt.serving.service import Service
@@ -53,10 +80,17 @@ def _serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to stop is no error
     try:
         with listen(options.host, options.port) as listener:  # first, as a port may be taken
-            translators = [shared.load(argparse.Namespace(**{**vars(options), "run": run})) for run in options.runs]
+            translators = [
+                shared.load(argparse.Namespace(**{**vars(options), "run": run}))
+                for run in options.runs
+            ]
             service = Service(translators, limits, Metrics(), options.split_sentences)
             pairs = ", ".join(f"{source} -> {target}" for source, target in service.pairs)
-            serve(make_app(service), listener, lambda: say(f"{pairs} at {_url(listener)}  (Ctrl-C stops)"))
+            serve(
+                make_app(service),
+                listener,
+                lambda: say(f"{pairs} at {_url(listener)}  (Ctrl-C stops)"),
+            )
     except KeyboardInterrupt:  # which is raised again when all is finished
         say("stopped")
     return 0
@@ -77,7 +111,9 @@ def _limits(options: argparse.Namespace) -> "Limits":
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1. Received: {value}.")
     if options.api_key_file:
-        keys = frozenset(line.strip() for line in read_lines(options.api_key_file) if not is_blank(line))
+        keys = frozenset(
+            line.strip() for line in read_lines(options.api_key_file) if not is_blank(line)
+        )
         if not keys:
             raise UserError(f"{options.api_key_file} must have a key a line. Received: none.")
         given["api_keys"] = keys

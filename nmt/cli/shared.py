@@ -1,4 +1,5 @@
-"""What verbs share: arguments of a recipe and of a trained run, options of search, and the way a run is loaded."""
+"""What verbs share: arguments of a recipe and of a trained run, options of search, and the way a
+run is loaded."""
 
 import argparse
 import functools
@@ -19,28 +20,45 @@ LINES_AT_ONCE = 2048  # read, sorted by length and decoded together from a file 
 
 def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     """Which experiment, and its text where that is not the recipe's."""
-    parser.add_argument("recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file")
-    parser.add_argument("--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file"
+    )
+    parser.add_argument(
+        "--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv"
+    )
     parser.add_argument("--dev", metavar="PREFIX", help="development text")
 
 
 def given_texts(options: argparse.Namespace) -> dict[str, str]:
     """What `recipe_arguments` said of the section `data`."""
-    return {key: path for key, path in (("train", options.data), ("dev", options.dev)) if path is not None}
+    return {
+        key: path
+        for key, path in (("train", options.data), ("dev", options.dev))
+        if path is not None
+    }
 
 
 def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:
-    """Which translator: its folder, what it runs on, and its dictionary. An ensemble takes its first run's config."""
+    """Which translator: its folder, what it runs on, and its dictionary. An ensemble takes its
+    first run's config."""
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or an export's")
     if ensemble:
-        parser.add_argument("others", type=Path, nargs="*", metavar="RUN", help="others, for an ensemble")
+        parser.add_argument(
+            "others", type=Path, nargs="*", metavar="RUN", help="others, for an ensemble"
+        )
     engine_arguments(parser)
-    parser.add_argument("--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly")
+    parser.add_argument(
+        "--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly"
+    )
 
 
 def engine_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)")
-    parser.add_argument("--precision", metavar="float32|int8", help="(default: what the export proved good)")
+    parser.add_argument(
+        "--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)"
+    )
+    parser.add_argument(
+        "--precision", metavar="float32|int8", help="(default: what the export proved good)"
+    )
 
 
 def load(options: argparse.Namespace) -> "Translator":
@@ -48,11 +66,14 @@ def load(options: argparse.Namespace) -> "Translator":
     from nmt.runs.run_folder import Run, refuse_unlike
     from nmt.text.lines import read_phrase_table
 
-    # What is wrong with a run, with the dictionary or with a glossary, is said before TensorFlow loads.
+    # What is wrong with a run, with the dictionary or with a glossary, is said before TensorFlow
+    # loads.
     if hasattr(options, "glossary"):
         search_options(options)
     runs = [Run.open(path) for path in (options.run, *getattr(options, "others", ()))]
-    dictionary = read_phrase_table(options.dictionary) if getattr(options, "dictionary", None) else None
+    dictionary = (
+        read_phrase_table(options.dictionary) if getattr(options, "dictionary", None) else None
+    )
     for run in runs:
         run.copier(dictionary)
     refuse_unlike(runs)
@@ -69,10 +90,21 @@ def load(options: argparse.Namespace) -> "Translator":
 
 
 def alignment_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reverse", type=Path, metavar="RUN", help="a run of the other direction, to symmetrise with")
-    parser.add_argument("--lag", type=int, default=0, metavar="N", help="attention comes N steps late (default: 0)")
     parser.add_argument(
-        "--threshold", type=_share, default=0.0, metavar="P", help="no link for a word that looks less than P anywhere"
+        "--reverse",
+        type=Path,
+        metavar="RUN",
+        help="a run of the other direction, to symmetrise with",
+    )
+    parser.add_argument(
+        "--lag", type=int, default=0, metavar="N", help="attention comes N steps late (default: 0)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=_share,
+        default=0.0,
+        metavar="P",
+        help="no link for a word that looks less than P anywhere",
     )
 
 
@@ -84,8 +116,11 @@ def _share(text: str) -> float:
 
 
 def load_both(options: argparse.Namespace) -> "tuple[Translator, Translator | None]":
-    """The run and, if there is one, that of the other direction, for which a dictionary is the wrong way round."""
-    reverse = argparse.Namespace(**{**vars(options), "run": options.reverse, "others": (), "dictionary": None})
+    """The run and, if there is one, that of the other direction, for which a dictionary is the
+    wrong way round."""
+    reverse = argparse.Namespace(
+        **{**vars(options), "run": options.reverse, "others": (), "dictionary": None}
+    )
     return load(options), load(reverse) if options.reverse else None
 
 
@@ -112,16 +147,48 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     option(search, "batch-size", int, "N", "lines decoded together")
     option(search, "penalty", str, "power|gnmt", "of length: |y|^ALPHA or ((5 + |y|) / 6)^ALPHA")
     option(search, "length-penalty", float, "ALPHA", "0: none")
-    option(search, "consensus", float, "SCALE", "what the beam's hypotheses agree on most (10, say); 0: the likeliest")
+    option(
+        search,
+        "mbr",
+        float,
+        "SCALE",
+        "what the beam's hypotheses agree on most (10, say); 0: the likeliest",
+    )
     option(search, "coverage-penalty", float, "BETA", "GNMT's, for source words left out; 0: none")
-    option(search, "max-length-ratio", float, "R", "at most R times the source's tokens, and max_length_offset")
+    option(
+        search,
+        "max-length-ratio",
+        float,
+        "R",
+        "at most R times the source's tokens, and max_length_offset",
+    )
     option(search, "min-length-ratio", float, "R", "at least R times the source's tokens")
-    option(search, "no-repeat-ngram-size", int, "N", "no N tokens in a row occur twice; 0: they may")
-    option(search, "repetition-penalty", float, "X", "times the log-probability of a token that is there; 1: none")
-    option(search, "stopping", str, "best|first", "when nothing better can come, or when n-best have finished")
+    option(
+        search, "no-repeat-ngram-size", int, "N", "no N tokens in a row occur twice; 0: they may"
+    )
+    option(
+        search,
+        "repetition-penalty",
+        float,
+        "X",
+        "times the log-probability of a token that is there; 1: none",
+    )
+    option(
+        search,
+        "stopping",
+        str,
+        "best|first",
+        "when nothing better can come, or when n-best have finished",
+    )
     diverse = parser.add_argument_group("diverse beam search, or sampling")
-    option(diverse, "beam-groups", int, "G", "groups of K / G hypotheses")
-    option(diverse, "diversity-strength", float, "LAMBDA", "of the penalty on tokens of earlier groups (0.5, say)")
+    option(diverse, "num-beam-groups", int, "G", "groups of K / G hypotheses")
+    option(
+        diverse,
+        "diversity-penalty",
+        float,
+        "LAMBDA",
+        "of the penalty on tokens of earlier groups (0.5, say)",
+    )
     diverse.add_argument("--sampling", action="store_const", const=True, help="draw n-best samples")
     option(diverse, "temperature", float, "T", "below 1 sharper, above 1 flatter")
     option(diverse, "top-k", int, "N", "draw from the N likeliest tokens")
@@ -129,9 +196,24 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     option(diverse, "seed", int, "N", "of sampling")
 
     wording = parser.add_argument_group("words of the translation")
-    option(wording, "glossary", Path, "TSV", "source phrases, the phrase each requires (best with --length-penalty 0)")
-    option(wording, "require", str, "WORDS", "a phrase of every translation; may be repeated", action="append")
-    option(wording, "ban", str, "WORDS", "a phrase of no translation; may be repeated", action="append")
+    option(
+        wording,
+        "glossary",
+        Path,
+        "TSV",
+        "source phrases, the phrase each requires (best with --length-penalty 0)",
+    )
+    option(
+        wording,
+        "require",
+        str,
+        "WORDS",
+        "a phrase of every translation; may be repeated",
+        action="append",
+    )
+    option(
+        wording, "ban", str, "WORDS", "a phrase of no translation; may be repeated", action="append"
+    )
     option(wording, "ban-file", Path, "FILE", "phrases of no translation, one a line")
 
 
@@ -140,7 +222,11 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
     from nmt.config.loader import DecodingConfig
 
     return {
-        **{name: getattr(options, name) for name in DecodingConfig.model_fields if hasattr(options, name)},
+        **{
+            name: getattr(options, name)
+            for name in DecodingConfig.model_fields
+            if hasattr(options, name)
+        },
         "glossary": _glossary(options.glossary) if options.glossary else None,
         "required": options.require or (),
         "banned": (*(options.ban or ()), *(_lines(options.ban_file) if options.ban_file else ())),

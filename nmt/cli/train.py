@@ -20,30 +20,59 @@ def add_verbs(verbs: Any) -> None:
     train = verb(verbs, "train", _train, "train a translator, or resume its training")
     recipe_arguments(train)
     train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
-    train.add_argument("--budget", metavar="TIME", help="train for so long, e.g. 30m, whatever the recipe's epochs")
-    train.add_argument("--init-from", metavar="RUN", help="begin with a run's tokenizers and weights: fine-tune it")
     train.add_argument(
-        "--accept-changes", action="store_true", help="resume although config or text have changed since the run began"
+        "--budget", metavar="TIME", help="train for so long, e.g. 30m, whatever the recipe's epochs"
     )
     train.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key, e.g. training.batch_size=32"
+        "--init-from", metavar="RUN", help="begin with a run's tokenizers and weights: fine-tune it"
+    )
+    train.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="resume although config or text have changed since the run began",
+    )
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key, e.g. training.batch_size=32",
     )
 
     average = verb(verbs, "average", _average, "make a run whose weights are the mean of others'")
     average.add_argument(
-        "runs", type=Path, nargs="+", metavar="RUN", help="run folders: the mean of their best weights"
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="run folders: the mean of their best weights",
     )
-    average.add_argument("--last", type=int, metavar="N", help="the mean of each run's last N checkpoints instead")
-    average.add_argument("--output", type=Path, required=True, metavar="RUN", help="the folder of the new run")
+    average.add_argument(
+        "--last", type=int, metavar="N", help="the mean of each run's last N checkpoints instead"
+    )
+    average.add_argument(
+        "--output", type=Path, required=True, metavar="RUN", help="the folder of the new run"
+    )
 
-    export = verb(verbs, "export", _export, "write a run in a form that translates without TensorFlow")
-    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
-    export.add_argument("--format", choices=["onnx", "savedmodel"], default="onnx", help="(default: onnx)")
-    export.add_argument(
-        "--output", type=Path, metavar="DIR", help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)"
+    export = verb(
+        verbs, "export", _export, "write a run in a form that translates without TensorFlow"
     )
-    export.add_argument("--dev", metavar="PREFIX", help="where the dev text is now: the ONNX form is proved on it")
-    export.add_argument("--trained", action="store_true", help=argparse.SUPPRESS)  # what `train` ends with
+    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    export.add_argument(
+        "--format", choices=["onnx", "savedmodel"], default="onnx", help="(default: onnx)"
+    )
+    export.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)",
+    )
+    export.add_argument(
+        "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX form is proved on it"
+    )
+    export.add_argument(
+        "--trained", action="store_true", help=argparse.SUPPRESS
+    )  # what `train` ends with
 
     tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
     actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -52,14 +81,25 @@ def add_verbs(verbs: Any) -> None:
     learn.add_argument("--input", type=Path, nargs="+", required=True, metavar="FILE")
     learn.add_argument("--vocabulary-size", type=int, default=8000, metavar="N")
     learn.add_argument("--algorithm", choices=["bpe", "unigram"], default="bpe")
-    learn.add_argument("--no-byte-fallback", action="store_true", help="characters never seen become <unk>")
     learn.add_argument(
-        "--fold-initial", action="store_true", help='"Dogs run." has the pieces of "dogs run.", and is written again'
+        "--no-byte-fallback", action="store_true", help="characters never seen become <unk>"
     )
-    encode = verb(actions, "encode", _tokenizer_encode, "lines to pieces, from standard input to standard output")
+    learn.add_argument(
+        "--fold-initial",
+        action="store_true",
+        help='"Dogs run." has the pieces of "dogs run.", and is written again',
+    )
+    encode = verb(
+        actions,
+        "encode",
+        _tokenizer_encode,
+        "lines to pieces, from standard input to standard output",
+    )
     encode.add_argument("model", type=Path, metavar="MODEL")
     encode.add_argument("--ids", action="store_true", help="write ids, which `decode` reads")
-    decode = verb(actions, "decode", _tokenizer_decode, "ids to lines, from standard input to standard output")
+    decode = verb(
+        actions, "decode", _tokenizer_decode, "ids to lines, from standard input to standard output"
+    )
     decode.add_argument("model", type=Path, metavar="MODEL")
 
     recipes = verb(verbs, "recipes", _recipes, "list the recipes that ship with nmt, or print one")
@@ -78,7 +118,9 @@ def _train(options: argparse.Namespace) -> int:
     values["data"] |= given
     values["training"] |= {key: value for key, value in training.items() if value is not None}
     config = parse_config(values, "the command line")
-    find_texts(config)  # TensorFlow takes seconds to load: a file that is missing is better said before
+    find_texts(
+        config
+    )  # TensorFlow takes seconds to load: a file that is missing is better said before
     path = options.run or Path("runs") / Path(options.recipe).stem
 
     import_tensorflow()
@@ -90,9 +132,13 @@ def _train(options: argparse.Namespace) -> int:
         run = train(config, path, options.accept_changes)
     if run is None:  # the chief does the rest
         return 0
-    if options.owns_process:  # what training has taken is returned with the process: an export takes 2 GB, too
+    if (
+        options.owns_process
+    ):  # what training has taken is returned with the process: an export takes 2 GB, too
         sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, "-m", "nmt", "export", "--trained", str(run.path)])
+        os.execv(
+            sys.executable, [sys.executable, "-m", "nmt", "export", "--trained", str(run.path)]
+        )
     return _complete(run)
 
 
@@ -153,9 +199,13 @@ def _tokenizer_train(options: argparse.Namespace) -> int:
     config = parse_config({"tokenizer": given}, "the command line").tokenizer
     tokenizer = train_tokenizer(
         (line for path in options.input for line in read_lines(path)),
-        algorithm=config.algorithm, vocabulary_size=config.vocabulary_size, byte_fallback=config.byte_fallback,
-        character_coverage=config.character_coverage, max_lines=config.max_lines, fold_initial=config.fold_initial,
-    )  # fmt: skip
+        algorithm=config.algorithm,
+        vocabulary_size=config.vocabulary_size,
+        byte_fallback=config.byte_fallback,
+        character_coverage=config.character_coverage,
+        max_lines=config.max_lines,
+        fold_initial=config.fold_initial,
+    )
     tokenizer.save(options.model)
     say(f"{options.model}: {tokenizer.vocabulary_size} pieces")
     return 0
@@ -183,7 +233,9 @@ def _tokenizer_decode(options: argparse.Namespace) -> int:
         try:
             text = tokenizer.decode(map(int, line.split()))
         except ValueError as error:
-            raise UserError(f"standard input, line {number}: expected ids, as of `encode --ids`. {error}") from error
+            raise UserError(
+                f"standard input, line {number}: expected ids, as of `encode --ids`. {error}"
+            ) from error
         sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()
     return 0

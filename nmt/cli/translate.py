@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.cli import shared
 from nmt.cli.console import say, verb
-from nmt.cli.shared import LINES_AT_ONCE, run_argument, search_arguments, search_options, write_answers
+from nmt.cli.shared import (
+    LINES_AT_ONCE,
+    run_argument,
+    search_arguments,
+    search_options,
+    write_answers,
+)
 from nmt.errors import LineError, UserError
 from nmt.terminal import progress_bar
 
@@ -28,14 +34,27 @@ def add_verbs(verbs: Any) -> None:
     run_argument(translate, ensemble=True)
     translate.add_argument("--input", type=Path, metavar="FILE", help="(default: standard input)")
     translate.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
-    translate.add_argument("--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`")
-    translate.add_argument("--json", action="store_true", help="write an object a line: all candidates, all scores")
-    translate.add_argument("--alignments", action="store_true", help="add ` ||| ` and links of words, `i-j` from 0")
-    translate.add_argument("--split-sentences", action="store_true", help="translate a line sentence by sentence")
-    translate.add_argument("--unbuffered", action="store_true", help="answer each line before reading the next one")
+    translate.add_argument(
+        "--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`"
+    )
+    translate.add_argument(
+        "--json", action="store_true", help="write an object a line: all candidates, all scores"
+    )
+    translate.add_argument(
+        "--alignments", action="store_true", help="add ` ||| ` and links of words, `i-j` from 0"
+    )
+    translate.add_argument(
+        "--split-sentences", action="store_true", help="translate a line sentence by sentence"
+    )
+    translate.add_argument(
+        "--unbuffered", action="store_true", help="answer each line before reading the next one"
+    )
     search_arguments(translate)
     translate.add_argument(
-        "--prefix-file", type=Path, metavar="FILE", help="what each translation begins with, a line for each line"
+        "--prefix-file",
+        type=Path,
+        metavar="FILE",
+        help="what each translation begins with, a line for each line",
     )
 
 
@@ -44,11 +63,14 @@ def _translate(options: argparse.Namespace) -> int:
 
     if options.unbuffered and options.output:
         raise UserError(
-            "--unbuffered answers on standard output, but --output appears only when it is whole. Drop one."
+            "--unbuffered answers on standard output, but --output appears only when it is whole."
+            " Drop one."
         )
     source = read_lines(options.input) if options.input else None
     prefixes = list(read_lines(options.prefix_file)) if options.prefix_file else None
-    first = list(islice(source, 1)) if source else []  # a missing file is reported before the model loads
+    first = (
+        list(islice(source, 1)) if source else []
+    )  # a missing file is reported before the model loads
     translator = shared.load(options)
     at_prompt = source is None and sys.stdin.isatty()
     to_a_program = options.json or options.alignments or options.unbuffered or options.output
@@ -61,9 +83,14 @@ def _translate(options: argparse.Namespace) -> int:
 
 
 def _answers(
-    translator: "Translator", lines: Iterable[str], prefixes: list[str] | None, options: argparse.Namespace, bar: Any
+    translator: "Translator",
+    lines: Iterable[str],
+    prefixes: list[str] | None,
+    options: argparse.Namespace,
+    bar: Any,
 ) -> Iterator[Sequence[str]]:
-    """What is written for one window of lines after the other; no line is read before the window ahead is answered."""
+    """What is written for one window of lines after the other; no line is read before the window
+    ahead is answered."""
     from nmt.inference.outputs import as_json, as_n_best, as_text
 
     form = as_json if options.json else as_n_best if options.n_best > 1 else as_text
@@ -71,19 +98,32 @@ def _answers(
     while window := list(islice(lines, 1 if options.unbuffered else LINES_AT_ONCE)):
         here = [] if prefixes is None else prefixes[number : number + len(window)]
         if prefixes is not None and len(here) < len(window):
-            raise UserError(f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} only.")
+            raise UserError(
+                f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)}"
+                " only."
+            )
         try:
             translations = translator.translate(
-                window, n_best=options.n_best, alignments=options.alignments, split_sentences=options.split_sentences,
-                prefixes=here, progress=bar.update, **search_options(options),
-            )  # fmt: skip
+                window,
+                n_best=options.n_best,
+                alignments=options.alignments,
+                split_sentences=options.split_sentences,
+                prefixes=here,
+                progress=bar.update,
+                **search_options(options),
+            )
         except LineError as error:
             raise LineError(number + error.index, error.message) from None
-        yield [line for index, translation in enumerate(translations, number) for line in form(index, translation)]
+        yield [
+            line
+            for index, translation in enumerate(translations, number)
+            for line in form(index, translation)
+        ]
         number += len(window)
     if prefixes is not None and len(prefixes) > number:
         raise UserError(
-            f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} for {number}."
+            f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} for"
+            f" {number}."
         )
 
 
@@ -115,13 +155,24 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
         elif line:
             try:
                 (translation,) = translator.translate(
-                    [line], n_best=options.n_best, split_sentences=options.split_sentences, **search_options(options)
+                    [line],
+                    n_best=options.n_best,
+                    split_sentences=options.split_sentences,
+                    **search_options(options),
                 )
             except UserError as error:  # about this line: the next may do
                 say(str(error))
                 continue
             for candidate in translation.candidates:
-                print(candidate.text if options.n_best == 1 else f"{candidate.score:8.4f}  {candidate.text}")
+                print(
+                    candidate.text
+                    if options.n_best == 1
+                    else f"{candidate.score:8.4f}  {candidate.text}"
+                )
             if look and translation.text.strip():
                 alignment = translator.align(line, translation.text)
-                print(text_heatmap(alignment.weights_TS, alignment.source_words, alignment.target_words))
+                print(
+                    text_heatmap(
+                        alignment.weights_TS, alignment.source_words, alignment.target_words
+                    )
+                )

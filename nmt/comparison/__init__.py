@@ -1,1 +1,2 @@
-"""Trains variants of a recipe with several seeds and says which differ: plan and runner, statistics, report."""
+"""Trains variants of a recipe with several seeds and says which differ: plan and runner,
+statistics, report."""

@@ -25,10 +25,14 @@ FEW_SEEDS = 10  # fewer barely tell how much training varies
 
 
 def write_report(
-    folder: Path, title: str, variants: Sequence[str], num_planned: int, results: Sequence[RunResult]
+    folder: Path,
+    title: str,
+    variants: Sequence[str],
+    num_planned: int,
+    results: Sequence[RunResult],
 ) -> None:
-    """Of `results`, some or all of `num_planned` runs; the first of the variants is the baseline. Older files are
-    replaced. Pictures need Matplotlib; where it is missing, the rest is written."""
+    """Of `results`, some or all of `num_planned` runs; the first of the variants is the baseline.
+    Older files are replaced. Pictures need Matplotlib; where it is missing, the rest is written."""
     found = rows(variants, results)
     finished = f"{len(results)} of {num_planned} runs have finished."
     files = {
@@ -46,16 +50,24 @@ def write_report(
 
 
 def _draw(folder: Path, runs: Mapping[str, Sequence[RunResult]]) -> None:
-    """Learning curves of all runs; heat maps of the first of each variant, for each sample one picture."""
-    plot_curves({name: [run.history for run in of_variant] for name, of_variant in runs.items()}, folder / "curves.png")
+    """Learning curves of all runs; heat maps of the first of each variant, for each sample one
+    picture."""
+    plot_curves(
+        {name: [run.history for run in of_variant] for name, of_variant in runs.items()},
+        folder / "curves.png",
+    )
     samples = {name: of_variant[0].samples for name, of_variant in runs.items()}
     for number, of_sentence in enumerate(zip(*samples.values(), strict=True), 1):
-        weights = {name: sample.weights_TS for name, sample in zip(samples, of_sentence, strict=True)}
+        weights = {
+            name: sample.weights_TS for name, sample in zip(samples, of_sentence, strict=True)
+        }
         words = of_sentence[0].source_words, of_sentence[0].target_words
         plot_attentions(weights, *words, folder / f"attention-{number}.png")
 
 
-def _as_json(title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]) -> str:
+def _as_json(
+    title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]
+) -> str:
     record = {
         "title": title,
         "baseline": baseline,
@@ -95,16 +107,18 @@ def _as_csv(results: Sequence[RunResult]) -> str:
     return stream.getvalue()
 
 
-# --------------------------------------------------------------------------------------------------------- Markdown
+# ----------------------------------------------------------------------------------------- Markdown
 
 
-def _as_markdown(title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]) -> str:
+def _as_markdown(
+    title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]
+) -> str:
     texts = list(results[0].counts)
     pictures = range(1, len(results[0].samples) + 1)
     parts = [
         f"# {title}",
         f"{finished} The baseline is `{baseline}`. How to read the tables stands at the end.",
-        "## Scores",
+        "## VariantScores",
         _overview(found, texts),
         "\n".join(f"- {metric.name} `{metric.signature}`" for metric in METRICS),
         "![learning curves](curves.png)",
@@ -136,9 +150,15 @@ def _overview(found: Sequence[Row], texts: Sequence[str]) -> str:
 
 def _speed(found: Sequence[Row], minutes: float) -> str:
     columns = [
-        "variant", "parameters", "difference", "minutes", "target tokens/s", "lines/s", "dev BLEU, greedy",
+        "variant",
+        "parameters",
+        "difference",
+        "minutes",
+        "target tokens/s",
+        "lines/s",
+        "dev BLEU, greedy",
         "the same at equal time",
-    ]  # fmt: skip
+    ]
     lines = [
         [
             _name(row),
@@ -154,10 +174,11 @@ def _speed(found: Sequence[Row], minutes: float) -> str:
     ]
     return (
         _table(columns, lines)
-        + "\n\nMinutes and tokens a second are of training as a whole, its evaluations included; lines a second are of "
-        "the recipe's search over all texts here. Both suffer from what else the machine did. At equal time: the best "
-        f"evaluation by the minute in which the fastest variant with the same seed ended, {minutes:.1f} on average. "
-        "The slower ones had not annealed their learning rate by then, as they would have, told to end there."
+        + "\n\nMinutes and tokens a second are of training as a whole, its evaluations included;"
+        " lines a second are of the recipe's search over all texts here. Both suffer from what"
+        " else the machine did. At equal time: the best evaluation by the minute in which the"
+        f" fastest variant with the same seed ended, {minutes:.1f} on average. The slower ones"
+        " had not annealed their learning rate by then, as they would have, told to end there."
     )
 
 
@@ -174,10 +195,11 @@ def _attention(found: Sequence[Row]) -> str:
     ]
     return (
         _table(["variant", "entropy, bits", "coverage", "monotonicity", "AER"], lines)
-        + "\n\nBetween words, as the model is made to write the references of dev; means over the seeds. Entropy: of a "
-        "target word's weights. Coverage: what a source word gets from all target words together, at most 1. "
-        "Monotonicity: of the steps to the next target word at which another source word becomes the strongest, the "
-        "share that goes forward. AER: alignment error rate against gold alignments, per cent, where there are any."
+        + "\n\nBetween words, as the model is made to write the references of dev; means over the"
+        " seeds. Entropy: of a target word's weights. Coverage: what a source word gets from all"
+        " target words together, at most 1. Monotonicity: of the steps to the next target word at"
+        " which another source word becomes the strongest, the share that goes forward. AER:"
+        " alignment error rate against gold alignments, per cent, where there are any."
     )
 
 
@@ -185,7 +207,12 @@ def _differences(found: Sequence[Row], text: str, metric: Metric) -> str:
     lines = []
     for row in found:
         scores = row.scores[text][metric.name]
-        line = [_name(row), _number(scores.mean), _number(scores.deviation), _by_seed(scores.by_seed, "{:.2f}")]
+        line = [
+            _name(row),
+            _number(scores.mean),
+            _number(scores.deviation),
+            _by_seed(scores.by_seed, "{:.2f}"),
+        ]
         one = scores.comparison
         if one:
             line += [
@@ -198,9 +225,17 @@ def _differences(found: Sequence[Row], text: str, metric: Metric) -> str:
             ]
         lines.append(line + [""] * (10 - len(line)))
     columns = [
-        "variant", "mean", "deviation", "by seed", "difference by seed", "mean difference", "95 % interval", "p",
-        "p, Holm", "reading",
-    ]  # fmt: skip
+        "variant",
+        "mean",
+        "deviation",
+        "by seed",
+        "difference by seed",
+        "mean difference",
+        "95 % interval",
+        "p",
+        "p, Holm",
+        "reading",
+    ]
     return _table(columns, lines)
 
 
@@ -208,35 +243,52 @@ def _notes(found: Sequence[Row], results: Sequence[RunResult]) -> str:
     num_seeds = max(len(row.seeds) for row in found)
     made_with = sorted({run.made_with for run in results})
     notes = [
-        "A run and the baseline's run with the same seed share tokenizer, text, the order of batches, "
-        "hyper-parameters, and the start of all weights that both have.",
+        (
+            "A run and the baseline's run with the same seed share tokenizer, text, the order of"
+            " batches, hyper-parameters, and the start of all weights that both have."
+        ),
         "Deviation: of a sample, over the seeds.",
-        f"p: stratified approximate randomisation (Clark et al., 2011), {NUM_TRIALS:,} trials that swap sentences "
-        "within the pairs of runs with one seed; the statistic is the difference of the means over the seeds.",
-        f"95 % interval: bootstrap, {NUM_TRIALS:,} trials that draw sentences, the same for all systems, and pairs of "
-        "runs.",
+        (
+            f"p: stratified approximate randomisation (Clark et al., 2011), {NUM_TRIALS:,} trials"
+            " that swap sentences within the pairs of runs with one seed; the statistic is the"
+            " difference of the means over the seeds."
+        ),
+        (
+            f"95 % interval: bootstrap, {NUM_TRIALS:,} trials that draw sentences, the same for all"
+            " systems, and pairs of runs."
+        ),
         "p, Holm: adjusted for the number of variants, for each text and metric by itself.",
-        f"Reading: *better* or *worse* where the adjusted p is below {ALPHA:.2f} and the interval leaves out 0; *no "
-        "difference shown*, which does not mean that there is none, where neither holds; *no conclusion* where only "
-        "one does.",
+        (
+            f"Reading: *better* or *worse* where the adjusted p is below {ALPHA:.2f} and the"
+            " interval leaves out 0; *no difference shown*, which does not mean that there is"
+            " none, where neither holds; *no conclusion* where only one does."
+        ),
         "The weights that are kept were chosen by BLEU on dev, whose scores flatter all variants.",
         "Made with " + "; and ".join(made_with) + ".",
     ]
     if num_seeds == 1:
-        notes.insert(1, "**One seed says nothing about how much training varies: another may turn the order round.**")
+        notes.insert(
+            1,
+            "**One seed says nothing about how much training varies: another may turn the order"
+            " round.**",
+        )
     elif num_seeds < FEW_SEEDS:
         notes.insert(
             1,
-            f"**{num_seeds} seeds barely estimate how much training varies.** (With three, the true deviation may be "
-            "half or six times the one that is shown, at 95 % confidence.)",
+            f"**{num_seeds} seeds barely estimate how much training varies.** (With three, the true"
+            " deviation may be half or six times the one that is shown, at 95 % confidence.)",
         )
     if len(made_with) > 1:
-        notes.append("**Not all runs were made in the same way, which may be part of their differences.**")
+        notes.append(
+            "**Not all runs were made in the same way, which may be part of their differences.**"
+        )
     return "\n".join(f"- {note}" for note in notes)
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [header, ["---"] * len(header), *lines])
+    return "\n".join(
+        f"| {' | '.join(map(str, line))} |" for line in [header, ["---"] * len(header), *lines]
+    )
 
 
 def _name(row: Row) -> str:

@@ -1,11 +1,12 @@
-"""Variants of a recipe x seeds -> runs, what each of them does, and a report that is rewritten after each.
+"""Variants of a recipe x seeds -> runs, what each of them does, and a report that is rewritten
+after each.
 
     DIR/VARIANT/seedN            a run folder like any other
     DIR/VARIANT/seedN/compare    what was measured of it: NAME.txt are the translations of a text
     DIR/report.md, ...           see nmt.comparison.report
 
-All of it is done once: started again, a comparison goes on where it was. Loads no TensorFlow, unless a run has no
-export.
+All of it is done once: started again, a comparison goes on where it was. Loads no TensorFlow,
+unless a run has no export.
 """
 
 import contextlib
@@ -46,14 +47,19 @@ from nmt.training.setup import Prepared, find_texts, prepare
 logger = logging.getLogger(__name__)
 
 DEV = "dev"
-FIXED = ("training.seed", "data.dev", "data.source", "data.target")  # what all variants must share, or nothing compares
+FIXED = (
+    "training.seed",
+    "data.dev",
+    "data.source",
+    "data.target",
+)  # what all variants must share, or nothing compares
 NUM_SAMPLES, SAMPLE_WORDS = 3, range(8, 15)  # of dev, for heat maps
 NUM_WARM_UP = 64  # lines translated before the clock starts
 POLL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
-class Text:
+class ComparedText:
     sources: list[str]
     references: list[str]
 
@@ -66,40 +72,59 @@ class Planned:
     path: Path
 
 
-# --------------------------------------------------------------------------------------------------------- the plan
+# ----------------------------------------------------------------------------------------- the plan
 
 
 def plan(
-    base: Callable[[Sequence[str]], Config], attentions: str | None, varied: Sequence[str], num_seeds: int, folder: Path
+    base: Callable[[Sequence[str]], Config],
+    attentions: str | None,
+    varied: Sequence[str],
+    num_seeds: int,
+    folder: Path,
 ) -> list[Planned]:
-    """Every variant with every seed, seeds outermost, so that all variants have the same ones while runs are missing.
+    """Every variant with every seed, seeds outermost, so that all variants have the same ones while
+    runs are missing.
 
-    `base` makes the config of overrides `KEY=VALUE`. `attentions` lists `model.decoder.attention`s, each of them with
-    other keys of that section where one likes: "luong,luong+input_feeding=true"; None: the recipe's own. `varied` are
-    `KEY=VALUE,VALUE`: every attention with every value. Raises UserError for what is no variant, and for two that are
-    the same.
+    `base` makes the config of overrides `KEY=VALUE`. `attentions` lists `model.decoder.attention`s,
+    each of them with other keys of that section where one likes: "luong,luong+input_feeding=true";
+    None: the recipe's own. `varied` are `KEY=VALUE,VALUE`: every attention with every value. Raises
+    UserError for what is no variant, and for two that are the same.
     """
     recipe = base([])
     find_texts(recipe)  # what is wrong with the recipe is said as such
     attentions = attentions or f"{recipe.model.decoder.cell}/{recipe.model.decoder.score}"
-    axes = [[f"{key}={value}" for value in _split(values)] for key, values in map(_key_and_values, varied)]
+    axes = [
+        [f"{key}={value}" for value in _split(values)]
+        for key, values in map(_key_and_values, varied)
+    ]
     variants: dict[str, Config] = {}
     for attention, *values in product(_split(attentions), *axes):
         name, *options = attention.split("+")
-        overrides = [f"model.decoder.attention={name}", *(f"model.decoder.{option}" for option in options), *values]
+        overrides = [
+            f"model.decoder.attention={name}",
+            *(f"model.decoder.{option}" for option in options),
+            *values,
+        ]
         name = "+".join([attention, *(value.removeprefix("model.decoder.") for value in values)])
         try:
             config = base(overrides)
             find_texts(config)
         except UserError as error:
             raise UserError(f"variant {name}: {error}") from error
-        same = next((other for other, others in variants.items() if other == name or others == config), None)
+        same = next(
+            (other for other, others in variants.items() if other == name or others == config), None
+        )
         if same:
             raise UserError(f"the variants {same} and {name} are the same. Leave one of them out.")
         variants[name] = config
     first = next(iter(variants.values())).training.seed
     return [
-        Planned(name, seed, _with_seed(config, seed), folder / re.sub(r"[^\w.+=-]", "-", name) / f"seed{seed}")
+        Planned(
+            name,
+            seed,
+            _with_seed(config, seed),
+            folder / re.sub(r"[^\w.+=-]", "-", name) / f"seed{seed}",
+        )
         for seed in range(first, first + num_seeds)
         for name, config in variants.items()
     ]
@@ -113,9 +138,13 @@ def _split(text: str) -> list[str]:
 def _key_and_values(varied: str) -> tuple[str, str]:
     key, equals, values = varied.partition("=")
     if not (key and equals and values):
-        raise UserError(f"--vary {varied}: expected KEY=VALUE,VALUE, for example model.decoder.units=128,256.")
+        raise UserError(
+            f"--vary {varied}: expected KEY=VALUE,VALUE, for example model.decoder.units=128,256."
+        )
     if key in FIXED:
-        raise UserError(f"--vary {varied}: all variants share {', '.join(FIXED)}. For more seeds use --seeds.")
+        raise UserError(
+            f"--vary {varied}: all variants share {', '.join(FIXED)}. For more seeds use --seeds."
+        )
     return key, values
 
 
@@ -123,22 +152,29 @@ def _with_seed(config: Config, seed: int) -> Config:
     return config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
 
 
-# ---------------------------------------------------------------------------------------------------------- running
+# ------------------------------------------------------------------------------------------ running
 
 
 def compare(
-    title: str, planned: Sequence[Planned], texts: dict[str, Text], gold: tuple[Text, list[Gold]] | None, folder: Path,
+    title: str,
+    planned: Sequence[Planned],
+    texts: dict[str, ComparedText],
+    gold: tuple[ComparedText, list[Gold]] | None,
+    folder: Path,
     train: Callable[[Sequence[Path]], Generator[tuple[Path, UserError | None]]],
-) -> None:  # fmt: skip
-    """Trains what is not trained and measures what is not measured yet; the report is in `folder` after each run.
+) -> None:
+    """Trains what is not trained and measures what is not measured yet; the report is in `folder`
+    after each run.
 
-    `train`, which is `train_apart` or made by `one_by_one`, trains or resumes runs that have begun, by their folders,
-    and yields each as it ends. A run that fails does not keep the others from being trained; UserError names it at the
-    end. Runs of another config or other text are refused before anything is done.
+    `train`, which is `train_apart` or made by `one_by_one`, trains or resumes runs that have begun,
+    by their folders, and yields each as it ends. A run that fails does not keep the others from
+    being trained; UserError names it at the end. Runs of another config or other text are refused
+    before anything is done.
     """
     variants = list(dict.fromkeys(run.variant for run in planned))
     begun = {run.path: prepare(run.config, run.path) for run in planned if Run.exists(run.path)}
-    # Runs that read the same text in the same way share the tokenizers, and the encoded text, of the first of them.
+    # Runs that read the same text in the same way share the tokenizers, and the encoded text, of
+    # the first of them.
     lenders = {_reading(prepared.run.config): prepared.run for prepared in reversed(begun.values())}
     finished = [run for run in planned if _is_finished(run.path)]
     results = [_result(run, begun[run.path], texts, gold) for run in finished]
@@ -161,7 +197,9 @@ def compare(
             logger.info("%s: %d of %d runs", folder / "report.md", len(results), len(planned))
     if failed:
         names = ", ".join(f"{run.variant} (seed {run.seed})" for run in failed)
-        raise UserError(f"these runs failed: {names}. See their train.log; the same command tries again.")
+        raise UserError(
+            f"these runs failed: {names}. See their train.log; the same command tries again."
+        )
 
 
 def _reading(config: Config) -> str:
@@ -169,7 +207,9 @@ def _reading(config: Config) -> str:
     return config.model_dump_json(include={"data", "tokenizer", "copying"})
 
 
-def one_by_one(train: Callable[[Path], object]) -> Callable[[Sequence[Path]], Generator[tuple[Path, UserError | None]]]:
+def one_by_one(
+    train: Callable[[Path], object],
+) -> Callable[[Sequence[Path]], Generator[tuple[Path, UserError | None]]]:
     """What `compare` takes, of a function that trains the run of one folder in this process."""
 
     def train_all(paths: Sequence[Path]) -> Generator[tuple[Path, UserError | None]]:
@@ -184,12 +224,16 @@ def one_by_one(train: Callable[[Path], object]) -> Callable[[Sequence[Path]], Ge
     return train_all
 
 
-def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Path, UserError | None]]:
-    """`nmt train` of runs that have begun, so many at a time -> each as it ends, with what went wrong.
+def train_apart(
+    paths: Sequence[Path], num_jobs: int = 1
+) -> Generator[tuple[Path, UserError | None]]:
+    """`nmt train` of runs that have begun, so many at a time -> each as it ends, with what went
+    wrong.
 
-    In a process of its own each starts alike, whatever was trained before it, returns all its memory, and takes no
-    other with it should it run out; several at a time have each a part of the processor's cores. A signal is passed on
-    to them and raises Interrupted; they have saved when this generator is closed.
+    In a process of its own each starts alike, whatever was trained before it, returns all its
+    memory, and takes no other with it should it run out; several at a time have each a part of the
+    processor's cores. A signal is passed on to them and raises Interrupted; they have saved when
+    this generator is closed.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     free = [cores[job::num_jobs] for job in range(num_jobs)]
@@ -200,18 +244,34 @@ def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Pat
                 while waiting and free:
                     path, share = waiting.pop(0), free.pop(0)
                     logger.info("%s: training", path)
-                    command = [sys.executable, "-m", "nmt", "train", str(path / "config.yaml"), "--run", str(path)]
-                    # In a session of its own, or Ctrl-C at a terminal would reach it twice, which means "at once".
+                    command = [
+                        sys.executable,
+                        "-m",
+                        "nmt",
+                        "train",
+                        str(path / "config.yaml"),
+                        "--run",
+                        str(path),
+                    ]
+                    # In a session of its own, or Ctrl-C at a terminal would reach it twice, which
+                    # means "at once".
                     process = subprocess.Popen(command, start_new_session=True)
                     running[path] = process, share
                     if share and num_jobs > 1:
                         os.sched_setaffinity(process.pid, share)
-                done = [path for path, (process, _) in running.items() if process.poll() is not None]
+                done = [
+                    path for path, (process, _) in running.items() if process.poll() is not None
+                ]
                 for path in done:
                     process, share = running.pop(path)
                     free.append(share)
                     code = process.returncode
-                    yield path, UserError(f"the training of {path} failed with exit code {code}.") if code else None
+                    yield (
+                        path,
+                        UserError(f"the training of {path} failed with exit code {code}.")
+                        if code
+                        else None,
+                    )
                 if not done:
                     time.sleep(POLL)
         finally:
@@ -223,7 +283,9 @@ def train_apart(paths: Sequence[Path], num_jobs: int = 1) -> Generator[tuple[Pat
 
 
 @contextlib.contextmanager
-def _passing_signals_on(running: Mapping[Path, tuple[subprocess.Popen[bytes], list[int]]]) -> Iterator[list[int]]:
+def _passing_signals_on(
+    running: Mapping[Path, tuple[subprocess.Popen[bytes], list[int]]],
+) -> Iterator[list[int]]:
     """Yields what has been passed on so far."""
     passed: list[int] = []
 
@@ -242,7 +304,7 @@ def _passing_signals_on(running: Mapping[Path, tuple[subprocess.Popen[bytes], li
             signal.signal(number, handler)
 
 
-# -------------------------------------------------------------------------------------------------------- measuring
+# ---------------------------------------------------------------------------------------- measuring
 
 
 def _is_finished(run: Path) -> bool:
@@ -251,7 +313,10 @@ def _is_finished(run: Path) -> bool:
 
 
 def _result(
-    run: Planned, prepared: Prepared, texts: dict[str, Text], gold: tuple[Text, list[Gold]] | None
+    run: Planned,
+    prepared: Prepared,
+    texts: dict[str, ComparedText],
+    gold: tuple[ComparedText, list[Gold]] | None,
 ) -> RunResult:
     measured = Measured(prepared.run, run.config)
     weights, _ = load_arrays(run.path / WEIGHTS)
@@ -266,12 +331,16 @@ def _result(
         parameters=sum(array.size for array in weights.values()),
         history=history,
         target_tokens=_tokens_an_update(prepared.corpus, run.config) * history[-1]["step"],
-        lines_per_second=sum(len(text.sources) for text in texts.values()) / sum(s for _, s in translated.values()),
+        lines_per_second=sum(len(text.sources) for text in texts.values())
+        / sum(s for _, s in translated.values()),
         behaviour=behaviour,
         error_rate=None if gold is None else measured.error_rate(*gold),
         samples=samples,
         counts={
-            name: {metric.name: metric.of_sentences(translated[name][0], text.references) for metric in METRICS}
+            name: {
+                metric.name: metric.of_sentences(translated[name][0], text.references)
+                for metric in METRICS
+            }
             for name, text in texts.items()
         },
         made_with=f"{versions}; trained in {facts['precision']}, translated by {measured.engine}",
@@ -279,21 +348,27 @@ def _result(
 
 
 class Measured:
-    """What a trained run does, in its folder `compare`: computed once, unless what it depends on has changed.
+    """What a trained run does, in its folder `compare`: computed once, unless what it depends on
+    has changed.
 
-    The search is that of the recipe, in float32 and in the run's export if it has one, as is everything here.
+    The search is that of the recipe, in float32 and in the run's export if it has one, as is
+    everything here.
     """
 
     def __init__(self, run: Run, config: Config):
         self.run = Run(
-            run.path, run.config.model_copy(update={"decoding": config.decoding}), run.source_tokenizer,
+            run.path,
+            run.config.model_copy(update={"decoding": config.decoding}),
+            run.source_tokenizer,
             run.target_tokenizer,
-        )  # fmt: skip
+        )
         self.folder = run.path / "compare"
         self.folder.mkdir(exist_ok=True)
         self.file = self.folder / "measured.json"
         self._weights = file_fingerprint([run.path / WEIGHTS])
-        self._record: dict[str, Any] = json.loads(self.file.read_bytes()) if self.file.is_file() else {}
+        self._record: dict[str, Any] = (
+            json.loads(self.file.read_bytes()) if self.file.is_file() else {}
+        )
 
     @cached_property
     def _chosen(self) -> Any:
@@ -310,7 +385,7 @@ class Measured:
     def engine(self) -> str:
         return self._once("engine", [], lambda: "ONNX Runtime" if self._chosen else "Keras")
 
-    def translations(self, name: str, text: Text) -> tuple[list[str], float]:
+    def translations(self, name: str, text: ComparedText) -> tuple[list[str], float]:
         """Of a text, and the seconds that they took."""
         path = self.folder / f"{name}.txt"
 
@@ -325,23 +400,32 @@ class Measured:
 
         if not path.is_file():
             self._record.pop(f"text {name}", None)
-        seconds = self._once(f"text {name}", [self.run.config.decoding.model_dump(), text.sources], translate)
+        seconds = self._once(
+            f"text {name}", [self.run.config.decoding.model_dump(), text.sources], translate
+        )
         return list(read_lines(path)), seconds
 
-    def attention(self, text: Text) -> tuple[Behaviour, list[Alignment]]:
-        """How attention behaves as the model writes the references, and the attention in some of the pairs."""
+    def attention(self, text: ComparedText) -> tuple[Behaviour, list[Alignment]]:
+        """How attention behaves as the model writes the references, and the attention in some of
+        the pairs."""
         lines = _samples(text.sources)
 
         def align() -> dict[str, Any]:
             alignments = self._translator.align_lines(text.sources, text.references)
-            chosen = [{**vars(alignments[i]), "weights_TS": alignments[i].weights_TS.tolist()} for i in lines]
+            chosen = [
+                {**vars(alignments[i]), "weights_TS": alignments[i].weights_TS.tolist()}
+                for i in lines
+            ]
             return {"behaviour": asdict(attention_behaviour(alignments)), "samples": chosen}
 
         found = self._once("attention", [text.sources, text.references, lines], align)
-        samples = [Alignment(**{**one, "weights_TS": np.array(one["weights_TS"])}) for one in found["samples"]]
+        samples = [
+            Alignment(**{**one, "weights_TS": np.array(one["weights_TS"])})
+            for one in found["samples"]
+        ]
         return Behaviour(**found["behaviour"]), samples
 
-    def error_rate(self, text: Text, gold: list[Gold]) -> float:
+    def error_rate(self, text: ComparedText, gold: list[Gold]) -> float:
         def align() -> float:
             aligned = align_pairs(self._translator, None, text.sources, text.references)
             return alignment_scores(aligned, gold)["forward"].error_rate

@@ -1,4 +1,5 @@
-"""What a comparison found, in figures: of the runs that have finished, of each variant, and against the baseline.
+"""What a comparison found, in figures: of the runs that have finished, of each variant, and against
+the baseline.
 
 A *text* is a set of lines with references, by its name: `dev`, or a test set's.
 """
@@ -11,7 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmt.evaluation.significance import CONFIDENCE, METRICS, Metric, bootstrap_interval, holm, randomization_p
+from nmt.evaluation.significance import (
+    CONFIDENCE,
+    METRICS,
+    Metric,
+    bootstrap_interval,
+    holm,
+    randomization_p,
+)
 from nmt.evaluation.word_alignment import Alignment, Behaviour
 
 ALPHA = 1 - CONFIDENCE
@@ -19,7 +27,8 @@ ALPHA = 1 - CONFIDENCE
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """A finished run. `history` has a row for each evaluation, `counts` those of `nmt.evaluation.significance` for each text."""
+    """A finished run. `history` has a row for each evaluation, `counts` those of
+    `nmt.evaluation.significance` for each text."""
 
     variant: str
     seed: int
@@ -46,12 +55,15 @@ class RunResult:
 
     def best_dev_bleu(self, minutes: float = math.inf) -> float | None:
         """Of all evaluations within so many minutes of training."""
-        return max((row["dev_bleu"] for row in self.history if row["minutes"] <= minutes), default=None)
+        return max(
+            (row["dev_bleu"] for row in self.history if row["minutes"] <= minutes), default=None
+        )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A variant against the baseline, by one metric on one text, over the seeds that both have finished."""
+    """A variant against the baseline, by one metric on one text, over the seeds that both have
+    finished."""
 
     differences: dict[int, float]  # by seed
     mean: float
@@ -62,13 +74,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Scores:
+class VariantScores:
     """A variant's scores by one metric on one text."""
 
     by_seed: dict[int, float]
     mean: float
     deviation: float | None  # of a sample; None for one seed
-    comparison: Comparison | None  # None of the baseline, and while there is nothing to compare with
+    comparison: (
+        Comparison | None
+    )  # None of the baseline, and while there is nothing to compare with
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class Row:
     dev_bleu_at_equal_time: float | None
     behaviour: Behaviour
     error_rate: float | None
-    scores: dict[str, dict[str, Scores]]
+    scores: dict[str, dict[str, VariantScores]]
 
 
 def reading(p: float, interval: tuple[float, float]) -> str:
@@ -99,7 +113,10 @@ def reading(p: float, interval: tuple[float, float]) -> str:
 
 def by_variant(variants: Sequence[str], results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     """In the order of `variants`, those without a result left out; runs in the order of seeds."""
-    runs = {name: sorted((r for r in results if r.variant == name), key=lambda r: r.seed) for name in variants}
+    runs = {
+        name: sorted((r for r in results if r.variant == name), key=lambda r: r.seed)
+        for name in variants
+    }
     return {name: of_variant for name, of_variant in runs.items() if of_variant}
 
 
@@ -107,20 +124,25 @@ def rows(variants: Sequence[str], results: Sequence[RunResult]) -> list[Row]:
     """A row for each variant with results. The first of `variants` is the baseline."""
     limits = shortest_minutes(results)
     texts = [(text, metric) for text in results[0].counts for metric in METRICS]
-    comparisons = {(text, metric.name): compare_all(variants, results, text, metric) for text, metric in texts}
+    comparisons = {
+        (text, metric.name): compare_all(variants, results, text, metric) for text, metric in texts
+    }
     found = []
     of_variants = by_variant(variants, results)
     baseline = of_variants.get(variants[0])
     for name, runs in of_variants.items():
-        scores: dict[str, dict[str, Scores]] = {}
+        scores: dict[str, dict[str, VariantScores]] = {}
         for text, metric in texts:
             by_seed = {run.seed: run.score(text, metric) for run in runs}
             deviation = statistics.stdev(by_seed.values()) if len(by_seed) > 1 else None
             comparison = comparisons[text, metric.name].get(name)
             mean = statistics.mean(by_seed.values())
-            scores.setdefault(text, {})[metric.name] = Scores(by_seed, mean, deviation, comparison)
+            scores.setdefault(text, {})[metric.name] = VariantScores(
+                by_seed, mean, deviation, comparison
+            )
         behaviour = {
-            field: _mean([getattr(run.behaviour, field) for run in runs]) for field in Behaviour.__dataclass_fields__
+            field: _mean([getattr(run.behaviour, field) for run in runs])
+            for field in Behaviour.__dataclass_fields__
         }
         row = Row(
             variant=name,
@@ -142,14 +164,21 @@ def rows(variants: Sequence[str], results: Sequence[RunResult]) -> list[Row]:
 
 def shortest_minutes(results: Sequence[RunResult]) -> dict[int, float]:
     """How long the fastest run of each seed trained."""
-    return {seed: min(r.minutes for r in results if r.seed == seed) for seed in {r.seed for r in results}}
+    return {
+        seed: min(r.minutes for r in results if r.seed == seed)
+        for seed in {r.seed for r in results}
+    }
 
 
 def compare_all(
     variants: Sequence[str], results: Sequence[RunResult], text: str, metric: Metric
 ) -> dict[str, Comparison]:
-    """Every variant that shares a finished seed with the baseline, against it; p-values are adjusted for them all."""
-    runs_by_seed = {name: {run.seed: run for run in runs} for name, runs in by_variant(variants, results).items()}
+    """Every variant that shares a finished seed with the baseline, against it; p-values are
+    adjusted for them all."""
+    runs_by_seed = {
+        name: {run.seed: run for run in runs}
+        for name, runs in by_variant(variants, results).items()
+    }
     baseline = runs_by_seed.pop(variants[0], {})
     found: dict[str, Comparison] = {}
     for name, ours in runs_by_seed.items():
@@ -166,15 +195,20 @@ def compare_all(
 
 
 @functools.cache  # the report is written after each run, which changes few of its comparisons
-def _compared(pairs: tuple[tuple[RunResult, RunResult], ...], text: str, metric: Metric) -> Comparison:
-    """Of a variant's and the baseline's runs with the same seed; not yet adjusted for other variants."""
+def _compared(
+    pairs: tuple[tuple[RunResult, RunResult], ...], text: str, metric: Metric
+) -> Comparison:
+    """Of a variant's and the baseline's runs with the same seed; not yet adjusted for other
+    variants."""
     ours_KNC, baseline_KNC = (
-        np.stack([run.counts[text][metric.name] for run in runs]) for runs in zip(*pairs, strict=True)
+        np.stack([run.counts[text][metric.name] for run in runs])
+        for runs in zip(*pairs, strict=True)
     )
     differences_K = metric.score(ours_KNC.sum(axis=1)) - metric.score(baseline_KNC.sum(axis=1))
     return Comparison(
         differences={
-            ours.seed: difference for (ours, _), difference in zip(pairs, differences_K.tolist(), strict=True)
+            ours.seed: difference
+            for (ours, _), difference in zip(pairs, differences_K.tolist(), strict=True)
         },
         mean=float(differences_K.mean()),
         interval=bootstrap_interval(ours_KNC, baseline_KNC, metric.score),

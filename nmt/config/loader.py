@@ -1,10 +1,12 @@
-"""One YAML file describes an experiment: reads it, applies overrides, and says what is wrong with it.
+"""One YAML file describes an experiment: reads it, applies overrides, and says what is wrong with
+it.
 
 Loads no TensorFlow, so that a mistake in a config is reported at once.
 """
 
 import difflib
 import functools
+import logging
 import types
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -16,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from nmt.config.schema import (
     ATTENTIONS,
+    RENAMED_KEYS,
     SCORES,
     Config,
     CopyingConfig,
@@ -30,7 +33,10 @@ from nmt.config.schema import (
     expand_attention,
     nearest,
 )
+from nmt.config.yaml_reader import read_yaml
 from nmt.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "ATTENTIONS",
@@ -57,20 +63,27 @@ __all__ = [
 
 
 class ConfigError(UserError):
-    """A config that does not describe an experiment: names the file, the key, what was expected and what came."""
+    """A config that does not describe an experiment: names the file, the key, what was expected and
+    what came."""
 
 
 def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """The config of a recipe (by name or by path) with `overrides` like `training.batch_size=64` applied."""
+    """The config of a recipe (by name or by path) with `overrides` like `training.batch_size=64`
+    applied."""
     path = find_recipe(recipe)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected a YAML file. {error}") from error
+        values = read_yaml(path.read_text(encoding="utf-8"), _is_text)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected a YAML file in UTF-8. {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: expected a YAML file. {_sentence(error)}") from error
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected sections (data, tokenizer, ...), received {type(values).__name__}.")
+        raise ConfigError(
+            f"{path}: expected sections (data, tokenizer, ...), received {type(values).__name__}."
+        )
+    _rename_keys(values, str(path))
     for override in overrides:
         _apply(values, override)
     return parse_config(values, f"{path} with --set" if overrides else str(path))
@@ -88,7 +101,8 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
 def differences(old: Config, new: Config) -> list[str]:
     """`key: old -> new` for each key in which two configs differ."""
     values = {
-        key: tuple(functools.reduce(getattr, key.split("."), config) for config in (old, new)) for key in _all_keys()
+        key: tuple(functools.reduce(getattr, key.split("."), config) for config in (old, new))
+        for key in _all_keys()
     }
     return [f"{key}: {a} -> {b}" for key, (a, b) in values.items() if a != b]
 
@@ -114,17 +128,17 @@ def find_recipe(recipe: str | Path) -> Path:
 def _apply(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {override}: expected KEY=VALUE, for example training.batch_size=64.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML. {error}") from error
-    if isinstance(value, str):
-        try:
-            value = float(value)  # YAML 1.1 reads 1e-3 as text
-        except ValueError:
-            pass
+        raise ConfigError(
+            f"--set {override}: expected KEY=VALUE, for example training.batch_size=64."
+        )
+    if key in RENAMED_KEYS:
+        logger.info(f"--set {override}: '{key}' is now '{RENAMED_KEYS[key]}'")
+        key = RENAMED_KEYS[key]
     *sections, last = key.split(".")
+    try:
+        value = read_yaml(text, _is_text, (*sections, last))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"--set {override}: the value is not YAML. {_sentence(error)}") from error
     for section in sections:
         inner = values.get(section)
         values[section] = dict(inner) if isinstance(inner, Mapping) else {}
@@ -134,21 +148,57 @@ def _apply(values: dict[str, Any], override: str) -> None:
         try:
             expanded = {} if last == "attention" else expand_attention(values)
         except ValueError:
-            expanded = values  # an alias that does not exist is reported with its place, by the schema
+            expanded = (
+                values  # an alias that does not exist is reported with its place, by the schema
+            )
         for key in ("attention", "cell", "score"):
             values.pop(key, None)
         values.update({key: expanded[key] for key in ("cell", "score") if key in expanded})
     values[last] = value
 
 
+def _rename_keys(values: dict[str, Any], where: str) -> None:
+    """Puts what old versions named otherwise under its present name."""
+    for old, new in RENAMED_KEYS.items():
+        (section, old_key), (_, new_key) = old.split("."), new.split(".")
+        inner = values.get(section)
+        if not isinstance(inner, dict) or old_key not in inner:
+            continue
+        if new_key in inner:
+            raise ConfigError(
+                f"{where}: '{old}' is the old name of '{new}'. Keep the new one only."
+            )
+        logger.info(f"{where}: '{old}' is now '{new}'")
+        inner[new_key] = inner.pop(old_key)
+
+
+def _is_text(path: Sequence[str]) -> bool:
+    """Whether the value of a key is text, so that it is what was typed, whatever it looks like."""
+    keys = [key for key in path if not key.isdecimal()]  # without places in a list
+    try:
+        annotation = _fields(keys[:-1])[keys[-1]].annotation
+    except (KeyError, IndexError, AttributeError):  # an unknown key, which the schema reports
+        return False
+    return annotation is str or str in _options(annotation) or bool(_choices(path))
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text if text.endswith(".") else f"{text}."
+
+
 def _explain(problem: Any, where: str) -> str:
     keys = [str(key) for key in problem["loc"]]
     path = ".".join(keys)
     if problem["type"] == "extra_forbidden":
-        names = list(_fields(keys[:-1])) + (["attention"] if keys[:-1] == ["model", "decoder"] else [])
+        names = list(_fields(keys[:-1])) + (
+            ["attention"] if keys[:-1] == ["model", "decoder"] else []
+        )
         everywhere = {name.rpartition(".")[2]: name for name in _all_keys()}
         prefix = "".join(f"{key}." for key in keys[:-1])
-        initials = [name for name in names if "".join(word[0] for word in name.split("_")) == keys[-1]]
+        initials = [
+            name for name in names if "".join(word[0] for word in name.split("_")) == keys[-1]
+        ]
         if keys[-1] in everywhere:
             return f"{where}: unknown key '{path}'. Did you mean '{everywhere[keys[-1]]}'?"
         best = initials or difflib.get_close_matches(keys[-1], names, n=1)
@@ -184,10 +234,20 @@ def _all_keys(prefix: tuple[str, ...] = ()) -> list[str]:
     return names
 
 
-def _choices(keys: Sequence[str]) -> Sequence[Any]:
-    names = [key for key in keys if not key.isdecimal()]  # places in a list
-    annotation = _fields(names[:-1])[names[-1]].annotation
+def _options(annotation: Any) -> Sequence[Any]:
+    """The members of a union, or of what a list holds."""
     if get_origin(annotation) is list:
         (annotation,) = get_args(annotation)
-    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    return [choice for option in options if get_origin(option) is Literal for choice in get_args(option)]
+    return (
+        get_args(annotation)
+        if get_origin(annotation) in (Union, types.UnionType)
+        else (annotation,)
+    )
+
+
+def _choices(keys: Sequence[str]) -> Sequence[Any]:
+    names = [key for key in keys if not key.isdecimal()]  # places in a list
+    options = _options(_fields(names[:-1])[names[-1]].annotation)
+    return [
+        choice for option in options if get_origin(option) is Literal for choice in get_args(option)
+    ]

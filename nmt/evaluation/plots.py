@@ -1,7 +1,9 @@
-"""Where a model looked and how it learnt, as pictures and as text. From arrays and rows alone: no model is known here.
+"""Where a model looked and how it learnt, as pictures and as text. From arrays and rows alone: no
+model is known here.
 
 Matplotlib is an extra (`plot`) and is loaded by the two `plot_` functions only. They draw on a
-`Figure` of their own, never through pyplot, so that no window, backend or global setting is involved.
+`Figure` of their own, never through pyplot, so that no window, backend or global setting is
+involved.
 """
 
 from __future__ import annotations
@@ -32,10 +34,14 @@ PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#007A5A"
 
 CELL_INCHES = 0.3
-MAX_PICTURE_INCHES = 40  # 130 words at full size; beyond, cells shrink, or a picture would need gigabytes of pixels
+MAX_PICTURE_INCHES = (
+    40  # 130 words at full size; beyond, cells shrink, or a picture would need gigabytes of pixels
+)
 MAX_LABEL_CHARACTERS = 28
 MAPS_IN_A_ROW = 4
-START_OF_CURVES = 0.6  # of the lowest end: what is below tells nothing, and presses the ends together
+START_OF_CURVES = (
+    0.6  # of the lowest end: what is below tells nothing, and presses the ends together
+)
 # The palette's others follow, yellow left out; lines beyond them are dashed.
 CURVE_COLORS = (BLUE, VERMILLION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 CURVE_STYLES = ("-", "--", ":")
@@ -44,15 +50,20 @@ Number = float | int | str | None
 
 
 def text_heatmap(
-    weights_TS: ArrayLike, source_words: Sequence[str], target_words: Sequence[str], width: int = 100
+    weights_TS: ArrayLike,
+    source_words: Sequence[str],
+    target_words: Sequence[str],
+    width: int = 100,
 ) -> str:
-    """Attention for a terminal: a line for each target word, with the source words it looked at, the strongest first.
+    """Attention for a terminal: a line for each target word, with the source words it looked at,
+    the strongest first.
 
         chien  <- dog 0.91  a 0.05
 
-    The strongest source word is always named; others from a weight of 0.05 on, while the line has room. A source word
-    that occurs more than once is named with its position from 0: `the[4]`. No line is wider than `width` columns, wide
-    (East Asian) characters counting as two. Returns "" if there is no target word; NaN weights are passed over.
+    The strongest source word is always named; others from a weight of 0.05 on, while the line has
+    room. A source word that occurs more than once is named with its position from 0: `the[4]`. No
+    line is wider than `width` columns, wide (East Asian) characters counting as two. Returns "" if
+    there is no target word; NaN weights are passed over.
 
     Raises ValueError if the shape does not fit the words, or if `width` is below 20.
     """
@@ -62,11 +73,16 @@ def text_heatmap(
     targets = [_cut(_printable(word), width // 3) for word in target_words]
     column = max(map(_columns, targets), default=0)
     repeated = {word for word in source_words if source_words.count(word) > 1}
-    sources = [f"{_printable(w)}[{s}]" if w in repeated else _printable(w) for s, w in enumerate(source_words)]
+    sources = [
+        f"{_printable(w)}[{s}]" if w in repeated else _printable(w)
+        for s, w in enumerate(source_words)
+    ]
     lines = []
     for target, weights_S in zip(targets, weights_TS, strict=True):
         line = f"{target}{' ' * (column - _columns(target))}  <-"
-        strongest_first = [s for s in np.argsort(-weights_S, kind="stable") if not math.isnan(weights_S[s])]
+        strongest_first = [
+            s for s in np.argsort(-weights_S, kind="stable") if not math.isnan(weights_S[s])
+        ]
         for rank, s in enumerate(strongest_first):
             weight = f"{weights_S[s]:.2f}"
             room = width - _columns(line) - len(weight) - (2 if rank == 0 else 3)
@@ -84,12 +100,13 @@ def plot_attention(
     path: str | PathLike[str],
     title: str | None = None,
 ) -> None:
-    """Draw attention as a heat map: a column for each source word, a row for each target word; NaN is grey.
+    """Draw attention as a heat map: a column for each source word, a row for each target word; NaN
+    is grey.
 
     The suffix of `path` chooses PNG, SVG or PDF; the picture grows with the number of words.
 
-    Raises ValueError if the shape does not fit the words; UserError if a side has no words, the suffix is unknown or
-    Matplotlib is not installed.
+    Raises ValueError if the shape does not fit the words; UserError if a side has no words, the
+    suffix is unknown or Matplotlib is not installed.
     """
     weights_TS = _matrix(weights_TS, len(target_words), len(source_words), "words")
     if not weights_TS.size:
@@ -106,12 +123,14 @@ def plot_attention(
         "parse_math": False,
     }  # or a word with two `$` would be set as a formula
 
-    # The figure is exactly the matrix. What surrounds it is drawn outside and taken in by the tight box when saving, so
-    # the cells stay square and equally large whatever the length of the words.
+    # The figure is exactly the matrix. What surrounds it is drawn outside and taken in by the tight
+    # box when saving, so the cells stay square and equally large whatever the length of the words.
     figure = _figure(width, height)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_facecolor("0.85")
-    image = axes.imshow(np.ma.masked_invalid(weights_TS), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    image = axes.imshow(
+        np.ma.masked_invalid(weights_TS), cmap="Blues", vmin=0, vmax=1, aspect="auto"
+    )
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     rotated: dict[str, Any] = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
@@ -130,7 +149,9 @@ def plot_attention(
         axes.set_title(title, fontsize=11, pad=10, parse_math=False)
 
     bar_height = max(0.9, min(height, 3.0))  # below 0.9 its three labels would touch
-    bar_axes = figure.add_axes((1 + 0.2 / width, 1 - bar_height / height, 0.13 / width, bar_height / height))
+    bar_axes = figure.add_axes(
+        (1 + 0.2 / width, 1 - bar_height / height, 0.13 / width, bar_height / height)
+    )
     bar = figure.colorbar(image, cax=bar_axes, ticks=[0, 0.5, 1])
     bar.outline.set_edgecolor("0.6")
     bar.ax.tick_params(labelsize=8, length=2, color="0.5")
@@ -138,26 +159,35 @@ def plot_attention(
     _save(figure, path)
 
 
-def plot_history(rows: Sequence[Mapping[str, Number]], path: str | PathLike[str], x_axis: str | None = None) -> None:
-    """Draw learning curves: the losses above, BLEU on the development set below with its best point marked.
+def plot_history(
+    rows: Sequence[Mapping[str, Number]], path: str | PathLike[str], x_axis: str | None = None
+) -> None:
+    """Draw learning curves: the losses above, BLEU on the development set below with its best point
+    marked.
 
-    A row may hold `step`, `minutes`, `train_loss`, `dev_loss`, `dev_bleu`, as numbers or as text from a file; what is
-    missing, blank or not finite is passed over, other keys are ignored, and a panel without values is left out.
-    `x_axis` is "minutes" or "step"; None takes minutes if every row has them.
+    A row may hold `step`, `minutes`, `train_loss`, `dev_loss`, `dev_bleu`, as numbers or as text
+    from a file; what is missing, blank or not finite is passed over, other keys are ignored, and a
+    panel without values is left out. `x_axis` is "minutes" or "step"; None takes minutes if every
+    row has them.
 
-    Raises UserError if nothing can be drawn, a value is no number, the suffix is unknown or Matplotlib is not
-    installed.
+    Raises UserError if nothing can be drawn, a value is no number, the suffix is unknown or
+    Matplotlib is not installed.
     """
     if x_axis is None:
         x_axis = "minutes" if all(_number(row, "minutes") is not None for row in rows) else "step"
     if x_axis not in ("minutes", "step"):
         raise UserError(f"x_axis must be 'minutes' or 'step'. Received: {x_axis!r}.")
     curves = {key: _curve(rows, x_axis, key) for key in ("train_loss", "dev_loss", "dev_bleu")}
-    panels = [keys for keys in (("train_loss", "dev_loss"), ("dev_bleu",)) if any(curves[key] for key in keys)]
+    panels = [
+        keys
+        for keys in (("train_loss", "dev_loss"), ("dev_bleu",))
+        if any(curves[key] for key in keys)
+    ]
     if not panels:
         raise UserError(
-            f"a history needs rows with {x_axis!r} and one of 'train_loss', 'dev_loss' or 'dev_bleu'. "
-            f"Received: {len(rows)} rows without such a pair. Train for longer, or check the file."
+            f"a history needs rows with {x_axis!r} and one of 'train_loss', 'dev_loss' or"
+            f" 'dev_bleu'. Received: {len(rows)} rows without such a pair. Train for longer, or"
+            " check the file."
         )
     path = _picture_path(path)
     figure = _figure(7.5, 0.8 + 2.6 * len(panels))
@@ -183,13 +213,20 @@ def plot_attentions(
     target_words: Sequence[str],
     path: str | PathLike[str],
 ) -> None:
-    """Draw what several models look at in one pair of sentences, side by side: a heat map for each, under its name.
+    """Draw what several models look at in one pair of sentences, side by side: a heat map for each,
+    under its name.
 
     Raises what `plot_attention` raises.
     """
-    matrices = {name: _matrix(array, len(target_words), len(source_words), "words") for name, array in weights.items()}
+    matrices = {
+        name: _matrix(array, len(target_words), len(source_words), "words")
+        for name, array in weights.items()
+    }
     if not (matrices and source_words and target_words):
-        raise UserError("a picture of attention needs models, and words on both sides. Received: nothing of one kind.")
+        raise UserError(
+            "a picture of attention needs models, and words on both sides. Received: nothing of one"
+            " kind."
+        )
     path = _picture_path(path)
     num_columns = min(MAPS_IN_A_ROW, len(matrices))
     num_rows = math.ceil(len(matrices) / num_columns)
@@ -202,9 +239,15 @@ def plot_attentions(
     font: dict[str, Any] = {"fontsize": 30 * cell, "parse_math": False}
     for axes, (name, matrix_TS) in zip(all_axes.flat, matrices.items(), strict=False):
         axes.imshow(np.ma.masked_invalid(matrix_TS), cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(len(source_words)), [_label(word) for word in source_words], rotation=90, **font)
+        axes.set_xticks(
+            range(len(source_words)), [_label(word) for word in source_words], rotation=90, **font
+        )
         first = axes in all_axes[:, 0]
-        axes.set_yticks(range(len(target_words)), [_label(word) if first else "" for word in target_words], **font)
+        axes.set_yticks(
+            range(len(target_words)),
+            [_label(word) if first else "" for word in target_words],
+            **font,
+        )
         axes.tick_params(length=2, color="0.5")
         axes.tick_params(axis="y", length=2 if first else 0)
         axes.spines[:].set_color("0.6")
@@ -214,11 +257,14 @@ def plot_attentions(
     _save(figure, path)
 
 
-def plot_curves(runs: Mapping[str, Sequence[Sequence[Mapping[str, Number]]]], path: str | PathLike[str]) -> None:
+def plot_curves(
+    runs: Mapping[str, Sequence[Sequence[Mapping[str, Number]]]], path: str | PathLike[str]
+) -> None:
     """Draw BLEU on the development set by updates and by minutes, a curve for each name.
 
-    A name has the histories (rows as in `plot_history`) of one or several runs, which were evaluated after the same
-    steps: the curve is their mean, and the area around it goes from the lowest to the highest.
+    A name has the histories (rows as in `plot_history`) of one or several runs, which were
+    evaluated after the same steps: the curve is their mean, and the area around it goes from the
+    lowest to the highest.
 
     Raises what `plot_history` raises.
     """
@@ -226,46 +272,82 @@ def plot_curves(runs: Mapping[str, Sequence[Sequence[Mapping[str, Number]]]], pa
     figure = _figure(11, 4.5)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, x_axis, label in zip(panels, ("step", "minutes"), ("updates", "minutes of training"), strict=True):
+    for axes, x_axis, label in zip(
+        panels, ("step", "minutes"), ("updates", "minutes of training"), strict=True
+    ):
         for number, (name, histories) in enumerate(runs.items()):
             curves = [_curve(rows, x_axis, "dev_bleu") for rows in histories]
-            points = np.array([curve[: min(map(len, curves))] for curve in curves]).reshape(len(curves), -1, 2)
+            points = np.array([curve[: min(map(len, curves))] for curve in curves]).reshape(
+                len(curves), -1, 2
+            )
             x, y = points[..., 0].mean(axis=0), points[..., 1]
             style: dict[str, Any] = {
                 "color": CURVE_COLORS[number % len(CURVE_COLORS)],
                 "linestyle": CURVE_STYLES[number // len(CURVE_COLORS) % len(CURVE_STYLES)],
             }
             axes.plot(x, y.mean(axis=0), linewidth=1.3, marker=".", label=_printable(name), **style)
-            axes.fill_between(x, y.min(axis=0), y.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
+            axes.fill_between(
+                x, y.min(axis=0), y.max(axis=0), color=style["color"], alpha=0.15, linewidth=0
+            )
         axes.grid(color="0.9", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel(label)
     panels[0].xaxis.set_major_formatter("{x:,.0f}")
     panels[0].set_ylabel("dev BLEU, greedy")
-    ends = [points[-1][1] for histories in runs.values() for points in [_curve(histories[0], "step", "dev_bleu")]]
+    ends = [
+        points[-1][1]
+        for histories in runs.values()
+        for points in [_curve(histories[0], "step", "dev_bleu")]
+    ]
     panels[0].set_ylim(bottom=START_OF_CURVES * min(ends))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     _save(figure, path)
 
 
-def _draw_losses(axes: Axes, train: list[tuple[float, float]], dev: list[tuple[float, float]]) -> None:
+def _draw_losses(
+    axes: Axes, train: list[tuple[float, float]], dev: list[tuple[float, float]]
+) -> None:
     if train:
         axes.plot(
-            *zip(*train, strict=True), color=BLUE, linewidth=1.3, label="train", marker="." if len(train) < 3 else ""
+            *zip(*train, strict=True),
+            color=BLUE,
+            linewidth=1.3,
+            label="train",
+            marker="." if len(train) < 3 else "",
         )
     if dev:
-        axes.plot(*zip(*dev, strict=True), color=VERMILLION, linewidth=1.3, label="dev", marker="o", markersize=3.5)
+        axes.plot(
+            *zip(*dev, strict=True),
+            color=VERMILLION,
+            linewidth=1.3,
+            label="dev",
+            marker="o",
+            markersize=3.5,
+        )
     axes.set_ylabel("loss per target piece")
     axes.legend(frameon=False)
 
 
 def _draw_bleu(axes: Axes, curve: list[tuple[float, float]]) -> None:
     axes.plot(*zip(*curve, strict=True), color=GREEN, linewidth=1.3, marker="o", markersize=3.5)
-    x, best = max(curve, key=lambda point: point[1])  # max keeps the first of equals: the earliest checkpoint
-    axes.plot([x], [best], linestyle="", marker="*", markersize=13, color=VERMILLION, markeredgecolor="white", zorder=3)
+    x, best = max(
+        curve, key=lambda point: point[1]
+    )  # max keeps the first of equals: the earliest checkpoint
+    axes.plot(
+        [x],
+        [best],
+        linestyle="",
+        marker="*",
+        markersize=13,
+        color=VERMILLION,
+        markeredgecolor="white",
+        zorder=3,
+    )
     xs = [point[0] for point in curve]
-    late = x > (min(xs) + max(xs)) / 2  # then the text stands to the left, or it would leave the panel
+    late = (
+        x > (min(xs) + max(xs)) / 2
+    )  # then the text stands to the left, or it would leave the panel
     axes.annotate(
         f"best {best:.2f}",
         (x, best),
@@ -278,9 +360,13 @@ def _draw_bleu(axes: Axes, curve: list[tuple[float, float]]) -> None:
     axes.set_ylabel("dev BLEU")
 
 
-def _matrix(weights_TS: ArrayLike, num_rows: int, num_columns: int, what: str) -> NDArray[np.float64]:
+def _matrix(
+    weights_TS: ArrayLike, num_rows: int, num_columns: int, what: str
+) -> NDArray[np.float64]:
     array = np.asarray(weights_TS, np.float64)
-    if array.shape != (num_rows, num_columns) and not (array.size == 0 and num_rows * num_columns == 0):
+    if array.shape != (num_rows, num_columns) and not (
+        array.size == 0 and num_rows * num_columns == 0
+    ):
         raise ValueError(
             f"weights must have a row for each target and a column for each source of the {what}: "
             f"{(num_rows, num_columns)}. Received: {array.shape}."
@@ -295,19 +381,26 @@ def _number(row: Mapping[str, Number], key: str) -> float | None:
     try:
         number = float(value)
     except ValueError:
-        raise UserError(f"{key!r} must be a number or blank in every row. Received: {value!r}.") from None
+        raise UserError(
+            f"{key!r} must be a number or blank in every row. Received: {value!r}."
+        ) from None
     return number if math.isfinite(number) else None
 
 
-def _curve(rows: Sequence[Mapping[str, Number]], x_axis: str, key: str) -> list[tuple[float, float]]:
+def _curve(
+    rows: Sequence[Mapping[str, Number]], x_axis: str, key: str
+) -> list[tuple[float, float]]:
     points = ((_number(row, x_axis), _number(row, key)) for row in rows)
     return [(x, y) for x, y in points if x is not None and y is not None]
 
 
 def _printable(word: str) -> str:
-    """Composed, for Matplotlib sets a combining accent beside its letter; without what would steer a terminal."""
+    """Composed, for Matplotlib sets a combining accent beside its letter; without what would steer
+    a terminal."""
     composed = unicodedata.normalize("NFC", word)
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in composed)
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in composed
+    )
 
 
 def _label(word: str) -> str:
@@ -317,7 +410,13 @@ def _label(word: str) -> str:
 def _columns(text: str) -> int:
     """Terminal columns: two for wide characters, none for combining and invisible ones."""
     widths = (
-        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        (
+            0
+            if unicodedata.category(c) in ("Mn", "Me", "Cf")
+            else 2
+            if unicodedata.east_asian_width(c) in "WF"
+            else 1
+        )
         for c in text
     )
     return sum(widths)
@@ -334,7 +433,10 @@ def _cut(text: str, columns: int) -> str:
 def _picture_path(path: str | PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UserError(f"a picture's name must end in one of {', '.join(PICTURE_SUFFIXES)}. Received: {str(path)!r}.")
+        raise UserError(
+            f"a picture's name must end in one of {', '.join(PICTURE_SUFFIXES)}. Received:"
+            f" {str(path)!r}."
+        )
     return path
 
 
@@ -343,14 +445,21 @@ def _figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError(
-            f"pictures need Matplotlib, which is not installed. Install it with: {install_command('plot')}"
+            "pictures need Matplotlib, which is not installed. Install it with:"
+            f" {install_command('plot')}"
         ) from error
     return Figure(figsize=(width, height))
 
 
 def _save(figure: Figure, path: Path) -> None:
-    options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15, "dpi": 150, "facecolor": "white"}
+    options: dict[str, Any] = {
+        "bbox_inches": "tight",
+        "pad_inches": 0.15,
+        "dpi": 150,
+        "facecolor": "white",
+    }
     with warnings.catch_warnings():
-        # Emoji and Chinese are not in the default font: they come out as boxes, and the rest of the picture stays good.
+        # Emoji and Chinese are not in the default font: they come out as boxes, and the rest of the
+        # picture stays good.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         figure.savefig(path, **options)

@@ -1,15 +1,17 @@
-"""Word alignments: from attention between sub-words to links between words; their formats, union and error rate; and
-how attention behaves.
+"""Word alignments: from attention between sub-words to links between words; their formats, union
+and error rate; and how attention behaves.
 
 S source words or pieces  T target words or pieces
 
-**Which row belongs to which token.** Row t of a teacher-forced pass is the attention of the step that reads target
-token t - 1 and predicts target token t; so row t is taken for token t. All cells agree on this, though their queries
-know different things. `update_first` (Luong) and `conditional` ask with the state that has just read token t - 1.
-`attend_first` (Bahdanau) asks with the state before that, which has read up to token t - 2, and token t - 1 joins the
-context only in the recurrent layer: its rows are softer, and now and then look at what the token before needed.
-`with_lag` takes row t + lag for token t: 1 for a model that looks at a source word only once it has written it, -1 for
-one that looks ahead. `nmt evaluate --alignments --lag` measures which fits; so far it has always been 0.
+**Which row belongs to which token.** Row t of a teacher-forced pass is the attention of the step
+that reads target token t - 1 and predicts target token t; so row t is taken for token t. All cells
+agree on this, though their queries know different things. `update_first` (Luong) and `conditional`
+ask with the state that has just read token t - 1. `attend_first` (Bahdanau) asks with the state
+before that, which has read up to token t - 2, and token t - 1 joins the context only in the
+recurrent layer: its rows are softer, and now and then look at what the token before needed.
+`with_lag` takes row t + lag for token t: 1 for a model that looks at a source word only once it has
+written it, -1 for one that looks ahead. `nmt evaluate --alignments --lag` measures which fits; so
+far it has always been 0.
 """
 
 import bisect
@@ -32,10 +34,11 @@ _GOLD = re.compile(r"(\d+)([-p])(\d+)", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where a model looked while it wrote `target_words`: weights ts over words; rows sum to at most 1.
+    """Where a model looked while it wrote `target_words`: weights ts over words; rows sum to at
+    most 1.
 
-    Words are what white space parts. A word's span says where in the raw line it stands: `line[start:end]`. Each target
-    piece but </s> belongs to a word, -1: to none.
+    Words are what white space parts. A word's span says where in the raw line it stands:
+    `line[start:end]`. Each target piece but </s> belongs to a word, -1: to none.
     """
 
     source_words: list[str]
@@ -50,7 +53,7 @@ class Alignment:
         return strongest_links(self.weights_TS, threshold)
 
 
-# ------------------------------------------------------------------------------------------- from weights to links
+# ---------------------------------------------------------------------------- from weights to links
 
 
 def with_lag(weights_TS: np.ndarray, lag: int) -> np.ndarray:
@@ -60,7 +63,9 @@ def with_lag(weights_TS: np.ndarray, lag: int) -> np.ndarray:
 
 def block_diagonal(blocks: Sequence[np.ndarray]) -> np.ndarray:
     """The attention of a line's parts, one after the other: none looks at another's source."""
-    joined = np.zeros((sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks)))
+    joined = np.zeros(
+        (sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks))
+    )
     t = s = 0
     for block in blocks:
         joined[t : t + len(block), s : s + block.shape[1]] = block
@@ -76,11 +81,12 @@ def merge_pieces(
 ) -> np.ndarray:
     """Attention between words, from attention between the pieces they were cut into.
 
-    `source_words_of_piece[s]` is the index of the word that piece s belongs to, -1 for one to leave out (`</s>`,
-    padding); likewise for the target. Columns are summed over the pieces of a source word, for a row is a distribution
-    over them; rows are averaged over the pieces of a target word, so a row still sums to 1 if no source piece was left
-    out. The result has a column and a row for each of `num_words`, source and target (not given: up to the highest
-    index); a word without pieces gets zeros.
+    `source_words_of_piece[s]` is the index of the word that piece s belongs to, -1 for one to leave
+    out (`</s>`, padding); likewise for the target. Columns are summed over the pieces of a source
+    word, for a row is a distribution over them; rows are averaged over the pieces of a target word,
+    so a row still sums to 1 if no source piece was left out. The result has a column and a row for
+    each of `num_words`, source and target (not given: up to the highest index); a word without
+    pieces gets zeros.
 
     Raises ValueError if a sequence is not as long as its axis, or holds an index below -1.
     """
@@ -91,14 +97,22 @@ def merge_pieces(
             f"weights must have a row for each target and a column for each source piece: {shape}. "
             f"Received: {weights_TS.shape}."
         )
-    source_words, target_words = np.array(source_words_of_piece, int), np.array(target_words_of_piece, int)
+    source_words, target_words = (
+        np.array(source_words_of_piece, int),
+        np.array(target_words_of_piece, int),
+    )
     for side, words in (("source", source_words), ("target", target_words)):
         if words.min(initial=-1) < -1:
             raise ValueError(
-                f"{side} words must be indices from 0, or -1 to leave a piece out. Received: {words.min()}."
+                f"{side} words must be indices from 0, or -1 to leave a piece out. Received:"
+                f" {words.min()}."
             )
-    # Scattered sums rather than products with 0-1 matrices, in which one NaN would reach every word.
-    num_source, num_target = num_words or (source_words.max(initial=-1) + 1, target_words.max(initial=-1) + 1)
+    # Scattered sums rather than products with 0-1 matrices, in which one NaN would reach every
+    # word.
+    num_source, num_target = num_words or (
+        source_words.max(initial=-1) + 1,
+        target_words.max(initial=-1) + 1,
+    )
     summed = np.zeros((len(weights_TS), num_source))
     kept = source_words >= 0
     np.add.at(summed.T, source_words[kept], weights_TS[:, kept].T)
@@ -110,9 +124,11 @@ def merge_pieces(
 
 
 def strongest_links(weights_TS: np.ndarray, threshold: float = 0.0) -> Links:
-    """Each target word with the source word that has most of its weight, where that is above `threshold`.
+    """Each target word with the source word that has most of its weight, where that is above
+    `threshold`.
 
-    The first of equals wins. A higher threshold leaves doubtful words unaligned: precision grows, recall falls.
+    The first of equals wins. A higher threshold leaves doubtful words unaligned: precision grows,
+    recall falls.
     """
     if not weights_TS.size:
         return frozenset()
@@ -121,15 +137,25 @@ def strongest_links(weights_TS: np.ndarray, threshold: float = 0.0) -> Links:
 
 
 def diagonal_links(num_source: int, num_target: int) -> Links:
-    """The baseline that reads no word: each target word with the source word as far along in its sentence."""
+    """The baseline that reads no word: each target word with the source word as far along in its
+    sentence."""
     if not num_source:
         return frozenset()
     return frozenset(((2 * t + 1) * num_source // (2 * num_target), t) for t in range(num_target))
 
 
-# ------------------------------------------------------------------------------------------------- symmetrisation
+# ----------------------------------------------------------------------------------- symmetrisation
 
-_NEIGHBOURS = [(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]  # in the order they are tried
+_NEIGHBOURS = [
+    (-1, 0),
+    (0, -1),
+    (1, 0),
+    (0, 1),
+    (-1, -1),
+    (-1, 1),
+    (1, -1),
+    (1, 1),
+]  # in the order they are tried
 
 
 def forward_alone(forward: Links, backward: Links) -> Links:
@@ -149,10 +175,11 @@ def union(forward: Links, backward: Links) -> Links:
 
 
 def grow_diag(forward: Links, backward: Links) -> Links:
-    """The intersection, grown: links of the union that touch it, diagonally too, and reach a word not yet linked.
+    """The intersection, grown: links of the union that touch it, diagonally too, and reach a word
+    not yet linked.
 
-    The order is that of Moses' symal, on which the outcome depends: by target word, then source word, and a link that
-    was added counts from then on.
+    The order is that of Moses' symal, on which the outcome depends: by target word, then source
+    word, and a link that was added counts from then on.
     """
     candidates, grown = forward | backward, forward & backward
     linked_sources, linked_targets = {s for s, _ in grown}, {t for _, t in grown}
@@ -164,7 +191,9 @@ def grow_diag(forward: Links, backward: Links) -> Links:
         while place < len(order):
             t, s = order[place]
             for new in [(t + dt, s + ds) for dt, ds in _NEIGHBOURS]:
-                if (new[1], new[0]) in candidates and not (new[1] in linked_sources and new[0] in linked_targets):
+                if (new[1], new[0]) in candidates and not (
+                    new[1] in linked_sources and new[0] in linked_targets
+                ):
                     linked_sources.add(new[1])
                     linked_targets.add(new[0])
                     place += new < (t, s)  # this link moves up by one
@@ -174,12 +203,14 @@ def grow_diag(forward: Links, backward: Links) -> Links:
 
 
 def grow_diag_final(forward: Links, backward: Links) -> Links:
-    """`grow_diag`, and then every link of the union with a word, on either side, that nothing is linked to yet."""
+    """`grow_diag`, and then every link of the union with a word, on either side, that nothing is
+    linked to yet."""
     return _final(grow_diag(forward, backward), forward, backward, both=False)
 
 
 def grow_diag_final_and(forward: Links, backward: Links) -> Links:
-    """`grow_diag`, and then every link of the union between two words that nothing is linked to yet."""
+    """`grow_diag`, and then every link of the union between two words that nothing is linked to
+    yet."""
     return _final(grow_diag(forward, backward), forward, backward, both=True)
 
 
@@ -196,8 +227,9 @@ def _final(grown: Links, forward: Links, backward: Links, both: bool) -> Links:
     return frozenset(result)
 
 
-# Och and Ney (2003); Koehn, Och and Marcu (2003). `forward` has links from a model source -> target, at most one a
-# target word; `backward` from a model target -> source, at most one a source word; both as (source, target).
+# Och and Ney (2003); Koehn, Och and Marcu (2003). `forward` has links from a model source ->
+# target, at most one a target word; `backward` from a model target -> source, at most one a source
+# word; both as (source, target).
 SYMMETRISATIONS = {
     "forward": forward_alone,
     "backward": backward_alone,
@@ -213,7 +245,7 @@ def reversed_links(links: Links) -> Links:
     return frozenset((s, t) for t, s in links)
 
 
-# --------------------------------------------------------------------------------------------------------- formats
+# ------------------------------------------------------------------------------------------ formats
 
 
 def format_pharaoh(links: Links) -> str:
@@ -227,9 +259,11 @@ def parse_pharaoh(line: str) -> Links:
 
 
 def parse_gold(line: str) -> tuple[Links, Links]:
-    """Sure and possible links of a hand-made alignment: `i-j` sure, `ipj` possible, source first, from **1**.
+    """Sure and possible links of a hand-made alignment: `i-j` sure, `ipj` possible, source first,
+    from **1**.
 
-    Sure links are possible ones, too. Both are returned from 0. Raises UserError for what is no such line.
+    Sure links are possible ones, too. Both are returned from 0. Raises UserError for what is no
+    such line.
     """
     sure, possible = set(), set()
     for s, kind, t in _parsed(_GOLD, line, "sure and possible links such as 1-1 2p3"):
@@ -249,12 +283,13 @@ def _parsed(form: re.Pattern[str], line: str, expected: str) -> Iterable[tuple[s
         yield match.groups()
 
 
-# ------------------------------------------------------------------------------------------------------ error rate
+# --------------------------------------------------------------------------------------- error rate
 
 
 @dataclass(frozen=True)
 class AlignmentScore:
-    """Links against gold ones (Och and Ney, 2003, equations 2 and 3). Precision is of possible, recall of sure links.
+    """Links against gold ones (Och and Ney, 2003, equations 2 and 3). Precision is of possible,
+    recall of sure links.
 
     AER = 1 - (|A & S| + |A & P|) / (|A| + |S|) over all sentences together: 0 is best.
     """
@@ -265,27 +300,39 @@ class AlignmentScore:
     num_links: int
 
     def as_dict(self) -> Mapping[str, float | int]:
-        return {"precision": self.precision, "recall": self.recall, "aer": self.error_rate, "links": self.num_links}
+        return {
+            "precision": self.precision,
+            "recall": self.recall,
+            "aer": self.error_rate,
+            "links": self.num_links,
+        }
 
     def __str__(self) -> str:
         rates = f"precision {100 * self.precision:.1f}, recall {100 * self.recall:.1f}"
         return f"AER = {100 * self.error_rate:.1f}  {rates}, {self.num_links} links"
 
 
-def alignment_score(hypotheses: Sequence[Links], gold: Sequence[tuple[Links, Links]]) -> AlignmentScore:
-    """`gold` holds (sure, possible) for each sentence. Raises UserError for unequal counts and where there is no gold.
+def alignment_score(
+    hypotheses: Sequence[Links], gold: Sequence[tuple[Links, Links]]
+) -> AlignmentScore:
+    """`gold` holds (sure, possible) for each sentence. Raises UserError for unequal counts and
+    where there is no gold.
 
     Precision is 1 where there are no links at all: none is wrong.
     """
     if len(hypotheses) != len(gold):
         raise UserError(
-            f"alignments and gold alignments must be equally many. Received: {len(hypotheses)} and {len(gold)}."
+            f"alignments and gold alignments must be equally many. Received: {len(hypotheses)} and"
+            f" {len(gold)}."
         )
     num_links = sum(map(len, hypotheses))
     num_sure = sum(len(sure) for sure, _ in gold)
     if not num_sure:
         raise UserError("an error rate needs sure gold links. Received: none.")
-    right = sum(len(links & (sure | possible)) for links, (sure, possible) in zip(hypotheses, gold, strict=True))
+    right = sum(
+        len(links & (sure | possible))
+        for links, (sure, possible) in zip(hypotheses, gold, strict=True)
+    )
     found = sum(len(links & sure) for links, (sure, _) in zip(hypotheses, gold, strict=True))
     return AlignmentScore(
         precision=right / num_links if num_links else 1.0,
@@ -295,12 +342,13 @@ def alignment_score(hypotheses: Sequence[Links], gold: Sequence[tuple[Links, Lin
     )
 
 
-# ------------------------------------------------------------------------------------------------------ behaviour
+# ---------------------------------------------------------------------------------------- behaviour
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How attention between words behaves over a text. None where there is nothing to say: of a model without any.
+    """How attention between words behaves over a text. None where there is nothing to say: of a
+    model without any.
 
     entropy       of a target word's weights, in bits, mean: 0 where all looks at one word, log2 S where none stands out
     coverage      what a source word gets from all target words together, at most 1 (as in GNMT's penalty), mean
@@ -314,15 +362,20 @@ class Behaviour:
 
 
 def attention_behaviour(alignments: Iterable[Alignment]) -> Behaviour:
-    """Of all words of a text alike. A row is scaled to sum to 1: part of it was `</s>`'s. Empty rows are left out."""
+    """Of all words of a text alike. A row is scaled to sum to 1: part of it was `</s>`'s. Empty
+    rows are left out."""
     entropies: list[np.ndarray] = []
     coverages: list[np.ndarray] = []
     moves: list[np.ndarray] = []
-    for weights_TS in (alignment.weights_TS for alignment in alignments if alignment.weights_TS.size):
+    for weights_TS in (
+        alignment.weights_TS for alignment in alignments if alignment.weights_TS.size
+    ):
         coverages.append(np.minimum(weights_TS.sum(axis=0), 1.0))
         weights_TS = weights_TS[weights_TS.any(axis=1)]
         weights_TS = weights_TS / weights_TS.sum(axis=1, keepdims=True)
-        entropies.append(-np.sum(weights_TS * np.log2(np.where(weights_TS > 0, weights_TS, 1.0)), axis=1))
+        entropies.append(
+            -np.sum(weights_TS * np.log2(np.where(weights_TS > 0, weights_TS, 1.0)), axis=1)
+        )
         moves.append(np.diff(weights_TS.argmax(axis=1)))
     if not any(map(len, entropies)):
         return Behaviour()

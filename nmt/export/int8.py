@@ -1,10 +1,11 @@
 """An ONNX graph with its matrices in 8 bits: products of integers, in a quarter of the memory.
 
-A product x W becomes (round(x / a) round(W / b)) a b, where `b` is one scale for each column of W and `a` one for each
-row of x, taken as it comes, or for each part of a row that is put together. One scale for all of x, ONNX Runtime's own
-"dynamic quantization", would let the sentences of a batch change each other's rounding; by rows, a sentence is
-translated alike in any company. What lies between -1 and 1, as what comes out of tanh, needs no scale. What depends on
-a token alone is not computed at all, but looked up, in 16 bits.
+A product x W becomes (round(x / a) round(W / b)) a b, where `b` is one scale for each column of W
+and `a` one for each row of x, taken as it comes, or for each part of a row that is put together.
+One scale for all of x, ONNX Runtime's own "dynamic quantization", would let the sentences of a
+batch change each other's rounding; by rows, a sentence is translated alike in any company. What
+lies between -1 and 1, as what comes out of tanh, needs no scale. What depends on a token alone is
+not computed at all, but looked up, in 16 bits.
 """
 
 # M rows  I inputs  O outputs  V tokens
@@ -16,17 +17,21 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-# x in -63..63, stored as 1..127, W in -127..127: the sum of two products stays below 2^15, where processors without
-# VNNI keep it (and cut what is larger). So every processor computes the same, and the eighth bit of x is not missed.
+# x in -63..63, stored as 1..127, W in -127..127: the sum of two products stays below 2^15, where
+# processors without VNNI keep it (and cut what is larger). So every processor computes the same,
+# and the eighth bit of x is not missed.
 LARGEST_INPUT, MIDDLE = 63, 64
 LARGEST_WEIGHT = 127
 TINY = np.float32(1e-9)  # instead of a scale of 0
-LARGEST_TABLE = 2**24  # numbers of 16 bits that are looked up: 8,000 tokens with 1,536 gates are three quarters of it
+LARGEST_TABLE = (
+    2**24
+)  # numbers of 16 bits that are looked up: 8,000 tokens with 1,536 gates are three quarters of it
 
 
 def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.ModelProto:
-    """The same model with every product of a matrix and constant weights in integers, those inside loops too, and the
-    products of tokens' vectors looked up. `within_one` names tensors known to lie between -1 and 1."""
+    """The same model with every product of a matrix and constant weights in integers, those inside
+    loops too, and the products of tokens' vectors looked up. `within_one` names tensors known to
+    lie between -1 and 1."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     _fold_lookups(copy.graph)
@@ -39,11 +44,14 @@ def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.
 def _fold_lookups(graph: onnx.GraphProto) -> None:
     """f(table[ids]) = f(table)[ids]: what depends on a token alone is computed now, for all tokens."""
     constants = {constant.name: constant for constant in graph.initializer}
-    tables: dict[str, tuple[np.ndarray, str]] = {}  # tensor -> table and ids, of which it is table[ids]
+    tables: dict[
+        str, tuple[np.ndarray, str]
+    ] = {}  # tensor -> table and ids, of which it is table[ids]
     nodes = []
     for node in graph.node:
         operands: list[Any] = [
-            numpy_helper.to_array(constants[x]) if x in constants else tables.get(x) for x in node.input
+            numpy_helper.to_array(constants[x]) if x in constants else tables.get(x)
+            for x in node.input
         ]
         table_VO: np.ndarray | None = None
         match node.op_type, operands:
@@ -65,7 +73,9 @@ def _fold_lookups(graph: onnx.GraphProto) -> None:
         nodes.append(node)
     read = {name for node in nodes for name in node.input} | {value.name for value in graph.output}
     del graph.node[:]
-    graph.node.extend(node for node in nodes if node.output[0] not in tables or node.output[0] in read)
+    graph.node.extend(
+        node for node in nodes if node.output[0] not in tables or node.output[0] in read
+    )
     for name, (table_VO, _) in tables.items():
         if name in read:
             graph.initializer.append(numpy_helper.from_array(table_VO, f"{name}_table"))
@@ -73,7 +83,11 @@ def _fold_lookups(graph: onnx.GraphProto) -> None:
 
 def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
     """Whether it takes rows of a constant matrix."""
-    if node.op_type != "Gather" or node.input[0] not in constants or len(constants[node.input[0]].dims) != 2:
+    if (
+        node.op_type != "Gather"
+        or node.input[0] not in constants
+        or len(constants[node.input[0]].dims) != 2
+    ):
         return False
     return all(attribute.i == 0 for attribute in node.attribute if attribute.name == "axis")
 
@@ -92,10 +106,15 @@ class _Quantizer:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
         self._nodes: list[onnx.NodeProto] = []  # the new ones
-        self._integers: dict[str, tuple[str, str | None]] = {}  # x -> the names of its integers and of their scales
+        self._integers: dict[
+            str, tuple[str, str | None]
+        ] = {}  # x -> the names of its integers and of their scales
         self._step = self._constant("quantize_step", np.float32(1 / LARGEST_INPUT))
         self._middle = self._constant("quantize_middle", np.uint8(MIDDLE))
-        self._last, self._tiny = self._constant("quantize_last", [-1]), self._constant("quantize_tiny", TINY)
+        self._last, self._tiny = (
+            self._constant("quantize_last", [-1]),
+            self._constant("quantize_tiny", TINY),
+        )
 
     def quantize(self) -> None:
         done: list[onnx.NodeProto] = []
@@ -119,9 +138,13 @@ class _Quantizer:
         self._graph.node.extend(self._nodes)
         used = _names_used(self._graph)
         for node in self._nodes:
-            if node.op_type == "Concat" and node.output[0] not in used:  # its parts have products of their own
+            if (
+                node.op_type == "Concat" and node.output[0] not in used
+            ):  # its parts have products of their own
                 self._graph.node.remove(node)
-        self._graph.initializer.extend(value for name, value in self._constants.items() if name in used)
+        self._graph.initializer.extend(
+            value for name, value in self._constants.items() if name in used
+        )
 
     def _is_product_with_weights(self, node: onnx.NodeProto) -> bool:
         """A vector is no matrix: nothing is won with it."""
@@ -133,13 +156,22 @@ class _Quantizer:
         readers = self._readers.get(product.output[0], [])
         if len(readers) != 1 or readers[0].op_type != "Add":
             return None
-        others = [self._constants.get(name) for name in readers[0].input if name != product.output[0]]
-        return readers[0] if len(others) == 1 and others[0] is not None and len(others[0].dims) == 1 else None
+        others = [
+            self._constants.get(name) for name in readers[0].input if name != product.output[0]
+        ]
+        return (
+            readers[0]
+            if len(others) == 1 and others[0] is not None and len(others[0].dims) == 1
+            else None
+        )
 
     def _lookup(self, table: str, ids: str, output: str) -> None:
-        """output = table[ids], in half the memory: what is looked up costs no arithmetic that 8 bits could spare."""
+        """output = table[ids], in half the memory: what is looked up costs no arithmetic that 8
+        bits could spare."""
         if f"{table}_half" not in self._constants:
-            self._constant(f"{table}_half", numpy_helper.to_array(self._constants[table]).astype(np.float16))
+            self._constant(
+                f"{table}_half", numpy_helper.to_array(self._constants[table]).astype(np.float16)
+            )
         halves = self._node("Gather", [f"{table}_half", ids], f"{output}_half")
         self._node("Cast", [halves], output, to=onnx.TensorProto.FLOAT)
 
@@ -153,7 +185,9 @@ class _Quantizer:
             name, start = f"{output}_{start}", start + width
             if scale is None and bias:  # in the same pass
                 operands, bias = [*operands, "", bias], None
-            term = self._node("MatMulIntegerToFloat", operands, f"{name}_product", domain="com.microsoft")
+            term = self._node(
+                "MatMulIntegerToFloat", operands, f"{name}_product", domain="com.microsoft"
+            )
             terms.append(self._node("Mul", [term, scale], name) if scale else term)
         terms += [bias] if bias else []
         if len(terms) == 1:
@@ -162,8 +196,9 @@ class _Quantizer:
             self._node("Sum", terms, output)
 
     def _unlike_parts(self, x: str) -> list[tuple[str, int]] | None:
-        """The parts of x and their widths, if it is a concatenation. Each has a scale of its own: an embedding is
-        several times as large as a state, of which one scale for both would leave but few bits."""
+        """The parts of x and their widths, if it is a concatenation. Each has a scale of its own:
+        an embedding is several times as large as a state, of which one scale for both would leave
+        but few bits."""
         joined = self._makers.get(x)
         if joined is None or joined.op_type != "Concat" or self._is_within_one(x):
             return None
@@ -184,12 +219,15 @@ class _Quantizer:
         if maker.op_type in ("Identity", "Reshape"):
             return self._is_within_one(maker.input[0])
         weights = self._makers.get(maker.input[0])
-        if maker.op_type == "MatMul" and weights is not None and weights.op_type == "Softmax":  # a mean
+        if (
+            maker.op_type == "MatMul" and weights is not None and weights.op_type == "Softmax"
+        ):  # a mean
             return self._is_within_one(maker.input[1])
         return maker.op_type == "Tanh"
 
     def _of_input(self, x: str) -> tuple[str, str | None]:
-        """The names of its integers and of their scales, one a row; what lies between -1 and 1 needs none."""
+        """The names of its integers and of their scales, one a row; what lies between -1 and 1
+        needs none."""
         if x not in self._integers:
             scaled, scale = x, None
             if not self._is_within_one(x):
@@ -197,7 +235,9 @@ class _Quantizer:
                 largest = self._node("ReduceMax", [sizes, self._last], f"{x}_largest", keepdims=1)
                 scale = self._node("Max", [largest, self._tiny], f"{x}_scale")
                 scaled = self._node("Div", [x, scale], f"{x}_scaled")
-            integers = self._node("QuantizeLinear", [scaled, self._step, self._middle], f"{x}_integer")
+            integers = self._node(
+                "QuantizeLinear", [scaled, self._step, self._middle], f"{x}_integer"
+            )
             self._integers[x] = integers, scale
         return self._integers[x]
 
@@ -222,8 +262,13 @@ class _Quantizer:
 
 def _names_used(graph: onnx.GraphProto) -> set[str]:
     """By nodes and outputs, and by the loops inside, which see the names around them."""
-    used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    used = {name for node in graph.node for name in node.input} | {
+        value.name for value in graph.output
+    }
     inner = [
-        attribute.g for node in graph.node for attribute in node.attribute if attribute.type == AttributeProto.GRAPH
+        attribute.g
+        for node in graph.node
+        for attribute in node.attribute
+        if attribute.type == AttributeProto.GRAPH
     ]
     return used.union(*map(_names_used, inner))

@@ -1,7 +1,9 @@
-"""Seq2Seq -> a folder that translates without TensorFlow, proved equal to Keras as it is written; and a SavedModel.
+"""Seq2Seq -> a folder that translates without TensorFlow, proved equal to Keras as it is written;
+and a SavedModel.
 
-An export counts once its record, export.json, is there. Before that it must agree with Keras on the dev set: encoder
-and steps in every number, greedy BLEU in float32, and nearly so in int8, which is left out if it does not.
+An export counts once its record, export.json, is there. Before that it must agree with Keras on the
+dev set: encoder and steps in every number, greedy BLEU in float32, and nearly so in int8, which is
+left out if it does not.
 """
 
 import contextlib
@@ -24,7 +26,16 @@ from nmt.evaluation.metrics import bleu
 from nmt.export.int8 import quantized
 from nmt.export.onnx_graph import encoder_graph, hoisted, step_graph, within_one
 from nmt.inference.keras_engine import KerasEngine
-from nmt.inference.onnx_artifact import FOLDER, PRECISIONS, WEIGHTS, Export, Golden, Proof, file_name, open_engine
+from nmt.inference.onnx_artifact import (
+    FOLDER,
+    PRECISIONS,
+    WEIGHTS,
+    Export,
+    Golden,
+    Proof,
+    file_name,
+    open_engine,
+)
 from nmt.inference.onnx_engine import OnnxEngine
 from nmt.inference.translator import Translator
 from nmt.model.seq2seq import Seq2Seq
@@ -45,10 +56,11 @@ BATCH_SIZES = (1, 7, 64)
 
 
 def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) -> Export:
-    """Writes and proves the ONNX form of a run, in its folder `onnx` or in another; an older one is replaced.
+    """Writes and proves the ONNX form of a run, in its folder `onnx` or in another; an older one is
+    replaced.
 
-    `dev`: where the dev text lies now, if not where the config says. Raises UserError, and leaves what was there, if
-    the model cannot be expressed or does not agree with Keras.
+    `dev`: where the dev text lies now, if not where the config says. Raises UserError, and leaves
+    what was there, if the model cannot be expressed or does not agree with Keras.
     """
     pairs = _dev_pairs(run, dev)
     folder = folder or run.path / FOLDER
@@ -74,21 +86,29 @@ def onnx_graphs(model: Seq2Seq) -> dict[str, tuple[onnx.ModelProto, onnx.ModelPr
     step, bounded = step_graph(model), within_one(model)
     # Products inside the operators GRU and LSTM stay in float32; those of a Scan do not.
     encoder = quantized(encoder_graph(model, native=False), bounded)
-    return {"float32": hoisted(encoder_graph(model), step), "int8": hoisted(encoder, quantized(step, bounded))}
+    return {
+        "float32": hoisted(encoder_graph(model), step),
+        "int8": hoisted(encoder, quantized(step, bounded)),
+    }
 
 
 def summary(export: Export) -> str:
     proof = export.proof
     scores = ", ".join(f"{name} {score:.2f}" for name, score in proof.bleu.items())
-    changed = f"; int8: {proof.changed:.1%} of lines change with the batch" if proof.changed is not None else ""
+    changed = (
+        f"; int8: {proof.changed:.1%} of lines change with the batch"
+        if proof.changed is not None
+        else ""
+    )
     return (
-        f"equal to Keras within {proof.largest_difference:.1g}; greedy BLEU on {proof.lines} dev lines: "
-        f"{scores}{changed}; default {export.precision}"
+        f"equal to Keras within {proof.largest_difference:.1g}; greedy BLEU on {proof.lines} dev"
+        f" lines: {scores}{changed}; default {export.precision}"
     )
 
 
 def export_saved_model(run: Run, folder: Path | None = None) -> Path:
-    """Writes TensorFlow's SavedModel by Keras's own export, with the signatures of `nmt.model.signatures`: encode, step."""
+    """Writes TensorFlow's SavedModel by Keras's own export, with the signatures of
+    `nmt.model.signatures`: encode, step."""
     folder = folder or run.path / "savedmodel"
     model = run.load_model()
     archive = keras.export.ExportArchive()
@@ -104,20 +124,40 @@ def _dev_pairs(run: Run, dev: str | None) -> list[tuple[str, str]]:
     data = run.config.data
     spec = dev or data.dev
     if spec is None:
-        raise UserError(f"an export is proved on development text, and {run.path} names none. Give --dev PREFIX.")
-    pairs = [pair for pair in read_parallel(resolve_parallel(spec, data.source, data.target)) if not is_blank(pair[0])]
+        raise UserError(
+            f"an export is proved on development text, and {run.path} names none. Give --dev"
+            " PREFIX."
+        )
+    pairs = [
+        pair
+        for pair in read_parallel(resolve_parallel(spec, data.source, data.target))
+        if not is_blank(pair[0])
+    ]
     if not pairs:
-        raise UserError(f"an export is proved on development text. Received: no lines in {spec}. Give --dev PREFIX.")
+        raise UserError(
+            f"an export is proved on development text. Received: no lines in {spec}. Give --dev"
+            " PREFIX."
+        )
     return pairs[:NUM_LINES]
 
 
 @contextlib.contextmanager
 def _new_folder(folder: Path, mark: str) -> Iterator[Path]:
-    """A folder that takes the place of `folder`, which holds the file `mark` if it exists, once it is complete."""
-    if folder.exists() and not (folder / mark).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is no export ({mark} is missing). Choose another folder with --output.")
+    """A folder that takes the place of `folder`, which holds the file `mark` if it exists, once it
+    is complete."""
+    if (
+        folder.exists()
+        and not (folder / mark).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise UserError(
+            f"{folder} exists and is no export ({mark} is missing). Choose another folder with"
+            " --output."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent
+    ) as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
         yield new
@@ -126,7 +166,7 @@ def _new_folder(folder: Path, mark: str) -> Iterator[Path]:
         new.rename(folder)
 
 
-# --------------------------------------------------------------------------------------------------------- the proof
+# ---------------------------------------------------------------------------------------- the proof
 
 
 def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, str]]) -> Export:
@@ -136,12 +176,20 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
     difference = _largest_difference(run, keras_engine, engines["float32"], pairs[:NUM_COMPARED])
     sources, references = zip(*pairs, strict=True)
     translators = {"keras": Translator.greedy(run, keras_engine)}
-    translators |= {precision: Translator.greedy(run, engine) for precision, engine in engines.items()}
+    translators |= {
+        precision: Translator.greedy(run, engine) for precision, engine in engines.items()
+    }
     scores, translations = {}, {}
     for name, translator in translators.items():
         translations[name] = translator.translate(sources)
-        scores[name] = round(bleu([translation.text for translation in translations[name]], [references]), 2)
-    far = [name for name in PRECISIONS if round(abs(scores[name] - scores["keras"]), 2) > BLEU_TOLERANCE[name]]
+        scores[name] = round(
+            bleu([translation.text for translation in translations[name]], [references]), 2
+        )
+    far = [
+        name
+        for name in PRECISIONS
+        if round(abs(scores[name] - scores["keras"]), 2) > BLEU_TOLERANCE[name]
+    ]
     if "float32" in far:
         raise UserError(
             f"the ONNX form of {run.path} has BLEU {scores['float32']:.2f} on the dev set, Keras "
@@ -149,11 +197,16 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
         )
     changed = None
     if "int8" in far:
-        logger.warning(f"no int8: BLEU {scores['int8']:.2f} on the dev set, Keras {scores['keras']:.2f}")
+        logger.warning(
+            f"no int8: BLEU {scores['int8']:.2f} on the dev set, Keras {scores['keras']:.2f}"
+        )
     else:
         changed = _share_changed(translators["int8"], sources[:NUM_BATCHED])
     golden = {
-        precision: [Golden(one.source, one.text, one.candidates[0].log_prob) for one in translations[precision]]
+        precision: [
+            Golden(one.source, one.text, one.candidates[0].log_prob)
+            for one in translations[precision]
+        ]
         for precision in PRECISIONS
         if precision not in far
     }
@@ -168,24 +221,30 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
     )
 
 
-def _largest_difference(run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: Sequence[tuple[str, str]]) -> float:
-    """Between Keras and ONNX, of what the encoder makes of each source alone, of the folded steps over all targets
-    together, and of whole rows of a step of several hypotheses. Raises UserError if a number is off by more than the
-    tolerance."""
+def _largest_difference(
+    run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: Sequence[tuple[str, str]]
+) -> float:
+    """Between Keras and ONNX, of what the encoder makes of each source alone, of the folded steps
+    over all targets together, and of whole rows of a step of several hypotheses. Raises UserError
+    if a number is off by more than the tolerance."""
     form = run.config.data.normalization
     tokenizers = run.source_tokenizer, run.target_tokenizer
     sources, targets = (
-        [tokenizer.encode(normalize(pair[side], form)) for pair in pairs] for side, tokenizer in enumerate(tokenizers)
+        [tokenizer.encode(normalize(pair[side], form)) for pair in pairs]
+        for side, tokenizer in enumerate(tokenizers)
     )
     largest = 0.0
 
     def compare(found: np.ndarray, expected: np.ndarray, name: str) -> None:
         nonlocal largest
         difference = np.abs(found - expected, dtype=np.float64)
-        if not np.all(difference <= TOLERANCE * np.maximum(1.0, np.abs(expected))):  # false for NaN, too
+        if not np.all(
+            difference <= TOLERANCE * np.maximum(1.0, np.abs(expected))
+        ):  # false for NaN, too
             raise UserError(
-                f"the ONNX form of {run.path} differs from Keras: {name} by up to {difference.max():.2g}. It was not "
-                "written. Translate with Keras, and report this."
+                f"the ONNX form of {run.path} differs from Keras: {name} by up to"
+                f" {difference.max():.2g}. It was not written. Translate with Keras, and report"
+                " this."
             )
         largest = max(largest, float(difference.max(initial=0.0)))
 
@@ -195,7 +254,9 @@ def _largest_difference(run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: S
             name: array for part in ours.encode(padded([source])) for name, array in part.items()
         }
         for name, expected in [*named_leaves(memory, "memory"), *named_leaves(state, "state")]:
-            if name in of_onnx:  # what steps no longer read, as they find it in another form, they prove
+            if (
+                name in of_onnx
+            ):  # what steps no longer read, as they find it in another form, they prove
                 compare(of_onnx[name].astype(np.float32), expected.astype(np.float32), name)
     source_BS, target_BT = padded(sources), padded(targets, begin=True)
     real_BT = target_BT[:, 1:] != 0
@@ -204,7 +265,9 @@ def _largest_difference(run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: S
         names, ours.force(source_BS, target_BT), keras.force(source_BS, target_BT), strict=True
     ):
         compare(found[real_BT], expected[real_BT], name)
-    found, expected = (_of_several_hypotheses(e, source_BS, target_BT[:, :NUM_HYPOTHESES]) for e in (ours, keras))
+    found, expected = (
+        _of_several_hypotheses(e, source_BS, target_BT[:, :NUM_HYPOTHESES]) for e in (ours, keras)
+    )
     compare(found, expected, "the log-probabilities of several hypotheses")
     return largest
 
@@ -219,5 +282,7 @@ def _of_several_hypotheses(engine: Any, source_BS: np.ndarray, ids_BK: np.ndarra
 
 def _share_changed(translator: Translator, lines: Sequence[str]) -> float:
     """Share of the lines whose translation depends on how many are translated together."""
-    texts = [[one.text for one in translator.translate(lines, batch_size=size)] for size in BATCH_SIZES]
+    texts = [
+        [one.text for one in translator.translate(lines, batch_size=size)] for size in BATCH_SIZES
+    ]
     return float(np.mean([len(set(of_line)) > 1 for of_line in zip(*texts, strict=True)]))

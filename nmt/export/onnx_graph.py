@@ -1,14 +1,16 @@
-"""A Seq2Seq model as two ONNX graphs: the encoder, run once a sentence, and one step of the decoder.
+"""A Seq2Seq model as two ONNX graphs: the encoder, run once a sentence, and one step of the
+decoder.
 
 encoder: ids bs -> memory_*, state_*
 step:    ids bk, memory_*, state_*, num_candidates, named_ids bkn
          -> log_probs bkc and candidates bkc (the c best, descending), all_log_probs bkv, named_log_probs bkn, weights
          bks, next_state_*
 
-with the names of `nmt.model.signatures`. All that is no loop is converted from TensorFlow by tf2onnx, whatever it may be. The
-encoder's loops are not: tf2onnx 1.17 converts a TensorFlow loop wrongly without a word. They are written with ONNX's
-own operators GRU and LSTM, which stop at the end of each sentence and start their way back there; and what these cannot
-express, as a Scan over the converted step of the cells.
+with the names of `nmt.model.signatures`. All that is no loop is converted from TensorFlow by
+tf2onnx, whatever it may be. The encoder's loops are not: tf2onnx 1.17 converts a TensorFlow loop
+wrongly without a word. They are written with ONNX's own operators GRU and LSTM, which stop at the
+end of each sentence and start their way back there; and what these cannot express, as a Scan over
+the converted step of the cells.
 """
 
 # B batch  S source  K hypotheses of a sentence  C candidates  N named ids  V vocabulary  D memory width
@@ -54,7 +56,8 @@ class Graph:
         return name
 
     def node(self, operator: str, *inputs: str, num_outputs: int = 1, **attributes: Any) -> Any:
-        """Adds a node and returns its output, or a list of them. An optional input that is left out is ""."""
+        """Adds a node and returns its output, or a list of them. An optional input that is left out
+        is ""."""
         names = [f"{operator}_{len(self._nodes)}_{index}" for index in range(num_outputs)]
         self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
         return names[0] if num_outputs == 1 else names
@@ -64,7 +67,9 @@ class Graph:
         prefix = f"part_{len(self._nodes)}_"
         part = onnx.compose.add_prefix(part, prefix)
         for name in (value.name for value in part.graph.input):
-            self._nodes.append(helper.make_node("Identity", [inputs[name.removeprefix(prefix)]], [name]))
+            self._nodes.append(
+                helper.make_node("Identity", [inputs[name.removeprefix(prefix)]], [name])
+            )
         self._nodes += part.graph.node
         self._constants += part.graph.initializer
         self._domains |= {opset.domain: opset.version for opset in part.opset_import}
@@ -83,15 +88,20 @@ class Graph:
                 tensors[:] = [names.get(tensor, tensor) for tensor in tensors]
         graph = helper.make_graph(self._nodes, self.name, self._inputs, [], self._constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nmt")
-        types = {value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+        model = helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nmt"
+        )
+        types = {
+            value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.value_info
+        }
         model.graph.output.extend(types[name] for name in outputs)
         onnx.checker.check_model(model)
         return model
 
 
 def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
-    """A function of tensors that returns a dict of them -> an ONNX model, whose inputs are named by `specs`.
+    """A function of tensors that returns a dict of them -> an ONNX model, whose inputs are named by
+    `specs`.
 
     Raises UserError if it holds a loop, or an operation that has no likeness in ONNX.
     """
@@ -102,23 +112,28 @@ def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
         with products_as_they_are():
             model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
     except Exception as error:
-        raise UserError(f"the model's {function.__name__} cannot be written in ONNX: {error}") from error
-    known = {schema.name for schema in onnx.defs.get_all_schemas()}  # tf2onnx leaves what it does not know as it is
+        raise UserError(
+            f"the model's {function.__name__} cannot be written in ONNX: {error}"
+        ) from error
+    known = {
+        schema.name for schema in onnx.defs.get_all_schemas()
+    }  # tf2onnx leaves what it does not know as it is
     found = {node.op_type for node in model.graph.node}
     refused = sorted(found - known | found & {"Loop", "Scan"})
     if refused:
         raise UserError(
-            f"the model's {function.__name__} cannot be written in ONNX faithfully, because of: {', '.join(refused)}. "
-            "Write it without, or translate with Keras."
+            f"the model's {function.__name__} cannot be written in ONNX faithfully, because of:"
+            f" {', '.join(refused)}. Write it without, or translate with Keras."
         )
     return model
 
 
-# ------------------------------------------------------------------------------------------------------- the encoder
+# -------------------------------------------------------------------------------------- the encoder
 
 
 def encoder_graph(model: Seq2Seq, native: bool = True) -> onnx.ModelProto:
-    """`Seq2Seq.encode`. `native`: by the operators GRU and LSTM where the cells allow it, and not by Scan."""
+    """`Seq2Seq.encode`. `native`: by the operators GRU and LSTM where the cells allow it, and not
+    by Scan."""
     graph = Graph("encoder")
     ids = graph.input("ids", TensorProto.INT32, ["batch", "source"])
 
@@ -146,25 +161,34 @@ def _remember(
         tf.TensorSpec((None, None), tf.bool, "mask"),
         tf.TensorSpec((None, None, width), tf.float32, "states"),
     ]
-    named = {f"final_{layer}_{entry}": name for layer, final in enumerate(finals) for entry, name in enumerate(final)}
+    named = {
+        f"final_{layer}_{entry}": name
+        for layer, final in enumerate(finals)
+        for entry, name in enumerate(final)
+    }
     specs += [tf.TensorSpec((None, width), tf.float32, name) for name in named]
     structure = [tuple(final) for final in finals]
 
-    def remember(embedded: Any, mask: Any, states: Any, *entries: Any) -> dict[str, Any]:
+    def build_memory(embedded: Any, mask: Any, states: Any, *entries: Any) -> dict[str, Any]:
         final = tuple(tf.nest.pack_sequence_as(structure, entries))
-        memory, state = model.remember(embedded, mask, states, final)
+        memory, state = model.build_memory(embedded, mask, states, final)
         return dict([*named_leaves(memory, "memory"), *named_leaves(state, "state")])
 
-    return graph.include(convert(remember, specs), {**parts, **named})
+    return graph.include(convert(build_memory, specs), {**parts, **named})
 
 
-def native_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) -> tuple[str, list[str]]:
-    """One layer, in one or both directions, by an operator: inputs bsi -> states bs(lh), final entries b(lh).
+def native_layer(
+    graph: Graph, cells: Sequence[Any], inputs: str, mask: str
+) -> tuple[str, list[str]]:
+    """One layer, in one or both directions, by an operator: inputs bsi -> states bs(lh), final
+    entries b(lh).
 
     Padding comes out as 0, and not as the last state; attention never sees it.
     """
     operator, order = OPERATORS[type(cells[0])]
-    lengths_B = graph.node("ReduceSum", graph.node("Cast", mask, to=TensorProto.INT32), graph.constant([1]), keepdims=0)
+    lengths_B = graph.node(
+        "ReduceSum", graph.node("Cast", mask, to=TensorProto.INT32), graph.constant([1]), keepdims=0
+    )
     weights = [_operator_weights(cell, order) for cell in cells]
     outputs_SLBH, *final_LBH = graph.node(
         operator,
@@ -179,41 +203,59 @@ def native_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) -> 
     states = graph.node("Transpose", outputs_SLBH, perm=[2, 0, 1, 3])
     width = len(cells) * cells[0].units
     return graph.node("Reshape", states, graph.constant([0, 0, width])), [
-        graph.node("Reshape", graph.node("Transpose", final, perm=[1, 0, 2]), graph.constant([0, width]))
+        graph.node(
+            "Reshape", graph.node("Transpose", final, perm=[1, 0, 2]), graph.constant([0, width])
+        )
         for final in final_LBH
     ]
 
 
 def _operator_weights(cell: Any, order: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """W gi, R gh and the biases of both, 2g: our kernels are ig and hg, and our gates may stand in another order."""
+    """W gi, R gh and the biases of both, 2g: our kernels are ig and hg, and our gates may stand in
+    another order."""
 
     def gates(values: Any) -> np.ndarray:
         parts = np.split(np.asarray(values), len(order), axis=-1)
         return np.concatenate([parts[index] for index in order], axis=-1)
 
     recurrent_bias = np.zeros(cell.bias.shape, np.float32)
-    if isinstance(cell, GRUCell):  # of the candidate alone, the last gate: the other gates need no two
+    if isinstance(
+        cell, GRUCell
+    ):  # of the candidate alone, the last gate: the other gates need no two
         recurrent_bias[2 * cell.units :] = cell.recurrent_bias
     biases = np.concatenate([gates(cell.bias), gates(recurrent_bias)])
     return gates(cell.kernel).T, gates(cell.recurrent_kernel).T, biases
 
 
-# cell -> operator, and which of our gates stands at each place of its weights: GRU z, r, n; LSTM i, o, f, g
+# cell -> operator, and which of our gates stands at each place of its weights: GRU z, r, n; LSTM i,
+# o, f, g
 OPERATORS = {GRUCell: ("GRU", (0, 1, 2)), LSTMCell: ("LSTM", (0, 3, 1, 2))}
 
 
-def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) -> tuple[str, list[str]]:
-    """The same by a Scan, for whatever cells: both directions take their steps together, from either end."""
+def scanned_layer(
+    graph: Graph, cells: Sequence[Any], inputs: str, mask: str
+) -> tuple[str, list[str]]:
+    """The same by a Scan, for whatever cells: both directions take their steps together, from
+    either end."""
     names = [f"gates_{d}" for d in range(len(cells))]
-    states = [(f"state_{d}_{entry}", cell.units) for d, cell in enumerate(cells) for entry in range(cell.num_states)]
+    states = [
+        (f"state_{d}_{entry}", cell.units)
+        for d, cell in enumerate(cells)
+        for entry in range(cell.num_states)
+    ]
 
     def project(inputs: Any) -> dict[str, Any]:
         return {name: cell.project(inputs) for name, cell in zip(names, cells, strict=True)}
 
     def step(*tensors: Any) -> dict[str, Any]:
-        """States of all directions, then gates of each, then a mask b1 of each -> the states, and the outputs of each.
-        Where the mask is 0, at padding, the states stay; what is put out there attention never sees."""
-        flat, gates, masks = tensors[: len(states)], tensors[len(states) : -len(cells)], tensors[-len(cells) :]
+        """States of all directions, then gates of each, then a mask b1 of each -> the states, and
+        the outputs of each. Where the mask is 0, at padding, the states stay; what is put out there
+        attention never sees."""
+        flat, gates, masks = (
+            tensors[: len(states)],
+            tensors[len(states) : -len(cells)],
+            tensors[-len(cells) :],
+        )
         new = {}
         for d, cell in enumerate(cells):
             old = flat[d * cell.num_states : (d + 1) * cell.num_states]
@@ -228,26 +270,38 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
     gates = graph.include(projected, {"inputs": inputs})
     specs = [tf.TensorSpec((None, units), tf.float32, name) for name, units in states]
     widths = [cell.bias.shape[0] for cell in cells]
-    specs += [tf.TensorSpec((None, width), tf.float32, name) for name, width in zip(names, widths, strict=True)]
+    specs += [
+        tf.TensorSpec((None, width), tf.float32, name)
+        for name, width in zip(names, widths, strict=True)
+    ]
     specs += [tf.TensorSpec((None, 1), tf.float32, f"mask_{d}") for d in range(len(cells))]
     body = convert(step, specs).graph
     made = {value.name: value for value in body.output}
     del body.output[:]
     body.output.extend(made[name.replace("state", "new")] for name, _ in states)
     body.output.extend(made[f"output_{d}"] for d in range(len(cells)))
-    batch = graph.node("Shape", mask, start=0, end=1)
-    mask = graph.node("Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2]))
+    batch = graph.node("TensorShape", mask, start=0, end=1)
+    mask = graph.node(
+        "Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2])
+    )
     zeros = [
         graph.node("ConstantOfShape", graph.node("Concat", batch, graph.constant([units]), axis=0))
         for _, units in states
     ]
     directions = list(range(len(cells)))  # 0: forward, 1: backward
     ends = graph.node(
-        "Scan", *zeros, *(gates[name] for name in names), *[mask] * len(cells),
-        num_outputs=len(states) + len(cells), body=body, num_scan_inputs=2 * len(cells),
-        scan_input_axes=[1] * 2 * len(cells), scan_input_directions=directions * 2,
-        scan_output_axes=[1] * len(cells), scan_output_directions=directions,
-    )  # fmt: skip
+        "Scan",
+        *zeros,
+        *(gates[name] for name in names),
+        *[mask] * len(cells),
+        num_outputs=len(states) + len(cells),
+        body=body,
+        num_scan_inputs=2 * len(cells),
+        scan_input_axes=[1] * 2 * len(cells),
+        scan_input_directions=directions * 2,
+        scan_output_axes=[1] * len(cells),
+        scan_output_directions=directions,
+    )
     num_states = cells[0].num_states
     finals = [ends[entry : len(states) : num_states] for entry in range(num_states)]
     return graph.node("Concat", *ends[len(states) :], axis=2), [
@@ -256,9 +310,11 @@ def scanned_layer(graph: Graph, cells: Sequence[Any], inputs: str, mask: str) ->
 
 
 def within_one(model: Seq2Seq) -> set[str]:
-    """Tensors of both graphs that lie between -1 and 1, in which case `nmt.export.int8` does without their largest number.
+    """Tensors of both graphs that lie between -1 and 1, in which case `nmt.export.int8` does
+    without their largest number.
 
-    What a cell puts out does, as a mean of its last output and of what tanh gives, or as a product of sigmoid and tanh.
+    What a cell puts out does, as a mean of its last output and of what tanh gives, or as a product
+    of sigmoid and tanh.
     """
     config = model.config
     names = {f"state_{d}_0" for d in range(2)}  # of scanned layers, their first entries
@@ -266,21 +322,31 @@ def within_one(model: Seq2Seq) -> set[str]:
         names |= {f"state_hidden_{layer}_0", f"next_state_hidden_{layer}_0"}
     if config.decoder.input_feeding:
         names.add("state_output")
-    if config.encoder.num_layers == 1 and not config.decoder.lexical:  # else sums, or embeddings beside them
+    if (
+        config.encoder.num_layers == 1 and not config.decoder.lexical
+    ):  # else sums, or embeddings beside them
         names.add("memory_values")
     return names
 
 
-def hoisted(encoder: onnx.ModelProto, step: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """The same two graphs, but that the encoder computes, once a sentence, what each step would of memory and constants
-    alone, as what the mask hides. A step then reads that, as one more part of the memory."""
+def hoisted(
+    encoder: onnx.ModelProto, step: onnx.ModelProto
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The same two graphs, but that the encoder computes, once a sentence, what each step would of
+    memory and constants alone, as what the mask hides. A step then reads that, as one more part of
+    the memory."""
     encoder, step = copy.deepcopy(encoder), onnx.shape_inference.infer_shapes(step)
     constants = {constant.name: constant for constant in step.graph.initializer}
     values = {value.name: value for value in [*step.graph.value_info, *step.graph.input]}
-    in_encoder = {value.name: value.name for value in step.graph.input if value.name.startswith("memory_")}
+    in_encoder = {
+        value.name: value.name for value in step.graph.input if value.name.startswith("memory_")
+    }
     needed: dict[str, None] = {}  # constants, each once
     for node in list(step.graph.node):
-        ours = set(node.input) & in_encoder.keys() and set(node.input) <= in_encoder.keys() | constants.keys()
+        ours = (
+            set(node.input) & in_encoder.keys()
+            and set(node.input) <= in_encoder.keys() | constants.keys()
+        )
         if not (ours and all(map(_is_of_sentences, map(values.get, node.output)))):
             continue
         step.graph.node.remove(node)
@@ -318,27 +384,36 @@ def hoisted(encoder: onnx.ModelProto, step: onnx.ModelProto) -> tuple[onnx.Model
 
 def _is_of_sentences(value: onnx.ValueInfoProto | None) -> bool:
     """Whether its first axis is the batch, as that of all memory."""
-    return value is not None and [axis.dim_param for axis in value.type.tensor_type.shape.dim][:1] == ["batch"]
+    return value is not None and [axis.dim_param for axis in value.type.tensor_type.shape.dim][
+        :1
+    ] == ["batch"]
 
 
-# ---------------------------------------------------------------------------------------------------------- the step
+# ----------------------------------------------------------------------------------------- the step
 
 
 def step_graph(model: Seq2Seq) -> onnx.ModelProto:
-    """The single-step model and, behind it, the candidates: of the V logits of a hypothesis, only what a search asks
-    for leaves the graph. Nothing is forbidden here (see `nmt.inference.onnx_engine`)."""
+    """The single-step model and, behind it, the candidates: of the V logits of a hypothesis, only
+    what a search asks for leaves the graph. Nothing is forbidden here (see
+    `nmt.inference.onnx_engine`)."""
     graph = Graph("step")
     function = step_function(model)
     part = convert(function.python_function, function.input_signature)
     for value in part.graph.input:
         axes = ["batch", "hypotheses" if value.name.startswith(("ids", "state")) else "source"]
         shape = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
-        graph.input(value.name, value.type.tensor_type.elem_type, [*axes, *(n or "source" for n in shape[2:])])
+        graph.input(
+            value.name,
+            value.type.tensor_type.elem_type,
+            [*axes, *(n or "source" for n in shape[2:])],
+        )
     num_candidates = graph.input("num_candidates", TensorProto.INT64, [1])
     named_ids = graph.input("named_ids", TensorProto.INT64, ["batch", "hypotheses", "named"])
     outputs = graph.include(part, {value.name: value.name for value in part.graph.input})
     log_probs_BKV = graph.node("LogSoftmax", outputs.pop("logits"), axis=-1)
-    best_BKC, candidates_BKC = graph.node("TopK", log_probs_BKV, num_candidates, num_outputs=2, axis=-1)
+    best_BKC, candidates_BKC = graph.node(
+        "TopK", log_probs_BKV, num_candidates, num_outputs=2, axis=-1
+    )
     found = {
         "log_probs": best_BKC,
         "candidates": graph.node("Cast", candidates_BKC, to=TensorProto.INT32),

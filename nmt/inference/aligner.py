@@ -17,7 +17,7 @@ from nmt.evaluation.word_alignment import (
     reversed_links,
 )
 from nmt.inference.outputs import DIGITS
-from nmt.inference.translator import Progress, Translator
+from nmt.inference.translator import ProgressCallback, Translator
 from nmt.text.lines import read_lines
 
 Gold = tuple[Links, Links]  # sure, possible
@@ -31,7 +31,8 @@ class AlignedPair:
     backward: Alignment | None = None
 
     def links(self, method: str = "forward", threshold: float = 0.0) -> Links:
-        """By a method of SYMMETRISATIONS, which is not asked where there is one model; threshold: `strongest_links`."""
+        """By a method of SYMMETRISATIONS, which is not asked where there is one model; threshold:
+        `strongest_links`."""
         there = self.forward.links(threshold)
         if self.backward is None:
             return there
@@ -39,7 +40,11 @@ class AlignedPair:
 
     def as_dict(self) -> dict[str, Any]:
         """`weights` has a row for each target word, `reverse_weights` one for each source word."""
-        reverse = {} if self.backward is None else {"reverse_weights": self.backward.weights_TS.round(DIGITS).tolist()}
+        reverse = (
+            {}
+            if self.backward is None
+            else {"reverse_weights": self.backward.weights_TS.round(DIGITS).tolist()}
+        )
         return {
             "source_words": self.forward.source_words,
             "target_words": self.forward.target_words,
@@ -51,11 +56,17 @@ class AlignedPair:
 
 
 def align_pairs(
-    forward: Translator, backward: Translator | None, sources: Iterable[str], targets: Iterable[str], *, lag: int = 0,
-    batch_size: int | None = None, progress: Progress | None = None,
-) -> list[AlignedPair]:  # fmt: skip
-    """Aligns each source line with its target line. UserError: not equally many; models that are not each other's
-    reverse."""
+    forward: Translator,
+    backward: Translator | None,
+    sources: Iterable[str],
+    targets: Iterable[str],
+    *,
+    lag: int = 0,
+    batch_size: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> list[AlignedPair]:
+    """Aligns each source line with its target line. UserError: not equally many; models that are
+    not each other's reverse."""
     if backward:
         there, back = forward.run.config.data, backward.run.config.data
         if (there.source, there.target) != (back.target, back.source):
@@ -64,26 +75,31 @@ def align_pairs(
                 f"Received: one for {back.source} -> {back.target}."
             )
     sources, targets = list(sources), list(targets)
-    aligned = forward.align_lines(sources, targets, lag=lag, batch_size=batch_size, progress=progress)
+    aligned = forward.align_lines(
+        sources, targets, lag=lag, batch_size=batch_size, progress=progress
+    )
     if not backward:
         return [AlignedPair(there) for there in aligned]
     reversed_ = backward.align_lines(targets, sources, lag=lag, batch_size=batch_size)
     return [AlignedPair(*pair) for pair in zip(aligned, reversed_, strict=True)]
 
 
-# ---------------------------------------------------------------------------------------------- against gold links
+# ------------------------------------------------------------------------------- against gold links
 
 
 def read_gold(path: Path, sources: Sequence[str], targets: Sequence[str]) -> list[Gold]:
-    """The gold links of each pair of lines (`parse_gold`). UserError, with the line, for what does not fit them."""
+    """The gold links of each pair of lines (`parse_gold`). UserError, with the line, for what does
+    not fit them."""
     lines = list(read_lines(path))
     if not len(lines) == len(sources) == len(targets):
         raise UserError(
-            f"source, target and gold alignments must have equally many lines. Received: {len(sources)}, "
-            f"{len(targets)}, and {len(lines)} in {path}."
+            "source, target and gold alignments must have equally many lines. Received:"
+            f" {len(sources)}, {len(targets)}, and {len(lines)} in {path}."
         )
     gold = []
-    for number, (line, source, target) in enumerate(zip(lines, sources, targets, strict=True), start=1):
+    for number, (line, source, target) in enumerate(
+        zip(lines, sources, targets, strict=True), start=1
+    ):
         try:
             sure, possible = parse_gold(line)
         except UserError as error:
@@ -92,8 +108,9 @@ def read_gold(path: Path, sources: Sequence[str], targets: Sequence[str]) -> lis
         beyond = [(s + 1, t + 1) for s, t in sorted(possible) if s >= num_source or t >= num_target]
         if beyond:
             raise UserError(
-                f"{path}, line {number}: expected links between {num_source} source and {num_target} target words, "
-                f"counted from 1 and parted by white space. Received: {beyond[0][0]} to {beyond[0][1]}."
+                f"{path}, line {number}: expected links between {num_source} source and"
+                f" {num_target} target words, counted from 1 and parted by white space. Received:"
+                f" {beyond[0][0]} to {beyond[0][1]}."
             )
         gold.append((sure, possible))
     return gold
@@ -104,6 +121,9 @@ def alignment_scores(
 ) -> dict[str, AlignmentScore]:
     """The score of every method that the models allow, and of the diagonal; by name."""
     methods = SYMMETRISATIONS if all(pair.backward for pair in aligned) else ["forward"]
-    scores = {method: alignment_score([pair.links(method, threshold) for pair in aligned], gold) for method in methods}
+    scores = {
+        method: alignment_score([pair.links(method, threshold) for pair in aligned], gold)
+        for method in methods
+    }
     sizes = [(len(pair.forward.source_words), len(pair.forward.target_words)) for pair in aligned]
     return {**scores, "diagonal": alignment_score([diagonal_links(*size) for size in sizes], gold)}

@@ -1,4 +1,5 @@
-"""An ONNX export as it is used: a folder that translates without TensorFlow, and what was proved of it.
+"""An ONNX export as it is used: a folder that translates without TensorFlow, and what was proved of
+it.
 
 config.yaml, run.json, the SentencePiece model(s)    as in the run it was made of
 encoder.float32.onnx, step.float32.onnx              and the same for int8, if that was proved
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3  # 1 had what is forbidden in its graphs, 2 computed more in each step; both are read as well
+FORMAT = (
+    3  # 1 had what is forbidden in its graphs, 2 computed more in each step; both are read as well
+)
 ENGINES = ("keras", "onnx")
 PRECISIONS = ("float32", "int8")
 FOLDER = "onnx"  # of a run
@@ -61,7 +64,8 @@ class Export:
 
     @classmethod
     def of(cls, run: Path) -> "Export | None":
-        """The export in a run's folder, or in an export's own. Raises UserError if it is damaged or too new."""
+        """The export in a run's folder, or in an export's own. Raises UserError if it is damaged or
+        too new."""
         folder = next((f for f in (run, run / FOLDER) if (f / "export.json").is_file()), None)
         if folder is None:
             return None
@@ -69,12 +73,16 @@ class Export:
             record = json.loads((folder / "export.json").read_bytes())
             if record.pop("format") > FORMAT:
                 raise UserError(f"{folder} was exported by a newer nmt. Upgrade nmt to use it.")
-            golden = {name: [Golden(**one) for one in ones] for name, ones in record.pop("golden").items()}
+            golden = {
+                name: [Golden(**one) for one in ones] for name, ones in record.pop("golden").items()
+            }
             return cls(folder=folder, golden=golden, proof=Proof(**record.pop("proof")), **record)
         except UserError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{folder / 'export.json'} is damaged. Write it again with `nmt export`.") from error
+            raise UserError(
+                f"{folder / 'export.json'} is damaged. Write it again with `nmt export`."
+            ) from error
 
     def save(self) -> None:
         record = {"format": FORMAT, **asdict(self)}
@@ -91,22 +99,31 @@ class Export:
         return weights.is_file() and file_fingerprint([weights]) != self.weights
 
     def check(self, precision: str, translate: Callable[[list[str]], Sequence[Any]]) -> None:
-        """Translates the golden lines again and reports what has changed since: after an upgrade, say."""
+        """Translates the golden lines again and reports what has changed since: after an upgrade,
+        say."""
         golden = self.golden[precision]
-        candidates = [translation.candidates[0] for translation in translate([one.source for one in golden])]
+        candidates = [
+            translation.candidates[0] for translation in translate([one.source for one in golden])
+        ]
         for one, candidate in zip(golden, candidates, strict=True):
-            if candidate.text != one.text or abs(candidate.log_prob - one.log_prob) > LOG_PROB_TOLERANCE:
+            if (
+                candidate.text != one.text
+                or abs(candidate.log_prob - one.log_prob) > LOG_PROB_TOLERANCE
+            ):
                 logger.warning(
-                    f"{self.folder} ({precision}) does not translate as it did when it was exported: {one.source!r} "
-                    f"was {one.text!r} ({one.log_prob:.3f}), is {candidate.text!r} ({candidate.log_prob:.3f}). "
-                    f"Exported with {', '.join(f'{name} {version}' for name, version in self.versions.items())}. "
-                    "Write it again with `nmt export`, which proves it anew."
+                    f"{self.folder} ({precision}) does not translate as it did when it was"
+                    f" exported: {one.source!r} was {one.text!r} ({one.log_prob:.3f}), is"
+                    f" {candidate.text!r} ({candidate.log_prob:.3f}). Exported with"
+                    f" {', '.join(f'{name} {version}' for name, version in self.versions.items())}."
+                    " Write it again with `nmt export`, which proves it anew."
                 )
                 return
 
 
 def open_engine(folder: Path, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
-    from nmt.inference.onnx_engine import OnnxEngine  # here, as it loads a runtime that Keras has no need of
+    from nmt.inference.onnx_engine import (
+        OnnxEngine,
+    )  # here, as it loads a runtime that Keras has no need of
 
     encoder, step = (folder / file_name(graph, precision) for graph in ("encoder", "step"))
     return OnnxEngine(encoder, step, forbidden_ids)
@@ -116,13 +133,16 @@ def file_name(graph: str, precision: str) -> str:
     return f"{graph}.{precision}.onnx"
 
 
-def choose(run: Path, engine: str | None = None, precision: str | None = None) -> tuple[Export, str] | None:
-    """The export to use and its precision, or None for Keras. ONNX is the default where there is an export of the
-    run's weights. Raises UserError for what does not exist or does not go together."""
+def choose(
+    run: Path, engine: str | None = None, precision: str | None = None
+) -> tuple[Export, str] | None:
+    """The export to use and its precision, or None for Keras. ONNX is the default where there is an
+    export of the run's weights. Raises UserError for what does not exist or does not go together.
+    """
     if engine not in (None, *ENGINES) or precision not in (None, *PRECISIONS):
         raise UserError(
-            f"expected an engine of {', '.join(ENGINES)} and a precision of {', '.join(PRECISIONS)}. Received: "
-            f"{engine}, {precision}."
+            f"expected an engine of {', '.join(ENGINES)} and a precision of"
+            f" {', '.join(PRECISIONS)}. Received: {engine}, {precision}."
         )
     if engine == "keras":
         if precision == "int8":
@@ -139,5 +159,7 @@ def choose(run: Path, engine: str | None = None, precision: str | None = None) -
         return None
     precision = precision or export.precision
     if precision not in export.golden:
-        raise UserError(f"{export.folder} holds no {precision}: it was not close enough to Keras. Use float32.")
+        raise UserError(
+            f"{export.folder} holds no {precision}: it was not close enough to Keras. Use float32."
+        )
     return export, precision

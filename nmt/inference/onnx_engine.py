@@ -1,4 +1,5 @@
-"""The ONNX engine: `encode`, `step` and `force` by ONNX Runtime, from two files; loads no TensorFlow.
+"""The ONNX engine: `encode`, `step` and `force` by ONNX Runtime, from two files; loads no
+TensorFlow.
 
 B batch  S source  T target  K hypotheses  V vocabulary  C candidates  N named ids
 """
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-# Read at the import of ONNX Runtime, which from 1.29 on would report to its makers, and leave files in the home folder.
+# Read at the import of ONNX Runtime, which from 1.29 on would report to its makers, and leave files
+# in the home folder.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
@@ -23,20 +25,28 @@ Tensors = dict[str, np.ndarray]
 
 
 class OnnxEngine:
-    """Runs the two graphs of `nmt.export.onnx_graph`. Memory and state are dicts of arrays, by the names they have there.
+    """Runs the two graphs of `nmt.export.onnx_graph`. Memory and state are dicts of arrays, by the
+    names they have there.
 
-    It keeps nothing from call to call, so that `num_workers` threads, one a core, may use it at once.
+    It keeps nothing from call to call, so that `num_workers` threads, one a core, may use it at
+    once.
     """
 
     def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
         self._encoder, self._step = _session(encoder), _session(step)
         read = {value.name for value in self._step.get_inputs()}
-        self._encoded = [output.name for output in self._encoder.get_outputs() if output.name in read]
+        self._encoded = [
+            output.name for output in self._encoder.get_outputs() if output.name in read
+        ]
         self._state = [name for name in self._encoded if name.startswith("state_")]
         self._next_state = [f"next_{name}" for name in self._state]
-        log_probs = next(output for output in self._step.get_outputs() if output.name == "all_log_probs")
+        log_probs = next(
+            output for output in self._step.get_outputs() if output.name == "all_log_probs"
+        )
         self._vocabulary_size = log_probs.shape[2]
-        self._is_barred = np.zeros(self._vocabulary_size + 1, bool)  # by id, and -1, which names nothing
+        self._is_barred = np.zeros(
+            self._vocabulary_size + 1, bool
+        )  # by id, and -1, which names nothing
         self._is_barred[[*forbidden_ids, -1]] = True
         self.num_workers = num_cores()
 
@@ -47,19 +57,29 @@ class OnnxEngine:
         return memory, {name: memory.pop(name) for name in self._state}
 
     def step(
-        self, ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int,
-        named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
-    ) -> Step:  # fmt: skip
-        """See `nmt.search.beam.Engine`. The graph forbids nothing, which would cost a pass over all V log-probabilities:
-        a trained model does not want what it never saw. Where it does, it is asked once more."""
+        self,
+        ids_BK: np.ndarray,
+        state: Tensors,
+        memory: Tensors,
+        num_candidates: int,
+        named_ids_BKN: np.ndarray | None = None,
+        with_weights: bool = False,
+    ) -> Step:
+        """See `nmt.search.beam.Engine`. The graph forbids nothing, which would cost a pass over all
+        V log-probabilities: a trained model does not want what it never saw. Where it does, it is
+        asked once more."""
         whole = num_candidates >= self._vocabulary_size
         outputs = ["all_log_probs"] if whole else ["log_probs", "candidates"]
         outputs += ["named_log_probs"] * (named_ids_BKN is not None) + ["weights"] * with_weights
-        found, new_state = self._run(outputs, ids_BK, state, memory, 1 if whole else num_candidates, named_ids_BKN)
+        found, new_state = self._run(
+            outputs, ids_BK, state, memory, 1 if whole else num_candidates, named_ids_BKN
+        )
         if whole:
             log_probs_BKC = found["all_log_probs"]
             log_probs_BKC[:, :, self._is_barred[:-1]] = -np.inf
-            ids_BKC = np.broadcast_to(np.arange(self._vocabulary_size, dtype=np.int32), log_probs_BKC.shape)
+            ids_BKC = np.broadcast_to(
+                np.arange(self._vocabulary_size, dtype=np.int32), log_probs_BKC.shape
+            )
         else:
             log_probs_BKC, ids_BKC = found["log_probs"], found["candidates"]
             if np.count_nonzero(self._is_barred[ids_BKC]):
@@ -86,25 +106,37 @@ class OnnxEngine:
         return np.where(self._is_barred[ids_BKN], np.float32(-np.inf), log_probs_BKN)
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 -> log-probabilities bt of each target
-        token after <s>, 0 where that is padding, and the attention weights bts that predicted it: t is one shorter.
-        No id is forbidden here: a text is scored as it stands. It is `step`, folded over the target."""
+        """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 ->
+        log-probabilities bt of each target token after <s>, 0 where that is padding, and the
+        attention weights bts that predicted it: t is one shorter. No id is forbidden here: a text
+        is scored as it stands. It is `step`, folded over the target."""
         memory, state = self.encode(source_BS)
         log_probs_TB, weights_TBS = [], []
         for t in range(target_BT.shape[1] - 1):
             ids_B1, next_B11 = target_BT[:, t : t + 1], target_BT[:, t + 1, None, None]
-            found, state = self._run(["named_log_probs", "weights"], ids_B1, state, memory, 1, next_B11)
-            log_probs_TB.append(np.where(next_B11 == 0, np.float32(0), found["named_log_probs"])[:, 0, 0])
+            found, state = self._run(
+                ["named_log_probs", "weights"], ids_B1, state, memory, 1, next_B11
+            )
+            log_probs_TB.append(
+                np.where(next_B11 == 0, np.float32(0), found["named_log_probs"])[:, 0, 0]
+            )
             weights_TBS.append(found["weights"][:, 0])
         return np.stack(log_probs_TB, axis=1), np.stack(weights_TBS, axis=1)
 
     def _run(
-        self, outputs: list[str], ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int,
+        self,
+        outputs: list[str],
+        ids_BK: np.ndarray,
+        state: Tensors,
+        memory: Tensors,
+        num_candidates: int,
         named_ids_BKN: np.ndarray | None,
-    ) -> tuple[Tensors, Tensors]:  # fmt: skip
+    ) -> tuple[Tensors, Tensors]:
         """One step -> the outputs asked for, and the new state."""
         none_BK0 = np.empty((*ids_BK.shape, 0), np.int64)
-        named_ids_BKN = none_BK0 if named_ids_BKN is None else np.maximum(named_ids_BKN, 0).astype(np.int64)
+        named_ids_BKN = (
+            none_BK0 if named_ids_BKN is None else np.maximum(named_ids_BKN, 0).astype(np.int64)
+        )
         feed = {
             "ids": np.ascontiguousarray(ids_BK, np.int32),
             "num_candidates": np.array([num_candidates], np.int64),
@@ -121,9 +153,14 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     """The one place where ONNX Runtime is set up."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    # Batches run side by side instead, each on one core: most operations are too small to be shared by two.
+    # Batches run side by side instead, each on one core: most operations are too small to be shared
+    # by two.
     options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a dozen kinds of its own, by the place of the damage
-        raise UserError(f"{path} cannot be loaded ({error}). Write it again with `nmt export`.") from error
+    except (
+        Exception
+    ) as error:  # onnxruntime has a dozen kinds of its own, by the place of the damage
+        raise UserError(
+            f"{path} cannot be loaded ({error}). Write it again with `nmt export`."
+        ) from error

@@ -1,7 +1,8 @@
 """What a translator answers: typed, and as the lines that are written of it.
 
-A token is a piece of the target's vocabulary ("▁chien", "s", "</s>"). The log-probabilities are natural logarithms and
-the model's own, whatever ranked a translation: those of the tokens sum to that of the text.
+A token is a piece of the target's vocabulary ("▁chien", "s", "</s>"). The log-probabilities are
+natural logarithms and the model's own, whatever ranked a translation: those of the tokens sum to
+that of the text.
 """
 
 import json
@@ -19,7 +20,8 @@ Choices = tuple[tuple[str, float], ...]  # tokens and their log-probabilities, t
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of a line's translations. `log_prob` is the model's, </s> included; `score` is what ranked it."""
+    """One of a line's translations. `log_prob` is the model's, </s> included; `score` is what
+    ranked it."""
 
     text: str
     log_prob: float
@@ -28,10 +30,14 @@ class Candidate:
     tokens: tuple[str, ...] = ()  # with the </s> of each part, unless truncated
     token_log_probs: tuple[float, ...] = ()  # one for each of `tokens`
     alignment: Alignment | None = field(default=None, compare=False)
-    choices: tuple[Choices, ...] = field(default=(), compare=False)  # in the place of each of `tokens`
+    choices: tuple[Choices, ...] = field(
+        default=(), compare=False
+    )  # in the place of each of `tokens`
 
     def as_dict(self) -> dict[str, Any]:
-        alignment = {} if self.alignment is None else {"alignment": format_pharaoh(self.alignment.links())}
+        alignment = (
+            {} if self.alignment is None else {"alignment": format_pharaoh(self.alignment.links())}
+        )
         return {
             "text": self.text,
             "log_prob": round(self.log_prob, DIGITS),
@@ -58,7 +64,7 @@ class Translation:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredTarget:
     """What the model thinks of a translation that was given, </s> included."""
 
     text: str
@@ -75,7 +81,8 @@ class Scored:
 
 
 def perplexity(log_prob: float, num_tokens: int) -> float:
-    """exp(-log P / number of tokens) of a text, with every </s> among the tokens. 1 for no tokens; may be infinite."""
+    """exp(-log P / number of tokens) of a text, with every </s> among the tokens. 1 for no tokens;
+    may be infinite."""
     try:
         return math.exp(-log_prob / max(num_tokens, 1))
     except OverflowError:
@@ -86,7 +93,7 @@ def tokens_as_dict(tokens: tuple[str, ...], log_probs: tuple[float, ...]) -> dic
     return {"tokens": tokens, "token_log_probs": [round(value, DIGITS) for value in log_probs]}
 
 
-# ------------------------------------------------------------------------------------------------ as lines of text
+# --------------------------------------------------------------------------------- as lines of text
 
 
 def json_line(index: int, fields: Mapping[str, Any]) -> str:
@@ -111,4 +118,6 @@ def as_json(index: int, translation: Translation) -> Iterator[str]:
 
 
 def _links(candidate: Candidate) -> str:
-    return "" if candidate.alignment is None else f" ||| {format_pharaoh(candidate.alignment.links())}"
+    return (
+        "" if candidate.alignment is None else f" ||| {format_pharaoh(candidate.alignment.links())}"
+    )

@@ -1,7 +1,7 @@
 """A raw line as the parts that are searched at once, and their translations as one line again.
 
-A line is one sentence, or is split into several; what is to be copied in a sentence is masked; and a sentence that is
-too long is searched in parts.
+A line is one sentence, or is split into several; what is to be copied in a sentence is masked; and
+a sentence that is too long is searched in parts.
 
 S source pieces  T target pieces
 """
@@ -33,13 +33,20 @@ class Sentence:
     parts: list[list[int]]  # ids
 
 
-def cut(line: str, tokenizer: Tokenizer, copier: Copier, max_tokens: int, language: str | None) -> list[Sentence]:
-    """The sentences of a line by the rules of a language, or the line as it is; in parts of at most `max_tokens`."""
+def cut(
+    line: str, tokenizer: Tokenizer, copier: Copier, max_tokens: int, language: str | None
+) -> list[Sentence]:
+    """The sentences of a line by the rules of a language, or the line as it is; in parts of at most
+    `max_tokens`."""
     found, start = [], 0
     for text in [line] if language is None or is_blank(line) else sentences(line, language):
         raw = text if language is None else text.rstrip()
         masked = MaskedLine(raw) if is_blank(raw) else copier.mask(raw)
-        parts = [] if has_nothing_to_translate(masked) else split(tokenizer, tokenizer.encode(masked), max_tokens)
+        parts = (
+            []
+            if has_nothing_to_translate(masked)
+            else split(tokenizer, tokenizer.encode(masked), max_tokens)
+        )
         found.append(Sentence(raw, start, text[len(raw) :], masked, parts))
         start += len(text)
     return found
@@ -59,13 +66,16 @@ def copied(line: MaskedLine) -> str:
 
 
 def split(tokenizer: Tokenizer, ids: list[int], limit: int) -> list[list[int]]:
-    """Parts of at most `limit` ids, cut after the last sentence end, else before the last word, that fits."""
+    """Parts of at most `limit` ids, cut after the last sentence end, else before the last word,
+    that fits."""
     parts = []
     while len(ids) > limit:
         names = tokenizer.pieces(ids[: limit + 1])
         starts = [i for i in range(1, limit + 1) if names[i].startswith("▁")]
         ends = [i for i in starts if names[i - 1].endswith((*SENTENCE_ENDS, ";"))]
-        place = next((places[-1] for places in (ends, starts) if places and places[-1] > limit // 4), limit)
+        place = next(
+            (places[-1] for places in (ends, starts) if places and places[-1] > limit // 4), limit
+        )
         parts.append(ids[:place])
         ids = ids[place:]
     return [*parts, ids]
@@ -82,7 +92,9 @@ def join(tokenizer: Tokenizer, line: Sequence[Sentence], found: Sequence[Hypothe
         score=float(np.mean([hypothesis.score for hypothesis in found])) if found else 0.0,
         truncated=any(hypothesis.truncated for hypothesis in found),
         tokens=tuple(token for hypothesis in found for token in _tokens(tokenizer, hypothesis)),
-        token_log_probs=tuple(value for hypothesis in found for value in hypothesis.token_log_probs),
+        token_log_probs=tuple(
+            value for hypothesis in found for value in hypothesis.token_log_probs
+        ),
     )
 
 
@@ -91,9 +103,13 @@ def _tokens(tokenizer: Tokenizer, hypothesis: Hypothesis) -> list[str]:
 
 
 def joined_text(
-    tokenizer: Tokenizer, line: Sequence[Sentence], found: Sequence[Hypothesis], with_spans: bool = False
+    tokenizer: Tokenizer,
+    line: Sequence[Sentence],
+    found: Sequence[Hypothesis],
+    with_spans: bool = False,
 ) -> tuple[str, list[Span]]:
-    """The text of a line's translation and, if asked for (it takes time), the span of each token in it."""
+    """The text of a line's translation and, if asked for (it takes time), the span of each token in
+    it."""
     text, remaining = "", iter(found)
     spans: list[Span] = []
     for sentence in line:
@@ -112,39 +128,58 @@ def joined_text(
                 of_part = tokenizer.decode(ids, copies, begins)
             text += of_part
             emitted.update(ids)
-        if sentence.parts:  # a copy that search could not place follows at the end: it must not be lost
-            text += "".join(f" {copy.restored}" for copy in copies if COPY_IDS[copy.symbol] not in emitted)
+        if (
+            sentence.parts
+        ):  # a copy that search could not place follows at the end: it must not be lost
+            text += "".join(
+                f" {copy.restored}" for copy in copies if COPY_IDS[copy.symbol] not in emitted
+            )
         text += sentence.gap
     return text, spans
 
 
-# ------------------------------------------------------------------------------------------------------ alignment
+# ---------------------------------------------------------------------------------------- alignment
 
 
 def align_parts(
-    source: Tokenizer, target: Tokenizer, form: NormalForm, line: Sequence[Sentence], found: Sequence[Hypothesis],
+    source: Tokenizer,
+    target: Tokenizer,
+    form: NormalForm,
+    line: Sequence[Sentence],
+    found: Sequence[Hypothesis],
     weights: Sequence[np.ndarray],
-) -> Alignment:  # fmt: skip
-    """Where the model looked while it wrote a line's translation; `weights` holds the attention ts of each part."""
+) -> Alignment:
+    """Where the model looked while it wrote a line's translation; `weights` holds the attention ts
+    of each part."""
     raw_line = "".join(sentence.raw + sentence.gap for sentence in line)
     source_spans = [
         span
-        for sentence in line if sentence.parts
+        for sentence in line
+        if sentence.parts
         for span in shifted(raw_spans(source, sentence.raw, sentence.masked, form), sentence.start)
-    ]  # fmt: skip
+    ]
     text, target_spans = joined_text(target, line, found, with_spans=True)
     sizes = [len(ids) for sentence in line for ids in sentence.parts]
     # The row and the column of </s> belong to no word.
-    blocks = [of_part[: len(h.ids), :size] for of_part, h, size in zip(weights, found, sizes, strict=True)]
+    blocks = [
+        of_part[: len(h.ids), :size] for of_part, h, size in zip(weights, found, sizes, strict=True)
+    ]
     return align_words(raw_line, text, source_spans, target_spans, block_diagonal(blocks))
 
 
 def align_words(
-    source: str, target: str, source_spans: Sequence[Span], target_spans: Sequence[Span], weights_TS: np.ndarray
+    source: str,
+    target: str,
+    source_spans: Sequence[Span],
+    target_spans: Sequence[Span],
+    weights_TS: np.ndarray,
 ) -> Alignment:
     """The alignment of two raw lines, from attention between pieces whose places in them are known."""
     words = Tokenizer.words(source), Tokenizer.words(target)
-    of_pieces = Tokenizer.words_of_spans(source, source_spans), Tokenizer.words_of_spans(target, target_spans)
+    of_pieces = (
+        Tokenizer.words_of_spans(source, source_spans),
+        Tokenizer.words_of_spans(target, target_spans),
+    )
     return Alignment(
         [source[start:end] for start, end in words[0]],
         [target[start:end] for start, end in words[1]],
@@ -155,7 +190,8 @@ def align_words(
 
 
 def raw_spans(tokenizer: Tokenizer, line: str, masked: MaskedLine, form: NormalForm) -> list[Span]:
-    """Where each id of a masked line stands in the raw one: a normal form moves characters, a copy keeps its own."""
+    """Where each id of a masked line stands in the raw one: a normal form moves characters, a copy
+    keeps its own."""
     places: list[Span] = []
     end = 0
     for copy in masked.copies:
@@ -163,7 +199,10 @@ def raw_spans(tokenizer: Tokenizer, line: str, masked: MaskedLine, form: NormalF
         end = copy.raw_start + copy.end - copy.start
         places += [(character, character + 1) for character in range(copy.raw_start, end)]
     places += [*shifted(normalized_spans(line[end:], form), end), (len(line), len(line))]
-    return [(places[start][0], places[max(start, stop - 1)][start < stop]) for start, stop in tokenizer.spans(masked)]
+    return [
+        (places[start][0], places[max(start, stop - 1)][start < stop])
+        for start, stop in tokenizer.spans(masked)
+    ]
 
 
 def shifted(spans: Iterable[Span], by: int) -> list[Span]:

@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from keras import ops
 
-ROWS, ROWS_MULTIPLE = 512, 64  # of logits that are computed at once: in all, and what a last part is a multiple of
+ROWS, ROWS_MULTIPLE = (
+    512,
+    64,
+)  # of logits that are computed at once: in all, and what a last part is a multiple of
 
 
 class Loss(NamedTuple):
-    """Sums over the real target tokens of a batch, so that parts of a batch can be added before dividing."""
+    """Sums over the real target tokens of a batch, so that parts of a batch can be added before
+    dividing."""
 
     objective: Any  # label-smoothed cross-entropy, which training minimises
     cross_entropy: Any  # nats; exp(cross_entropy / tokens) is the perplexity
@@ -21,7 +25,11 @@ class Loss(NamedTuple):
 
 
 def masked_loss(
-    logits_BTV: Any, ids_BT: Any, label_smoothing: float = 0.0, weights_B: Any = None, padding_id: int = 0
+    logits_BTV: Any,
+    ids_BT: Any,
+    label_smoothing: float = 0.0,
+    weights_B: Any = None,
+    padding_id: int = 0,
 ) -> Loss:
     """logits btv, ids bt -> sums over real tokens, in float32 whatever the precision of the logits.
 
@@ -29,7 +37,12 @@ def masked_loss(
     """
     mask = _token_weights(ids_BT, weights_B, padding_id)
     objective, cross_entropy, correct = smoothed_cross_entropy(logits_BTV, ids_BT, label_smoothing)
-    return Loss(ops.sum(mask * objective), ops.sum(mask * cross_entropy), ops.sum(mask * correct), ops.sum(mask))
+    return Loss(
+        ops.sum(mask * objective),
+        ops.sum(mask * cross_entropy),
+        ops.sum(mask * correct),
+        ops.sum(mask),
+    )
 
 
 def coverage_loss(weights_BTS: Any, ids_BT: Any, weights_B: Any = None, padding_id: int = 0) -> Any:
@@ -42,34 +55,52 @@ def coverage_loss(weights_BTS: Any, ids_BT: Any, weights_B: Any = None, padding_
     return ops.sum(weights_BT * ops.sum(ops.minimum(weights_BTS, coverage_BTS), axis=-1))
 
 
-def smoothed_cross_entropy(logits_BTV: Any, ids_BT: Any, label_smoothing: float) -> tuple[Any, Any, Any]:
-    """-> objective, cross-entropy and whether no token is likelier, all bt; only the first is to be differentiated.
+def smoothed_cross_entropy(
+    logits_BTV: Any, ids_BT: Any, label_smoothing: float
+) -> tuple[Any, Any, Any]:
+    """-> objective, cross-entropy and whether no token is likelier, all bt; only the first is to be
+    differentiated.
 
-    Szegedy et al. (2016), section 7: the target distribution q is (1 - e) one-hot + e / V, and the objective
-    -sum_v q_v log p_v.
+    Szegedy et al. (2016), section 7: the target distribution q is (1 - e) one-hot + e / V, and the
+    objective -sum_v q_v log p_v.
     """
     log_probs_BTV = tf.nn.log_softmax(ops.cast(logits_BTV, "float32"))
     chosen_BT = tf.gather(log_probs_BTV, ids_BT, batch_dims=2)
-    objective_BT = -(1.0 - label_smoothing) * chosen_BT - label_smoothing * ops.mean(log_probs_BTV, axis=-1)
-    return objective_BT, -chosen_BT, ops.cast(chosen_BT >= ops.max(log_probs_BTV, axis=-1), "float32")
+    objective_BT = -(1.0 - label_smoothing) * chosen_BT - label_smoothing * ops.mean(
+        log_probs_BTV, axis=-1
+    )
+    return (
+        objective_BT,
+        -chosen_BT,
+        ops.cast(chosen_BT >= ops.max(log_probs_BTV, axis=-1), "float32"),
+    )
 
 
 def vocabulary_loss(
-    output_BTR: Any, matrix_VR: Any, bias_V: Any, ids_BT: Any, label_smoothing: float = 0.0, weights_B: Any = None,
+    output_BTR: Any,
+    matrix_VR: Any,
+    bias_V: Any,
+    ids_BT: Any,
+    label_smoothing: float = 0.0,
+    weights_B: Any = None,
     padding_id: int = 0,
-) -> Loss:  # fmt: skip
+) -> Loss:
     """`masked_loss` of the logits `output . matrix^T + bias`, which never exist as a whole.
 
-    Nothing in training is as large as logits, and what is slow about them is writing and reading them. Here a few rows
-    at a time go from product to gradient, p - q, while they are in the cache; padding has no rows; and the gradient is
-    computed at once, with the sums. It is `masked_loss`, differentiated, in all but speed and memory.
+    Nothing in training is as large as logits, and what is slow about them is writing and reading
+    them. Here a few rows at a time go from product to gradient, p - q, while they are in the cache;
+    padding has no rows; and the gradient is computed at once, with the sums. It is `masked_loss`,
+    differentiated, in all but speed and memory.
     """
     weights_BT = _token_weights(ids_BT, weights_B, padding_id)
     real = tf.where(tf.reshape(weights_BT, [-1]) != 0.0)[:, 0]
     num_rows = ROWS_MULTIPLE * tf.maximum(1, -(-tf.size(real) // ROWS_MULTIPLE))
     padding = num_rows - tf.size(real)  # rows that weigh nothing
     rows_NR, ids_N, weights_N = (
-        tf.pad(tf.gather(tf.reshape(x, (-1, *x.shape[2:])), real), [[0, padding]] + [[0, 0]] * (x.shape.rank - 2))
+        tf.pad(
+            tf.gather(tf.reshape(x, (-1, *x.shape[2:])), real),
+            [[0, padding]] + [[0, 0]] * (x.shape.rank - 2),
+        )
         for x in map(tf.convert_to_tensor, (output_BTR, ids_BT, weights_BT))
     )
 
@@ -84,29 +115,44 @@ def vocabulary_loss(
                 logits, bias_V, ids_N[part], weights_N[part], label_smoothing
             )
             to_rows = to_rows.write(start // ROWS, tf.matmul(gradient, cast_VR))
-            to_matrix_VR += tf.cast(tf.matmul(gradient, rows_NR[part], transpose_a=True), tf.float32)
+            to_matrix_VR += tf.cast(
+                tf.matmul(gradient, rows_NR[part], transpose_a=True), tf.float32
+            )
             return start + ROWS, sums + part_sums, to_rows, to_matrix_VR, to_bias_V + part_to_bias_V
 
         num_parts = -(-num_rows // ROWS)
-        to_rows = tf.TensorArray(rows_NR.dtype, num_parts, infer_shape=False, element_shape=(None, rows_NR.shape[1]))
+        to_rows = tf.TensorArray(
+            rows_NR.dtype, num_parts, infer_shape=False, element_shape=(None, rows_NR.shape[1])
+        )
         start = (0, tf.zeros(3), to_rows, tf.zeros(matrix_VR.shape), tf.zeros(bias_V.shape))
-        _, sums, *gradients = tf.while_loop(lambda start, *_: start < num_rows, add, start, parallel_iterations=1)
+        _, sums, *gradients = tf.while_loop(
+            lambda start, *_: start < num_rows, add, start, parallel_iterations=1
+        )
 
         def gradient(upstream: Any, *_: Any) -> Any:
             to_rows, to_matrix_VR, to_bias_V = gradients
-            return tf.cast(upstream, rows_NR.dtype) * to_rows.concat(), upstream * to_matrix_VR, upstream * to_bias_V
+            return (
+                tf.cast(upstream, rows_NR.dtype) * to_rows.concat(),
+                upstream * to_matrix_VR,
+                upstream * to_bias_V,
+            )
 
         return tuple(tf.unstack(sums)), gradient
 
-    objective, cross_entropy, correct = compute(rows_NR, *map(tf.convert_to_tensor, (matrix_VR, bias_V)))
+    objective, cross_entropy, correct = compute(
+        rows_NR, *map(tf.convert_to_tensor, (matrix_VR, bias_V))
+    )
     return Loss(objective, cross_entropy, correct, ops.sum(weights_N))
 
 
 @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
-def _loss_of_rows(logits: Any, bias_V: Any, ids_N: Any, weights_N: Any, label_smoothing: float) -> Any:
+def _loss_of_rows(
+    logits: Any, bias_V: Any, ids_N: Any, weights_N: Any, label_smoothing: float
+) -> Any:
     """-> the first three sums of `Loss`, and the gradient of the first by logits and bias.
 
-    One pass over the logits where TensorFlow's operations take a dozen; compiled once for each number of rows.
+    One pass over the logits where TensorFlow's operations take a dozen; compiled once for each
+    number of rows.
     """
     logits_NV = tf.cast(logits, tf.float32) + bias_V
     highest_N = tf.reduce_max(logits_NV, axis=-1)
@@ -122,7 +168,8 @@ def _loss_of_rows(logits: Any, bias_V: Any, ids_N: Any, weights_N: Any, label_sm
     vocabulary_size = tf.shape(logits)[-1]
     q_NV = (1.0 - label_smoothing) * tf.one_hot(ids_N, vocabulary_size)
     q_NV += label_smoothing / tf.cast(vocabulary_size, tf.float32)
-    # Not cast before: in bfloat16 p of a token known well would round to 1, and its gradient to nothing.
+    # Not cast before: in bfloat16 p of a token known well would round to 1, and its gradient to
+    # nothing.
     gradient_NV = (weights_N / totals_N)[:, None] * exponentials_NV - weights_N[:, None] * q_NV
     sums = tf.stack([tf.reduce_sum(weights_N * column) for column in columns])
     return sums, tf.cast(gradient_NV, logits.dtype), tf.reduce_sum(gradient_NV, axis=0)

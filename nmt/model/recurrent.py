@@ -17,10 +17,11 @@ CellState = tuple[Any, ...]  # (h,) of a GRU, (h, c) of an LSTM
 
 
 class _Cell(keras.layers.Layer):
-    """A recurrent cell in two parts, so that what depends on the inputs alone is computed for all steps at once.
+    """A recurrent cell in two parts, so that what depends on the inputs alone is computed for all
+    steps at once.
 
-    `project` maps inputs ...i to gates ...g; `step` maps gates ...g and the state (each ...h) to the next state, whose
-    first entry is the output.
+    `project` maps inputs ...i to gates ...g; `step` maps gates ...g and the state (each ...h) to
+    the next state, whose first entry is the output.
     """
 
     num_gates: int
@@ -33,7 +34,9 @@ class _Cell(keras.layers.Layer):
         orthogonal = keras.initializers.Orthogonal(seed=derive_seed(seed, name, "recurrent_kernel"))
         width = self.num_gates * units
         self.kernel = self.add_weight((input_units, width), initializer=glorot, name="kernel")
-        self.recurrent_kernel = self.add_weight((units, width), initializer=orthogonal, name="recurrent_kernel")
+        self.recurrent_kernel = self.add_weight(
+            (units, width), initializer=orthogonal, name="recurrent_kernel"
+        )
         self.bias = self.add_weight((width,), initializer=self._initial_bias, name="bias")
         self.built = True
 
@@ -47,11 +50,14 @@ class _Cell(keras.layers.Layer):
         return linear(hidden, self.recurrent_kernel)
 
     def initial_state(self, *leading: Any) -> CellState:
-        return tuple(ops.zeros((*leading, self.units), self.compute_dtype) for _ in range(self.num_states))
+        return tuple(
+            ops.zeros((*leading, self.units), self.compute_dtype) for _ in range(self.num_states)
+        )
 
 
 class GRUCell(_Cell):
-    """Cho et al. (2014), with the reset gate after the recurrent product, as in cuDNN, Keras and ONNX:
+    """Cho et al. (2014), with the reset gate after the recurrent product, as in cuDNN, Keras and
+    ONNX:
 
     z = sigmoid(x_z + U_z h),  r = sigmoid(x_r + U_r h),  n = tanh(x_n + r * (U_n h + b)),  h' = z h + (1 - z) n.
     """
@@ -75,13 +81,18 @@ class GRUCell(_Cell):
 
 class LSTMCell(_Cell):
     """Hochreiter and Schmidhuber (1997) with a forget gate: i, f, o = sigmoid, g = tanh of x + U h;
-    c' = f c + i g,  h' = o tanh(c'). The forget gate's bias starts at 1 (Jozefowicz et al., 2015)."""
+    c' = f c + i g,  h' = o tanh(c'). The forget gate's bias starts at 1 (Jozefowicz et al., 2015).
+    """
 
     num_gates, num_states = 4, 2
 
     def _initial_bias(self, shape: Any, dtype: Any = None) -> Any:
         return ops.concatenate(
-            [ops.zeros(self.units), ops.ones(self.units), ops.zeros(2 * self.units)]  # gates: i, f, g, o
+            [
+                ops.zeros(self.units),
+                ops.ones(self.units),
+                ops.zeros(2 * self.units),
+            ]  # gates: i, f, g, o
         )
 
     def step(self, gates: Any, state: CellState) -> CellState:
@@ -93,7 +104,8 @@ class LSTMCell(_Cell):
 
 class _LayerNormalized(_Cell):
     """Ba et al. (2016), section 3.1 and supplement: what inputs and what states add to the gates are normalised apart,
-    each gate on its own (Chen et al., 2018, 2.1), before gain and bias:  gain (a - mean(a)) / std(a)."""
+    each gate on its own (Chen et al., 2018, 2.1), before gain and bias:  gain (a - mean(a)) / std(a).
+    """
 
     def __init__(self, input_units: int, units: int, **kwargs: Any):
         super().__init__(input_units, units, **kwargs)
@@ -113,7 +125,9 @@ class _LayerNormalized(_Cell):
         gates = ops.reshape(sums, (*ops.shape(sums)[:-1], self.num_gates, self.units))
         gates = ops.cast(gates, "float32")  # a variance in bfloat16 is off by percents
         mean, variance = ops.moments(gates, axes=-1, keepdims=True)
-        return ops.cast(ops.reshape((gates - mean) * ops.rsqrt(variance + 1e-5), ops.shape(sums)), sums.dtype)
+        return ops.cast(
+            ops.reshape((gates - mean) * ops.rsqrt(variance + 1e-5), ops.shape(sums)), sums.dtype
+        )
 
 
 class LayerNormGRUCell(_LayerNormalized, GRUCell):
@@ -125,20 +139,30 @@ class LayerNormLSTMCell(_LayerNormalized, LSTMCell):
 
 
 CELLS = {
-    "gru": GRUCell, "lstm": LSTMCell, "layer_norm_gru": LayerNormGRUCell, "layer_norm_lstm": LayerNormLSTMCell,
-}  # fmt: skip
+    "gru": GRUCell,
+    "lstm": LSTMCell,
+    "layer_norm_gru": LayerNormGRUCell,
+    "layer_norm_lstm": LayerNormLSTMCell,
+}
 
 
 def scan(
-    step: Callable[[Any, Any], Any], inputs: Any, initial: Any, *, kernels: Sequence[Any] = (), reverse: bool = False
+    step: Callable[[Any, Any], Any],
+    inputs: Any,
+    initial: Any,
+    *,
+    kernels: Sequence[Any] = (),
+    reverse: bool = False,
 ) -> Any:
     """Folds `step(carry, inputs_at_t) -> carry` over the second axis.
 
-    inputs: a structure of bt...; initial: the carry, a structure of b...; returns every carry, a structure of bt....
+    inputs: a structure of bt...; initial: the carry, a structure of b...; returns every carry, a
+    structure of bt....
 
-    `kernels` are weights io that `step` multiplies by `linear` exactly once, with b rows. Their gradient, the sum over
-    t of x_t^T dy_t, is then one product after the loop instead of T small ones and their sums within it: same numbers,
-    less time. To that end each x_t leaves the loop as an output, and each dy_t as the gradient of a dummy input.
+    `kernels` are weights io that `step` multiplies by `linear` exactly once, with b rows. Their
+    gradient, the sum over t of x_t^T dy_t, is then one product after the loop instead of T small
+    ones and their sums within it: same numbers, less time. To that end each x_t leaves the loop as
+    an output, and each dy_t as the gradient of a dummy input.
     """
     time_major = tf.nest.map_structure(_swap, inputs)
     if not kernels:
@@ -146,8 +170,13 @@ def scan(
 
     first = tf.nest.flatten(time_major)[0]
     steps, batch = tf.unstack(tf.shape(first)[:2])
-    seen: list[Any] = []  # by kernel, x of all steps; known once the loop is built, and so before any gradient is
-    dummies = [_dummy(kernel, first.dtype, (steps, batch), seen, index) for index, kernel in enumerate(kernels)]
+    seen: list[
+        Any
+    ] = []  # by kernel, x of all steps; known once the loop is built, and so before any gradient is
+    dummies = [
+        _dummy(kernel, first.dtype, (steps, batch), seen, index)
+        for index, kernel in enumerate(kernels)
+    ]
 
     def tapped_step(carry: Any, inputs_at_t: Any) -> Any:
         inputs_at_t, dummies_at_t = inputs_at_t
@@ -158,7 +187,10 @@ def scan(
         finally:
             _scope.taps = {}
         if waiting:
-            raise ValueError(f"expected `step` to multiply by each of {len(kernels)} kernels. Left: {len(waiting)}.")
+            raise ValueError(
+                f"expected `step` to multiply by each of {len(kernels)} kernels. Left:"
+                f" {len(waiting)}."
+            )
         return carry, [tap.rows for tap in taps]
 
     rows = [tf.zeros((batch, kernel.shape[0]), first.dtype) for kernel in kernels]
@@ -176,14 +208,18 @@ class _Tap:
     def __call__(self, rows: Any, kernel: Any) -> Any:
         @tf.custom_gradient
         def product(rows: Any, dummy: Any) -> Any:
-            return tf.matmul(rows, kernel), lambda upstream: (tf.matmul(upstream, kernel, transpose_b=True), upstream)
+            return tf.matmul(rows, kernel), lambda upstream: (
+                tf.matmul(upstream, kernel, transpose_b=True),
+                upstream,
+            )
 
         self.rows = rows
         return product(rows, self.dummy)
 
 
 def _dummy(kernel: Any, dtype: Any, leading: Any, seen: list[Any], index: int) -> Any:
-    """Zeros of the shape of a kernel's products at all steps; what flows back to them becomes the kernel's gradient."""
+    """Zeros of the shape of a kernel's products at all steps; what flows back to them becomes the
+    kernel's gradient."""
 
     @tf.custom_gradient
     def zeros(kernel: Any) -> Any:

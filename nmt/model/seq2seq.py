@@ -1,4 +1,5 @@
-"""Seq2Seq: an encoder and a decoder built from a config; for training, and one step at a time for search.
+"""Seq2Seq: an encoder and a decoder built from a config; for training, and one step at a time for
+search.
 
 B batch  S source  T target  K hypotheses  V vocabulary
 """
@@ -17,7 +18,8 @@ from nmt.model.encoder import Embedding, Encoder
 
 @keras.saving.register_keras_serializable("nmt")
 class Seq2Seq(keras.Model):
-    """An encoder-decoder with attention. ids are padded with 0; sources end in </s>; targets start with <s>.
+    """An encoder-decoder with attention. ids are padded with 0; sources end in </s>; targets start
+    with <s>.
 
     call:   source bs, target bt -> logits btv      teacher forcing; logits at t predict the token after target t
     encode: source bs -> memory, state               once per sentence
@@ -25,9 +27,14 @@ class Seq2Seq(keras.Model):
     """
 
     def __init__(
-        self, config: ModelConfig | Mapping[str, Any], source_vocabulary_size: int, target_vocabulary_size: int,
-        seed: int = 0, name: str = "seq2seq", **kwargs: Any,
-    ):  # fmt: skip
+        self,
+        config: ModelConfig | Mapping[str, Any],
+        source_vocabulary_size: int,
+        target_vocabulary_size: int,
+        seed: int = 0,
+        name: str = "seq2seq",
+        **kwargs: Any,
+    ):
         super().__init__(name=name, **kwargs)
         config = config if isinstance(config, ModelConfig) else ModelConfig.model_validate(config)
         self.config, self.seed = config, seed
@@ -36,41 +43,71 @@ class Seq2Seq(keras.Model):
         common: dict[str, Any] = {"seed": seed, "dtype": self.dtype_policy}
 
         self.target_embedding = Embedding(
-            target_vocabulary_size, config.embedding_units,
-            dropout=dropout.embedding, word_dropout=dropout.target_word, name="target_embedding", **common,
-        )  # fmt: skip
+            target_vocabulary_size,
+            config.embedding_units,
+            dropout=dropout.embedding,
+            word_dropout=dropout.target_word,
+            name="target_embedding",
+            **common,
+        )
         self.source_embedding = Embedding(
-            source_vocabulary_size, config.embedding_units,
-            dropout=dropout.embedding, word_dropout=dropout.source_word, name="source_embedding",
-            matrix=self.target_embedding.matrix if config.tied_embeddings == "all" else None, **common,
-        )  # fmt: skip
+            source_vocabulary_size,
+            config.embedding_units,
+            dropout=dropout.embedding,
+            word_dropout=dropout.source_word,
+            name="source_embedding",
+            matrix=self.target_embedding.matrix if config.tied_embeddings == "all" else None,
+            **common,
+        )
         self.encoder = Encoder(
-            config.layer, config.embedding_units, encoder.units, encoder.num_layers, encoder.bidirectional,
-            dropout=dropout.layer, **common,
-        )  # fmt: skip
+            config.layer,
+            config.embedding_units,
+            encoder.units,
+            encoder.num_layers,
+            encoder.bidirectional,
+            dropout=dropout.layer,
+            **common,
+        )
         self.decoder = Decoder(
-            self.target_embedding, target_vocabulary_size, config.memory_units,
-            layer=config.layer, units=decoder.units, num_layers=decoder.num_layers, cell=decoder.cell,
-            score=decoder.score, score_options=decoder.all_score_options,
-            attention_units=decoder.attention_units or decoder.units, input_feeding=decoder.input_feeding,
-            readout_units=config.readout_units, bridge=decoder.bridge,
+            self.target_embedding,
+            target_vocabulary_size,
+            config.memory_units,
+            layer=config.layer,
+            units=decoder.units,
+            num_layers=decoder.num_layers,
+            cell=decoder.cell,
+            score=decoder.score,
+            score_options=decoder.all_score_options,
+            attention_units=decoder.attention_units or decoder.units,
+            input_feeding=decoder.input_feeding,
+            readout_units=config.readout_units,
+            bridge=decoder.bridge,
             tied=config.tied_embeddings != "none",
             lexical_units=config.embedding_units if decoder.lexical else 0,
-            layer_dropout=dropout.layer, readout_dropout=dropout.readout, **common,
-        )  # fmt: skip
+            layer_dropout=dropout.layer,
+            readout_dropout=dropout.readout,
+            **common,
+        )
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
         source, target = self.vocabulary_sizes
         return {
-            **super().get_config(), "config": self.config.model_dump(), "source_vocabulary_size": source,
-            "target_vocabulary_size": target, "seed": self.seed, "name": self.name, "dtype": self.dtype_policy.name,
-        }  # fmt: skip
+            **super().get_config(),
+            "config": self.config.model_dump(),
+            "source_vocabulary_size": source,
+            "target_vocabulary_size": target,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
 
     def call(self, source_BS: Any, target_BT: Any, training: bool = False) -> Any:
         return self.teacher_forced(source_BS, target_BT, training)[0]
 
-    def teacher_forced(self, source_BS: Any, target_BT: Any, training: bool = False) -> tuple[Any, Any]:
+    def teacher_forced(
+        self, source_BS: Any, target_BT: Any, training: bool = False
+    ) -> tuple[Any, Any]:
         """-> logits btv and attention weights bts."""
         output_BTR, weights_BTS = self.outputs(source_BS, target_BT, training)
         return self.decoder.logits(output_BTR), weights_BTS
@@ -84,32 +121,44 @@ class Seq2Seq(keras.Model):
     def encode(self, source_BS: Any, training: bool = False) -> tuple[Memory, DecoderState]:
         embedded_BSE, mask_BS = self.embed(source_BS, training)
         states_BSD, final = self.encoder(embedded_BSE, mask_BS, training=training)
-        return self.remember(embedded_BSE, mask_BS, states_BSD, final)
+        return self.build_memory(embedded_BSE, mask_BS, states_BSD, final)
 
     def embed(self, source_BS: Any, training: bool = False) -> tuple[Any, Any]:
         """What `encode` does before the recurrence -> embedded bse, mask bs."""
         return self.source_embedding(source_BS, training=training), ops.not_equal(source_BS, 0)
 
-    def remember(self, embedded_BSE: Any, mask_BS: Any, states_BSD: Any, final: Any) -> tuple[Memory, DecoderState]:
+    def build_memory(
+        self, embedded_BSE: Any, mask_BS: Any, states_BSD: Any, final: Any
+    ) -> tuple[Memory, DecoderState]:
         """What `encode` does after the recurrence."""
         embedded = embedded_BSE if self.config.decoder.lexical else None
-        memory = self.decoder.remember(states_BSD, mask_BS, embedded)
+        memory = self.decoder.build_memory(states_BSD, mask_BS, embedded)
         return memory, self.decoder.initial_state(final, memory)
 
-    def step(self, ids_BK: Any, state: DecoderState, memory: Memory) -> tuple[Any, Any, DecoderState]:
+    def step(
+        self, ids_BK: Any, state: DecoderState, memory: Memory
+    ) -> tuple[Any, Any, DecoderState]:
         return self.decoder.step(ids_BK, state, memory)
 
     def single_step_model(self) -> keras.Model:
         """The single-step decoder as a model of its own, with the same layers and the same weights.
 
-        Inputs {"ids": bk, "state": ..., "memory": ...}, outputs {"logits": bkv, "weights": bks, "state": ...}; state
-        and memory are structured as `encode` returns them.
+        Inputs {"ids": bk, "state": ..., "memory": ...}, outputs {"logits": bkv, "weights": bks,
+        "state": ...}; state and memory are structured as `encode` returns them.
         """
-        encode = tf.function(self.encode).get_concrete_function(tf.TensorSpec((None, None), tf.int32))
+        encode = tf.function(self.encode).get_concrete_function(
+            tf.TensorSpec((None, None), tf.int32)
+        )
         memory, state = tf.nest.map_structure(_any_size_input, encode.structured_outputs)
-        inputs = {"ids": keras.Input((None,), dtype="int32", name="ids"), "state": state, "memory": memory}
+        inputs = {
+            "ids": keras.Input((None,), dtype="int32", name="ids"),
+            "state": state,
+            "memory": memory,
+        }
         logits, weights, state = _SingleStep(self.decoder)(inputs)
-        return keras.Model(inputs, {"logits": logits, "weights": weights, "state": state}, name="single_step")
+        return keras.Model(
+            inputs, {"logits": logits, "weights": weights, "state": state}, name="single_step"
+        )
 
 
 def _any_size_input(spec: Any) -> Any:

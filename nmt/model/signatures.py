@@ -1,10 +1,11 @@
-"""A model's `encode` and `step` as functions of named tensors, for formats that know no nested structures.
+"""A model's `encode` and `step` as functions of named tensors, for formats that know no nested
+structures.
 
 encode: ids -> memory_*, state_*
 step:   ids, memory_*, state_* -> logits, weights, next_state_*
 
-What stands for `*` are the names and places of the parts of `Memory` and `DecoderState`: `memory_keys`,
-`state_hidden_0_0` (layer 0, its first entry).
+What stands for `*` are the names and places of the parts of `Memory` and `DecoderState`:
+`memory_keys`, `state_hidden_0_0` (layer 0, its first entry).
 """
 
 from collections.abc import Iterator

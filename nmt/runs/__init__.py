@@ -1,1 +1,2 @@
-"""Run folders: what training leaves behind and translation needs, the states of training, and averages of weights."""
+"""Run folders: what training leaves behind and translation needs, the states of training, and
+averages of weights."""

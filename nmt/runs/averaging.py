@@ -1,8 +1,8 @@
 """The mean of the weights of several states of training, as a run of its own.
 
-The states of one run's end lie in one valley of the loss, whose middle is often lower than any of them
-(Junczys-Dowmunt et al., 2016; Izmailov et al., 2018). Runs that began at other random weights have nothing to average:
-they make an ensemble.
+The states of one run's end lie in one valley of the loss, whose middle is often lower than any of
+them (Junczys-Dowmunt et al., 2016; Izmailov et al., 2018). Runs that began at other random weights
+have nothing to average: they make an ensemble.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,57 +14,85 @@ from nmt.errors import UserError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.run_folder import Run, load_arrays, refuse_unlike, save_arrays
 
-AVERAGE = "average/"  # the moving average of a checkpoint's weights: what is evaluated, and kept in best.npz
+AVERAGE = (  # the moving average of a checkpoint's weights: what is evaluated, and kept in best.npz
+    "average/"
+)
 
 
 def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[Path]:
-    """Writes the run `output`: the mean of the runs' best weights or, with `last`, of each one's last checkpoints.
+    """Writes the run `output`: the mean of the runs' best weights or, with `last`, of each one's
+    last checkpoints.
 
-    Returns the files that were read. UserError: runs of other models or vocabularies, fewer checkpoints than `last`,
-    fewer than two files in all, an output that is a run already.
+    Returns the files that were read. UserError: runs of other models or vocabularies, fewer
+    checkpoints than `last`, fewer than two files in all, an output that is a run already.
     """
     first = runs[0]
     refuse_unlike(runs)
     for run in runs[1:]:
         if run.config.model != first.config.model:
-            raise UserError(f"only weights of one model have a mean. {first.path} and {run.path} differ in `model`.")
-    paths = [path for run in runs for path in ([run.path / "best.npz"] if last is None else _last(run, last))]
+            raise UserError(
+                f"only weights of one model have a mean. {first.path} and {run.path} differ in"
+                " `model`."
+            )
+    paths = [
+        path
+        for run in runs
+        for path in ([run.path / "best.npz"] if last is None else _last(run, last))
+    ]
     if len(paths) < 2:
-        raise UserError(f"an average needs two files or more. Received: {paths[0]}. Name more runs, or use --last.")
+        raise UserError(
+            f"an average needs two files or more. Received: {paths[0]}. Name more runs, or use"
+            " --last."
+        )
     if Run.exists(output):
         raise UserError(f"{output} already holds a run. Choose another folder.")
     weights = mean([_weights(path) for path in paths], paths)
     of_first = {key: value for key, value in first.facts.items() if key in ("texts", "precision")}
     facts = {"average_of": [str(path) for path in paths]}
-    Run.create(output, first.config, first.source_tokenizer, first.target_tokenizer, {**of_first, **facts})
+    Run.create(
+        output, first.config, first.source_tokenizer, first.target_tokenizer, {**of_first, **facts}
+    )
     save_arrays(output / "best.npz", weights, facts)
     return paths
 
 
-def mean(states: Sequence[Mapping[str, np.ndarray]], paths: Sequence[Path]) -> dict[str, np.ndarray]:
-    """The mean of each named array, summed in float64. UserError unless all have the same names and shapes."""
+def mean(
+    states: Sequence[Mapping[str, np.ndarray]], paths: Sequence[Path]
+) -> dict[str, np.ndarray]:
+    """The mean of each named array, summed in float64. UserError unless all have the same names and
+    shapes."""
     shapes = [{name: array.shape for name, array in state.items()} for state in states]
     for path, of_state in zip(paths, shapes, strict=True):
         if of_state != shapes[0]:
-            raise UserError(f"{paths[0]} and {path} hold weights of other names or shapes, which have no mean.")
+            raise UserError(
+                f"{paths[0]} and {path} hold weights of other names or shapes, which have no mean."
+            )
     return {
-        name: np.mean([state[name] for state in states], axis=0, dtype=np.float64).astype(array.dtype)
+        name: (
+            np.mean([state[name] for state in states], axis=0, dtype=np.float64).astype(array.dtype)
+        )
         for name, array in states[0].items()
     }
 
 
 def _last(run: Run, count: int) -> list[Path]:
     states = Checkpoints(run.path, count)
-    paths = [path for path in states.paths() if states.step_of(path)]  # that of step 0 has learnt nothing
+    paths = [
+        path for path in states.paths() if states.step_of(path)
+    ]  # that of step 0 has learnt nothing
     if not 1 <= count <= len(paths):
         raise UserError(
-            f"--last must be from 1 to the number of trained states in {run.path} ({len(paths)}). Received: {count}. "
-            "`training.keep_checkpoints` says how many are kept."
+            f"--last must be from 1 to the number of trained states in {run.path} ({len(paths)})."
+            f" Received: {count}. `training.keep_checkpoints` says how many are kept."
         )
     return paths[-count:]
 
 
 def _weights(path: Path) -> dict[str, np.ndarray]:
     arrays, _ = load_arrays(path)
-    averaged = {name.removeprefix(AVERAGE): array for name, array in arrays.items() if name.startswith(AVERAGE)}
+    averaged = {
+        name.removeprefix(AVERAGE): array
+        for name, array in arrays.items()
+        if name.startswith(AVERAGE)
+    }
     return averaged or arrays

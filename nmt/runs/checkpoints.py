@@ -1,10 +1,10 @@
 """The states of training on disk: written whole, checked as they are read, the last few kept.
 
-checkpoints/step-00001234.npz   all that resuming after 1,234 steps needs; arrays as `nmt.runs.run_folder.load_arrays` returns them:
+checkpoints/step-00001234.npz   all that resuming after 1,234 steps needs; arrays of `runs.run_folder.load_arrays`:
     model/NAME       the trained weights                      optimizer/NNN    the optimizer's moments
     average/NAME     their moving average, as in best.npz     random/NNN       the states of dropout
     sums             what is reported, since the last evaluation
-and, as facts, the fields of `nmt.training.trainer.Progress`.
+and, as facts, the fields of `nmt.training.trainer.TrainingState`.
 """
 
 import contextlib
@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The last `keep` states of a run. A folder that cannot be written to costs no state that it holds."""
+    """The last `keep` states of a run. A folder that cannot be written to costs no state that it
+    holds."""
 
     def __init__(self, run: Path, keep: int):
         self.folder, self.keep = run / "checkpoints", keep
@@ -39,10 +40,13 @@ class Checkpoints:
     @classmethod
     def has_trained(cls, run: Path) -> bool:
         """Whether a run holds anything that it has learnt, damaged or not."""
-        return (run / "best.npz").exists() or any(map(cls.step_of, (run / "checkpoints").glob("step-*.*")))
+        return (run / "best.npz").exists() or any(
+            map(cls.step_of, (run / "checkpoints").glob("step-*.*"))
+        )
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
-        """Writes a state, and only then forgets the oldest. Raises UserError, and forgets nothing, if it cannot."""
+        """Writes a state, and only then forgets the oldest. Raises UserError, and forgets nothing,
+        if it cannot."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"step-{step:08d}.npz"
         save_arrays(path, arrays, facts)
@@ -57,7 +61,8 @@ class Checkpoints:
             paths[-1].rename(paths[-1].with_suffix(".diverged"))
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The newest state that is whole; None if training has not begun. Raises UserError if all are damaged."""
+        """The newest state that is whole; None if training has not begun. Raises UserError if all
+        are damaged."""
         damaged: list[Path] = []
         for path in reversed(self.paths()):
             try:
@@ -73,28 +78,33 @@ class Checkpoints:
             return found
         if damaged:
             raise UserError(
-                f"no state in {self.folder} can be read. Restore one of them, or train a new run in another folder; "
-                "with the best weights, best.npz, if there are any, one translates as before, and --init-from begins."
+                f"no state in {self.folder} can be read. Restore one of them, or train a new run in"
+                " another folder; with the best weights, best.npz, if there are any, one"
+                " translates as before, and --init-from begins."
             )
         return None
 
 
 @contextlib.contextmanager
 def only_trainer(run: Path) -> Iterator[None]:
-    """Keeps a second process from training the same run, and clears away what a killed one was writing.
+    """Keeps a second process from training the same run, and clears away what a killed one was
+    writing.
 
-    The system lets go of the lock when its holder ends, however it ends. Raises UserError if another holds it.
+    The system lets go of the lock when its holder ends, however it ends. Raises UserError if
+    another holds it.
     """
     with open(run / ".lock", "w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"{run} is being trained by another process. Wait for it or stop it, or choose another folder with "
-                "--run."
+                f"{run} is being trained by another process. Wait for it or stop it, or choose"
+                " another folder with --run."
             ) from None
         except OSError as error:  # some network file systems have no locks
-            logger.warning("%s: cannot be locked (%s); see that nobody else trains it", run, error.strerror)
+            logger.warning(
+                "%s: cannot be locked (%s); see that nobody else trains it", run, error.strerror
+            )
         for left_over in run.rglob(".*.tmp"):
             left_over.unlink(missing_ok=True)
         yield

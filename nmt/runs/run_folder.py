@@ -36,26 +36,38 @@ FORMAT = 2  # of the folder; raised when an older version could not read it
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk is reported where it stops training, and not beside each line that finds no room."""
+        """A full disk is reported where it stops training, and not beside each line that finds no
+        room."""
 
 
 class Run:
     """An existing run folder. `Run.create` begins one, `Run.open` reads one."""
 
-    def __init__(self, path: Path, config: Config, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer):
+    def __init__(
+        self, path: Path, config: Config, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer
+    ):
         self.path, self.config = path, config
         self.source_tokenizer, self.target_tokenizer = source_tokenizer, target_tokenizer
 
     @classmethod
     def create(
-        cls, path: Path, config: Config, source: Tokenizer, target: Tokenizer, facts: Mapping[str, Any]
+        cls,
+        path: Path,
+        config: Config,
+        source: Tokenizer,
+        target: Tokenizer,
+        facts: Mapping[str, Any],
     ) -> "Run":
-        """Begins a run; `facts` (fingerprints of the data) are recorded in run.json beside versions and the seed.
+        """Begins a run; `facts` (fingerprints of the data) are recorded in run.json beside versions
+        and the seed.
 
         Raises UserError if the folder holds a run already: nothing is ever overwritten.
         """
         if cls.exists(path):
-            raise UserError(f"{path} already holds a run. Resume it with the same command, or choose another folder.")
+            raise UserError(
+                f"{path} already holds a run. Resume it with the same command, or choose another"
+                " folder."
+            )
         path.mkdir(parents=True, exist_ok=True)
         if config.tokenizer.joint:
             source.save(path / "tokenizer.model")
@@ -65,7 +77,9 @@ class Run:
         with atomic_write(path / "config.yaml", "w") as stream:
             stream.write(config.to_yaml())
         record = {"format": FORMAT, **cls.versions(), "seed": config.training.seed, **facts}
-        with atomic_write(path / "run.json", "w") as stream:  # last: its presence says that the run has begun
+        with atomic_write(
+            path / "run.json", "w"
+        ) as stream:  # last: its presence says that the run has begun
             json.dump(record, stream, indent=2)
         return cls(path, config, source, target)
 
@@ -87,17 +101,19 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """Raises UserError, saying what is missing, if the folder is no run, incomplete, or from a newer version."""
+        """Raises UserError, saying what is missing, if the folder is no run, incomplete, or from a
+        newer version."""
         path = Path(path)
         if not path.is_dir():
             raise UserError(
-                f"{path}: no such run folder. Train one with `nmt train RECIPE --run {shlex.quote(str(path))}`."
+                f"{path}: no such run folder. Train one with `nmt train RECIPE --run"
+                f" {shlex.quote(str(path))}`."
             )
         record = cls._json(path / "run.json")
         if record.get("format", 0) > FORMAT:
             raise UserError(
-                f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this is nmt "
-                f"{VERSION}, which reads formats up to {FORMAT}. Upgrade nmt to use it."
+                f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this"
+                f" is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt to use it."
             )
         config = load_config(cls._file(path / "config.yaml"))
         names = cls._tokenizer_names(config)
@@ -115,7 +131,9 @@ class Run:
 
     @staticmethod
     def _tokenizer_names(config: Config) -> list[str]:
-        return ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
+        return (
+            ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
+        )
 
     def beginnings(self) -> dict[str, bytes]:
         """Name -> content of the files that make a folder this run, before it is trained."""
@@ -128,19 +146,22 @@ class Run:
         return self._json(self.path / "run.json")
 
     def copier(self, dictionary: Mapping[str, str] | None = None) -> Copier:
-        """What masks and restores the lines that this run's model translates. UserError for a dictionary it cannot use:
-        one needs the symbols that `copying.classes` lets a model learn."""
+        """What masks and restores the lines that this run's model translates. UserError for a
+        dictionary it cannot use: one needs the symbols that `copying.classes` lets a model learn.
+        """
         if dictionary and not self.config.copying.classes:
             raise UserError(
-                f"{self.path} was trained without copy symbols, which a dictionary needs. Leave the dictionary out, or "
-                "train a run with copying.classes set (`nmt recipes quickstart` shows how)."
+                f"{self.path} was trained without copy symbols, which a dictionary needs. Leave the"
+                " dictionary out, or train a run with copying.classes set (`nmt recipes"
+                " quickstart` shows how)."
             )
         unknown, form = self.source_tokenizer.unknown_characters, self.config.data.normalization
         return Copier(self.config.copying.classes, unknown, form, dictionary)
 
     @property
     def forbidden_ids(self) -> list[int]:
-        """Ids that search must never pick, whatever the sentence: copy symbols only if the model never learnt them."""
+        """Ids that search must never pick, whatever the sentence: copy symbols only if the model
+        never learnt them."""
         ids = self.target_tokenizer.forbidden_ids
         return [id for id in ids if id not in COPY_IDS] if self.config.copying.classes else ids
 
@@ -155,8 +176,15 @@ class Run:
         """The model with its trained weights, in float32."""
         path = self.path / name
         if not path.is_file():
-            hint = " Training has begun but saved no weights yet." if (self.path / "checkpoints").is_dir() else ""
-            raise UserError(f"{self.path} is incomplete: {name} is missing.{hint} Run the same `nmt train` again.")
+            hint = (
+                " Training has begun but saved no weights yet."
+                if (self.path / "checkpoints").is_dir()
+                else ""
+            )
+            raise UserError(
+                f"{self.path} is incomplete: {name} is missing.{hint} Run the same `nmt train`"
+                " again."
+            )
         weights, _ = load_arrays(path)
         model = self.build_model()
         assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
@@ -188,7 +216,9 @@ class Run:
     def read_history(self) -> list[dict[str, float]]:
         """The rows of history.csv."""
         with open(self._file(self.path / "history.csv"), encoding="utf-8", newline="") as stream:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+            return [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)
+            ]
 
     @staticmethod
     def _file(path: Path) -> Path:
@@ -206,7 +236,8 @@ class Run:
 
 
 def refuse_unlike(runs: Sequence[Run]) -> None:
-    """UserError unless all runs read and write a line in the same ids, so that their models can decode together."""
+    """UserError unless all runs read and write a line in the same ids, so that their models can
+    decode together."""
     first = runs[0]
     for other in runs[1:]:
         for side, ours, theirs in (
@@ -215,14 +246,14 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
         ):
             if ours.fingerprint != theirs.fingerprint:
                 raise UserError(
-                    f"an ensemble needs one vocabulary. The {side} tokenizers of {first.path} and {other.path} differ: "
-                    "train with the same tokenizer and data."
+                    f"an ensemble needs one vocabulary. The {side} tokenizers of {first.path} and"
+                    f" {other.path} differ: train with the same tokenizer and data."
                 )
         settings = [(run.config.copying, run.config.data.normalization) for run in (first, other)]
         if settings[0] != settings[1]:
             raise UserError(
-                f"an ensemble reads every line in one way. {first.path} and {other.path} differ in copying or "
-                "data.normalization."
+                f"an ensemble reads every line in one way. {first.path} and {other.path} differ in"
+                " copying or data.normalization."
             )
 
 
@@ -233,13 +264,16 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a CRC-32)."""
+    """What `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a
+    CRC-32)."""
     try:
         return _read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except Exception as error:  # zipfile and NumPy raise a dozen kinds, by the place of the damage
-        raise UserError(f"{path} is damaged and cannot be read ({error}). Restore it, or train again.") from error
+        raise UserError(
+            f"{path} is damaged and cannot be read ({error}). Restore it, or train again."
+        ) from error
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
@@ -253,8 +287,13 @@ def unpack_arrays(packed: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     return _read_arrays(io.BytesIO(packed))
 
 
-def _write_arrays(stream: IO[bytes], arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    named: dict[str, Any] = {"facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays}
+def _write_arrays(
+    stream: IO[bytes], arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> None:
+    named: dict[str, Any] = {
+        "facts.json": np.frombuffer(json.dumps(facts).encode(), np.uint8),
+        **arrays,
+    }
     np.savez(stream, **named)
 
 
@@ -269,10 +308,13 @@ def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path:
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in arrays.items()}
     if wanted != found:
-        differing = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        differing = sorted(
+            name for name in {*wanted, *found} if wanted.get(name) != found.get(name)
+        )
         raise UserError(
-            f"{path} does not fit this config: {len(differing)} arrays differ, the first {differing[0]}: expected "
-            f"{wanted.get(differing[0])}, received {found.get(differing[0])}."
+            f"{path} does not fit this config: {len(differing)} arrays differ, the first"
+            f" {differing[0]}: expected {wanted.get(differing[0])}, received"
+            f" {found.get(differing[0])}."
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -13,15 +13,17 @@ from nmt.search.beam import Engine, Step
 
 
 class ForcingEngine(Engine, Protocol):
-    """An engine that also says what a model thinks of a translation that is given. One that several threads may use at
-    once says how many, as `num_workers`."""
+    """An engine that also says what a model thinks of a translation that is given. One that several
+    threads may use at once says how many, as `num_workers`."""
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Padded ids, targets from <s> on -> log-probabilities bt of what follows <s>, attention weights bts."""
+        """Padded ids, targets from <s> on -> log-probabilities bt of what follows <s>, attention
+        weights bts."""
 
 
 class Ensemble:
-    """p(y_t | y_<t, x) = 1/M sum over m of p_m(y_t | y_<t, x): at each step, as in fairseq; attention is the mean, too.
+    """p(y_t | y_<t, x) = 1/M sum over m of p_m(y_t | y_<t, x): at each step, as in fairseq;
+    attention is the mean, too.
 
     Memory and state are tuples of those of the models.
     """
@@ -35,10 +37,16 @@ class Ensemble:
         return tuple(memory for memory, _ in encoded), tuple(state for _, state in encoded)
 
     def step(
-        self, ids_BK: np.ndarray, state: Any, memory: Any, num_candidates: int,
-        named_ids_BKN: np.ndarray | None = None, with_weights: bool = False,
-    ) -> Step:  # fmt: skip
-        """See `nmt.search.beam.Engine`. Whole rows of every model, as a mean needs them; slow logarithms of the best."""
+        self,
+        ids_BK: np.ndarray,
+        state: Any,
+        memory: Any,
+        num_candidates: int,
+        named_ids_BKN: np.ndarray | None = None,
+        with_weights: bool = False,
+    ) -> Step:
+        """See `nmt.search.beam.Engine`. Whole rows of every model, as a mean needs them; slow
+        logarithms of the best."""
         whole_row = np.iinfo(np.int32).max
         steps = [
             engine.step(ids_BK, of_model, memory_of_model, whole_row, None, with_weights)
@@ -52,7 +60,9 @@ class Ensemble:
         if named_ids_BKN is not None:
             ids_BKC = np.concatenate([ids_BKC, named_ids_BKN.astype(np.int32)], axis=2)
         places_BKC = np.maximum(ids_BKC, 0)
-        log_probs_BKC = mean_probability([np.take_along_axis(row, places_BKC, axis=2) for row in of_models])
+        log_probs_BKC = mean_probability(
+            [np.take_along_axis(row, places_BKC, axis=2) for row in of_models]
+        )
         weights = [step.weights_BKS for step in steps if step.weights_BKS is not None]
         return Step(
             np.where(ids_BKC < 0, -np.inf, log_probs_BKC),
@@ -62,9 +72,12 @@ class Ensemble:
         )
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Teacher forcing: the log-probability of each target token after <s>, and the attention that predicted it."""
+        """Teacher forcing: the log-probability of each target token after <s>, and the attention
+        that predicted it."""
         forced = [engine.force(source_BS, target_BT) for engine in self.engines]
-        return mean_probability([log_probs for log_probs, _ in forced]), np.mean([w for _, w in forced], axis=0)
+        return mean_probability([log_probs for log_probs, _ in forced]), np.mean(
+            [w for _, w in forced], axis=0
+        )
 
 
 def mean_probability(log_probs: Sequence[np.ndarray]) -> np.ndarray:

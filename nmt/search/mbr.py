@@ -1,4 +1,5 @@
-"""Of several hypotheses the one that the others agree with most: minimum Bayes risk, the risk being BLEU.
+"""Of several hypotheses the one that the others agree with most: minimum Bayes risk, the risk being
+BLEU.
 
 K hypotheses  G n-grams
 """
@@ -13,25 +14,33 @@ from nmt.search.beam import Hypothesis
 ORDERS = (1, 2, 3, 4)  # of n-grams
 
 
-def by_consensus(hypotheses: Sequence[Hypothesis], scale: float) -> list[Hypothesis]:
-    """The same, by the BLEU that each is expected to have if one of them is the reference, p of each being
-    ~ exp(scale * score); that BLEU (0 to 1) is the new score. Truncated ones stay behind the others.
+def minimum_bayes_risk(hypotheses: Sequence[Hypothesis], scale: float) -> list[Hypothesis]:
+    """The same, by the BLEU that each is expected to have if one of them is the reference, p of
+    each being ~ exp(scale * score); that BLEU (0 to 1) is the new score. Truncated ones stay behind
+    the others.
 
-    Kumar and Byrne, 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", eq. 4, over the beam.
+    Kumar and Byrne, 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", eq. 4,
+    over the beam.
     """
     if not hypotheses:
         return []
     scores = np.array([hypothesis.score for hypothesis in hypotheses])
     weights = np.exp(scale * (scores - scores.max()))
-    expected = bleu_of_pairs([hypothesis.ids for hypothesis in hypotheses]) @ (weights / weights.sum())
-    scored = [replace(hypothesis, score=float(score)) for hypothesis, score in zip(hypotheses, expected, strict=True)]
+    expected = bleu_of_pairs([hypothesis.ids for hypothesis in hypotheses]) @ (
+        weights / weights.sum()
+    )
+    scored = [
+        replace(hypothesis, score=float(score))
+        for hypothesis, score in zip(hypotheses, expected, strict=True)
+    ]
     return sorted(scored, key=lambda hypothesis: (hypothesis.truncated, -hypothesis.score))
 
 
 def bleu_of_pairs(texts: Sequence[Sequence[int]]) -> np.ndarray:
     """BLEU (0 to 1, over tokens) of each text, a row, against each as reference, a column -> kk.
 
-    One is added to the counts above unigrams (Lin and Och, 2004, "ORANGE"). An empty text has 0, but against itself 1.
+    One is added to the counts above unigrams (Lin and Och, 2004, "ORANGE"). An empty text has 0,
+    but against itself 1.
     """
     lengths = np.array([len(text) for text in texts], np.float64)
     precision = np.ones((len(texts), len(texts)))
@@ -50,7 +59,12 @@ def _ngram_counts(texts: Sequence[Sequence[int]], n: int) -> np.ndarray:
     """How often each text has each n-gram of them all -> kg."""
     columns: dict[tuple[int, ...], int] = {}
     places = [
-        [columns.setdefault(ngram, len(columns)) for ngram in zip(*(text[start:] for start in range(n)), strict=False)]
+        [
+            columns.setdefault(ngram, len(columns))
+            for ngram in zip(*(text[start:] for start in range(n)), strict=False)
+        ]
         for text in texts
     ]
-    return np.stack([np.bincount(np.array(row, np.int64), minlength=len(columns)) for row in places])
+    return np.stack(
+        [np.bincount(np.array(row, np.int64), minlength=len(columns)) for row in places]
+    )

@@ -1,4 +1,5 @@
-"""The HTTP API and the page, as an ASGI app over a service: LibreTranslate's endpoints, and `/v1/translate`.
+"""The HTTP API and the page, as an ASGI app over a service: LibreTranslate's endpoints, and
+`/v1/translate`.
 
 The event loop reads, checks and writes; what takes longer is done in threads.
 """
@@ -22,17 +23,23 @@ from nmt.about import VERSION
 from nmt.errors import UserError
 from nmt.inference.translator import Translation
 from nmt.serving import schemas
-from nmt.serving.middleware import Gate, JsonAnswer, RateLimit, refused
+from nmt.serving.middleware import JsonAnswer, RateLimit, RequestMiddleware, refused
 from nmt.serving.schemas import Refusal
 from nmt.serving.service import Service
 from nmt.text.html import parse_markup
 from nmt.text.language_id import Detected, detect, language_name
 
 NUM_CHOICES = 5  # of `/v1/translate`, at each piece
-MAX_CELLS = 4_000_000  # of its matrices of attention together: words times words, of each hypothesis
+MAX_CELLS = (
+    4_000_000  # of its matrices of attention together: words times words, of each hypothesis
+)
 BYTES_A_CHARACTER = 12  # at most: "\ud83d\ude00" in JSON
 DEBOUNCE = 300  # ms without a keystroke before the page asks
-MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}  # of the page's files
+MEDIA_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+}  # of the page's files
 
 Body = TypeVar("Body", bound=schemas.KeyedRequest)
 
@@ -48,16 +55,25 @@ def make_app(service: Service) -> FastAPI:
             await asyncio.to_thread(service.close)
 
     app = FastAPI(
-        title="nmt", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan,
-        description="Translation, with LibreTranslate's API. Every error is an object with the key `error`.",
-    )  # fmt: skip
+        title="nmt",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        description=(
+            "Translation, with LibreTranslate's API. Every error is an object with the key `error`."
+        ),
+    )
     if service.limits.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=service.limits.cors_origins, allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type"], expose_headers=["Retry-After"],
-        )  # fmt: skip
+            CORSMiddleware,
+            allow_origins=service.limits.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type"],
+            expose_headers=["Retry-After"],
+        )
     max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
-    app.add_middleware(Gate, metrics=service.metrics, max_bytes=max_bytes)
+    app.add_middleware(RequestMiddleware, metrics=service.metrics, max_bytes=max_bytes)
     _add_error_handlers(app)
     _Endpoints(service).add_to(app)
     for file in resources.files("nmt.serving").joinpath("static").iterdir():
@@ -105,15 +121,24 @@ class _Endpoints:
         }
         errors = {status: {"model": schemas.Error, **error} for status, error in errors.items()}
 
-        def post(path: str, endpoint: Any, request: type[schemas.KeyedRequest], answer: Any) -> None:
+        def post(
+            path: str, endpoint: Any, request: type[schemas.KeyedRequest], answer: Any
+        ) -> None:
             app.add_api_route(
-                path, endpoint, methods=["POST"], summary=endpoint.__doc__,
+                path,
+                endpoint,
+                methods=["POST"],
+                summary=endpoint.__doc__,
                 responses={200: {"model": answer}, **errors},
-                openapi_extra={"requestBody": {"required": True, "content": self._accepted(request)}},
-            )  # fmt: skip
+                openapi_extra={
+                    "requestBody": {"required": True, "content": self._accepted(request)}
+                },
+            )
 
         def get(path: str, endpoint: Any, answer: Any) -> None:
-            app.add_api_route(path, endpoint, summary=endpoint.__doc__, responses={200: {"model": answer}})
+            app.add_api_route(
+                path, endpoint, summary=endpoint.__doc__, responses={200: {"model": answer}}
+            )
 
         post("/translate", self.translate, schemas.TranslateRequest, schemas.Translated)
         post("/detect", self.detect, schemas.DetectRequest, list[schemas.Detection])
@@ -121,12 +146,16 @@ class _Endpoints:
         get("/languages", self.languages, list[schemas.Language])
         get("/frontend/settings", self.settings, dict[str, Any])
         get("/health", self.health, dict[str, str])
-        app.add_api_route("/metrics", self.metrics, summary=self.metrics.__doc__, response_class=PlainTextResponse)
+        app.add_api_route(
+            "/metrics", self.metrics, summary=self.metrics.__doc__, response_class=PlainTextResponse
+        )
 
     def _accepted(self, model: type[schemas.KeyedRequest]) -> dict[str, Any]:
-        return schemas.accepted(model, self.service.pairs, self.limits.max_texts, self.limits.max_alternatives)
+        return schemas.accepted(
+            model, self.service.pairs, self.limits.max_texts, self.limits.max_alternatives
+        )
 
-    # ----------------------------------------------------------------------------------------------------- in and out
+    # ----------------------------------------------------------------------------------- in and out
 
     async def _read(self, request: Request, model: type[Body]) -> Body:
         """The body, if it is one, and if the client may ask at all."""
@@ -140,8 +169,12 @@ class _Endpoints:
             read = schemas.read_urlencoded(model, body)
         elif content_type == "multipart/form-data":
             schemas.decoded(body)
-            form = await request.form(max_files=0, max_fields=schemas.MAX_FIELDS, max_part_size=len(body))
-            read = schemas.read_form(model, [(name, str(value)) for name, value in form.multi_items()])
+            form = await request.form(
+                max_files=0, max_fields=schemas.MAX_FIELDS, max_part_size=len(body)
+            )
+            read = schemas.read_form(
+                model, [(name, str(value)) for name, value in form.multi_items()]
+            )
         else:
             raise Refusal(400, "Invalid request: expected application/json, or a form")
         self._check_key(read.api_key)
@@ -162,11 +195,16 @@ class _Endpoints:
             (sum(map(len, texts)), self.limits.max_characters, 413),
         ):
             if size > limit:
-                raise Refusal(status, f"Invalid request: request ({size}) exceeds text limit ({limit})")
+                raise Refusal(
+                    status, f"Invalid request: request ({size}) exceeds text limit ({limit})"
+                )
         request.scope["noted"] = {"texts": len(texts), "characters": sum(map(len, texts))}
 
-    async def _source(self, source: str, target: str, texts: Sequence[str]) -> tuple[str, Detected | None]:
-        """The source language and, if it was left to us, how sure that is: the best of those that can be translated."""
+    async def _source(
+        self, source: str, target: str, texts: Sequence[str]
+    ) -> tuple[str, Detected | None]:
+        """The source language and, if it was left to us, how sure that is: the best of those that
+        can be translated."""
         if source != "auto":
             return source, None
         sources = self.service.sources(target)
@@ -175,7 +213,7 @@ class _Endpoints:
         best = (await asyncio.to_thread(detect, "\n".join(texts), sources))[0]
         return best.language, best
 
-    # ------------------------------------------------------------------------------------------------------ endpoints
+    # ------------------------------------------------------------------------------------ endpoints
 
     async def translate(self, request: Request) -> Response:
         """Translate text or HTML"""
@@ -194,7 +232,9 @@ class _Endpoints:
         lines = [line for of_text, _ in split for line in of_text]
         translations = iter(await self.service.translate(request, wish, lines))
         found = [
-            _distinct(_rebuilt(list(itertools.islice(translations, len(of_text))), join, 1 + alternatives))
+            _distinct(
+                _rebuilt(list(itertools.islice(translations, len(of_text))), join, 1 + alternatives)
+            )
             for of_text, join in split
         ]
         answer: dict[str, Any] = {"translatedText": [of_text[0] for of_text in found]}
@@ -213,16 +253,26 @@ class _Endpoints:
         source, detected = await self._source(asked.source, asked.target, [asked.q])
         lines = schemas.split_lines(asked.q)[0]
         if asked.n_best * sum(len(line.split()) ** 2 for line in lines) > MAX_CELLS:
-            raise Refusal(413, "Too much to explain at once: ask for fewer hypotheses or lines, or /translate")
+            raise Refusal(
+                413, "Too much to explain at once: ask for fewer hypotheses or lines, or /translate"
+            )
         choices = NUM_CHOICES if asked.choices else 0
-        wish = self.service.wish(source, asked.target, asked.n_best, asked.beam_size, explained=True, choices=choices)
+        wish = self.service.wish(
+            source, asked.target, asked.n_best, asked.beam_size, explained=True, choices=choices
+        )
         translations = await self.service.translate(request, wish, lines)
 
         def answer() -> Response:  # matrices to text may take a while
-            explained = [schemas.explained_line(translation, asked.attention) for translation in translations]
+            explained = [
+                schemas.explained_line(translation, asked.attention) for translation in translations
+            ]
             about = {"source": source, "target": asked.target}
             return JsonAnswer(
-                {**about, **({"detectedLanguage": detected._asdict()} if detected else {}), "lines": explained}
+                {
+                    **about,
+                    **({"detectedLanguage": detected._asdict()} if detected else {}),
+                    "lines": explained,
+                }
             )
 
         return await asyncio.to_thread(answer)
@@ -237,7 +287,10 @@ class _Endpoints:
     async def languages(self) -> Response:
         """The languages, and what each can be translated to"""
         return JsonAnswer(
-            [{**_language(code), "targets": self.service.targets(code)} for code in self.service.languages]
+            [
+                {**_language(code), "targets": self.service.targets(code)}
+                for code in self.service.languages
+            ]
         )
 
     async def settings(self) -> Response:
@@ -262,7 +315,9 @@ class _Endpoints:
 
     async def metrics(self) -> Response:
         """Counts and times, for Prometheus"""
-        return Response(generate_latest(self.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(
+            generate_latest(self.service.metrics.registry), media_type=CONTENT_TYPE_LATEST
+        )
 
 
 def _language(code: str) -> dict[str, Any]:
@@ -275,7 +330,9 @@ Join = Callable[[Sequence[str]], str]
 def _from_text(text: str) -> tuple[Sequence[str], Join]:
     """What is to be translated of a text, and how the translations become one again."""
     lines, ends = schemas.split_lines(text)
-    return lines, lambda translated: "".join(itertools.chain.from_iterable(zip(translated, ends, strict=True)))
+    return lines, lambda translated: "".join(
+        itertools.chain.from_iterable(zip(translated, ends, strict=True))
+    )
 
 
 def _from_html(text: str) -> tuple[Sequence[str], Join]:
@@ -284,9 +341,13 @@ def _from_html(text: str) -> tuple[Sequence[str], Join]:
 
 
 def _rebuilt(translations: Sequence[Translation], join: Join, count: int) -> list[str]:
-    """The n-th translation of a text is made of the n-th of each line, or of the last one that a line has."""
+    """The n-th translation of a text is made of the n-th of each line, or of the last one that a
+    line has."""
     candidates = [translation.candidates for translation in translations]
-    return [join([of_line[min(n, len(of_line) - 1)].text for of_line in candidates]) for n in range(count)]
+    return [
+        join([of_line[min(n, len(of_line) - 1)].text for of_line in candidates])
+        for n in range(count)
+    ]
 
 
 def _distinct(texts: Sequence[str]) -> list[str]:

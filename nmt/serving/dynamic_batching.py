@@ -1,8 +1,10 @@
-"""Requests that come one by one, decoded together: a bounded queue before the threads that translate.
+"""Requests that come one by one, decoded together: a bounded queue before the threads that
+translate.
 
-A worker takes the line that is due first and, with it, others of the same kind and about the same length. A line is due
-when a reader who began with its request would have read up to it: so a short request overtakes most of a long one that
-came before it, and, as time goes by, nothing waits for ever. Idle workers share what waits.
+A worker takes the line that is due first and, with it, others of the same kind and about the same
+length. A line is due when a reader who began with its request would have read up to it: so a short
+request overtakes most of a long one that came before it, and, as time goes by, nothing waits for
+ever. Idle workers share what waits.
 """
 
 import heapq
@@ -16,7 +18,9 @@ from typing import Any, NamedTuple
 
 READING_SPEED = 1000.0  # characters a second, which a request is read at
 SHORT = 7  # lines of up to 2^7 characters are all of one length; longer ones by powers of two
-BATCH_CHARACTERS = 64 << SHORT  # at most: a batch of longer lines has fewer of them, as others wait for it
+BATCH_CHARACTERS = (
+    64 << SHORT
+)  # at most: a batch of longer lines has fewer of them, as others wait for it
 
 Translate = Callable[[Any, list[str]], Sequence[Any]]  # kind, lines -> one result a line
 
@@ -29,7 +33,7 @@ class QueueFull(Exception):
         self.seconds = seconds
 
 
-class _Request:
+class _PendingRequest:
     def __init__(self, num_lines: int):
         self.future: Future[list[Any]] = Future()
         self.results: list[Any] = [None] * num_lines
@@ -43,24 +47,33 @@ class _Line(NamedTuple):
     number: int
     arrived: float
     text: str
-    request: _Request
+    request: _PendingRequest
     place: int  # in its request
 
 
 class Batcher:
-    """Calls `translate` from `num_workers` threads, with at most `batch_lines` lines of one kind at once.
+    """Calls `translate` from `num_workers` threads, with at most `batch_lines` lines of one kind at
+    once.
 
-    Where a worker is idle, a line waits `window` seconds for others to share its batch. `observe` is told the size of
-    each batch.
+    Where a worker is idle, a line waits `window` seconds for others to share its batch. `observe`
+    is told the size of each batch.
     """
 
     def __init__(
-        self, translate: Translate, *, num_workers: int = 1, batch_lines: int = 64, max_waiting: int = 2048,
-        window: float = 0.003, observe: Callable[[int], Any] = lambda size: None,
-    ):  # fmt: skip
+        self,
+        translate: Translate,
+        *,
+        num_workers: int = 1,
+        batch_lines: int = 64,
+        max_waiting: int = 2048,
+        window: float = 0.003,
+        observe: Callable[[int], Any] = lambda size: None,
+    ):
         self._translate, self._observe = translate, observe
         self.batch_lines, self.max_waiting, self.window = batch_lines, max_waiting, window
-        self._groups: dict[tuple[Hashable, int], list[_Line]] = {}  # (kind, length) -> heap; none is empty
+        self._groups: dict[
+            tuple[Hashable, int], list[_Line]
+        ] = {}  # (kind, length) -> heap; none is empty
         self._num_waiting = self._num_idle = 0
         self._seconds_a_line = 0.01  # of one worker, lately
         self._numbers = itertools.count()
@@ -68,7 +81,8 @@ class Batcher:
         self._closed = False
         # Daemons: a process that is told to end at once does not wait for them.
         self._workers = [
-            threading.Thread(target=self._work, name=f"translate-{i}", daemon=True) for i in range(num_workers)
+            threading.Thread(target=self._work, name=f"translate-{i}", daemon=True)
+            for i in range(num_workers)
         ]
         for worker in self._workers:
             worker.start()
@@ -79,11 +93,12 @@ class Batcher:
         return self._num_waiting
 
     def submit(self, kind: Hashable, lines: Sequence[str]) -> "Future[list[Any]]":
-        """The results of the lines, in order, when all are there. If it is cancelled, lines that wait are dropped.
+        """The results of the lines, in order, when all are there. If it is cancelled, lines that
+        wait are dropped.
 
         Raises QueueFull. One request may be longer than the queue, if nothing else waits.
         """
-        request = _Request(len(lines))
+        request = _PendingRequest(len(lines))
         if not lines:
             request.future.set_result([])
             return request.future
@@ -91,7 +106,9 @@ class Batcher:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
             if self._num_waiting and self._num_waiting + len(lines) > self.max_waiting:
-                raise QueueFull(math.ceil(self._num_waiting * self._seconds_a_line / len(self._workers)))
+                raise QueueFull(
+                    math.ceil(self._num_waiting * self._seconds_a_line / len(self._workers))
+                )
             now, characters = time.monotonic(), 0
             for place, text in enumerate(lines):
                 characters += len(text)
@@ -111,7 +128,7 @@ class Batcher:
         for worker in self._workers:
             worker.join()
 
-    # --------------------------------------------------------------------------------------------- in the workers
+    # ------------------------------------------------------------------------------- in the workers
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
@@ -120,7 +137,9 @@ class Batcher:
                 continue
             start = time.monotonic()
             try:
-                results: Sequence[Any] | BaseException = self._translate(kind, [line.text for line in lines])
+                results: Sequence[Any] | BaseException = self._translate(
+                    kind, [line.text for line in lines]
+                )
             except BaseException as error:  # whatever it is: somebody waits for an answer
                 results = error
             seconds = (time.monotonic() - start) / len(lines)
@@ -138,7 +157,8 @@ class Batcher:
                             _finish(line.request)
 
     def _take(self) -> tuple[Hashable, list[_Line]] | None:
-        """Waits for a batch, which is empty if nobody wants it any more. None: there will be no other."""
+        """Waits for a batch, which is empty if nobody wants it any more. None: there will be no
+        other."""
         with self._changed:
             self._num_idle += 1
             try:
@@ -180,7 +200,7 @@ class Batcher:
         return kind, [line for line in lines if not line.request.future.done()]
 
 
-def _finish(request: _Request, error: BaseException | None = None) -> None:
+def _finish(request: _PendingRequest, error: BaseException | None = None) -> None:
     if request.future.done() or not request.future.set_running_or_notify_cancel():
         return  # another of its batches failed, or nobody waits any more
     if error:

@@ -1,7 +1,8 @@
-"""What every request passes on its way in and every answer on its way out: size, headers, metrics, a line of log.
+"""What every request passes on its way in and every answer on its way out: size, headers, metrics,
+a line of log.
 
-Nothing of a user's text is logged: no body, no query, no path but those that are the server's own, and of an error only
-its type and place.
+Nothing of a user's text is logged: no body, no query, no path but those that are the server's own,
+and of an error only its type and place.
 """
 
 import json
@@ -21,8 +22,10 @@ from nmt.serving.schemas import Refusal
 logger = logging.getLogger(__name__)
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -36,10 +39,15 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = self._of(Counter, "nmt_requests", "Requests answered", ["path", "status"])
-        self.seconds = self._of(Histogram, "nmt_request_seconds", "Time from request to answer", ["path"])
+        self.seconds = self._of(
+            Histogram, "nmt_request_seconds", "Time from request to answer", ["path"]
+        )
         self.characters = self._of(Counter, "nmt_characters", "Characters accepted for translation")
         self.batch_lines = self._of(
-            Histogram, "nmt_batch_lines", "Lines decoded together", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+            Histogram,
+            "nmt_batch_lines",
+            "Lines decoded together",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
         )
         self.waiting_lines = self._of(Gauge, "nmt_waiting_lines", "Lines that wait to be decoded")
         ProcessCollector(registry=self.registry)
@@ -49,11 +57,14 @@ class Metrics:
 
 
 class RateLimit:
-    """So many requests a minute from each address, all at once or one by one: a bucket of tokens that fills again."""
+    """So many requests a minute from each address, all at once or one by one: a bucket of tokens
+    that fills again."""
 
     def __init__(self, requests_a_minute: int):
         self.capacity, self.refill = float(requests_a_minute), requests_a_minute / 60
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # (tokens, when); longest unused first
+        self._buckets: OrderedDict[str, tuple[float, float]] = (
+            OrderedDict()
+        )  # (tokens, when); longest unused first
 
     def admit(self, address: str) -> None:
         """Raises Refusal where the address has used up its requests."""
@@ -74,14 +85,16 @@ class JsonAnswer(Response):
 
     def render(self, content: Any) -> bytes:
         # JSON may hold half a surrogate pair, and so may an error that quotes it; UTF-8 may not.
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "replace"
+        )
 
 
 def refused(refusal: Refusal) -> Response:
     return JsonAnswer({"error": refusal.message}, refusal.status, dict(refusal.headers))
 
 
-class Gate:
+class RequestMiddleware:
     """ASGI middleware around the whole app. Bodies may have `max_bytes`."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, max_bytes: int):
@@ -124,7 +137,9 @@ class Gate:
             message = await receive()
             remaining -= len(message.get("body", b""))
             if remaining < 0 or int(announced) > self.max_bytes:
-                raise Refusal(413, f"Invalid request: the body is longer than {self.max_bytes} bytes")
+                raise Refusal(
+                    413, f"Invalid request: the body is longer than {self.max_bytes} bytes"
+                )
             return message
 
         return receive_on
@@ -132,14 +147,23 @@ class Gate:
     @staticmethod
     def _log(scope: Scope, path: str, status: int, seconds: float) -> None:
         client = scope["client"][0] if scope.get("client") else None
-        record = {"method": scope["method"], "path": path, "status": status, "ms": round(1000 * seconds, 1)}
-        logger.info(json.dumps({"time": _now(), "client": client, **record, **scope.get("noted", {})}))
+        record = {
+            "method": scope["method"],
+            "path": path,
+            "status": status,
+            "ms": round(1000 * seconds, 1),
+        }
+        logger.info(
+            json.dumps({"time": _now(), "client": client, **record, **scope.get("noted", {})})
+        )
 
     @staticmethod
     def _report(error: Exception) -> None:
         place = traceback.extract_tb(error.__traceback__)[-1]
         name = f"{type(error).__module__}.{type(error).__qualname__}"
-        logger.error(json.dumps({"time": _now(), "error": name, "place": f"{place.filename}:{place.lineno}"}))
+        logger.error(
+            json.dumps({"time": _now(), "error": name, "place": f"{place.filename}:{place.lineno}"})
+        )
 
 
 def _now() -> str:

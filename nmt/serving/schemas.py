@@ -1,6 +1,8 @@
-"""What the server is asked and what it answers: LibreTranslate's requests and answers, and those of `/v1/translate`.
+"""What the server is asked and what it answers: LibreTranslate's requests and answers, and those of
+`/v1/translate`.
 
-JSON is taken strictly ("3" is no number), and forms as leniently as they must be. Errors say what LibreTranslate's do.
+JSON is taken strictly ("3" is no number), and forms as leniently as they must be. Errors say what
+LibreTranslate's do.
 """
 
 import copy
@@ -31,11 +33,13 @@ class Refusal(Exception):
         self.status, self.message, self.headers = status, message, headers or {}
 
 
-# ----------------------------------------------------------------------------------------------------------- requests
+# ----------------------------------------------------------------------------------------- requests
 
 
 # JSON has one kind of number: 3.0 is an integer.
-Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+Whole = BeforeValidator(
+    lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
+)
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -44,10 +48,14 @@ class KeyedRequest(BaseModel):
 
 
 class TranslateRequest(KeyedRequest):
-    q: Text | Annotated[list[str], Field(min_length=1)] = Field(description="Text, or texts, to translate")
+    q: Text | Annotated[list[str], Field(min_length=1)] = Field(
+        description="Text, or texts, to translate"
+    )
     source: str = Field(description='Language of the text, or "auto"')
     target: str = Field(description="Language to translate to")
-    format: Literal["text", "html"] | None = Field(None, description="Plain text (the default) or HTML")
+    format: Literal["text", "html"] | None = Field(
+        None, description="Plain text (the default) or HTML"
+    )
     alternatives: Annotated[int, Field(ge=0), Whole] | None = Field(
         None, description="How many others to add (not in HTML)"
     )
@@ -61,18 +69,26 @@ class ExplainRequest(KeyedRequest):
     q: Text = Field(description="Text to translate, line by line")
     source: str = Field(description='Language of the text, or "auto"')
     target: str = Field(description="Language to translate to")
-    n_best: Annotated[int, Field(ge=1, le=10), Whole] = Field(1, description="Hypotheses of each line")
+    n_best: Annotated[int, Field(ge=1, le=10), Whole] = Field(
+        1, description="Hypotheses of each line"
+    )
     beam_size: Annotated[int, Field(ge=1, le=16), Whole] | None = Field(
         None, description="1: greedy (default: the run's)"
     )
     attention: bool = Field(False, description="Add where the model looked for each word")
-    choices: bool = Field(False, description="Add what the model liked best at each piece of the first hypothesis")
+    choices: bool = Field(
+        False, description="Add what the model liked best at each piece of the first hypothesis"
+    )
 
 
 def accepted(
-    model: type[KeyedRequest], pairs: Sequence[tuple[str, str]], max_texts: int, max_alternatives: int
+    model: type[KeyedRequest],
+    pairs: Sequence[tuple[str, str]],
+    max_texts: int,
+    max_alternatives: int,
 ) -> dict[str, Any]:
-    """What OpenAPI says of a body: the model, with a server's languages and limits; by kind of content."""
+    """What OpenAPI says of a body: the model, with a server's languages and limits; by kind of
+    content."""
     schema = model.model_json_schema()
     properties = schema["properties"]
     if "source" in properties:
@@ -82,14 +98,19 @@ def accepted(
         properties["q"]["anyOf"][1]["maxItems"] = max_texts
         properties["alternatives"]["anyOf"][0]["maximum"] = max_alternatives
         html = {"properties": {"format": {"const": "html"}}, "required": ["format"]}
-        others = {"properties": {"alternatives": {"type": "integer", "minimum": 1}}, "required": ["alternatives"]}
+        others = {
+            "properties": {"alternatives": {"type": "integer", "minimum": 1}},
+            "required": ["alternatives"],
+        }
         schema["not"] = {"allOf": [html, others]}
     # A form can leave a field out, but has no word for null; and a list of one text is a text.
     form = copy.deepcopy(schema)
     for field in form["properties"].values():
         if "anyOf" in field:
             kinds = [kind for kind in field["anyOf"] if kind["type"] != "null"]
-            field["anyOf"] = [{**kind, "minItems": 2} if kind["type"] == "array" else kind for kind in kinds]
+            field["anyOf"] = [
+                {**kind, "minItems": 2} if kind["type"] == "array" else kind for kind in kinds
+            ]
     return {"application/json": {"schema": schema}, **{kind: {"schema": form} for kind in FORMS}}
 
 
@@ -111,7 +132,9 @@ def read_urlencoded(model: type[Request], body: bytes) -> Request:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:  # of which UnicodeDecodeError is one kind
-        expected = "UTF-8" if isinstance(error, UnicodeDecodeError) else f"at most {MAX_FIELDS} fields"
+        expected = (
+            "UTF-8" if isinstance(error, UnicodeDecodeError) else f"at most {MAX_FIELDS} fields"
+        )
         raise Refusal(400, f"Invalid request: expected {expected}") from None
     return read_form(model, pairs)
 
@@ -144,7 +167,8 @@ def _validated(model: type[Request], fields: Mapping[str, Any], strict: bool) ->
 
 
 def _explained(error: ValidationError) -> str:
-    """In LibreTranslate's words, where it has any. Of a text's fields one name is said, and nothing of its value."""
+    """In LibreTranslate's words, where it has any. Of a text's fields one name is said, and nothing
+    of its value."""
     errors = error.errors(include_url=False)
     name = errors[0]["loc"][0]
     types = {one["type"] for one in errors if one["loc"][0] == name}
@@ -157,7 +181,7 @@ def _explained(error: ValidationError) -> str:
     return f"Invalid request: {name} parameter: {errors[0]['msg'].lower()}"
 
 
-# ------------------------------------------------------------------------------------------------------------ answers
+# ------------------------------------------------------------------------------------------ answers
 
 
 class Error(BaseModel):
@@ -178,14 +202,18 @@ class Language(BaseModel):
 class Translated(BaseModel):
     translatedText: str | list[str]
     alternatives: list[str] | list[list[str]] = Field([], description="If asked for")
-    detectedLanguage: Detection | list[Detection] | None = Field(None, description='If the source is "auto"')
+    detectedLanguage: Detection | list[Detection] | None = Field(
+        None, description='If the source is "auto"'
+    )
 
 
 class Word(BaseModel):
     text: str
     start: int = Field(description="In characters (code points) of its line")
     end: int
-    log_probability: float | None = Field(None, description="The sum of its pieces', of a hypothesis")
+    log_probability: float | None = Field(
+        None, description="The sum of its pieces', of a hypothesis"
+    )
 
 
 class Choice(BaseModel):
@@ -201,9 +229,13 @@ class ExplainedHypothesis(BaseModel):
     truncated: bool
     tokens: list[Word]
     alignment: list[tuple[int, int]] = Field(description="Source word, target word; from 0")
-    attention: list[list[float]] = Field([], description="A row a target word, a column a source word; if asked for")
+    attention: list[list[float]] = Field(
+        [], description="A row a target word, a column a source word; if asked for"
+    )
     pieces: list[str] = Field([], description="With the choices")
-    piece_words: list[int] = Field([], description="With the choices: the word of each piece, -1 for </s>")
+    piece_words: list[int] = Field(
+        [], description="With the choices: the word of each piece, -1 for </s>"
+    )
     choices: list[list[Choice]] = Field([], description="Of each piece, best first; if asked for")
 
 
@@ -234,7 +266,9 @@ def explained_line(translation: Translation, attention: bool) -> dict[str, Any]:
     return {
         "source_text": translation.source,
         "source_tokens": [_word(translation.source, *span) for span in alignment.source_spans],
-        "hypotheses": [_explained_hypothesis(candidate, attention) for candidate in translation.candidates],
+        "hypotheses": [
+            _explained_hypothesis(candidate, attention) for candidate in translation.candidates
+        ],
     }
 
 
@@ -261,7 +295,11 @@ def _explained_hypothesis(candidate: Candidate, attention: bool) -> dict[str, An
         answer["pieces"], answer["piece_words"] = candidate.tokens, piece_words
         answer["choices"] = [
             [
-                {"piece": piece, "text": piece.removeprefix("▁"), "log_probability": round(log_prob, DIGITS)}
+                {
+                    "piece": piece,
+                    "text": piece.removeprefix("▁"),
+                    "log_probability": round(log_prob, DIGITS),
+                }
                 for piece, log_prob in of_piece
             ]
             for of_piece in candidate.choices

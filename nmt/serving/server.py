@@ -1,4 +1,5 @@
-"""An ASGI app behind a socket, by uvicorn: deadlines for requests, and an end that finishes what was accepted."""
+"""An ASGI app behind a socket, by uvicorn: deadlines for requests, and an end that finishes what
+was accepted."""
 
 import asyncio
 import json
@@ -15,7 +16,8 @@ STOP_SECONDS = 30  # for what was accepted
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that has its address and does not accept yet. Raises OSError if the address is taken or no such one."""
+    """A socket that has its address and does not accept yet. Raises OSError if the address is taken
+    or no such one."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -28,11 +30,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Any, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Until SIGINT or SIGTERM, which is raised again when all that was accepted is answered. Calls `on_ready` once."""
+    """Until SIGINT or SIGTERM, which is raised again when all that was accepted is answered. Calls
+    `on_ready` once."""
     config = uvicorn.Config(
-        app, http=PatientProtocol, ws="none", lifespan="on", log_config=None, log_level="warning", access_log=False,
-        server_header=False, timeout_graceful_shutdown=STOP_SECONDS,
-    )  # fmt: skip
+        app,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
     _Server(config, on_ready).run(sockets=[listener])
 
 
@@ -47,7 +57,8 @@ class _Server(uvicorn.Server):
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn waits for ever for the rest of a request; this one until its deadline. Its own errors are JSON, too."""
+    """uvicorn waits for ever for the rest of a request; this one until its deadline. Its own errors
+    are JSON, too."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -73,6 +84,8 @@ class PatientProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         body = json.dumps({"error": msg}).encode()
-        head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        )
         self.transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
         self.transport.close()

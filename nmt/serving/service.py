@@ -1,5 +1,5 @@
-"""The translators behind a server: by language pair, behind one queue and within limits. The event loop never waits for
-them but asks, and threads translate.
+"""The translators behind a server: by language pair, behind one queue and within limits. The event
+loop never waits for them but asks, and threads translate.
 """
 
 import asyncio
@@ -47,13 +47,19 @@ class Service:
     """Translators by language pair, behind one queue."""
 
     def __init__(
-        self, translators: Iterable[Translator], limits: Limits, metrics: Metrics, split_sentences: bool = False
+        self,
+        translators: Iterable[Translator],
+        limits: Limits,
+        metrics: Metrics,
+        split_sentences: bool = False,
     ):
         self._by_pair: dict[tuple[str, str], Translator] = {}
         for translator in translators:
             data = translator.run.config.data
             if (data.source, data.target) in self._by_pair:
-                raise UserError(f"two runs translate {data.source} to {data.target}. Serve one of them.")
+                raise UserError(
+                    f"two runs translate {data.source} to {data.target}. Serve one of them."
+                )
             self._by_pair[data.source, data.target] = translator
         self.limits, self.metrics, self._split_sentences = limits, metrics, split_sentences
         self._batcher = Batcher(
@@ -83,8 +89,11 @@ class Service:
     def close(self) -> None:
         self._batcher.close()
 
-    def wish(self, source: str, target: str, n_best: int, beam_size: int | None = None, **asked: Any) -> Wish:
-        """With a beam as wide as the run says or is asked for, and wide enough. Refusal for what is not loaded."""
+    def wish(
+        self, source: str, target: str, n_best: int, beam_size: int | None = None, **asked: Any
+    ) -> Wish:
+        """With a beam as wide as the run says or is asked for, and wide enough. Refusal for what is
+        not loaded."""
         for code in (source, target):
             if code not in self.languages:
                 raise Refusal(400, f"{code} is not supported")
@@ -98,16 +107,20 @@ class Service:
         decoding = translator.run.config.decoding
         if decoding.sampling:  # which searches no beam
             return Wish(source, target, n_best, None, **asked)
-        groups = math.ceil(max(n_best, beam_size or decoding.beam_size) / decoding.beam_groups)
-        return Wish(source, target, n_best, groups * decoding.beam_groups, **asked)
+        groups = math.ceil(max(n_best, beam_size or decoding.beam_size) / decoding.num_beam_groups)
+        return Wish(source, target, n_best, groups * decoding.num_beam_groups, **asked)
 
-    async def translate(self, request: Request, wish: Wish, lines: Sequence[str]) -> list[Translation]:
-        """The translations of lines, in order. Raises Refusal if the queue is full, ClientDisconnect if the client has
-        left, and then does not translate what can wait."""
+    async def translate(
+        self, request: Request, wish: Wish, lines: Sequence[str]
+    ) -> list[Translation]:
+        """The translations of lines, in order. Raises Refusal if the queue is full,
+        ClientDisconnect if the client has left, and then does not translate what can wait."""
         try:
             future = asyncio.wrap_future(self._batcher.submit(wish, lines))
         except QueueFull as full:
-            raise Refusal(503, f"The server is busy: {full}", {"Retry-After": str(full.seconds)}) from None
+            raise Refusal(
+                503, f"The server is busy: {full}", {"Retry-After": str(full.seconds)}
+            ) from None
         self.metrics.characters.inc(sum(map(len, lines)))
         gone = asyncio.create_task(_disconnected(request))
         ends: set[asyncio.Future[Any]] = {future, gone}
@@ -122,9 +135,14 @@ class Service:
 
     def _translate(self, wish: Wish, lines: list[str]) -> list[Translation]:
         return self._by_pair[wish.source, wish.target].translate(
-            lines, n_best=wish.n_best, beam_size=wish.beam_size, alignments=wish.explained, choices=wish.choices,
-            split_sentences=self._split_sentences, num_workers=1,
-        )  # fmt: skip
+            lines,
+            n_best=wish.n_best,
+            beam_size=wish.beam_size,
+            alignments=wish.explained,
+            choices=wish.choices,
+            split_sentences=self._split_sentences,
+            num_workers=1,
+        )
 
 
 async def _disconnected(request: Request) -> None:

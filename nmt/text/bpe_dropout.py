@@ -1,4 +1,5 @@
-"""BPE-dropout: a word's other segmentations, so that a model learns what its parts mean (Provilkov et al., 2020)."""
+"""BPE-dropout: a word's other segmentations, so that a model learns what its parts mean (Provilkov
+et al., 2020)."""
 
 import random
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ NUM_VARIANTS = 64  # of each word; which of them stands where is drawn anew each
 
 
 class SubwordSampler:
-    """Segments encoded lines anew. Each merge of BPE is skipped with probability `dropout`, each time it could happen.
+    """Segments encoded lines anew. Each merge of BPE is skipped with probability `dropout`, each
+    time it could happen.
 
-    A word's variants are made once and remembered: a merge by merge in Python is slow, and words repeat.
+    A word's variants are made once and remembered: a merge by merge in Python is slow, and words
+    repeat.
     """
 
     def __init__(self, tokenizer: Tokenizer, dropout: float, seed: int):
@@ -23,12 +26,17 @@ class SubwordSampler:
         self._ids = {piece: id for id, piece in enumerate(pieces)}
         self._pieces = pieces
         last_symbol = SMALL_ID if tokenizer.folds_initial else COPY_IDS[-1]
-        self._fixed = {id for id in range(tokenizer.vocabulary_size) if tokenizer.is_byte(id) or id <= last_symbol}
+        self._fixed = {
+            id
+            for id in range(tokenizer.vocabulary_size)
+            if tokenizer.is_byte(id) or id <= last_symbol
+        }
         self._starts = np.array([piece.startswith("▁") for piece in pieces])
         self._variants: dict[tuple[tuple[int, ...], int], tuple[int, ...]] = {}
 
     def batch(self, rows: Sequence[np.ndarray], *path: int) -> list[list[int]]:
-        """Another segmentation of each line; a pure function of lines and `path`, such as epoch and batch."""
+        """Another segmentation of each line; a pure function of lines and `path`, such as epoch and
+        batch."""
         generator = np.random.default_rng(derive_seed(self.seed, "subwords", *path))
         return [self.sample(row, generator) for row in rows]
 
@@ -52,7 +60,8 @@ class SubwordSampler:
         generator = random.Random(derive_seed(self.seed, "subwords", *word, index))
         symbols = list("".join(self._pieces[id] for id in word))
         while True:
-            # Ids of BPE pieces are in the order of their merges: the lowest id is the merge learnt first.
+            # Ids of BPE pieces are in the order of their merges: the lowest id is the merge learnt
+            # first.
             merges = [
                 (id, place)
                 for place in range(len(symbols) - 1)

@@ -1,16 +1,22 @@
-"""Text as SentencePiece is shown it, reversibly: what it gives a meaning escaped, and a line's first letter folded."""
+"""Text as SentencePiece is shown it, reversibly: what it gives a meaning escaped, and a line's
+first letter folded."""
 
 import codecs
 import itertools
 import re
 from collections.abc import Sequence
 
-# Escapes: a private-use character nobody types, and a digit. SentencePiece gives every digit a piece of its own (see
-# `split_digits`), so an escape never grows into a neighbour's piece. U+2585 is here because SentencePiece's trainer
-# keeps it for itself and leaves out each line that has it.
+# Escapes: a private-use character nobody types, and a digit. SentencePiece gives every digit a
+# piece of its own (see `split_digits`), so an escape never grows into a neighbour's piece. U+2585
+# is here because SentencePiece's trainer keeps it for itself and leaves out each line that has it.
 _ESCAPE = "\uf8e0"
 SPACE_MARK = "\u2581"
-_ESCAPED = {_ESCAPE: _ESCAPE + "0", SPACE_MARK: _ESCAPE + "1", "｟": _ESCAPE + "2", "\u2585": _ESCAPE + "3"}
+_ESCAPED = {
+    _ESCAPE: _ESCAPE + "0",
+    SPACE_MARK: _ESCAPE + "1",
+    "｟": _ESCAPE + "2",
+    "\u2585": _ESCAPE + "3",
+}
 _UNESCAPED = {escaped: character for character, escaped in _ESCAPED.items()}
 _TO_ESCAPE = re.compile("[" + "".join(_ESCAPED) + "]")
 _TO_UNESCAPE = re.compile(_ESCAPE + "[0-3]?")
@@ -18,7 +24,8 @@ _TOKEN = re.compile(_ESCAPE + "[0-3]|.", re.DOTALL)
 
 
 def escape(line: str) -> str:
-    """Replace, reversibly, what SentencePiece gives a meaning, what copy symbols begin with, and the escape itself.
+    """Replace, reversibly, what SentencePiece gives a meaning, what copy symbols begin with, and
+    the escape itself.
 
     Copy symbols stand between escaped text only: a line that looks like one does not become one.
     """
@@ -27,12 +34,16 @@ def escape(line: str) -> str:
 
 def unescape(text: str) -> str:
     """Undo `escape`. A half escape, which only a model can write, is dropped."""
-    return _TO_UNESCAPE.sub(lambda match: _UNESCAPED.get(match[0], ""), text) if _ESCAPE in text else text
+    return (
+        _TO_UNESCAPE.sub(lambda match: _UNESCAPED.get(match[0], ""), text)
+        if _ESCAPE in text
+        else text
+    )
 
 
 def fold(line: str) -> str | None:
-    """A line with its capital first letter in lower case; None where `unfold` would not undo that, nor leave the line
-    as it is. A word in capitals keeps them."""
+    """A line with its capital first letter in lower case; None where `unfold` would not undo that,
+    nor leave the line as it is. A word in capitals keeps them."""
     small = line[:1].lower() + line[1:]
     if small != line and not line[1:2].isupper() and unfold(small) == line:
         return small
@@ -40,7 +51,8 @@ def fold(line: str) -> str | None:
 
 
 def unfold(line: str) -> str:
-    """A line with a capital first letter, if that letter has one that is a single character and the way back."""
+    """A line with a capital first letter, if that letter has one that is a single character and the
+    way back."""
     capital = line[:1].upper()
     return capital + line[1:] if len(capital) == 1 and capital.lower() == line[:1] else line
 
@@ -48,8 +60,9 @@ def unfold(line: str) -> str:
 def locate(surfaces: Sequence[bytes]) -> tuple[str, list[tuple[int, int]]]:
     """The text that pieces spell, and the span of each piece in it.
 
-    By following each byte, not by SentencePiece's own offsets: those count UTF-8 bytes of the escaped line, take in a
-    piece's leading space, and are empty for all but the last byte piece of a character.
+    By following each byte, not by SentencePiece's own offsets: those count UTF-8 bytes of the
+    escaped line, take in a piece's leading space, and are empty for all but the last byte piece of
+    a character.
     """
     data = b"".join(surfaces)
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")
@@ -67,7 +80,9 @@ def locate(surfaces: Sequence[bytes]) -> tuple[str, list[tuple[int, int]]]:
         if not raw or (raw == " " and match.start() == 0):  # the space put before each line
             continue
         last = match.end() - 1
-        for byte in range(byte_ends[match.start()] - len(characters[match.start()].encode()), byte_ends[last]):
+        for byte in range(
+            byte_ends[match.start()] - len(characters[match.start()].encode()), byte_ends[last]
+        ):
             character_at[byte] = len(text)
         text += raw
         ends_before[byte_ends[last]] = 1

@@ -1,7 +1,8 @@
-"""The text in HTML: taken out to be translated, and put back; everything else stays as it is, byte for byte.
+"""The text in HTML: taken out to be translated, and put back; everything else stays as it is, byte
+for byte.
 
-By HTML's own rules of where a tag begins and ends, in one pass: the standard library's parser takes minutes for some
-20,000 characters that are no good HTML, as of Python 3.11.7.
+By HTML's own rules of where a tag begins and ends, in one pass: the standard library's parser takes
+minutes for some 20,000 characters that are no good HTML, as of Python 3.11.7.
 """
 
 import html
@@ -11,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# HTML's own white space: U+00A0 is text. Where something has no end, it goes on to that of the document.
+# HTML's own white space: U+00A0 is text. Where something has no end, it goes on to that of the
+# document.
 _SPACES = " \t\n\f\r"
 _WHITE_SPACE = re.compile(rf"[{_SPACES}]+")
 _NUMBER = re.compile(r"&#0*(\d+)")
@@ -25,24 +27,74 @@ _MARKUP = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-_NOT_TRANSLATED = re.compile(r"""[\s"']translate\s*=\s*(?:"no"|'no'|no)(?![^\s/"'])""", re.IGNORECASE)
+_NOT_TRANSLATED = re.compile(
+    r"""[\s"']translate\s*=\s*(?:"no"|'no'|no)(?![^\s/"'])""", re.IGNORECASE
+)
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
-# What ends an element that has no end tag: one of these, unless it stands in one of `_CONTAINERS`, or its parent's end.
+# What ends an element that has no end tag: one of these, unless it stands in one of `_CONTAINERS`,
+# or its parent's end.
 _BLOCKS = (
-    "address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figure", "footer", "form", "h1",
-    "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "menu", "nav", "ol", "p", "pre", "section", "table", "ul",
-)  # fmt: skip
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "details",
+    "div",
+    "dl",
+    "fieldset",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "main",
+    "menu",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "table",
+    "ul",
+)
 _ENDED_BY = {
-    "p": _BLOCKS, "li": ("li",), "dt": ("dt", "dd"), "dd": ("dt", "dd"), "tr": ("tr",), "td": ("td", "th", "tr"),
-    "th": ("td", "th", "tr"), "option": ("option", "optgroup"),
-}  # fmt: skip
+    "p": _BLOCKS,
+    "li": ("li",),
+    "dt": ("dt", "dd"),
+    "dd": ("dt", "dd"),
+    "tr": ("tr",),
+    "td": ("td", "th", "tr"),
+    "th": ("td", "th", "tr"),
+    "option": ("option", "optgroup"),
+}
 _CONTAINERS = ("dl", "menu", "ol", "select", "table", "ul")
-_VOID = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
+_VOID = (
+    "area",
+    "base",
+    "br",
+    "col",
+    "embed",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "track",
+    "wbr",
+)
 
 
 @dataclass(frozen=True)
 class Markup:
-    """A document in pieces, those at `places` text; `texts` are the same as one reads them, each on one line."""
+    """A document in pieces, those at `places` text; `texts` are the same as one reads them, each on
+    one line."""
 
     pieces: tuple[str, ...]
     places: tuple[int, ...]
@@ -59,8 +111,8 @@ class Markup:
 def parse_markup(document: str) -> Markup:
     """Any string is a document.
 
-    No text are scripts, styles, comments, and elements with `translate="no"`. White space around a text is markup, and
-    inside it is a space.
+    No text are scripts, styles, comments, and elements with `translate="no"`. White space around a
+    text is markup, and inside it is a space.
     """
     pieces: list[str] = []
     places, texts = [], []
@@ -70,7 +122,10 @@ def parse_markup(document: str) -> Markup:
             pieces.append(raw)
             continue
         text = raw.strip(_SPACES)
-        before, after = raw[: len(raw) - len(raw.lstrip(_SPACES))], raw[len(raw.rstrip(_SPACES)) :] if text else ""
+        before, after = (
+            raw[: len(raw) - len(raw.lstrip(_SPACES))],
+            raw[len(raw.rstrip(_SPACES)) :] if text else "",
+        )
         if text:
             places.append(len(pieces) + 1)
             # More than eight digits are no character's, and Python reads no number of thousands.
@@ -99,7 +154,9 @@ def _runs(document: str) -> Iterator[tuple[bool, str]]:
             end = closing.start() if closing else len(document)
             inside[name] += 1
         elif name and name not in _VOID and not match["rest"].endswith("/"):
-            if name in _ENDED_BY.get(kept, ()) and not any(inside[container] for container in _CONTAINERS):
+            if name in _ENDED_BY.get(kept, ()) and not any(
+                inside[container] for container in _CONTAINERS
+            ):
                 kept = ""
             if kept:
                 inside[name] += 1

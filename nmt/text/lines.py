@@ -1,8 +1,9 @@
 """Lines of text: read and write them, pair them, normalise them.
 
-Only LF ends a line, and one CR before it is dropped. U+0085, U+2028, form feed and a lone CR are ordinary characters
-inside a line, which is why nothing here calls `splitlines()` or opens a file in text mode: both would cut such a line
-in two, and from there on every source would stand beside the wrong target.
+Only LF ends a line, and one CR before it is dropped. U+0085, U+2028, form feed and a lone CR are
+ordinary characters inside a line, which is why nothing here calls `splitlines()` or opens a file in
+text mode: both would cut such a line in two, and from there on every source would stand beside the
+wrong target.
 """
 
 import contextlib
@@ -36,10 +37,12 @@ def split_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 stream (a file, or `sys.stdin.buffer`) lazily; `name` is what errors call it.
+    """Yield the lines of a UTF-8 stream (a file, or `sys.stdin.buffer`) lazily; `name` is what
+    errors call it.
 
-    A byte order mark at the very start is dropped: Windows editors write it, and it would be part of the first word.
-    Raises UserError, with the line's number from 1, where the bytes are no UTF-8, and where the stream breaks off.
+    A byte order mark at the very start is dropped: Windows editors write it, and it would be part
+    of the first word. Raises UserError, with the line's number from 1, where the bytes are no
+    UTF-8, and where the stream breaks off.
     """
     number = 0
     lines = split_lines(stream)
@@ -58,15 +61,16 @@ def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(
-                f"{name}, line {number}: expected UTF-8. Received: the byte 0x{line[error.start]:02x} at position "
-                f"{error.start} ({error.reason}). Convert the file, for example with "
-                f"`iconv -f ISO-8859-1 -t UTF-8` if it is Latin-1."
+                f"{name}, line {number}: expected UTF-8. Received: the byte"
+                f" 0x{line[error.start]:02x} at position {error.start} ({error.reason}). Convert"
+                " the file, for example with `iconv -f ISO-8859-1 -t UTF-8` if it is Latin-1."
             ) from error
         yield text
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, `.gz` or plain. Raises UserError where it is missing, unreadable or no UTF-8."""
+    """Yield the lines of a UTF-8 file, `.gz` or plain. Raises UserError where it is missing,
+    unreadable or no UTF-8."""
     path = Path(path)
     try:
         stream = cast(BinaryIO, (gzip.open if path.suffix == ".gz" else open)(path, "rb"))
@@ -81,10 +85,12 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def is_blank(line: str) -> bool:
-    """Whether a line holds only white space, which includes U+00A0, U+202F, U+2028, U+0085 and control separators.
+    """Whether a line holds only white space, which includes U+00A0, U+202F, U+2028, U+0085 and
+    control separators.
 
-    White space is what Unicode and `str.isspace` say. Zero-width characters (U+200B, U+200D, U+FEFF, soft hyphen) are
-    format characters and no white space: a line of them is not blank, and is translated like any other.
+    White space is what Unicode and `str.isspace` say. Zero-width characters (U+200B, U+200D,
+    U+FEFF, soft hyphen) are format characters and no white space: a line of them is not blank, and
+    is translated like any other.
     """
     return not line or line.isspace()
 
@@ -93,7 +99,8 @@ NormalForm = Literal["none", "nfc", "nfkc"]
 
 
 def normalize(line: str, form: NormalForm) -> str:
-    """Apply a Unicode normal form. "nfkc" loses French typography: it turns U+00A0 and U+202F into plain spaces."""
+    """Apply a Unicode normal form. "nfkc" loses French typography: it turns U+00A0 and U+202F into
+    plain spaces."""
     if form == "none":
         return line
     if form == "nfc":
@@ -104,7 +111,8 @@ def normalize(line: str, form: NormalForm) -> str:
 
 
 def normalized_spans(line: str, form: Literal["none", "nfc", "nfkc"]) -> list[tuple[int, int]]:
-    """For each character of `normalize(line, form)`, the (start, end) of what it was made of in the line."""
+    """For each character of `normalize(line, form)`, the (start, end) of what it was made of in the
+    line."""
     if form == "none":
         return [(start, start + 1) for start in range(len(line))]
     spans: list[tuple[int, int]] = []
@@ -114,7 +122,8 @@ def normalized_spans(line: str, form: Literal["none", "nfc", "nfkc"]) -> list[tu
         # A cluster ends where the next character neither combines with it nor changes its form.
         while end < len(line) and (
             unicodedata.combining(line[end])
-            or normalize(line[start:end], form) + normalize(line[end], form) != normalize(line[start : end + 1], form)
+            or normalize(line[start:end], form) + normalize(line[end], form)
+            != normalize(line[start : end + 1], form)
         ):
             end += 1
         spans += [(start, end)] * len(normalize(line[start:end], form))
@@ -123,7 +132,8 @@ def normalized_spans(line: str, form: Literal["none", "nfc", "nfkc"]) -> list[tu
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:
-    """Write one line each, ended by LF, through `atomic_write`; a path that ends in `.gz` is compressed.
+    """Write one line each, ended by LF, through `atomic_write`; a path that ends in `.gz` is
+    compressed.
 
     Raises UserError for a line that holds an LF: it would be read back as two.
     """
@@ -131,10 +141,15 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
         stream: Any = stack.enter_context(atomic_write(path))
         if Path(path).suffix == ".gz":
             # No name and no time in the header: the same lines make the same bytes.
-            stream = stack.enter_context(gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0))
+            stream = stack.enter_context(
+                gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0)
+            )
         for number, line in enumerate(lines, start=1):
             if "\n" in line:
-                raise UserError(f"{path}: line {number} to be written holds a line feed: {line!r}. Split it first.")
+                raise UserError(
+                    f"{path}: line {number} to be written holds a line feed: {line!r}. Split it"
+                    " first."
+                )
             stream.write(line.encode("utf-8") + b"\n")
 
 
@@ -142,13 +157,14 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[IO[Any]]:
     """Open a file that takes the place of `path` only once it is whole and on disk.
 
-    Readers see the old file or the new one, never half of one. After any exception in the block the old file stands
-    untouched and the temporary one is gone. What is no regular file (a pipe, /dev/stdout) is written to directly.
-    Raises UserError where the file cannot be written.
+    Readers see the old file or the new one, never half of one. After any exception in the block the
+    old file stands untouched and the temporary one is gone. What is no regular file (a pipe,
+    /dev/stdout) is written to directly. Raises UserError where the file cannot be written.
     """
     # A symbolic link stays one: what it points to is replaced.
     final = Path(os.path.realpath(path))
-    # In the same folder, which is the same file system, on which a rename is atomic. The name is cut to stay legal.
+    # In the same folder, which is the same file system, on which a rename is atomic. The name is
+    # cut to stay legal.
     temporary = final.with_name(f".{final.name[:40]}.{secrets.token_hex(6)}.tmp")
     try:
         old_mode = _mode_of(Path(path))
@@ -159,7 +175,8 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
                 yield stream
             return
         try:
-            # Not `tempfile`: its files are private (0600), and the new file shall have the old one's mode or umask's.
+            # Not `tempfile`: its files are private (0600), and the new file shall have the old
+            # one's mode or umask's.
             with _open(temporary, mode.replace("w", "x")) as stream:
                 yield stream
                 stream.flush()
@@ -213,7 +230,8 @@ def _write_failure(path: str | Path, final: Path, error: OSError) -> str:
 
 @dataclass(frozen=True)
 class ParallelFiles:
-    """Where a parallel text lies: line N of `source` pairs with line N of `target`; one table is both."""
+    """Where a parallel text lies: line N of `source` pairs with line N of `target`; one table is
+    both."""
 
     source: Path
     target: Path
@@ -227,8 +245,8 @@ class ParallelFiles:
 def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFiles:
     """Find the files a user means; `source` and `target` are the suffixes, such as "en" and "fr".
 
-    `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`) or "FILE,FILE".
-    Raises UserError which lists what was looked for and what lies there instead.
+    `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`)
+    or "FILE,FILE". Raises UserError which lists what was looked for and what lies there instead.
     """
     text = os.path.expanduser(spec)
     table = Path(text)
@@ -255,7 +273,9 @@ def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFile
             + "".join(dict.fromkeys(_similar_files(path) for path in missing))
         )
 
-    missing = ([] if source_path else source_candidates) + ([] if target_path else target_candidates)
+    missing = ([] if source_path else source_candidates) + (
+        [] if target_path else target_candidates
+    )
     message = f"no parallel text at {spec}. Looked for, and did not find: {_listing(missing)}."
     for suffix in (f".{source}", f".{target}"):
         if text.removesuffix(".gz").endswith(suffix) and _is_readable_file(Path(text)):
@@ -266,14 +286,18 @@ def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFile
 def read_parallel(files: ParallelFiles) -> Iterator[tuple[str, str]]:
     """Yield (source, target) pairs, streaming: the files are never held in memory.
 
-    In a table, what stands after a second TAB is ignored and quotes mean nothing. Raises UserError for a table's line
-    without TAB and, once the shorter side has ended, for unequal line counts; the pairs before have been yielded then.
+    In a table, what stands after a second TAB is ignored and quotes mean nothing. Raises UserError
+    for a table's line without TAB and, once the shorter side has ended, for unequal line counts;
+    the pairs before have been yielded then.
     """
     if files.is_table:
         for number, line in enumerate(read_lines(files.source), start=1):
             fields = line.split("\t", 2)
             if len(fields) < 2:
-                raise UserError(f"{files.source}, line {number}: expected source TAB target. Received: {line[:80]!r}.")
+                raise UserError(
+                    f"{files.source}, line {number}: expected source TAB target. Received:"
+                    f" {line[:80]!r}."
+                )
             yield fields[0], fields[1]
         return
     source_lines, target_lines = read_lines(files.source), read_lines(files.target)
@@ -288,13 +312,14 @@ def read_parallel(files: ParallelFiles) -> Iterator[tuple[str, str]]:
     num_target = count + (target is not None) + sum(1 for _ in target_lines)
     if num_source != num_target:
         raise UserError(
-            f"source and target must have equally many lines. Received: {num_source} in {files.source}, "
-            f"{num_target} in {files.target}."
+            f"source and target must have equally many lines. Received: {num_source} in"
+            f" {files.source}, {num_target} in {files.target}."
         )
 
 
 def read_phrase_table(path: str | Path) -> dict[str, str]:
-    """From a file of lines `source phrase TAB target phrase`. UserError for any other, or for two targets of one."""
+    """From a file of lines `source phrase TAB target phrase`. UserError for any other, or for two
+    targets of one."""
     entries: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if is_blank(line):
@@ -302,10 +327,13 @@ def read_phrase_table(path: str | Path) -> dict[str, str]:
         source, *rest = (column.strip() for column in line.split("\t"))
         if not source or len(rest) != 1 or not rest[0]:
             raise UserError(
-                f"{path}: line {number} must be source phrase, tab, target phrase. Received: {line[:80]!r}."
+                f"{path}: line {number} must be source phrase, tab, target phrase. Received:"
+                f" {line[:80]!r}."
             )
         if entries.setdefault(source, rest[0]) != rest[0]:
-            raise UserError(f"{path}: line {number}: {source!r} is listed twice. Keep one of its two targets.")
+            raise UserError(
+                f"{path}: line {number}: {source!r} is listed twice. Keep one of its two targets."
+            )
     return entries
 
 
@@ -315,7 +343,8 @@ def file_fingerprint(paths: Iterable[str | Path]) -> str:
     for path in paths:
         try:
             with open(path, "rb") as stream:
-                # A digest of digests: a line moved from one file's end to the next file's start changes it.
+                # A digest of digests: a line moved from one file's end to the next file's start
+                # changes it.
                 whole.update(hashlib.file_digest(stream, "sha256").digest())
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}.") from error
@@ -343,7 +372,12 @@ def _similar_files(path: Path) -> str:
     except OSError:
         return f" The folder {path.parent} cannot be read or does not exist."
     stem = path.name.split(".")[0].lower()
-    similar = [name for name in names if stem and name.lower().startswith(stem[: max(3, len(stem) - 2)])]
+    similar = [
+        name for name in names if stem and name.lower().startswith(stem[: max(3, len(stem) - 2)])
+    ]
     if similar:
         return f" Similar names in {path.parent}: {', '.join(similar[:8])}."
-    return f" The folder {path.parent} holds: {', '.join(names[:8]) or 'nothing'}{', ...' if len(names) > 8 else ''}."
+    return (
+        f" The folder {path.parent} holds:"
+        f" {', '.join(names[:8]) or 'nothing'}{', ...' if len(names) > 8 else ''}."
+    )

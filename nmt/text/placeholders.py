@@ -1,17 +1,20 @@
-"""What is copied and not translated: addresses, placeholders, words in characters that training never had.
+"""What is copied and not translated: addresses, placeholders, words in characters that training
+never had.
 
-A stretch of the source becomes one numbered copy symbol, and where the translation holds that symbol, the stretch is
-put back: the network learns that something stands there and where it belongs, never how it is spelt.
+A stretch of the source becomes one numbered copy symbol, and where the translation holds that
+symbol, the stretch is put back: the network learns that something stands there and where it
+belongs, never how it is spelt.
 
     raw line --Copier.mask--> line with copies --tokenizer--> ids with symbols --search--> ids --decode--> text
 
-In training a stretch becomes a symbol only where both sides of a pair hold it equally often (as Luong et al., 2015,
-"Addressing the Rare Word Problem", and Crego et al., 2016, do with names and numbers). Most text has too few of them to
-learn from, so that in a share of the pairs words that translate each other become symbols as well: `PairMasker`.
+In training a stretch becomes a symbol only where both sides of a pair hold it equally often (as
+Luong et al., 2015, "Addressing the Rare Word Problem", and Crego et al., 2016, do with names and
+numbers). Most text has too few of them to learn from, so that in a share of the pairs words that
+translate each other become symbols as well: `PairMasker`.
 
-A dictionary masks the words it lists, and restores them as it says. A glossary, which requires a phrase of the output,
-leaves the source as it is and the output to the model, which may inflect what stands around it; but the model must be
-able to spell the phrase.
+A dictionary masks the words it lists, and restores them as it says. A glossary, which requires a
+phrase of the output, leaves the source as it is and the output to the model, which may inflect what
+stands around it; but the model must be able to spell the phrase.
 """
 
 import itertools
@@ -26,18 +29,24 @@ from typing import NamedTuple
 from nmt.seeding import derive_seed
 from nmt.text.lines import NormalForm, is_blank, normalize, normalized_spans
 
-NUM_COPY_SYMBOLS = 16  # and so the most copies of a line; what else would be one is encoded as any text
+NUM_COPY_SYMBOLS = (
+    16  # and so the most copies of a line; what else would be one is encoded as any text
+)
 
 
 def copy_symbol(index: int) -> str:
-    """The text of copy symbol `index`, from 0: "｟0｠". In a raw line it is ordinary text (`nmt.text.tokenizer.escape`)."""
+    """The text of copy symbol `index`, from 0: "｟0｠". In a raw line it is ordinary text
+    (`nmt.text.tokenizer.escape`)."""
     if not 0 <= index < NUM_COPY_SYMBOLS:
-        raise ValueError(f"a copy symbol's index must be in 0..{NUM_COPY_SYMBOLS - 1}. Received: {index}.")
+        raise ValueError(
+            f"a copy symbol's index must be in 0..{NUM_COPY_SYMBOLS - 1}. Received: {index}."
+        )
     return f"｟{index}｠"
 
 
 class Copy(NamedTuple):
-    """Characters `start` to `end` of a line, which its ids hold as one copy symbol, and the text it is restored as."""
+    """Characters `start` to `end` of a line, which its ids hold as one copy symbol, and the text it
+    is restored as."""
 
     start: int
     end: int
@@ -54,7 +63,8 @@ class MaskedLine:
     copies: tuple[Copy, ...] = ()
 
     def replaced(self, text_of: Callable[[Copy], str], rest: Callable[[str], str] = str) -> str:
-        """The line with `text_of` in the place of each copy, and `rest` of what stands between them."""
+        """The line with `text_of` in the place of each copy, and `rest` of what stands between
+        them."""
         parts, end = [], 0
         for copy in self.copies:
             parts += [rest(self.text[end : copy.start]), text_of(copy)]
@@ -67,23 +77,29 @@ class MaskedLine:
         return bool(self.copies) and is_blank(self.replaced(lambda copy: ""))
 
 
-# ------------------------------------------------------------------------------------------------ finding copies
+# ----------------------------------------------------------------------------------- finding copies
 
-# Up to the punctuation that ends a sentence or a parenthesis around the address, but not one inside: wiki/Tea_(meal)
+# Up to the punctuation that ends a sentence or a parenthesis around the address, but not one
+# inside: wiki/Tea_(meal)
 _REST_OF_URL = r"""(?:[^\s<>()\[\]{}"“”«»。，、]|\([^\s<>()]*\)|\{[^\s{}]*\})*(?<![.,;:!?'’…])"""
 
 PATTERNS = {  # class -> regular expression. Where several match at one place, the first does.
-    "urls": rf"(?<![\w+-])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|www\.){_REST_OF_URL}"
-    rf"|(?<![\w@.-])(?:[\w-]+\.)+(?:com|edu|gov|info|io|net|org)\b(?:[/?#:]{_REST_OF_URL})?",
+    "urls": (
+        rf"(?<![\w+-])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|www\.){_REST_OF_URL}"
+        rf"|(?<![\w@.-])(?:[\w-]+\.)+(?:com|edu|gov|info|io|net|org)\b(?:[/?#:]{_REST_OF_URL})?"
+    ),
     "emails": r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-    # {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100 %increase"
-    "placeholders": r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
-    r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%",
+    # {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100
+    # %increase"
+    "placeholders": (
+        r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
+        r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%"
+    ),
     "numbers": r"(?<![\w.,])\d+(?:[.,:/-]\d+)*(?!\w)",
 }
 
 
-class Span(NamedTuple):
+class CopySpan(NamedTuple):
     """A stretch of a raw line, and the text it is restored as."""
 
     start: int
@@ -94,9 +110,10 @@ class Span(NamedTuple):
 class Copier:
     """Finds and masks what a line's translation shall copy.
 
-    `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that `unknown_characters` says
-    a line has. A `dictionary` maps words or phrases of the source, exactly as they stand there, to what they become.
-    `form` is the normal form of the text that is translated; what is copied keeps its own.
+    `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that
+    `unknown_characters` says a line has. A `dictionary` maps words or phrases of the source,
+    exactly as they stand there, to what they become. `form` is the normal form of the text that is
+    translated; what is copied keeps its own.
     """
 
     def __init__(
@@ -114,10 +131,10 @@ class Copier:
         patterns += [rf"(?P<listed>(?<!\w)(?:{words})(?!\w))"] if words else []
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
-    def find(self, line: str) -> list[Span]:
+    def find(self, line: str) -> list[CopySpan]:
         """What would be copied of a raw line, ascending and apart."""
         spans = [
-            Span(*match.span(), self.dictionary[match[0]] if match.lastgroup else match[0])
+            CopySpan(*match.span(), self.dictionary[match[0]] if match.lastgroup else match[0])
             for match in (self._pattern.finditer(line) if self._pattern else ())
         ]
         unknown = self._unknown(line)
@@ -125,11 +142,14 @@ class Copier:
             edges = [0, *itertools.chain.from_iterable(span[:2] for span in spans), len(line)]
             for start, end in zip(edges[::2], edges[1::2], strict=True):
                 runs = unseen_runs(line[start:end], unknown)
-                spans += [Span(start + a, start + b, line[start + a : start + b]) for a, b in runs]
+                spans += [
+                    CopySpan(start + a, start + b, line[start + a : start + b]) for a, b in runs
+                ]
         return sorted(spans)
 
     def _unknown(self, line: str) -> set[str]:
-        """Those of a raw line's characters that are unknown, also as the normal form will have them."""
+        """Those of a raw line's characters that are unknown, also as the normal form will have
+        them."""
         if not self._unknown_characters:
             return set()
         unknown = self._unknown_characters(line)
@@ -137,59 +157,79 @@ class Copier:
             normal = normalize(line, self.form)
             still = self._unknown_characters(normal)
             spans = zip(normal, normalized_spans(line, self.form), strict=True)
-            unknown &= {raw for character, span in spans if character in still for raw in line[slice(*span)]}
+            unknown &= {
+                raw for character, span in spans if character in still for raw in line[slice(*span)]
+            }
         return unknown
 
     def mask(self, line: str) -> MaskedLine:
         """A raw line to be translated: its first copies are symbols 0, 1, ... of 16."""
         spans = self.find(line)[:NUM_COPY_SYMBOLS]
-        return _masked(line, [Copy(*span[:2], symbol, span.restored) for symbol, span in enumerate(spans)], self.form)
+        return _masked(
+            line,
+            [Copy(*span[:2], symbol, span.restored) for symbol, span in enumerate(spans)],
+            self.form,
+        )
 
     def mask_both(self, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
-        """A raw pair to be scored or aligned: the source as `mask`, and in the target what that would restore."""
+        """A raw pair to be scored or aligned: the source as `mask`, and in the target what that
+        would restore."""
         masked = self.mask(source)
         return masked, self.mask_target(masked, target)
 
     def mask_target(self, source: MaskedLine, target: str) -> MaskedLine:
-        """A raw target line, or the beginning of one, with the symbols of its source for what they restore."""
+        """A raw target line, or the beginning of one, with the symbols of its source for what they
+        restore."""
         symbols: dict[str, list[int]] = {}
         for copy in source.copies:
             symbols.setdefault(copy.restored, []).append(copy.symbol)
         found = self.find(target)
         copies: list[Copy] = []
-        for restored in sorted(symbols, key=len, reverse=True):  # what is part of another copy is none
-            places = [place for place in places_of(restored, target, found) if not _touches(place, copies)]
+        for restored in sorted(
+            symbols, key=len, reverse=True
+        ):  # what is part of another copy is none
+            places = [
+                place for place in places_of(restored, target, found) if not _touches(place, copies)
+            ]
             copies += [
                 Copy(place.start, place.end, symbol, restored)
                 for place, symbol in zip(places, symbols[restored], strict=False)
             ]
         return _masked(target, sorted(copies), self.form)
 
-    def pair_up(self, source: str, target: str) -> list[tuple[Span, Span]]:
+    def pair_up(self, source: str, target: str) -> list[tuple[CopySpan, CopySpan]]:
         """What both lines of a raw pair hold equally often, first to first."""
-        groups: dict[str, list[Span]] = {}
+        groups: dict[str, list[CopySpan]] = {}
         for span in self.find(source):
             groups.setdefault(span.restored, []).append(span)
         found = self.find(target) if groups else []
-        pairs: list[tuple[Span, Span]] = []
+        pairs: list[tuple[CopySpan, CopySpan]] = []
         for restored, spans in groups.items():
             places = places_of(restored, target, found)
-            if len(places) == len(spans) and not any(_touches(place, [pair[1] for pair in pairs]) for place in places):
+            if len(places) == len(spans) and not any(
+                _touches(place, [pair[1] for pair in pairs]) for place in places
+            ):
                 pairs += zip(spans, places, strict=True)
         return sorted(pairs)
 
 
 def unseen_runs(text: str, unknown: set[str]) -> list[tuple[int, int]]:
-    """(start, end) of what holds `unknown` characters: whole words, and signs or spaces alone; joined where they touch.
+    """(start, end) of what holds `unknown` characters: whole words, and signs or spaces alone;
+    joined where they touch.
 
-    So "Łódź," is copied without its comma, and of "fine😀" the end. Apostrophes are never copied: "man’s" is grammar.
+    So "Łódź," is copied without its comma, and of "fine😀" the end. Apostrophes are never copied:
+    "man’s" is grammar.
     """
     is_copied: list[bool] = []
     for kind, group in itertools.groupby(text, _kind):
         run = "".join(group)
         of_run = [character in unknown and character not in "’ʼ" for character in run]
         is_copied += [any(of_run)] * len(run) if kind == "word" else of_run
-    edges = [i for i in range(len(text) + 1) if (i > 0 and is_copied[i - 1]) != (i < len(text) and is_copied[i])]
+    edges = [
+        i
+        for i in range(len(text) + 1)
+        if (i > 0 and is_copied[i - 1]) != (i < len(text) and is_copied[i])
+    ]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
@@ -198,15 +238,24 @@ def _kind(character: str) -> str:
     return "word" if unicodedata.category(character)[0] in "LMN" else "other"
 
 
-def places_of(text: str, line: str, found: Iterable[Span] = ()) -> list[Span]:
-    """Wherever `text` stands in a line as a word, or as a whole one of `found`, never as a part of one."""
-    before, after = (r"(?<!\w)" if text[:1].isalnum() else ""), (r"(?!\w)" if text[-1:].isalnum() else "")
-    places = [Span(*match.span(), text) for match in re.finditer(before + re.escape(text) + after, line)]
+def places_of(text: str, line: str, found: Iterable[CopySpan] = ()) -> list[CopySpan]:
+    """Wherever `text` stands in a line as a word, or as a whole one of `found`, never as a part of
+    one."""
+    before, after = (
+        (r"(?<!\w)" if text[:1].isalnum() else ""),
+        (r"(?!\w)" if text[-1:].isalnum() else ""),
+    )
+    places = [
+        CopySpan(*match.span(), text)
+        for match in re.finditer(before + re.escape(text) + after, line)
+    ]
     whole = {(span.start, span.end) for span in found}
-    return [place for place in places if (place.start, place.end) in whole or not _touches(place, found)]
+    return [
+        place for place in places if (place.start, place.end) in whole or not _touches(place, found)
+    ]
 
 
-def _touches(place: Span, others: Iterable[Span | Copy]) -> bool:
+def _touches(place: CopySpan, others: Iterable[CopySpan | Copy]) -> bool:
     return any(place.start < other.end and other.start < place.end for other in others)
 
 
@@ -216,14 +265,18 @@ def _masked(line: str, copies: Iterable[Copy], form: NormalForm) -> MaskedLine:
     for copy in copies:
         text += normalize(line[end : copy.start], form)
         kept = line[copy.start : copy.end]
-        moved.append(copy._replace(start=len(text), end=len(text) + len(kept), raw_start=copy.start))
+        moved.append(
+            copy._replace(start=len(text), end=len(text) + len(kept), raw_start=copy.start)
+        )
         text, end = text + kept, copy.end
     return MaskedLine(text + normalize(line[end:], form), tuple(moved))
 
 
-# ------------------------------------------------------------------------------------------------------ training
+# ----------------------------------------------------------------------------------------- training
 
-_WORD = re.compile(r"(?<![\w'’-])\w+(?:-\w+)*(?![\w'’-])")  # one that stands alone: not of "l'homme", "man's"
+_WORD_OF_LETTERS = re.compile(
+    r"(?<![\w'’-])\w+(?:-\w+)*(?![\w'’-])"
+)  # one that stands alone: not of "l'homme", "man's"
 _MIN_LETTERS = 3  # of words to be replaced: shorter ones are grammar
 _MIN_DICE = 0.5
 _MIN_PAIRS = 3
@@ -234,32 +287,43 @@ _SHARE_ADDED = 0.25  # of the pairs in which words are replaced
 def translations_of_words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Source word -> target word, for words that mostly occur together.
 
-    By Dice's coefficient, 2 |pairs with both| / (|pairs with one| + |pairs with the other|), of at least 0.5, and each
-    the other's best: a few thousand pairs give the common words, which is enough.
+    By Dice's coefficient, 2 |pairs with both| / (|pairs with one| + |pairs with the other|), of at
+    least 0.5, and each the other's best: a few thousand pairs give the common words, which is
+    enough.
     """
     source_counts: Counter[str] = Counter()
     target_counts: Counter[str] = Counter()
     both: Counter[tuple[str, str]] = Counter()
     for pair in pairs:
-        source, target = ({word for word in _WORD.findall(line) if len(word) >= _MIN_LETTERS} for line in pair)
+        source, target = (
+            {word for word in _WORD_OF_LETTERS.findall(line) if len(word) >= _MIN_LETTERS}
+            for line in pair
+        )
         source_counts.update(source)
         target_counts.update(target)
         both.update(itertools.product(source, target))
-    best: dict[tuple[int, str], tuple[float, str]] = {}  # (side, word) -> Dice and word of the other side
+    best: dict[
+        tuple[int, str], tuple[float, str]
+    ] = {}  # (side, word) -> Dice and word of the other side
     for (source_word, target_word), count in both.items():
         dice = 2 * count / (source_counts[source_word] + target_counts[target_word])
         if count >= _MIN_PAIRS and dice >= _MIN_DICE:
             for key, other in (((0, source_word), target_word), ((1, target_word), source_word)):
                 best[key] = max(best.get(key, (0.0, "")), (dice, other))
-    return {word: other for (side, word), (_, other) in best.items() if side == 0 and best[1, other][1] == word}
+    return {
+        word: other
+        for (side, word), (_, other) in best.items()
+        if side == 0 and best[1, other][1] == word
+    }
 
 
 class PairMasker:
     """Masks raw training pairs, each by a pure function of the seed and its number.
 
-    Symbols are drawn at random, so that all of them are learnt. In a `share` of the pairs up to three words that
-    translate each other are replaced as well (by `partners`, or the same name or number on both sides), and in a
-    quarter of these a symbol is added at the start or at the end, where emoji, links and names of speakers stand.
+    Symbols are drawn at random, so that all of them are learnt. In a `share` of the pairs up to
+    three words that translate each other are replaced as well (by `partners`, or the same name or
+    number on both sides), and in a quarter of these a symbol is added at the start or at the end,
+    where emoji, links and names of speakers stand.
     """
 
     def __init__(self, copier: Copier, partners: Mapping[str, str], share: float, seed: int):
@@ -270,12 +334,16 @@ class PairMasker:
         if not (self._copier.classes or self._share):
             return _masked(source, [], self._copier.form), _masked(target, [], self._copier.form)
         generator = random.Random(derive_seed(self._seed, "copies", number))
-        chosen, added, at_start = (generator.random() < share for share in (self._share, _SHARE_ADDED, 0.5))
+        chosen, added, at_start = (
+            generator.random() < share for share in (self._share, _SHARE_ADDED, 0.5)
+        )
         pairs = []
         if chosen and added:
             source, target = (f"x {line}" if at_start else f"{line} x" for line in (source, target))
-            places = [(0, 1) if at_start else (len(line) - 1, len(line)) for line in (source, target)]
-            pairs.append((Span(*places[0], "x"), Span(*places[1], "x")))
+            places = [
+                (0, 1) if at_start else (len(line) - 1, len(line)) for line in (source, target)
+            ]
+            pairs.append((CopySpan(*places[0], "x"), CopySpan(*places[1], "x")))
         pairs += self._copier.pair_up(source, target)
         if chosen:
             words = self._replaceable(source, target, pairs)
@@ -296,13 +364,16 @@ class PairMasker:
         ]
         return masked[0], masked[1]
 
-    def _replaceable(self, source: str, target: str, pairs: Iterable[tuple[Span, Span]]) -> list[tuple[Span, Span]]:
-        """The words of a pair that translate each other, are there once, and are not in `pairs` already."""
+    def _replaceable(
+        self, source: str, target: str, pairs: Iterable[tuple[CopySpan, CopySpan]]
+    ) -> list[tuple[CopySpan, CopySpan]]:
+        """The words of a pair that translate each other, are there once, and are not in `pairs`
+        already."""
         taken = [[pair[side] for pair in pairs] for side in (0, 1)]
-        places: list[dict[str, list[Span]]] = [{}, {}]
+        places: list[dict[str, list[CopySpan]]] = [{}, {}]
         for side, line in enumerate((source, target)):
-            for match in _WORD.finditer(line):
-                places[side].setdefault(match[0], []).append(Span(*match.span(), match[0]))
+            for match in _WORD_OF_LETTERS.finditer(line):
+                places[side].setdefault(match[0], []).append(CopySpan(*match.span(), match[0]))
         found = []
         for word, of_word in places[0].items():
             is_name = word in places[1] and (word[0].isupper() or word.isdecimal())
@@ -310,6 +381,8 @@ class PairMasker:
             of_partner = places[1].get(partner, [])
             if len(of_word) == len(of_partner) == 1:
                 pair = of_word[0], of_partner[0]
-                if not any(_touches(place, others) for place, others in zip(pair, taken, strict=True)):
+                if not any(
+                    _touches(place, others) for place, others in zip(pair, taken, strict=True)
+                ):
                     found.append(pair)
         return found

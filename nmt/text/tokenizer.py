@@ -1,8 +1,9 @@
 """Text to ids and back without loss: SentencePiece, trained and wrapped.
 
-Lossless means `decode(encode(line)) == line` for every line, double spaces, tabs and U+202F included. SentencePiece
-alone is not: it writes a space as U+2581, so a literal U+2581 comes back as a space. `escape` closes that gap, and it
-keeps text that merely looks like a copy symbol apart from the symbol.
+Lossless means `decode(encode(line)) == line` for every line, double spaces, tabs and U+202F
+included. SentencePiece alone is not: it writes a space as U+2581, so a literal U+2581 comes back as
+a space. `escape` closes that gap, and it keeps text that merely looks like a copy symbol apart from
+the symbol.
 """
 
 import hashlib
@@ -29,14 +30,16 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 # Their ids follow the four above in every vocabulary, whether or not the training text has them.
 COPY_IDS = range(EOS_ID + 1, EOS_ID + 1 + NUM_COPY_SYMBOLS)
 
-# In a vocabulary that folds initials: what a line begins with whose first letter is small, see `Tokenizer.encode`.
+# In a vocabulary that folds initials: what a line begins with whose first letter is small, see
+# `Tokenizer.encode`.
 SMALL_ID = COPY_IDS[-1] + 1
 _SMALL = "｟small｠"
 
 _NO_LINE = re.compile("[\n\ud800-\udfff]")
-_WORD = re.compile(r"\S+")  # the same white space as `str.split` and `is_blank`
+_NON_SPACE = re.compile(r"\S+")  # the same white space as `str.split` and `is_blank`
 
-# What SentencePiece prints for an unknown piece, without the spaces it adds, which would break words apart.
+# What SentencePiece prints for an unknown piece, without the spaces it adds, which would break
+# words apart.
 _UNKNOWN_SURFACE = "\u2047"
 
 
@@ -51,15 +54,19 @@ def train_tokenizer(
     fold_initial: bool = False,
     seed: int = 1,
 ) -> "Tokenizer":
-    """Train a tokenizer on lines (for a joint vocabulary: those of both languages), of which `max_lines` are drawn.
+    """Train a tokenizer on lines (for a joint vocabulary: those of both languages), of which
+    `max_lines` are drawn.
 
-    The same lines and arguments make the same bytes. Raises UserError where there is no text, and where the vocabulary
-    is larger or smaller than the text allows, with the largest or smallest size that is possible.
+    The same lines and arguments make the same bytes. Raises UserError where there is no text, and
+    where the vocabulary is larger or smaller than the text allows, with the largest or smallest
+    size that is possible.
     """
     drawn = sample_lines((line for line in lines if not is_blank(_text(line))), max_lines, seed)
     sample = [_escape_checked(_folded(line)[1] if fold_initial else line) for line in drawn]
     if not sample:
-        raise UserError("a tokenizer needs text to learn from. Received: no line that is not blank.")
+        raise UserError(
+            "a tokenizer needs text to learn from. Received: no line that is not blank."
+        )
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -71,16 +78,21 @@ def train_tokenizer(
             unk_id=UNK_ID,
             bos_id=BOS_ID,
             eos_id=EOS_ID,
-            user_defined_symbols=[*map(copy_symbol, range(NUM_COPY_SYMBOLS)), *[_SMALL] * fold_initial],
+            user_defined_symbols=[
+                *map(copy_symbol, range(NUM_COPY_SYMBOLS)),
+                *[_SMALL] * fold_initial,
+            ],
             byte_fallback=byte_fallback,
             character_coverage=character_coverage,
-            # Lossless: the default, nmt_nfkc, rewrites ligatures, U+00A0 and U+202F; and spaces are text.
+            # Lossless: the default, nmt_nfkc, rewrites ligatures, U+00A0 and U+202F; and spaces are
+            # text.
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
-            # The first word of a line shares its piece with the same word elsewhere. `decode` takes exactly one space
-            # away again, so leading spaces survive.
+            # The first word of a line shares its piece with the same word elsewhere. `decode` takes
+            # exactly one space away again, so leading spaces survive.
             add_dummy_prefix=True,
-            # "mot»" and "mot" share a piece: letters do not merge with punctuation, nor Latin with Greek.
+            # "mot»" and "mot" share a piece: letters do not merge with punctuation, nor Latin with
+            # Greek.
             split_by_unicode_script=True,
             # Numbers are copied digit by digit: an unseen year is made of seen pieces.
             split_by_number=True,
@@ -89,10 +101,12 @@ def train_tokenizer(
             split_by_whitespace=True,
             # The default of 4,192 bytes drops longer lines with no more than a log line.
             max_sentence_length=2**30,
-            # All lines of the sample, in order: SentencePiece's own sampling is seeded by nothing we can set.
+            # All lines of the sample, in order: SentencePiece's own sampling is seeded by nothing
+            # we can set.
             input_sentence_size=0,
             shuffle_input_sentence=False,
-            # Unigram sums floats per thread: another count is another sum, so it may not depend on the machine.
+            # Unigram sums floats per thread: another count is another sum, so it may not depend on
+            # the machine.
             num_threads=4,
             minloglevel=3,
         )
@@ -105,7 +119,8 @@ Sampled = TypeVar("Sampled")
 
 
 def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sampled]:
-    """Draw at most `max_lines` lines, each equally likely, in one pass, and keep their order (Vitter's algorithm R).
+    """Draw at most `max_lines` lines, each equally likely, in one pass, and keep their order
+    (Vitter's algorithm R).
 
     The first lines of a file are no sample: a corpus is often sorted by length, date or origin.
     """
@@ -126,17 +141,21 @@ def _explain(error: RuntimeError, vocabulary_size: int, character_coverage: floa
     message = str(error)
     if match := re.search(r"set it to a value <= (\d+)", message):
         return UserError(
-            f"this text allows a vocabulary of at most {match[1]} pieces. Received: {vocabulary_size}. "
-            f"Set tokenizer.vocabulary_size to {match[1]} or less, or train on more text."
+            f"this text allows a vocabulary of at most {match[1]} pieces. Received:"
+            f" {vocabulary_size}. Set tokenizer.vocabulary_size to {match[1]} or less, or train on"
+            " more text."
         )
     if match := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return UserError(
-            f"the characters, bytes and special symbols alone need a vocabulary of {match[1]} pieces. "
-            f"Received: {vocabulary_size}. Set tokenizer.vocabulary_size to at least {match[1]}, or set "
-            f"tokenizer.character_coverage below {character_coverage} to leave rare characters out."
+            f"the characters, bytes and special symbols alone need a vocabulary of {match[1]}"
+            f" pieces. Received: {vocabulary_size}. Set tokenizer.vocabulary_size to at least"
+            f" {match[1]}, or set tokenizer.character_coverage below {character_coverage} to leave"
+            " rare characters out."
         )
     if "sentences_.empty()" in message:
-        return UserError("a tokenizer needs text to learn from. Received: no line SentencePiece can use.")
+        return UserError(
+            "a tokenizer needs text to learn from. Received: no line SentencePiece can use."
+        )
     return UserError(f"SentencePiece could not train a tokenizer: {message}")
 
 
@@ -150,13 +169,19 @@ def _escape_checked(line: str | MaskedLine) -> str:
     if match := _NO_LINE.search(text):
         what = "line feed" if match[0] == "\n" else "lone surrogate"
         raise UserError(
-            f"expected one line of Unicode text. Received: {text[:80]!r}, with a {what} at {match.start()}."
+            f"expected one line of Unicode text. Received: {text[:80]!r}, with a {what} at"
+            f" {match.start()}."
         )
-    return escape(line) if isinstance(line, str) else line.replaced(lambda copy: copy_symbol(copy.symbol), escape)
+    return (
+        escape(line)
+        if isinstance(line, str)
+        else line.replaced(lambda copy: copy_symbol(copy.symbol), escape)
+    )
 
 
 def _folded(line: str | MaskedLine) -> tuple[list[int], str | MaskedLine]:
-    """The mark that stands before a line, if any, and the line with its first letter folded. What is copied stays."""
+    """The mark that stands before a line, if any, and the line with its first letter folded. What
+    is copied stays."""
     if not isinstance(line, str) and line.copies and line.copies[0].start == 0:
         return [], line
     text = fold(_text(line))
@@ -166,16 +191,20 @@ def _folded(line: str | MaskedLine) -> tuple[list[int], str | MaskedLine]:
 
 
 class Tokenizer:
-    """A trained SentencePiece model behind a lossless `encode` and `decode`. Immutable, picklable, safe in threads.
+    """A trained SentencePiece model behind a lossless `encode` and `decode`. Immutable, picklable,
+    safe in threads.
 
-    If it `folds_initial`, a line's capital first letter is read as a small one, so that a word has the same pieces
-    there as anywhere, and is written again; a line that begins with a small letter has `SMALL_ID` before it.
+    If it `folds_initial`, a line's capital first letter is read as a small one, so that a word has
+    the same pieces there as anywhere, and is written again; a line that begins with a small letter
+    has `SMALL_ID` before it.
 
-    Without byte fallback a character that the training text did not have (and NUL, always) becomes `<unk>` and is lost.
+    Without byte fallback a character that the training text did not have (and NUL, always) becomes
+    `<unk>` and is lost.
     """
 
     def __init__(self, model: bytes, name: str | Path = "tokenizer") -> None:
-        """From a SentencePiece model's bytes; `name` is what errors call it. Raises UserError for any other bytes."""
+        """From a SentencePiece model's bytes; `name` is what errors call it. Raises UserError for
+        any other bytes."""
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
@@ -183,14 +212,17 @@ class Tokenizer:
             if not model or not self._processor.LoadFromSerializedProto(model):
                 raise RuntimeError("no model")
         except RuntimeError as error:
-            raise UserError(f"{name}: expected a SentencePiece model. Received: {len(model)} other bytes.") from error
+            raise UserError(
+                f"{name}: expected a SentencePiece model. Received: {len(model)} other bytes."
+            ) from error
         processor = self._processor
         expected = ["<pad>", "<unk>", "<s>", "</s>", *map(copy_symbol, range(NUM_COPY_SYMBOLS))]
         received = [processor.id_to_piece(id) for id in range(min(len(expected), len(processor)))]
         if received != expected:
             raise UserError(
-                f"{name}: expected a model that `nmt` trained, whose first pieces are {' '.join(expected[:5])} ... "
-                f"Received: {' '.join(received[:5])} ... Train it anew with `nmt tokenizer train`."
+                f"{name}: expected a model that `nmt` trained, whose first pieces are"
+                f" {' '.join(expected[:5])} ... Received: {' '.join(received[:5])} ... Train it"
+                " anew with `nmt tokenizer train`."
             )
         self.folds_initial = len(processor) > SMALL_ID and processor.id_to_piece(SMALL_ID) == _SMALL
         self._is_byte = [processor.is_byte(id) for id in range(len(processor))]
@@ -213,11 +245,14 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
-        """Read a model file. Raises UserError where it is missing or is no model that `train_tokenizer` made."""
+        """Read a model file. Raises UserError where it is missing or is no model that
+        `train_tokenizer` made."""
         try:
             model = Path(path).read_bytes()
         except OSError as error:
-            raise UserError(f"{path}: the tokenizer cannot be read: {error.strerror or error}.") from error
+            raise UserError(
+                f"{path}: the tokenizer cannot be read: {error.strerror or error}."
+            ) from error
         return cls(model, path)
 
     def save(self, path: str | Path) -> None:
@@ -239,15 +274,19 @@ class Tokenizer:
         return hashlib.sha256(self.model).hexdigest()
 
     def encode(self, line: str | MaskedLine, initial: bool = True) -> list[int]:
-        """Ids of a line, without `<s>` and `</s>`; copy symbols only for its copies. Raises UserError for an LF.
+        """Ids of a line, without `<s>` and `</s>`; copy symbols only for its copies. Raises
+        UserError for an LF.
 
         If not `initial`, the text is a phrase from somewhere in a line, and nothing is folded.
         """
         mark, text = self._shown(line, initial)
         return [*mark, *self._processor.encode(text)]
 
-    def encode_batch(self, lines: Iterable[str | MaskedLine], num_threads: int = -1) -> list[list[int]]:
-        """`encode` of each line, in `num_threads` threads (-1: one a core), whose number does not change the ids."""
+    def encode_batch(
+        self, lines: Iterable[str | MaskedLine], num_threads: int = -1
+    ) -> list[list[int]]:
+        """`encode` of each line, in `num_threads` threads (-1: one a core), whose number does not
+        change the ids."""
         shown = [self._shown(line) for line in lines]
         encoded = self._processor.encode([text for _, text in shown], num_threads=num_threads)
         return [[*mark, *ids] for (mark, _), ids in zip(shown, encoded, strict=True)]
@@ -258,14 +297,16 @@ class Tokenizer:
         return mark, _escape_checked(line)
 
     def decode(self, ids: Iterable[int], copies: Iterable[Copy] = (), initial: bool = True) -> str:
-        """The text of ids. `<pad>`, `<s>` and `</s>` are ignored, bytes that form no UTF-8 dropped, and so is an LF.
+        """The text of ids. `<pad>`, `<s>` and `</s>` are ignored, bytes that form no UTF-8 dropped,
+        and so is an LF.
 
-        The symbols of `copies` become the text they are restored as. Faithful otherwise: control characters the ids
-        spell are in the text. Search never picks them (`forbidden_ids`). If not `initial`, the ids go on in the midst
-        of a sentence, and their first letter stays as it is.
+        The symbols of `copies` become the text they are restored as. Faithful otherwise: control
+        characters the ids spell are in the text. Search never picks them (`forbidden_ids`). If not
+        `initial`, the ids go on in the midst of a sentence, and their first letter stays as it is.
         """
         ids = self._checked(ids)
-        # By hand and not by SentencePiece: it writes U+FFFD for each bad byte, which text may hold in its own right.
+        # By hand and not by SentencePiece: it writes U+FFFD for each bad byte, which text may hold
+        # in its own right.
         text = b"".join(self._surfaces_of(ids, copies)).decode("utf-8", errors="ignore")
         return self._unfolded(unescape(text.removeprefix(" ")).replace("\n", ""), ids, initial)
 
@@ -286,20 +327,27 @@ class Tokenizer:
     def _checked(self, ids: Iterable[int]) -> list[int]:
         result = [int(id) for id in ids]
         if result and not 0 <= min(result) <= max(result) < self.vocabulary_size:
-            raise ValueError(f"ids must be in 0..{self.vocabulary_size - 1}. Received: {min(result)}..{max(result)}.")
+            raise ValueError(
+                f"ids must be in 0..{self.vocabulary_size - 1}. Received:"
+                f" {min(result)}..{max(result)}."
+            )
         return result
 
     def spans(self, line: str | MaskedLine) -> list[tuple[int, int]]:
         """(start, end) of each id of `encode(line)`, in characters of the raw line.
 
-        A piece's leading space is not in its span, and a byte piece has the span of its whole character. A piece that
-        is only a space, or only the space put before each line, has an empty span where the next piece starts. A copy
-        symbol has the span of what it stands for.
+        A piece's leading space is not in its span, and a byte piece has the span of its whole
+        character. A piece that is only a space, or only the space put before each line, has an
+        empty span where the next piece starts. A copy symbol has the span of what it stands for.
         """
         ids = self.encode(line)
         copies = () if isinstance(line, str) else line.copies
-        surfaces = self._surfaces_of(ids, [copy._replace(restored=_text(line)[slice(*copy[:2])]) for copy in copies])
-        if UNK_ID in ids:  # one unknown piece is a run of unknown characters, and its name is their text
+        surfaces = self._surfaces_of(
+            ids, [copy._replace(restored=_text(line)[slice(*copy[:2])]) for copy in copies]
+        )
+        if (
+            UNK_ID in ids
+        ):  # one unknown piece is a run of unknown characters, and its name is their text
             mark, text = self._shown(line)
             names = [*self.pieces(mark), *self._processor.encode(text, out_type=str)]
             surfaces = [
@@ -313,8 +361,8 @@ class Tokenizer:
     ) -> tuple[str, list[tuple[int, int]]]:
         """`decode` of the same, and the span of each id in it, as in `spans`.
 
-        For what a model wrote: it may split a word otherwise than `encode` would. Ids that leave nothing in the
-        text, such as `</s>` and bytes that form no character, have empty spans.
+        For what a model wrote: it may split a word otherwise than `encode` would. Ids that leave
+        nothing in the text, such as `</s>` and bytes that form no character, have empty spans.
         """
         ids = self._checked(ids)
         text, spans = locate(self._surfaces_of(ids, copies))
@@ -322,32 +370,47 @@ class Tokenizer:
 
     @staticmethod
     def words(line: str) -> list[tuple[int, int]]:
-        """(start, end) of each white-space word, in characters: those of `line.split()`, so U+202F parts words too."""
-        return [match.span() for match in _WORD.finditer(line)]
+        """(start, end) of each white-space word, in characters: those of `line.split()`, so U+202F
+        parts words too."""
+        return [match.span() for match in _NON_SPACE.finditer(line)]
 
     def word_of_piece(self, line: str | MaskedLine) -> list[int]:
-        """Index of the word each id of `encode(line)` belongs to, or -1: `words_of_spans` over `spans`."""
+        """Index of the word each id of `encode(line)` belongs to, or -1: `words_of_spans` over
+        `spans`."""
         return self.words_of_spans(_text(line), self.spans(line))
 
     @classmethod
     def words_of_spans(cls, line: str, spans: Iterable[tuple[int, int]]) -> list[int]:
-        """Index in `words(line)` of each span's word, or -1 for white space and for the end of the line.
+        """Index in `words(line)` of each span's word, or -1 for white space and for the end of the
+        line.
 
-        An empty span (a bare space) belongs to the word that starts right there. A span over two words counts to the
-        first.
+        An empty span (a bare space) belongs to the word that starts right there. A span over two
+        words counts to the first.
         """
         word_at = [-1] * (len(line) + 1)
         for word, (start, end) in enumerate(cls.words(line)):
             word_at[start:end] = [word] * (end - start)
-        return [next((word for word in word_at[start : max(end, start + 1)] if word >= 0), -1) for start, end in spans]
+        return [
+            next((word for word in word_at[start : max(end, start + 1)] if word >= 0), -1)
+            for start, end in spans
+        ]
 
     def unknown_characters(self, line: str) -> set[str]:
-        """The characters of a line that have no piece: they become bytes, or `<unk>`, and no model has learnt them."""
-        return {character for character in set(line) if not self._known_characters.issuperset(escape(character))}
+        """The characters of a line that have no piece: they become bytes, or `<unk>`, and no model
+        has learnt them."""
+        return {
+            character
+            for character in set(line)
+            if not self._known_characters.issuperset(escape(character))
+        }
 
     @cached_property
     def _known_characters(self) -> frozenset[str]:
-        pieces = (self._processor.id_to_piece(id) for id in range(len(self._surfaces)) if not self._is_byte[id])
+        pieces = (
+            self._processor.id_to_piece(id)
+            for id in range(len(self._surfaces))
+            if not self._is_byte[id]
+        )
         return frozenset({" ", *(piece for piece in pieces if len(piece) == 1)})
 
     def is_byte(self, id: int) -> bool:
@@ -358,9 +421,10 @@ class Tokenizer:
     def forbidden_ids(self) -> list[int]:
         """Ids that search must never pick: what is no text, and control characters, LF above all.
 
-        These are `<pad>`, `<unk>`, `<s>`, the copy symbols, bytes of control characters, bytes that occur in no UTF-8
-        text, and pieces that hold a control character or a Unicode line end. A control character of two bytes (U+0085)
-        can still be spelt by byte pieces: its first byte also begins "«".
+        These are `<pad>`, `<unk>`, `<s>`, the copy symbols, bytes of control characters, bytes that
+        occur in no UTF-8 text, and pieces that hold a control character or a Unicode line end. A
+        control character of two bytes (U+0085) can still be spelt by byte pieces: its first byte
+        also begins "«".
         """
         return [id for id in range(self.vocabulary_size) if self._is_forbidden(id)]
 
@@ -370,11 +434,15 @@ class Tokenizer:
         if self._is_byte[id]:
             (byte,) = self._surfaces[id]
             return byte < 0x20 or byte == 0x7F or byte in (0xC0, 0xC1) or byte >= 0xF5
-        return any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in self._surfaces[id].decode())
+        return any(
+            unicodedata.category(character) in ("Cc", "Zl", "Zp")
+            for character in self._surfaces[id].decode()
+        )
 
 
 def padded(rows: Iterable[Iterable[int]], *, begin: bool = False) -> np.ndarray:
-    """Rows of ids -> int32 bs, each row closed by </s> (and opened by <s> if `begin`), padded to the longest."""
+    """Rows of ids -> int32 bs, each row closed by </s> (and opened by <s> if `begin`), padded to
+    the longest."""
     framed = [[*([BOS_ID] if begin else []), *row, EOS_ID] for row in rows]
     array = np.full((len(framed), max(map(len, framed), default=0)), PAD_ID, np.int32)
     for row, ids in zip(array, framed, strict=True):

@@ -1,7 +1,8 @@
 """Parallel text on disk as ids: encoded once, memory-mapped, filtered, and drawn from in batches.
 
-The order of batches is a pure function of (seed, epoch) over indices, so that resuming needs an epoch, a number of
-batches and nothing else; and only indices and lengths are held in memory, so that a corpus may be larger than it.
+The order of batches is a pure function of (seed, epoch) over indices, so that resuming needs an
+epoch, a number of batches and nothing else; and only indices and lengths are held in memory, so
+that a corpus may be larger than it.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each oth
 
 
 @dataclass(frozen=True)
-class Side:
+class CorpusSide:
     """One language of a corpus: all ids in a row, and where each line starts; both memory-mapped."""
 
     ids: np.memmap
@@ -50,18 +51,20 @@ class Side:
         path: Any = self.ids.filename
         found = []
         with open(path, "rb") as file:
-            for start, end in zip(self.offsets[indices].tolist(), self.offsets[indices + 1].tolist(), strict=True):
+            for start, end in zip(
+                self.offsets[indices].tolist(), self.offsets[indices + 1].tolist(), strict=True
+            ):
                 file.seek(start * self.ids.itemsize)
                 found.append(np.fromfile(file, self.ids.dtype, end - start))
         return found
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedSide:
     """The lines of two sides, one after the other."""
 
-    first: Side
-    second: Side
+    first: CorpusSide
+    second: CorpusSide
 
     def __len__(self) -> int:
         return len(self.first) + len(self.second)
@@ -71,20 +74,26 @@ class Joined:
         return np.concatenate([self.first.lengths, self.second.lengths])
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.first[index] if index < len(self.first) else self.second[index - len(self.first)]
+        return (
+            self.first[index] if index < len(self.first) else self.second[index - len(self.first)]
+        )
 
     def lines(self, indices: np.ndarray) -> list[np.ndarray]:
         of_first = indices < len(self.first)
-        firsts, seconds = self.first.lines(indices[of_first]), self.second.lines(indices[~of_first] - len(self.first))
+        firsts, seconds = (
+            self.first.lines(indices[of_first]),
+            self.second.lines(indices[~of_first] - len(self.first)),
+        )
         return [(firsts if is_first else seconds).pop(0) for is_first in of_first]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Encoded training pairs, the last `num_mixed` from elsewhere. `dropped` counts the pairs left out, by reason."""
+    """Encoded training pairs, the last `num_mixed` from elsewhere. `dropped` counts the pairs left
+    out, by reason."""
 
-    source: Side | Joined
-    target: Side | Joined
+    source: CorpusSide | JoinedSide
+    target: CorpusSide | JoinedSide
     fingerprint: str
     dropped: dict[str, int]
     weights: np.ndarray | None = None  # float32, one a pair; None: all count alike
@@ -94,7 +103,8 @@ class Corpus:
         return len(self.source)
 
     def pairs_of_epoch(self, mix_share: float, seed: int, epoch: int) -> np.ndarray:
-        """Indices of all pairs of its own, and of as many others, drawn anew, as make `mix_share` of the whole."""
+        """Indices of all pairs of its own, and of as many others, drawn anew, as make `mix_share`
+        of the whole."""
         num_own = len(self) - self.num_mixed
         own = np.arange(num_own, dtype=np.int32)
         if not self.num_mixed:
@@ -107,34 +117,60 @@ class Corpus:
 
 
 def join(own: Corpus, others: Corpus) -> Corpus:
-    """One corpus of the pairs of two. Those of `others` have the weight 1 where their weights are not given."""
+    """One corpus of the pairs of two. Those of `others` have the weight 1 where their weights are
+    not given."""
     weights = None
     if own.weights is not None or others.weights is not None:
-        parts = (np.ones(len(c), np.float32) if c.weights is None else c.weights for c in (own, others))
+        parts = (
+            np.ones(len(c), np.float32) if c.weights is None else c.weights for c in (own, others)
+        )
         weights = np.concatenate(list(parts))
     dropped = Counter(own.dropped) + Counter(others.dropped)
-    sides = Joined(own.source, others.source), Joined(own.target, others.target)  # type: ignore[arg-type]
-    return Corpus(*sides, f"{own.fingerprint}-{others.fingerprint}", dict(dropped), weights, num_mixed=len(others))
+    sides = JoinedSide(own.source, others.source), JoinedSide(own.target, others.target)  # type: ignore[arg-type]
+    return Corpus(
+        *sides,
+        f"{own.fingerprint}-{others.fingerprint}",
+        dict(dropped),
+        weights,
+        num_mixed=len(others),
+    )
 
 
 def fingerprint(text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer) -> str:
-    """Changes with the files, whose fingerprints `text` holds, the tokenizers and what else decides the ids on disk."""
+    """Changes with the files, whose fingerprints `text` holds, the tokenizers and what else decides
+    the ids on disk."""
     parts = [*text, source.fingerprint, target.fingerprint]
-    parts += [config.data.normalization, str(config.data.max_tokens), str(config.data.max_ratio), str(FORMAT)]
+    parts += [
+        config.data.normalization,
+        str(config.data.max_tokens),
+        str(config.data.max_ratio),
+        str(FORMAT),
+    ]
     if config.copying.classes:
-        parts += [*sorted(config.copying.classes), str(config.copying.replaced_pairs), str(config.training.seed)]
+        parts += [
+            *sorted(config.copying.classes),
+            str(config.copying.replaced_pairs),
+            str(config.training.seed),
+        ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def encode_corpus(
-    files: ParallelFiles, text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer, folder: Path, *,
-    weights: Path | None = None, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> Corpus:  # fmt: skip
-    """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text left there; `text` are
-    the fingerprints of the files, which a caller has at hand.
+    files: ParallelFiles,
+    text: Sequence[str],
+    config: Config,
+    source: Tokenizer,
+    target: Tokenizer,
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Corpus:
+    """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text
+    left there; `text` are the fingerprints of the files, which a caller has at hand.
 
-    Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio` are dropped. What
-    `config.copying` says becomes copy symbols. `weights` holds one number a line.
+    Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio`
+    are dropped. What `config.copying` says becomes copy symbols. `weights` holds one number a line.
     `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
     """
     key = fingerprint(text, config, source, target)
@@ -150,40 +186,57 @@ def pair_masker(files: ParallelFiles, config: Config, source: Tokenizer) -> Pair
     if not config.copying.classes or not config.copying.replaced_pairs:
         return PairMasker(copier, {}, 0.0, config.training.seed)
     seed = derive_seed(config.training.seed, "translations of words")
-    partners = translations_of_words(sample_lines(read_parallel(files), PAIRS_FOR_TRANSLATIONS, seed))
+    partners = translations_of_words(
+        sample_lines(read_parallel(files), PAIRS_FOR_TRANSLATIONS, seed)
+    )
     return PairMasker(copier, partners, config.copying.replaced_pairs, config.training.seed)
 
 
 def _write(
-    files: ParallelFiles, weights: Path | None, config: Config, source: Tokenizer, target: Tokenizer, folder: Path,
+    files: ParallelFiles,
+    weights: Path | None,
+    config: Config,
+    source: Tokenizer,
+    target: Tokenizer,
+    folder: Path,
     progress: Any,
-) -> None:  # fmt: skip
+) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder.") from error
+        raise UserError(
+            f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder."
+        ) from error
     dropped: Counter[str] = Counter()
     masker = pair_masker(files, config, source)
     num_masked = 0
     is_chosen = [np.zeros(0, bool)]  # of each line
-    sides = [(tokenizer, _dtype(tokenizer), name) for tokenizer, name in ((source, "source"), (target, "target"))]
+    sides = [
+        (tokenizer, _dtype(tokenizer), name)
+        for tokenizer, name in ((source, "source"), (target, "target"))
+    ]
     with (
-        atomic_write(folder / "source.ids") as source_ids, atomic_write(folder / "source.offsets") as source_offsets,
-        atomic_write(folder / "target.ids") as target_ids, atomic_write(folder / "target.offsets") as target_offsets,
-    ):  # fmt: skip
+        atomic_write(folder / "source.ids") as source_ids,
+        atomic_write(folder / "source.offsets") as source_offsets,
+        atomic_write(folder / "target.ids") as target_ids,
+        atomic_write(folder / "target.offsets") as target_offsets,
+    ):
         streams = [(source_ids, source_offsets), (target_ids, target_offsets)]
         ends = [0, 0]
         for _, offsets in streams:
             offsets.write(np.int64(0).tobytes())
         remaining = iter(progress(read_parallel(files)))
         while pairs := list(itertools.islice(remaining, LINES_AT_ONCE)):
-            numbers = [i for i, pair in enumerate(pairs) if not (is_blank(pair[0]) or is_blank(pair[1]))]
+            numbers = [
+                i for i, pair in enumerate(pairs) if not (is_blank(pair[0]) or is_blank(pair[1]))
+            ]
             kept = [pairs[i] for i in numbers]
             dropped["blank"] += len(pairs) - len(kept)
             masked = [masker.mask(number, *pair) for number, pair in enumerate(kept, num_masked)]
             num_masked += len(kept)
             encoded = [
-                tokenizer.encode_batch([pair[i] for pair in masked]) for i, (tokenizer, _, _) in enumerate(sides)
+                tokenizer.encode_batch([pair[i] for pair in masked])
+                for i, (tokenizer, _, _) in enumerate(sides)
             ]
             chosen = []
             is_chosen.append(np.zeros(len(pairs), bool))
@@ -207,7 +260,9 @@ def _write(
             stream.write(_read_weights(weights, len(chosen_lines))[chosen_lines].tobytes())
     dtypes = [np.dtype(dtype).name for _, dtype, _ in sides]
     report = {"num_pairs": int(chosen_lines.sum()), "dropped": dict(+dropped), "dtypes": dtypes}
-    with atomic_write(folder / "corpus.json", "w") as stream:  # last: its presence says that all is there
+    with atomic_write(
+        folder / "corpus.json", "w"
+    ) as stream:  # last: its presence says that all is there
         json.dump(report, stream)
 
 
@@ -219,14 +274,20 @@ def _read_weights(path: Path, num_lines: int) -> np.ndarray:
         except ValueError:
             weight = math.nan
         if not 0.0 <= weight < math.inf:
-            raise UserError(f"{path}, line {number}: expected a number, 0 or more. Received: {line[:60]!r}.")
+            raise UserError(
+                f"{path}, line {number}: expected a number, 0 or more. Received: {line[:60]!r}."
+            )
         weights.append(weight)
     if len(weights) != num_lines:
         raise UserError(
-            f"{path}: expected one weight for each line of the training text ({num_lines}). Received: {len(weights)}."
+            f"{path}: expected one weight for each line of the training text ({num_lines})."
+            f" Received: {len(weights)}."
         )
     if weights and not any(weights):
-        raise UserError(f"{path}: expected a weight above 0. Received: none, so that there is nothing to train on.")
+        raise UserError(
+            f"{path}: expected a weight above 0. Received: none, so that there is nothing to"
+            " train on."
+        )
     return np.asarray(weights, np.float32)
 
 
@@ -246,8 +307,9 @@ def _open(folder: Path, key: str) -> Corpus:
     report = json.loads((folder / "corpus.json").read_text())
     if not report["num_pairs"]:
         raise UserError(
-            f"expected at least one training pair. Received: none; dropped {report['dropped'] or 'nothing'}. "
-            "Check data.train, data.max_tokens and data.max_ratio."
+            "expected at least one training pair. Received: none; dropped"
+            f" {report['dropped'] or 'nothing'}. Check data.train, data.max_tokens and"
+            " data.max_ratio."
         )
     try:
         source, target = (
@@ -255,14 +317,18 @@ def _open(folder: Path, key: str) -> Corpus:
             for name, dtype in zip(("source", "target"), report["dtypes"], strict=True)
         )
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder} is damaged ({error}). Delete the folder: it is made anew from the text.") from error
-    weights = np.memmap(folder / "weights", np.float32, "r") if (folder / "weights").is_file() else None
+        raise UserError(
+            f"{folder} is damaged ({error}). Delete the folder: it is made anew from the text."
+        ) from error
+    weights = (
+        np.memmap(folder / "weights", np.float32, "r") if (folder / "weights").is_file() else None
+    )
     return Corpus(source, target, key, report["dropped"], weights)
 
 
-def _open_side(path: Path, dtype: str, num_pairs: int) -> Side:
+def _open_side(path: Path, dtype: str, num_pairs: int) -> CorpusSide:
     ids = np.memmap(path.with_suffix(".ids"), dtype, "r")
     offsets = np.memmap(path.with_suffix(".offsets"), np.int64, "r")
     if len(offsets) != num_pairs + 1 or offsets[-1] != len(ids):
         raise ValueError(f"{path.name} is not as long as corpus.json says")
-    return Side(ids, offsets)
+    return CorpusSide(ids, offsets)

@@ -1,4 +1,5 @@
-"""What training is fed: the batches of each epoch, in parts and for each device, made ready in the background."""
+"""What training is fed: the batches of each epoch, in parts and for each device, made ready in the
+background."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -16,15 +17,18 @@ from nmt.training.corpus import Corpus
 from nmt.training.distributed import Workers
 
 BATCHES_AT_ONCE = 200  # sorted by length together; more waste less padding but mix less
-SENTENCES_MULTIPLE = 8  # of batches in tokens: products are made ready, and kept in memory, for each number of rows
+SENTENCES_MULTIPLE = (
+    8  # of batches in tokens: products are made ready, and kept in memory, for each number of rows
+)
 
-Batch = tuple[Any, Any, Any]  # source bs, target bt, weights b
+TrainingBatch = tuple[Any, Any, Any]  # source bs, target bt, weights b
 
 
-class Feed:
+class InputPipeline:
     """The batches of a run, in an order that is a pure function of the seed and the epoch.
 
-    A batch of an update has up to `training.accumulate` parts, and each part one batch for each device of this process.
+    A batch of an update has up to `training.gradient_accumulation` parts, and each part one batch for each
+    device of this process.
     """
 
     def __init__(self, run: Run, corpus: Corpus, workers: Workers):
@@ -32,54 +36,83 @@ class Feed:
         self.run_config, self.config = run.config, run.config.training
         tokenizers = run.source_tokenizer, run.target_tokenizer
         dropout, seed = self.config.bpe_dropout, self.config.seed
-        self.samplers = [SubwordSampler(tokenizer, dropout, seed) for tokenizer in tokenizers] if dropout else []
+        self.samplers = (
+            [SubwordSampler(tokenizer, dropout, seed) for tokenizer in tokenizers]
+            if dropout
+            else []
+        )
 
     def plan(self, epoch: int) -> list[list[np.ndarray]]:
         """The indices of the parts of each batch."""
         return plan_updates(self.corpus, self.run_config, epoch)
 
     def num_sizes(self) -> int:
-        """How many numbers of target positions come in an epoch; the products of each are made ready once."""
+        """How many numbers of target positions come in an epoch; the products of each are made
+        ready once."""
         lengths = self.corpus.target.lengths
-        parts = [own for batch in self.plan(0) for part in batch for own in self.workers.parts(part) if len(own)]
+        parts = [
+            own
+            for batch in self.plan(0)
+            for part in batch
+            for own in self.workers.parts(part)
+            if len(own)
+        ]
         return len({len(part) * (int(lengths[part].max()) + 1) for part in parts})
 
     def total_steps(self) -> int:
         """As many as the config says, but for a budget."""
         # Measured in target tokens, not every epoch has as many batches.
         differing = self.config.epochs if self.config.batch_unit == "target_tokens" else 1
-        total = sum(len(self.plan(epoch)) for epoch in range(differing)) * (self.config.epochs // differing)
+        total = sum(len(self.plan(epoch)) for epoch in range(differing)) * (
+            self.config.epochs // differing
+        )
         return min(total, self.config.max_steps or total)
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[list[list[Batch]]]:
-        """The batches of an epoch from number `first` on: each its parts, and each part its devices' batches."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[list[list[TrainingBatch]]]:
+        """The batches of an epoch from number `first` on: each its parts, and each part its
+        devices' batches."""
         plan = self.plan(epoch)
         parts = [part for batch in plan for part in batch]
-        start = first * self.config.accumulate
+        start = first * self.config.gradient_accumulation
         ids, weights = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.float32)
 
         def resegment(number: int, *rows: Any) -> Any:
-            return [sampler.batch(side, epoch, number) for sampler, side in zip(self.samplers, rows, strict=True)]
+            return [
+                sampler.batch(side, epoch, number)
+                for sampler, side in zip(self.samplers, rows, strict=True)
+            ]
 
-        def generate() -> Iterator[Batch]:
+        def generate() -> Iterator[TrainingBatch]:
             for number, part in enumerate(parts[start:], start):
                 for indices in self.workers.parts(part):
-                    yield from batches(self.corpus, [indices], number, resegment if self.samplers else None)
+                    yield from batches(
+                        self.corpus, [indices], number, resegment if self.samplers else None
+                    )
 
-        ready = iter(tf.data.Dataset.from_generator(generate, output_signature=(ids, ids, weights)).prefetch(8))
+        ready = iter(
+            tf.data.Dataset.from_generator(generate, output_signature=(ids, ids, weights)).prefetch(
+                8
+            )
+        )
         for batch in plan[first:]:
             yield [list(itertools.islice(ready, self.workers.num_devices)) for _ in batch]
 
 
 def plan_epoch(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, *, batch_size: int,
-    batch_unit: Literal["sentences", "target_tokens"], seed: int, epoch: int, pairs: np.ndarray | None = None,
-) -> list[np.ndarray]:  # fmt: skip
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    *,
+    batch_size: int,
+    batch_unit: Literal["sentences", "target_tokens"],
+    seed: int,
+    epoch: int,
+    pairs: np.ndarray | None = None,
+) -> list[np.ndarray]:
     """The batches of an epoch, each an array of indices; a pure function of its arguments.
 
-    All pairs, or those of the indices `pairs`, are shuffled; long runs of them are sorted by length and cut into
-    batches of similar lengths; the batches are shuffled again. So any two pairs may meet, and little is padded.
-    `batch_size` counts sentences, or target tokens with their padding.
+    All pairs, or those of the indices `pairs`, are shuffled; long runs of them are sorted by length
+    and cut into batches of similar lengths; the batches are shuffled again. So any two pairs may
+    meet, and little is padded. `batch_size` counts sentences, or target tokens with their padding.
     """
     generator = np.random.default_rng(derive_seed(seed, "batches", epoch))
     order = generator.permutation(len(source_lengths) if pairs is None else pairs)
@@ -94,24 +127,40 @@ def plan_epoch(
 
 
 def plan_updates(corpus: "Corpus", config: Config, epoch: int) -> list[list[np.ndarray]]:
-    """The updates of an epoch, each of up to `training.accumulate` batches, each of which is an array of indices."""
+    """The updates of an epoch, each of up to `training.gradient_accumulation` batches, each of which is an
+    array of indices."""
     training = config.training
     plan = plan_epoch(
-        corpus.source.lengths, corpus.target.lengths, batch_size=training.batch_size, batch_unit=training.batch_unit,
-        seed=training.seed, epoch=epoch, pairs=corpus.pairs_of_epoch(config.data.mix_share, training.seed, epoch),
-    )  # fmt: skip
-    return [plan[start : start + training.accumulate] for start in range(0, len(plan), training.accumulate)]
+        corpus.source.lengths,
+        corpus.target.lengths,
+        batch_size=training.batch_size,
+        batch_unit=training.batch_unit,
+        seed=training.seed,
+        epoch=epoch,
+        pairs=corpus.pairs_of_epoch(config.data.mix_share, training.seed, epoch),
+    )
+    return [
+        plan[start : start + training.gradient_accumulation]
+        for start in range(0, len(plan), training.gradient_accumulation)
+    ]
 
 
-def cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str) -> list[np.ndarray]:
-    """Indices `chunk`, ascending by target length, in batches; those of tokens as full as SENTENCES_MULTIPLE allows."""
+def cut(
+    chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_unit: str
+) -> list[np.ndarray]:
+    """Indices `chunk`, ascending by target length, in batches; those of tokens as full as
+    SENTENCES_MULTIPLE allows."""
     if batch_unit == "sentences":
         return [chunk[start : start + batch_size] for start in range(0, len(chunk), batch_size)]
     batches, start, end = [], 0, 0
     while end < len(chunk):
         end += 1
-        # Ascending: the next one would be the longest of its batch. One sentence is a batch however long it is.
-        if end == len(chunk) or (end + 1 - start) * (int(target_lengths[chunk[end]]) + 1) > batch_size:
+        # Ascending: the next one would be the longest of its batch. One sentence is a batch however
+        # long it is.
+        if (
+            end == len(chunk)
+            or (end + 1 - start) * (int(target_lengths[chunk[end]]) + 1) > batch_size
+        ):
             if end < len(chunk) and end - start > SENTENCES_MULTIPLE:
                 end -= (end - start) % SENTENCES_MULTIPLE
             batches.append(chunk[start:end])
@@ -120,11 +169,16 @@ def cut(chunk: np.ndarray, target_lengths: np.ndarray, batch_size: int, batch_un
 
 
 def batches(
-    corpus: Corpus, plan: Sequence[np.ndarray], first: int = 0, resegment: Callable[..., Any] | None = None
-) -> Iterator[Batch]:
-    """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, which begins with number `first`.
+    corpus: Corpus,
+    plan: Sequence[np.ndarray],
+    first: int = 0,
+    resegment: Callable[..., Any] | None = None,
+) -> Iterator[TrainingBatch]:
+    """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, which begins
+    with number `first`.
 
-    `resegment(number, rows, rows)` may split the words of a batch anew. A batch of no pairs is one that weighs nothing.
+    `resegment(number, rows, rows)` may split the words of a batch anew. A batch of no pairs is one
+    that weighs nothing.
     """
     for number, indices in enumerate(plan, first):
         if not len(indices):
@@ -132,5 +186,7 @@ def batches(
             continue
         rows = [side.lines(indices) for side in (corpus.source, corpus.target)]
         source, target = resegment(number, *rows) if resegment else rows
-        weights = np.ones(len(indices), np.float32) if corpus.weights is None else corpus.weights[indices]
+        weights = (
+            np.ones(len(indices), np.float32) if corpus.weights is None else corpus.weights[indices]
+        )
         yield padded(source), padded(target, begin=True), weights

@@ -24,17 +24,22 @@ OPTIMIZERS = {
 }
 
 
-def build_optimizer(config: TrainingConfig, variables: list[keras.Variable]) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    config: TrainingConfig, variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
     optimizer = OPTIMIZERS[config.optimizer](config.learning_rate)
     optimizer.build(variables)
     return optimizer
 
 
-def learning_rate(config: TrainingConfig, step: int, total_steps: int, scores: Sequence[float] = ()) -> float:
+def learning_rate(
+    config: TrainingConfig, step: int, total_steps: int, scores: Sequence[float] = ()
+) -> float:
     """The rate of a step, from 0: a linear warm-up, then the schedule.
 
-    cosine: to 0 at `total_steps` (Loshchilov and Hutter, 2017); inverse_sqrt: rate * sqrt(warmup / step); plateau:
-    times `plateau_factor` each time that `plateau_patience` of the dev BLEU `scores` in a row brought no better one.
+    cosine: to 0 at `total_steps` (Loshchilov and Hutter, 2017); inverse_sqrt: rate * sqrt(warmup /
+    step); plateau: times `plateau_factor` each time that `plateau_patience` of the dev BLEU
+    `scores` in a row brought no better one.
     """
     warmup = min(config.warmup_steps, total_steps)
     if step < warmup:
@@ -45,5 +50,7 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int, scores: S
     if config.schedule == "inverse_sqrt":
         return config.learning_rate * math.sqrt(max(1, warmup) / (step + 1))
     if config.schedule == "plateau":
-        return config.learning_rate * config.plateau_factor ** reductions(scores, config.plateau_patience)
+        return config.learning_rate * config.plateau_factor ** reductions(
+            scores, config.plateau_patience
+        )
     return config.learning_rate

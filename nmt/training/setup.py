@@ -1,4 +1,5 @@
-"""From a config to all that training needs: checked data, tokenizers, an encoded corpus and a run folder.
+"""From a config to all that training needs: checked data, tokenizers, an encoded corpus and a run
+folder.
 
 Loads no TensorFlow: whatever is wrong with the data is said at once.
 """
@@ -19,7 +20,13 @@ from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.run_folder import FORMAT, Run
 from nmt.seeding import derive_seed
-from nmt.text.lines import ParallelFiles, file_fingerprint, is_blank, read_parallel, resolve_parallel
+from nmt.text.lines import (
+    ParallelFiles,
+    file_fingerprint,
+    is_blank,
+    read_parallel,
+    resolve_parallel,
+)
 from nmt.text.placeholders import Copier, MaskedLine, PairMasker
 from nmt.text.tokenizer import Tokenizer, sample_lines, train_tokenizer
 from nmt.training.corpus import Corpus, encode_corpus, join
@@ -27,9 +34,22 @@ from nmt.training.corpus import Corpus, encode_corpus, join
 logger = logging.getLogger(__name__)
 
 # What the weights depend on: changed, they mean nothing. (Dropout has none.)
-FIXED = ("model.layer", "model.embedding", "model.tied", "model.encoder", "model.decoder", "tokenizer.", "data.source",
-         "data.target", "data.normalization")  # fmt: skip
-FIXED_STATE = (*FIXED, "training.optimizer:", "training.freeze:")  # nor do an optimizer's moments fit another one
+FIXED = (
+    "model.layer",
+    "model.embedding",
+    "model.tied",
+    "model.encoder",
+    "model.decoder",
+    "tokenizer.",
+    "data.source",
+    "data.target",
+    "data.normalization",
+)
+FIXED_STATE = (
+    *FIXED,
+    "training.optimizer:",
+    "training.freeze:",
+)  # nor do an optimizer's moments fit another one
 
 
 @dataclass(frozen=True)
@@ -61,36 +81,51 @@ class Prepared:
 
 def find_texts(config: Config) -> Texts:
     """Raises UserError where a file is missing, or training impossible, before anything is read."""
-    if config.model.decoder.all_score_options.get("mode") == "hard" and config.model.decoder.score == "monotonic":
+    if (
+        config.model.decoder.all_score_options.get("mode") == "hard"
+        and config.model.decoder.score == "monotonic"
+    ):
         raise UserError(
-            "model.decoder.score_options.mode 'hard' has no gradient. Train with 'expected'; a trained run translates "
-            "with 'hard' once its config.yaml says so and `nmt export RUN` has been run again."
+            "model.decoder.score_options.mode 'hard' has no gradient. Train with 'expected'; a"
+            " trained run translates with 'hard' once its config.yaml says so and `nmt export RUN`"
+            " has been run again."
         )
     mix = _resolve(config, "mix") if config.data.mix else None
     weights = Path(config.data.weights) if config.data.weights else None
     if weights and not weights.exists():
-        raise UserError(f"{weights}: no such file. data.weights names one with a number for each line of data.train.")
+        raise UserError(
+            f"{weights}: no such file. data.weights names one with a number for each line of"
+            " data.train."
+        )
     return Texts(_resolve(config, "train"), _resolve(config, "dev"), mix, weights)
 
 
-def prepare(config: Config, path: Path, accept_changes: bool = False, like: Run | None = None) -> Prepared:
-    """Begins the run at `path`, or opens it if it exists; a run of another config or other text is refused, with what
-    differs, unless `accept_changes`. A new run takes the tokenizers and the encoded text of `like`, if given."""
+def prepare(
+    config: Config, path: Path, accept_changes: bool = False, like: Run | None = None
+) -> Prepared:
+    """Begins the run at `path`, or opens it if it exists; a run of another config or other text is
+    refused, with what differs, unless `accept_changes`. A new run takes the tokenizers and the
+    encoded text of `like`, if given."""
     texts = find_texts(config)
     dev = list(read_parallel(texts.dev))
     if not dev:
-        raise UserError(f"expected at least one line in the dev set. Received: none in {texts.dev.source}.")
+        raise UserError(
+            f"expected at least one line in the dev set. Received: none in {texts.dev.source}."
+        )
     fingerprints = texts.fingerprints()
     if Run.exists(path):
         run = Run.open(path)
         if "average_of" in run.facts:
             raise UserError(
-                f"{path} is the average of other runs, with nothing to resume. Train on from its weights in a new run: "
-                f"--init-from {shlex.quote(str(path))} --run ANOTHER."
+                f"{path} is the average of other runs, with nothing to resume. Train on from its"
+                f" weights in a new run: --init-from {shlex.quote(str(path))} --run ANOTHER."
             )
         changes = _changes(run, config, fingerprints, accept_changes)
-        # Before they are recorded: text of no use must not replace what the run can be resumed with.
-        corpus = _encode(texts, fingerprints, config, (run.source_tokenizer, run.target_tokenizer), path)
+        # Before they are recorded: text of no use must not replace what the run can be resumed
+        # with.
+        corpus = _encode(
+            texts, fingerprints, config, (run.source_tokenizer, run.target_tokenizer), path
+        )
         if changes is not None:
             with only_trainer(path):
                 run.record_change(config, changes)
@@ -100,7 +135,8 @@ def prepare(config: Config, path: Path, accept_changes: bool = False, like: Run 
             shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
         else:
             tokenizers = _tokenizers_to_begin_with(config, texts)
-        # Before the run begins: text of no use must leave no run behind, which would refuse the config that mends it.
+        # Before the run begins: text of no use must leave no run behind, which would refuse the
+        # config that mends it.
         corpus = _encode(texts, fingerprints, config, tokenizers, path)
         facts = {"texts": fingerprints, "precision": choose_precision(config.training.precision)}
         run = Run.create(path, config, *tokenizers, facts)
@@ -114,9 +150,11 @@ def _tokenizers_to_begin_with(config: Config, texts: Texts) -> tuple[Tokenizer, 
     differing = [line for line in differences(parent.config, config) if line.startswith(FIXED)]
     if differing:
         raise UserError(
-            f"a run that begins with the weights of {parent.path} must have its model and tokenizers. These differ:\n  "
+            f"a run that begins with the weights of {parent.path} must have its model and"
+            " tokenizers. These differ:\n  "
             + "\n  ".join(differing)
-            + f"\nUse {parent.path / 'config.yaml'} as the recipe, with --set for what is to be new."
+            + f"\nUse {parent.path / 'config.yaml'} as the recipe, with --set for what is to be"
+            " new."
         )
     return parent.source_tokenizer, parent.target_tokenizer
 
@@ -125,27 +163,41 @@ def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, T
     """Trains the tokenizers of source and target, one for both if they share it."""
     settings = config.tokenizer
 
-    # What will be copied takes no room in the vocabulary. Characters are unseen only to a tokenizer that exists.
+    # What will be copied takes no room in the vocabulary. Characters are unseen only to a tokenizer
+    # that exists.
     copier = Copier(config.copying.classes, lambda line: set(), config.data.normalization)
     masker = PairMasker(copier, {}, 0.0, config.training.seed)
 
     def lines(side: int) -> list[MaskedLine]:
-        masked = (masker.mask(number, *pair)[side] for number, pair in enumerate(read_parallel(files)))
+        masked = (
+            masker.mask(number, *pair)[side] for number, pair in enumerate(read_parallel(files))
+        )
         kept = (line for line in masked if not is_blank(line.text))
-        found = sample_lines(kept, settings.max_lines, derive_seed(config.training.seed, "tokenizer", side))
+        found = sample_lines(
+            kept, settings.max_lines, derive_seed(config.training.seed, "tokenizer", side)
+        )
         if not found:
             path = (files.source, files.target)[side]
-            raise UserError(f"{path}: a tokenizer needs text to learn from. Received: no line that is not blank.")
+            raise UserError(
+                f"{path}: a tokenizer needs text to learn from. Received: no line that is not"
+                " blank."
+            )
         return found
 
     def learn(text: list[MaskedLine]) -> Tokenizer:
         return train_tokenizer(
-            text, algorithm=settings.algorithm, vocabulary_size=settings.vocabulary_size,
-            byte_fallback=settings.byte_fallback, character_coverage=settings.character_coverage,
-            max_lines=2 * settings.max_lines, fold_initial=settings.fold_initial,
-        )  # fmt: skip
+            text,
+            algorithm=settings.algorithm,
+            vocabulary_size=settings.vocabulary_size,
+            byte_fallback=settings.byte_fallback,
+            character_coverage=settings.character_coverage,
+            max_lines=2 * settings.max_lines,
+            fold_initial=settings.fold_initial,
+        )
 
-    logger.info("training the tokenizer: %s, %d pieces", settings.algorithm, settings.vocabulary_size)
+    logger.info(
+        "training the tokenizer: %s, %d pieces", settings.algorithm, settings.vocabulary_size
+    )
     if settings.joint:
         both = learn(lines(0) + lines(1))
         return both, both
@@ -153,7 +205,8 @@ def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, T
 
 
 def choose_precision(precision: str) -> str:
-    """`auto` is bfloat16 on a processor that multiplies in it (elsewhere it is emulated, slowly), else float32."""
+    """`auto` is bfloat16 on a processor that multiplies in it (elsewhere it is emulated, slowly),
+    else float32."""
     if precision != "auto":
         return precision
     try:
@@ -171,20 +224,25 @@ def _resolve(config: Config, name: str) -> ParallelFiles:
     files = resolve_parallel(spec, config.data.source, config.data.target)
     for path in (files.source, files.target):
         if not path.is_file():  # text is read more than once
-            raise UserError(f"{path}: expected a file of text for data.{name}. Received: a pipe or the like.")
+            raise UserError(
+                f"{path}: expected a file of text for data.{name}. Received: a pipe or the like."
+            )
     return files
 
 
-def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool) -> dict[str, Any] | None:
-    """What accepted changes of config and text add to run.json; None if nothing differs. UserError for those that are
-    not accepted, and for those that no weights survive."""
+def _changes(
+    run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool
+) -> dict[str, Any] | None:
+    """What accepted changes of config and text add to run.json; None if nothing differs. UserError
+    for those that are not accepted, and for those that no weights survive."""
     facts = run.facts
     if facts["format"] < FORMAT:
         raise UserError(
-            f"{run.path} was begun by nmt {facts['nmt']}, whose states this version does not read. It translates as "
-            "before; to train, begin a new run in another folder."
+            f"{run.path} was begun by nmt {facts['nmt']}, whose states this version does not read."
+            " It translates as before; to train, begin a new run in another folder."
         )
-    # Where the text lies may change, what it holds is checked by fingerprint; decoding does not touch training.
+    # Where the text lies may change, what it holds is checked by fingerprint; decoding does not
+    # touch training.
     anywhere = ("data.train:", "data.dev:", "data.mix:", "data.weights:", "decoding.")
     every = differences(run.config, config)
     free = [line for line in every if line.startswith(anywhere)]
@@ -192,7 +250,8 @@ def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_chan
     fixed = [line for line in differing if line.startswith(FIXED_STATE)]
     old = facts["texts"]
     changed = [
-        f"{name}: other text, {old.get(name, 'none')[:12]} -> {fingerprints.get(name, 'none')[:12]} (SHA-256)"
+        f"{name}: other text, {old.get(name, 'none')[:12]} -> {fingerprints.get(name, 'none')[:12]}"
+        " (SHA-256)"
         for name in sorted({*old, *fingerprints})
         if old.get(name) != fingerprints.get(name)
     ]
@@ -211,14 +270,24 @@ def _changes(run: Run, config: Config, fingerprints: dict[str, str], accept_chan
         news = {"texts": fingerprints, "changes": [*facts.get("changes", []), differing + changed]}
         if run.config.training.precision != config.training.precision:
             news["precision"] = choose_precision(config.training.precision)
-    versions = [f"{name} {facts[name]} -> {now}" for name, now in Run.versions().items() if facts.get(name) != now]
+    versions = [
+        f"{name} {facts[name]} -> {now}"
+        for name, now in Run.versions().items()
+        if facts.get(name) != now
+    ]
     if versions:
-        logger.warning("begun with other versions, so that the last bits may differ: %s", ", ".join(versions))
+        logger.warning(
+            "begun with other versions, so that the last bits may differ: %s", ", ".join(versions)
+        )
     return news if free or differing or changed else None
 
 
 def _encode(
-    texts: Texts, fingerprints: dict[str, str], config: Config, tokenizers: tuple[Tokenizer, Tokenizer], path: Path
+    texts: Texts,
+    fingerprints: dict[str, str],
+    config: Config,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    path: Path,
 ) -> Corpus:
     with tqdm(desc="encoding", unit="pair", leave=False, disable=None, dynamic_ncols=True) as bar:
 
@@ -230,7 +299,9 @@ def _encode(
         def encoded(files: ParallelFiles, name: str, weights: Path | None = None) -> Corpus:
             text = [digest for key, digest in fingerprints.items() if key.startswith(name)]
             text += [fingerprints["weights"]] if weights else []
-            return encode_corpus(files, text, config, *tokenizers, path / "corpus", weights=weights, progress=counted)
+            return encode_corpus(
+                files, text, config, *tokenizers, path / "corpus", weights=weights, progress=counted
+            )
 
         corpus = encoded(texts.train, "train", texts.weights)
         return join(corpus, encoded(texts.mix, "mix")) if texts.mix else corpus

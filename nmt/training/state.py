@@ -8,7 +8,7 @@ USUAL_LOSS_DECAY = 0.99
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Written into each state as it is. `step` counts updates, those that were skipped too."""
 
     step: int = 0
@@ -32,18 +32,20 @@ class Progress:
         return self.history[self.first_row :]
 
     def evaluate_on(self, dev: list[str]) -> None:
-        """From now on the dev set is one of these fingerprints. If it was another, no score before says anything."""
+        """From now on the dev set is one of these fingerprints. If it was another, no score before
+        says anything."""
         if self.dev and self.dev != dev:
             self.first_row, self.best_bleu, self.evaluations_since_best = len(self.history), -1.0, 0
         self.dev = dev
 
     def loss_limit(self, vocabulary_size: int) -> float:
-        """An objective a token above this is no bad luck: it is worse than the usual one by more than a blind guess
-        among all pieces costs."""
+        """An objective a token above this is no bad luck: it is worse than the usual one by more
+        than a blind guess among all pieces costs."""
         return math.inf if self.usual_loss is None else self.usual_loss + math.log(vocabulary_size)
 
     def note_step(self, loss: float, applied: bool) -> None:
-        """Counts a step. `loss` is its objective a token, nan without tokens; `applied`: the weights were updated."""
+        """Counts a step. `loss` is its objective a token, nan without tokens; `applied`: the
+        weights were updated."""
         self.step += 1
         if not applied:
             self.skipped_in_a_row += 1
@@ -56,7 +58,8 @@ class Progress:
 
 
 def reductions(scores: Sequence[float], patience: int) -> int:
-    """How often a rate on plateaus has been reduced: each time `patience` scores in a row brought no better one."""
+    """How often a rate on plateaus has been reduced: each time `patience` scores in a row brought
+    no better one."""
     best, waited, count = -math.inf, 0, 0
     for score in scores:
         best, waited = (score, 0) if score > best else (best, waited + 1)

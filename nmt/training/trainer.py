@@ -1,4 +1,5 @@
-"""The training loop, in sight: batches, updates, evaluations, checkpoints, and going on where it stopped."""
+"""The training loop, in sight: batches, updates, evaluations, checkpoints, and going on where it
+stopped."""
 
 import importlib.util
 import itertools
@@ -23,11 +24,11 @@ from nmt.evaluation.plots import plot_history
 from nmt.runs.checkpoints import Checkpoints, only_trainer
 from nmt.runs.run_folder import Run, assign, load_arrays, pack_arrays, save_arrays, unpack_arrays
 from nmt.training.distributed import Workers
-from nmt.training.input_pipeline import Batch, Feed
+from nmt.training.input_pipeline import InputPipeline, TrainingBatch
 from nmt.training.optimizers import learning_rate
 from nmt.training.setup import Prepared, prepare
-from nmt.training.state import Progress
-from nmt.training.train_step import Update
+from nmt.training.state import TrainingState
+from nmt.training.train_step import TrainStep
 from nmt.training.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ BUDGET_SHARE = 0.97  # that is planned for: better a little early than late
 def train(config: Config, path: Path, accept_changes: bool = False) -> Run | None:
     """Trains, or resumes, the run at `path` and returns it; None in workers that are not the chief.
 
-    A run of another config or other text is resumed only if `accept_changes`. Raises UserError, or Interrupted with all
-    state saved.
+    A run of another config or other text is resumed only if `accept_changes`. Raises UserError, or
+    Interrupted with all state saved.
     """
     started = time.monotonic()
     if config.training.deterministic:
@@ -53,27 +54,41 @@ def train(config: Config, path: Path, accept_changes: bool = False) -> Run | Non
         prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
         run = prepared.run
         with only_trainer(run.path), run.log_file(), _signals_noted() as noted:
-            dropped = ", ".join(f"{count:,} {reason}" for reason, count in prepared.corpus.dropped.items()) or "none"
-            logger.info(f"{len(prepared.corpus):,} training pairs; dropped: {dropped}; {len(prepared.dev):,} dev pairs")
+            dropped = (
+                ", ".join(
+                    f"{count:,} {reason}" for reason, count in prepared.corpus.dropped.items()
+                )
+                or "none"
+            )
+            logger.info(
+                f"{len(prepared.corpus):,} training pairs; dropped: {dropped};"
+                f" {len(prepared.dev):,} dev pairs"
+            )
             try:
                 Trainer(prepared, workers, started).run_to_end(noted)
             except UserError:
-                if not Checkpoints.has_trained(run.path):  # it would refuse the config that mends it
+                if not Checkpoints.has_trained(
+                    run.path
+                ):  # it would refuse the config that mends it
                     run.forget()
                 raise
     return run if workers.is_chief else None
 
 
-def _prepare(workers: Workers, config: Config, path: Path, accept_changes: bool, elsewhere: Path) -> Prepared:
-    """The chief begins or opens the run; the others open a copy of their own, so that all have the same tokenizers, and
-    a worker with another config or other text is refused as if it resumed."""
+def _prepare(
+    workers: Workers, config: Config, path: Path, accept_changes: bool, elsewhere: Path
+) -> Prepared:
+    """The chief begins or opens the run; the others open a copy of their own, so that all have the
+    same tokenizers, and a worker with another config or other text is refused as if it resumed."""
     chiefs: list[Prepared] = []
     workers.on_chief(lambda: chiefs.append(prepare(config, path, accept_changes)))
     if workers.count == 1:
         return chiefs[0]
     logger.info("worker %d of %d", workers.rank, workers.count)
     files = chiefs[0].run.beginnings() if chiefs else {}
-    shared, _ = unpack_arrays(workers.share(pack_arrays({k: np.frombuffer(v, np.uint8) for k, v in files.items()}, {})))
+    shared, _ = unpack_arrays(
+        workers.share(pack_arrays({k: np.frombuffer(v, np.uint8) for k, v in files.items()}, {}))
+    )
     if chiefs:
         return chiefs[0]
     for name, content in shared.items():
@@ -88,20 +103,22 @@ class Trainer:
         """`started` is when a budget began, by `time.monotonic()`; default: now."""
         self.run, self.workers = prepared.run, workers
         self.config = self.run.config.training
-        self.progress = Progress()
+        self.progress = TrainingState()
         dtype = "mixed_bfloat16" if self.run.facts["precision"] == "bfloat16" else "float32"
         averaged = self.run.build_model()  # in float32, as it will be used
-        self.update = Update(self.run.build_model(dtype), averaged, self.config, workers)
+        self.update = TrainStep(self.run.build_model(dtype), averaged, self.config, workers)
         self.validation = Validation(self.run, averaged, prepared.dev)
         self.checkpoints = Checkpoints(self.run.path, self.config.keep_checkpoints)
-        self.feed = Feed(self.run, prepared.corpus, workers)
+        self.feed = InputPipeline(self.run, prepared.corpus, workers)
         self.total_steps = self.feed.total_steps()
-        self.tensorboard = _tensorboard(self.run.path) if self.config.tensorboard and workers.is_chief else None
+        self.tensorboard = (
+            _tensorboard(self.run.path) if self.config.tensorboard and workers.is_chief else None
+        )
         self._sums = np.zeros(4)  # of `Loss`, since the last evaluation
         self._saved_at = self._clock = time.monotonic()
         self._started = self._clock if started is None else started
 
-    # ------------------------------------------------------------------------------------------------ the loop
+    # ------------------------------------------------------------------------------------- the loop
 
     def run_to_end(self, noted: Sequence[int] = ()) -> None:
         """Trains until the last step, or until `noted` holds a signal."""
@@ -115,11 +132,20 @@ class Trainer:
         if resumed:
             logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
         count = self.update.model.count_params()
-        logger.info("%s parameters, %d steps, %s", f"{count:,}", self.total_steps, self.run.facts["precision"])
+        logger.info(
+            "%s parameters, %d steps, %s",
+            f"{count:,}",
+            self.total_steps,
+            self.run.facts["precision"],
+        )
         with tqdm(
-            total=self.total_steps, initial=self.progress.step, unit="step", smoothing=0.02, dynamic_ncols=True,
+            total=self.total_steps,
+            initial=self.progress.step,
+            unit="step",
+            smoothing=0.02,
+            dynamic_ncols=True,
             disable=None if self.workers.is_chief else True,
-        ) as bar:  # fmt: skip
+        ) as bar:
             while not self._finished():
                 self._train_epoch(bar, noted)
         if not self.progress.history or self.progress.history[-1]["step"] != self.progress.step:
@@ -130,8 +156,9 @@ class Trainer:
     def _summarize(self) -> None:
         best = max(self.progress.comparable, key=lambda row: row["dev_bleu"])
         logger.info(
-            f"trained {self.progress.step:,} steps in {self.progress.seconds / 60:.1f} min; best dev BLEU "
-            f"{best['dev_bleu']:.2f} (greedy) after step {best['step']:,}, epoch {best['epoch']}: its weights are kept"
+            f"trained {self.progress.step:,} steps in {self.progress.seconds / 60:.1f} min; best"
+            f" dev BLEU {best['dev_bleu']:.2f} (greedy) after step {best['step']:,}, epoch"
+            f" {best['epoch']}: its weights are kept"
         )
 
     def _begin(self) -> None:
@@ -140,15 +167,24 @@ class Trainer:
             path = Path(self.config.init_from) / "best.npz"
             weights, _ = load_arrays(path)
             for model in (self.update.model, self.update.averaged):
-                assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
+                assign(
+                    {variable.path: variable for variable in model.trainable_variables},
+                    weights,
+                    path,
+                )
             logger.info("begun with the weights of %s", path)
         self.save()
         if self.workers.count > 1:
             self.restore()  # all begin with the chief's weights
 
     def _plan(self) -> None:
-        """Stores how many steps the budget has room for, unless that is known; for a changed budget, anew."""
-        budget, steps, before = self.config.budget, None, self.progress.seconds if self.progress.step else 0.0
+        """Stores how many steps the budget has room for, unless that is known; for a changed
+        budget, anew."""
+        budget, steps, before = (
+            self.config.budget,
+            None,
+            self.progress.seconds if self.progress.step else 0.0,
+        )
         if budget == self.progress.budget:
             return
         if budget:
@@ -157,11 +193,15 @@ class Trainer:
         self.save()
 
     def _steps_within(self, budget: float) -> int:
-        """How many steps fit into so many seconds, by the time that a few take; these leave no trace."""
+        """How many steps fit into so many seconds, by the time that a few take; these leave no
+        trace."""
         firsts: list[float] = []
         times: list[float] = []
         for parts in itertools.islice(self.feed.batches(0), NUM_MEASURED):
-            for seconds in (firsts, times):  # products are made ready for each size of a batch, once
+            for seconds in (
+                firsts,
+                times,
+            ):  # products are made ready for each size of a batch, once
                 start = time.perf_counter()
                 self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
                 seconds.append(time.perf_counter() - start)
@@ -175,15 +215,21 @@ class Trainer:
         evaluation += time.perf_counter() - start
         preparing = time.monotonic() - self._started + compiling
         each = step + evaluation / (self.config.evaluate_every or len(self.feed.plan(0)))
-        count = self.workers.on_chief(lambda: int((BUDGET_SHARE * budget - preparing - evaluation) / each))
+        count = self.workers.on_chief(
+            lambda: int((BUDGET_SHARE * budget - preparing - evaluation) / each)
+        )
         if count < 1:
             least = math.ceil((preparing + evaluation + each) / BUDGET_SHARE)
             raise UserError(
-                f"training.budget: {self.config.budget} is not enough: preparing takes {preparing:.1f} s, a step "
-                f"{step:.1f} s and the evaluation at the end {evaluation:.1f} s. Give {least}s at the least, which is "
-                "one step, or a smaller model and dev set."
+                f"training.budget: {self.config.budget} is not enough: preparing takes"
+                f" {preparing:.1f} s, a step {step:.1f} s and the evaluation at the end"
+                f" {evaluation:.1f} s. Give {least}s at the least, which is one step, or a smaller"
+                " model and dev set."
             )
-        logger.info(f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of {evaluation:.1f} s")
+        logger.info(
+            f"{self.config.budget}: {count:,} steps of {step:.3f} s, evaluations of"
+            f" {evaluation:.1f} s"
+        )
         return count
 
     def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
@@ -214,51 +260,65 @@ class Trainer:
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self._out_of_patience()
 
-    def _train_on(self, parts: list[list[Batch]], bar: tqdm) -> None:
+    def _train_on(self, parts: list[list[TrainingBatch]], bar: tqdm) -> None:
         start, progress = time.perf_counter(), self.progress
         sums, applied = self.update.apply(
-            parts, learning_rate=self._learning_rate(progress.step),
+            parts,
+            learning_rate=self._learning_rate(progress.step),
             # The average of few steps must not be dominated by the random start.
-            decay=min(self.config.average_decay, (1 + progress.step) / (10 + progress.step)),
+            decay=min(self.config.ema_decay, (1 + progress.step) / (10 + progress.step)),
             limit=progress.loss_limit(self.update.model.vocabulary_sizes[1]),
-        )  # fmt: skip
+        )
         loss = sums.objective / sums.tokens if sums.tokens else math.nan
         progress.note_step(loss, applied)
         if applied:
             self._sums += sums
         else:
             logger.warning(
-                f"step {progress.step}: loss {loss:.3g} a token (usually {progress.usual_loss or math.nan:.3g}), or a "
-                "gradient that is not finite: skipped"
+                f"step {progress.step}: loss {loss:.3g} a token (usually"
+                f" {progress.usual_loss or math.nan:.3g}), or a gradient that is not finite:"
+                " skipped"
             )
         seconds = time.perf_counter() - start
-        bar.set_postfix_str(f"loss {loss:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False)
+        bar.set_postfix_str(
+            f"loss {loss:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False
+        )
         bar.update(progress.step - bar.n)  # which goes back, too, after a rollback
 
     def _learning_rate(self, step: int) -> float:
         scores = [row["dev_bleu"] for row in self.progress.comparable]
-        return learning_rate(self.config, step, self.total_steps, scores) * 0.5**self.progress.rollbacks
+        return (
+            learning_rate(self.config, step, self.total_steps, scores)
+            * 0.5**self.progress.rollbacks
+        )
 
     def _roll_back(self) -> None:
         """Goes back to the last state, with half the rate."""
         progress = self.progress
         if progress.rollbacks == MAX_ROLLBACKS:
             raise UserError(
-                f"training diverged at step {progress.step}, for the {MAX_ROLLBACKS + 1}th time, with a learning rate "
-                f"of {self._learning_rate(progress.step):.2g}. "
-                + (f"{self.run.path} holds the best weights so far and the last state. " if progress.history else "")
-                + "Train a new run with a lower training.learning_rate, more training.warmup_steps or "
-                "training.precision=float32; look at the training text for lines that are no translations."
+                f"training diverged at step {progress.step}, for the {MAX_ROLLBACKS + 1}th time,"
+                f" with a learning rate of {self._learning_rate(progress.step):.2g}. "
+                + (
+                    f"{self.run.path} holds the best weights so far and the last state. "
+                    if progress.history
+                    else ""
+                )
+                + "Train a new run with a lower training.learning_rate, more training.warmup_steps"
+                " or training.precision=float32; look at the training text for lines that are no"
+                " translations."
             )
         # A state after which nothing went well may itself be the cause.
-        self.workers.on_chief(lambda: self.checkpoints.set_aside(progress.step - progress.skipped_in_a_row))
+        self.workers.on_chief(
+            lambda: self.checkpoints.set_aside(progress.step - progress.skipped_in_a_row)
+        )
         rollbacks = progress.rollbacks + 1
         self.restore()
         self.progress.rollbacks = rollbacks
         self.save()
         logger.warning(
-            f"training diverged: {STEPS_TO_SKIP} steps in a row were skipped. Back to step {self.progress.step}, with "
-            f"{0.5**rollbacks:g} of the scheduled learning rate"
+            f"training diverged: {STEPS_TO_SKIP} steps in a row were skipped. Back to step"
+            f" {self.progress.step}, with {0.5**rollbacks:g} of the scheduled learning rate"
         )
 
     def _spent(self) -> float:
@@ -273,9 +333,12 @@ class Trainer:
         return self.progress.batch == steps_per_epoch
 
     def _out_of_patience(self) -> bool:
-        return self.config.patience is not None and self.progress.evaluations_since_best >= self.config.patience
+        return (
+            self.config.early_stopping_patience is not None
+            and self.progress.evaluations_since_best >= self.config.early_stopping_patience
+        )
 
-    # -------------------------------------------------------------------------------------- evaluating and saving
+    # ------------------------------------------------------------------------ evaluating and saving
 
     def evaluate(self) -> None:
         """Evaluates the averaged weights; keeps them if they are the best so far."""
@@ -297,12 +360,15 @@ class Trainer:
         progress.history.append(row)
         if score > progress.best_bleu:
             progress.best_bleu, progress.evaluations_since_best = score, 0
-            self.workers.on_chief(lambda: save_arrays(self.run.path / "best.npz", self.update.averaged_weights(), row))
+            self.workers.on_chief(
+                lambda: save_arrays(self.run.path / "best.npz", self.update.averaged_weights(), row)
+            )
         else:
             progress.evaluations_since_best += 1
         logger.info(
-            f"epoch {row['epoch']}, step {row['step']}, {row['minutes']:.1f} min: train loss {row['train_loss']:.3f}, "
-            f"dev loss {row['dev_loss']:.3f}, dev BLEU {score:.2f} (greedy; best {progress.best_bleu:.2f})"
+            f"epoch {row['epoch']}, step {row['step']}, {row['minutes']:.1f} min: train loss"
+            f" {row['train_loss']:.3f}, dev loss {row['dev_loss']:.3f}, dev BLEU {score:.2f}"
+            f" (greedy; best {progress.best_bleu:.2f})"
         )
         self.workers.on_chief(self._report)
 
@@ -321,7 +387,8 @@ class Trainer:
                 logger.info("no learning curve: %s", error)
 
     def save(self) -> bool:
-        """Writes the state after the last step; not while steps are being skipped, as it may be what is wrong.
+        """Writes the state after the last step; not while steps are being skipped, as it may be
+        what is wrong.
 
         All workers come here, to see that their weights are the same; the chief writes them.
         """
@@ -331,8 +398,9 @@ class Trainer:
         checksum = self.update.checksum() if self.workers.count > 1 else 0
         if self.workers.any(checksum != self.workers.on_chief(lambda: checksum))[0]:
             raise UserError(
-                f"the workers' weights differ after step {self.progress.step}, which must not be; this state is not "
-                "saved. See that all hosts have the same versions, and start the same command again."
+                f"the workers' weights differ after step {self.progress.step}, which must not be;"
+                " this state is not saved. See that all hosts have the same versions, and start"
+                " the same command again."
             )
         self.workers.on_chief(self._write_state)
         self._saved_at = time.monotonic()
@@ -340,7 +408,9 @@ class Trainer:
 
     def _write_state(self) -> None:
         arrays = {name: variable.numpy() for name, variable in self.update.state.items()}
-        self.checkpoints.save(self.progress.step, {**arrays, "sums": self._sums}, vars(self.progress))
+        self.checkpoints.save(
+            self.progress.step, {**arrays, "sums": self._sums}, vars(self.progress)
+        )
 
     def restore(self) -> bool:
         """Whether there was a state to go on from."""
@@ -351,21 +421,22 @@ class Trainer:
         if found is None:
             if (self.run.path / "best.npz").is_file():
                 raise UserError(
-                    f"{self.run.path} holds trained weights, but no state in {self.checkpoints.folder} to resume from. "
-                    "Train a new run in another folder."
+                    f"{self.run.path} holds trained weights, but no state in"
+                    f" {self.checkpoints.folder} to resume from. Train a new run in another folder."
                 )
             return False
         arrays, facts = found
         self._sums = arrays.pop("sums")
         self.update.restore(arrays, self.checkpoints.folder)
-        self.progress = Progress(**facts)
+        self.progress = TrainingState(**facts)
         return True
 
 
 def _tensorboard(run: Path) -> Any:
     if importlib.util.find_spec("tensorboard") is None:
         raise UserError(
-            f"training.tensorboard needs the package tensorboard. Install it with: {install_command('tensorboard')}"
+            "training.tensorboard needs the package tensorboard. Install it with:"
+            f" {install_command('tensorboard')}"
         )
     return tf.summary.create_file_writer(str(run / "tensorboard"))
 
@@ -378,7 +449,9 @@ def _signals_noted() -> Iterator[list[int]]:
     def note(number: int, _: Any) -> None:
         if noted:
             raise KeyboardInterrupt
-        noted.append(number)  # and no more: a handler that writes may interrupt a write to the same stream
+        noted.append(
+            number
+        )  # and no more: a handler that writes may interrupt a write to the same stream
 
     try:
         old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

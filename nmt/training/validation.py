@@ -26,14 +26,19 @@ from nmt.training.input_pipeline import cut
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 2048  # target tokens with their padding: as much memory for long lines as for short ones
-COLLAPSED = 0.9  # the share of lines with one translation that is not to be expected of a translator
+BATCH_SIZE = (
+    2048  # target tokens with their padding: as much memory for long lines as for short ones
+)
+COLLAPSED = (
+    0.9  # the share of lines with one translation that is not to be expected of a translator
+)
 FEWEST_ANSWERS = 10  # that tell
 NUM_SAMPLES = 3
 
 
 class Validation:
-    """Evaluates a model of `run`, always the same one, on raw pairs; `model` changes its weights in between."""
+    """Evaluates a model of `run`, always the same one, on raw pairs; `model` changes its weights in
+    between."""
 
     def __init__(self, run: Run, model: Seq2Seq, pairs: Sequence[tuple[str, str]]):
         self.model = model
@@ -49,7 +54,8 @@ class Validation:
         return bleu(hypotheses, [self.references]), self.loss()
 
     def seconds(self) -> float:
-        """How long an evaluation takes; with weights that have not learnt to stop yet, longer than it will take."""
+        """How long an evaluation takes; with weights that have not learnt to stop yet, longer than
+        it will take."""
         self._translate(self.sources[:1])  # the first call compiles
         self.loss()
         start = time.perf_counter()
@@ -58,7 +64,9 @@ class Validation:
         return time.perf_counter() - start
 
     def _translate(self, lines: Sequence[str]) -> list[str]:
-        with tqdm(total=len(lines), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True) as bar:
+        with tqdm(
+            total=len(lines), desc="dev", unit="line", leave=False, disable=None, dynamic_ncols=True
+        ) as bar:
             translations = self._translator.translate(lines, progress=bar.update)
         return [translation.text for translation in translations]
 
@@ -76,15 +84,18 @@ class Validation:
         return vocabulary_loss(output_BTR, *self.model.decoder.vocabulary_weights, target_BT[:, 1:])
 
     def _warn_if_collapsed(self, hypotheses: Sequence[str]) -> None:
-        answers = Counter(text for text, line in zip(hypotheses, self.sources, strict=True) if not is_blank(line))
+        answers = Counter(
+            text for text, line in zip(hypotheses, self.sources, strict=True) if not is_blank(line)
+        )
         for answer, count in answers.most_common(1):
             if answers.total() >= FEWEST_ANSWERS and count > COLLAPSED * answers.total():
                 logger.warning(
-                    f"{count} of {answers.total()} dev lines have the same translation, "
-                    f"{repr(answer[:60]) if answer else 'an empty one'}. In the first few hundred steps this is usual. "
-                    "If it lasts: the lines of source and target do not belong together (compare some, far down in the "
-                    "files), the learning rate is too high (training.learning_rate, training.warmup_steps), or there "
-                    "is too little text for so much dropout"
+                    f"{count} of {answers.total()} dev lines have the same translation,"
+                    f" {repr(answer[:60]) if answer else 'an empty one'}. In the first few hundred"
+                    " steps this is usual. If it lasts: the lines of source and target do not"
+                    " belong together (compare some, far down in the files), the learning rate is"
+                    " too high (training.learning_rate, training.warmup_steps), or there is too"
+                    " little text for so much dropout"
                 )
 
     def _show(self, hypotheses: Sequence[str]) -> None:
@@ -99,20 +110,30 @@ class Validation:
 
 
 def _encode(run: Run, *sides: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """source bs and target bt of the pairs that are no longer than those of training, in batches of similar lengths.
+    """source bs and target bt of the pairs that are no longer than those of training, in batches of
+    similar lengths.
 
-    Attention may hold a number for each source token, target token and unit: a long pair would take all memory.
+    Attention may hold a number for each source token, target token and unit: a long pair would take
+    all memory.
     """
     copier = run.copier()
     masked = zip(*(copier.mask_both(*pair) for pair in zip(*sides, strict=True)), strict=True)
     tokenizers = run.source_tokenizer, run.target_tokenizer
-    encoded = zip(*(t.encode_batch(side) for t, side in zip(tokenizers, masked, strict=True)), strict=True)
+    encoded = zip(
+        *(t.encode_batch(side) for t, side in zip(tokenizers, masked, strict=True)), strict=True
+    )
     limit = run.config.data.max_tokens
     pairs = [pair for pair in encoded if max(map(len, pair)) <= limit]
     if len(pairs) < len(sides[0]):
         number = len(sides[0]) - len(pairs)
-        logger.info(f"the dev loss leaves out {number:,} of {len(sides[0]):,} pairs: longer than {limit} tokens")
+        logger.info(
+            f"the dev loss leaves out {number:,} of {len(sides[0]):,} pairs: longer than {limit}"
+            " tokens"
+        )
     source, target = [source for source, _ in pairs], [target for _, target in pairs]
     lengths = np.array([len(row) for row in target])
     parts = cut(lengths.argsort(kind="stable"), lengths, BATCH_SIZE, "target_tokens")
-    return [(padded(source[i] for i in part), padded((target[i] for i in part), begin=True)) for part in parts]
+    return [
+        (padded(source[i] for i in part), padded((target[i] for i in part), begin=True))
+        for part in parts
+    ]

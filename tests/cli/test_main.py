@@ -1,4 +1,5 @@
-"""The command line: results on standard output and nothing else, one line for an error, and a reader may leave."""
+"""The command line: results on standard output and nothing else, one line for an error, and a
+reader may leave."""
 
 import os
 import pty
@@ -23,17 +24,18 @@ LINES = [source for source, _ in toy_pairs(8, seed=11)]
 NMT = [sys.executable, "-m", "nmt"]
 
 
-# ----------------------------------------------------------------------------------------------------- at once
+# ------------------------------------------------------------------------------------------ at once
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["translate", "--help"], ["recipes"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["translate", "--help"], ["recipes"]], ids=" ".join
+)
 def test_what_needs_no_model_loads_none(arguments):
     program = (
-        "import sys; from nmt.cli.main import main\n"
-        f"try: main({arguments})\n"
-        "except SystemExit as stop: assert not stop.code, stop.code\n"
-        "heavy = {'tensorflow', 'keras', 'sentencepiece', 'sacrebleu', 'matplotlib', 'pydantic'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        f"import sys; from nmt.cli.main import main\ntry: main({arguments})\nexcept SystemExit as"
+        " stop: assert not stop.code, stop.code\nheavy = {'tensorflow', 'keras', 'sentencepiece',"
+        " 'sacrebleu', 'matplotlib', 'pydantic'}\nprint(sorted(heavy & set(sys.modules)),"
+        " file=sys.stderr)"
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert process.stderr == ("['pydantic']\n" if arguments == ["recipes"] else "[]\n")
@@ -60,12 +62,16 @@ def test_a_command_line_that_cannot_be_read_is_exit_code_2(arguments, nmt_):
     assert "usage: nmt" in err and "error: " in err and "Traceback" not in err
 
 
-# ---------------------------------------------------------------------------------------------------- translate
+# ---------------------------------------------------------------------------------------- translate
 
 
 def test_translations_of_standard_input_go_to_standard_output(run, nmt_):
     stdin = "".join(line + "\n" for line in LINES).encode()
-    assert nmt_("translate", run, stdin=stdin) == (0, "".join(text + "\n" for text in expected_texts(LINES)), "")
+    assert nmt_("translate", run, stdin=stdin) == (
+        0,
+        "".join(text + "\n" for text in expected_texts(LINES)),
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,13 +79,16 @@ def test_translations_of_standard_input_go_to_standard_output(run, nmt_):
 )
 def test_search_options_are_handed_on(options, run, nmt_):
     stdin = "\n".join(LINES).encode()
-    arguments = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
+    arguments = [
+        word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)
+    ]
     code, out, _ = nmt_("translate", run, *arguments, stdin=stdin)
     assert code == 0 and out.split("\n")[:-1] == expected_texts(LINES, **options)
 
 
 def test_one_line_in_is_one_line_out(run, nmt_):
-    """Blank lines, CRLF, odd white space, NUL, a line without an end: the count and the places stay."""
+    """Blank lines, CRLF, odd white space, NUL, a line without an end: the count and the places
+    stay."""
     lines = [
         b"",
         b"cat dog.\r",
@@ -115,11 +124,15 @@ def test_input_longer_than_a_window_keeps_its_order(run, nmt_, monkeypatch):
 
 
 def test_n_best_lists_have_ids_hypotheses_and_scores(run, nmt_):
-    code, out, err = nmt_("translate", run, "--n-best", 3, stdin="\n".join([LINES[0], "", LINES[1]]).encode())
+    code, out, err = nmt_(
+        "translate", run, "--n-best", 3, stdin="\n".join([LINES[0], "", LINES[1]]).encode()
+    )
     assert code == 0 and err == ""
     expected = [
         f"{index} ||| {candidate.text} ||| {candidate.score:.4f}"
-        for index, translation in enumerate(trained_translator().translate([LINES[0], "", LINES[1]], n_best=3))
+        for index, translation in enumerate(
+            trained_translator().translate([LINES[0], "", LINES[1]], n_best=3)
+        )
         for candidate in translation.candidates
     ]
     assert out.splitlines() == expected
@@ -130,14 +143,20 @@ def test_n_best_lists_have_ids_hypotheses_and_scores(run, nmt_):
 def test_input_and_output_may_be_files(suffix, run, nmt_, tmp_path):
     source = tmp_path / f"source.{suffix}"
     write_lines(source, LINES)
-    assert nmt_("translate", run, "--input", source, "--output", tmp_path / "out.txt")[:2] == (0, "")
+    assert nmt_("translate", run, "--input", source, "--output", tmp_path / "out.txt")[:2] == (
+        0,
+        "",
+    )
     assert list(read_lines(tmp_path / "out.txt")) == expected_texts(LINES)
     assert nmt_("translate", run, "--input", source)[1].splitlines() == expected_texts(LINES)
 
 
 def test_an_output_file_ending_in_gz_is_compressed(run, nmt_, tmp_path):
     write_lines(tmp_path / "source", LINES[:2])
-    assert nmt_("translate", run, "--input", tmp_path / "source", "--output", tmp_path / "out.gz")[0] == 0
+    assert (
+        nmt_("translate", run, "--input", tmp_path / "source", "--output", tmp_path / "out.gz")[0]
+        == 0
+    )
     assert list(read_lines(tmp_path / "out.gz")) == expected_texts(LINES[:2])
 
 
@@ -167,12 +186,18 @@ def test_errors_of_translate_are_one_line(arguments, message, run, nmt_):
 
 
 def test_input_that_is_no_utf8_is_named_by_line(run, nmt_):
-    assert_error(nmt_("translate", run, stdin=b"cat.\ndog \xe9.\n"), "standard input, line 2: expected UTF-8.*0xe9")
+    assert_error(
+        nmt_("translate", run, stdin=b"cat.\ndog \xe9.\n"),
+        "standard input, line 2: expected UTF-8.*0xe9",
+    )
 
 
 def test_a_run_that_is_none_is_refused_before_tensorflow_loads(tmp_path, nmt_, monkeypatch):
     monkeypatch.undo()
-    code = "import sys; from nmt.cli.main import main; print(main(sys.argv[1:]), 'tensorflow' in sys.modules)"
+    code = (
+        "import sys; from nmt.cli.main import main; print(main(sys.argv[1:]), 'tensorflow' in"
+        " sys.modules)"
+    )
     command = [sys.executable, "-c", code, "translate", str(tmp_path)]
     process = subprocess.run(command, input="cat.\n", capture_output=True, text=True)
     assert process.stdout == "1 False\n"
@@ -180,12 +205,16 @@ def test_a_run_that_is_none_is_refused_before_tensorflow_loads(tmp_path, nmt_, m
 
 
 def test_in_a_process_of_its_own_it_is_quiet_and_lets_its_reader_leave(run, tmp_path):
-    """`nmt translate RUN < file | head -1`: neither TensorFlow's greetings nor a bar, and no word about the pipe."""
+    """`nmt translate RUN < file | head -1`: neither TensorFlow's greetings nor a bar, and no word
+    about the pipe."""
     write_lines(tmp_path / "text", LINES * 400)  # whose translations are more than a pipe holds
     with (
         open(tmp_path / "text", "rb") as stdin,
         subprocess.Popen(
-            [*NMT, "translate", run, "--beam-size", "1"], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*NMT, "translate", run, "--beam-size", "1"],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process,
     ):
         first = process.stdout.readline().decode()
@@ -196,12 +225,16 @@ def test_in_a_process_of_its_own_it_is_quiet_and_lets_its_reader_leave(run, tmp_
     assert re.fullmatch(r".* holds no ONNX export: translating with Keras\..*\n", err)
 
 
-@pytest.mark.parametrize("arguments", [["recipes"], ["recipes", "quickstart"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["recipes"], ["recipes", "quickstart"], ["--help"]], ids=" ".join
+)
 def test_a_reader_who_never_reads_is_no_error(arguments):
     read, write = os.pipe()
     os.close(read)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    process = subprocess.run([*NMT, *arguments], env=environment, stdout=write, stderr=subprocess.PIPE)
+    process = subprocess.run(
+        [*NMT, *arguments], env=environment, stdout=write, stderr=subprocess.PIPE
+    )
     os.close(write)
     assert (process.returncode, process.stderr) == (0, b"")
 
@@ -210,12 +243,14 @@ def test_a_reader_who_never_reads_is_no_error(arguments):
 def test_an_output_without_room_is_one_error():
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "wb") as full:
-        process = subprocess.run([*NMT, "recipes"], env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+        process = subprocess.run(
+            [*NMT, "recipes"], env=environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
     assert process.returncode == 1
     assert re.fullmatch(r"nmt: error: .*No space left on device\n", process.stderr)
 
 
-# ------------------------------------------------------------------------------------------------------- prompt
+# ------------------------------------------------------------------------------------------- prompt
 
 
 ENVIRONMENT = {"TERM": "dumb", "PYTHONIOENCODING": "utf-8:strict"}  # strict, as in any locale but C
@@ -227,7 +262,9 @@ class Terminal:
     def __init__(self, command, **streams):
         self.master, terminal = pty.openpty()
         files = {"stdin": terminal, "stdout": terminal, "stderr": terminal, **streams}
-        self.process = subprocess.Popen(command, **files, env={**os.environ, **ENVIRONMENT}, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, **files, env={**os.environ, **ENVIRONMENT}, start_new_session=True
+        )
         os.close(terminal)
         self.seen = ""
 
@@ -238,7 +275,9 @@ class Terminal:
         """What has appeared since the last call, up to and with `text`."""
         deadline = time.monotonic() + seconds
         while text not in self.seen:
-            ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select(
+                [self.master], [], [], max(0.0, deadline - time.monotonic())
+            )
             try:
                 data = os.read(self.master, 4096) if ready else b""
             except OSError:
@@ -293,11 +332,15 @@ def test_a_prompt_whose_output_goes_elsewhere_stays_out_of_it(run, tmp_path):
         assert "expected UTF-8. Received: b'\\xff\\xfe" in terminal.read_until("\n\n")
         assert terminal.leave() == 0
     best = trained_translator().translate(LINES[:2], n_best=2)
-    expected = [f"{candidate.score:8.4f}  {candidate.text}" for result in best for candidate in result.candidates]
+    expected = [
+        f"{candidate.score:8.4f}  {candidate.text}"
+        for result in best
+        for candidate in result.candidates
+    ]
     assert (tmp_path / "out").read_text("utf-8").splitlines() == expected
 
 
-# ------------------------------------------------------------------------------------------------------ recipes
+# ------------------------------------------------------------------------------------------ recipes
 
 
 def test_recipes_are_listed_and_printed(nmt_):
@@ -312,13 +355,22 @@ def test_recipes_are_listed_and_printed(nmt_):
 
 def test_memory_is_kept_together_unless_the_environment_says_how(monkeypatch):
     calls = []
-    monkeypatch.setattr("nmt.terminal.ctypes.CDLL", lambda _: SimpleNamespace(mallopt=lambda *pair: calls.append(pair)))
+    monkeypatch.setattr(
+        "nmt.terminal.ctypes.CDLL",
+        lambda _: SimpleNamespace(mallopt=lambda *pair: calls.append(pair)),
+    )
     for name in [name for name in os.environ if name.startswith("MALLOC_")]:
         monkeypatch.delenv(name)
     keep_memory_together()
-    assert dict(calls) == {-8: os.cpu_count(), -3: 4 << 20, -1: 16 << 20}  # malloc.h: arenas, mmap, trim
+    assert dict(calls) == {
+        -8: os.cpu_count(),
+        -3: 4 << 20,
+        -1: 16 << 20,
+    }  # malloc.h: arenas, mmap, trim
     calls.clear()
-    monkeypatch.setattr("nmt.terminal.ctypes.CDLL", lambda _: SimpleNamespace())  # as of another system
+    monkeypatch.setattr(
+        "nmt.terminal.ctypes.CDLL", lambda _: SimpleNamespace()
+    )  # as of another system
     keep_memory_together()
     monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
     keep_memory_together()

@@ -1,4 +1,5 @@
-"""What the command line gives out beside plain translations: JSON, scores, alignments, an answer at a time."""
+"""What the command line gives out beside plain translations: JSON, scores, alignments, an answer at
+a time."""
 
 import argparse
 import json
@@ -25,7 +26,9 @@ STDIN = "\n".join([LINES[0], "", LINES[1]]).encode()
 
 def lines_of(form, **options):
     translations = trained_translator().translate(STDIN.decode().split("\n"), **options)
-    return [line for index, translation in enumerate(translations) for line in form(index, translation)]
+    return [
+        line for index, translation in enumerate(translations) for line in form(index, translation)
+    ]
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def nothing_loads(monkeypatch):
     monkeypatch.setattr("nmt.cli.shared.load", lambda options: pytest.fail("loaded"))
 
 
-# ----------------------------------------------------------------------------------------------------- translate
+# ---------------------------------------------------------------------------------------- translate
 
 
 def test_json_is_an_object_a_line(run, nmt_):
@@ -53,7 +56,9 @@ def test_alignments_are_a_field_more(run, nmt_, monkeypatch):
     code, out, _ = nmt_("translate", run, "--alignments", "--n-best", 2, stdin=STDIN)
     assert code == 0 and out.splitlines() == lines_of(as_n_best, n_best=2, alignments=True)
     code, out, _ = nmt_("translate", run, "--alignments", stdin=STDIN)
-    assert [line.split(" ||| ")[0] for line in out.split("\n")[:-1]] == expected_texts(STDIN.decode().split("\n"))
+    assert [line.split(" ||| ")[0] for line in out.split("\n")[:-1]] == expected_texts(
+        STDIN.decode().split("\n")
+    )
     assert re.fullmatch(r".* \|\|\| 0-0( \d-\d)*", out.split("\n")[2])
 
 
@@ -93,8 +98,21 @@ def test_no_more_is_read_of_an_endless_input_than_one_window(unbuffered, window)
 
 def test_unbuffered_answers_each_line_before_the_next_is_written(run):
     """Through a pipe, as another program would: it would wait for ever otherwise."""
-    command = [sys.executable, "-m", "nmt", "translate", run, "--unbuffered", "--n-best", "2", "--engine", "keras"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "nmt",
+        "translate",
+        run,
+        "--unbuffered",
+        "--n-best",
+        "2",
+        "--engine",
+        "keras",
+    ]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         answers = []
         for line in (LINES[0], "", LINES[1]):
             process.stdin.write(line.encode() + b"\n")
@@ -111,10 +129,12 @@ def test_an_unbuffered_file_is_refused(run, nmt_, nothing_loads, tmp_path):
     assert_error(result, "--unbuffered answers on standard output.*Drop one")
 
 
-# --------------------------------------------------------------------------------------------------------- score
+# -------------------------------------------------------------------------------------------- score
 
 
-def test_score_writes_a_log_probability_a_line_and_the_perplexity_beside(run, nmt_, pair, monkeypatch):
+def test_score_writes_a_log_probability_a_line_and_the_perplexity_beside(
+    run, nmt_, pair, monkeypatch
+):
     monkeypatch.setattr("nmt.cli.align.LINES_AT_ONCE", 3)
     expected = trained_translator().score([*LINES, ""], [*(target for _, target in PAIRS), ""])
     code, out, err = nmt_("score", run, *pair)
@@ -135,15 +155,22 @@ def test_score_has_the_tokens_as_json(run, nmt_, pair):
 
 
 @pytest.mark.parametrize("verb", ["score", "align"])
-def test_pairs_that_are_none_are_refused_before_anything_loads(verb, run, nmt_, pair, tmp_path, nothing_loads):
+def test_pairs_that_are_none_are_refused_before_anything_loads(
+    verb, run, nmt_, pair, tmp_path, nothing_loads
+):
     write_lines(tmp_path / "short", ["chat."])
     short = ["--source", tmp_path / "source", "--target", tmp_path / "short"]
-    assert_error(nmt_(verb, run, *short), r"equally many lines\. Received: 9 in .*source, 1 in .*short")
+    assert_error(
+        nmt_(verb, run, *short), r"equally many lines\. Received: 9 in .*source, 1 in .*short"
+    )
     assert_error(nmt_(verb, run, *pair[:3], tmp_path / "missing"), "missing: no such file")
-    assert_error(nmt_(verb, run, *pair[:3], "/dev/null"), "/dev/null: expected a file, which can be read twice")
+    assert_error(
+        nmt_(verb, run, *pair[:3], "/dev/null"),
+        "/dev/null: expected a file, which can be read twice",
+    )
 
 
-# --------------------------------------------------------------------------------------------------------- align
+# -------------------------------------------------------------------------------------------- align
 
 
 def alignments():
@@ -153,7 +180,9 @@ def alignments():
 def test_align_writes_links_a_line(run, nmt_, pair, monkeypatch):
     monkeypatch.setattr("nmt.cli.align.LINES_AT_ONCE", 4)
     code, out, err = nmt_("align", run, *pair)
-    expected = [" ".join(f"{s}-{t}" for s, t in sorted(alignment.links())) for alignment in alignments()]
+    expected = [
+        " ".join(f"{s}-{t}" for s, t in sorted(alignment.links())) for alignment in alignments()
+    ]
     assert (code, err) == (0, "") and out.split("\n")[:-1] == expected
     assert out.split("\n")[8] == ""
     fewer = nmt_("align", run, *pair, "--threshold", 0.5)[1]
@@ -161,19 +190,26 @@ def test_align_writes_links_a_line(run, nmt_, pair, monkeypatch):
 
 
 def test_align_has_words_and_weights_as_json(run, nmt_, pair, tmp_path):
-    code, out, _ = nmt_("align", run, *pair, "--format", "json", "--lag", 1, "--output", tmp_path / "out.gz")
+    code, out, _ = nmt_(
+        "align", run, *pair, "--format", "json", "--lag", 1, "--output", tmp_path / "out.gz"
+    )
     assert (code, out) == (0, "")
     code, out, _ = nmt_("align", run, *pair, "--format", "json")
     for index, (line, alignment) in enumerate(zip(out.splitlines(), alignments(), strict=True)):
         fields = json.loads(line)
         assert fields["id"] == index and fields["source_words"] == alignment.source_words
         np.testing.assert_allclose(
-            np.reshape(fields["weights"], alignment.weights_TS.shape), alignment.weights_TS, atol=1e-5
+            np.reshape(fields["weights"], alignment.weights_TS.shape),
+            alignment.weights_TS,
+            atol=1e-5,
         )
 
 
 def test_align_has_arrays_for_numpy(run, nmt_, pair, tmp_path):
-    assert nmt_("align", run, *pair, "--format", "npz", "--output", tmp_path / "x.npz")[:2] == (0, "")
+    assert nmt_("align", run, *pair, "--format", "npz", "--output", tmp_path / "x.npz")[:2] == (
+        0,
+        "",
+    )
     with np.load(tmp_path / "x.npz") as arrays:
         for index, alignment in enumerate(alignments()):
             np.testing.assert_allclose(arrays[f"weights_{index}"], alignment.weights_TS, atol=1e-6)
@@ -186,11 +222,22 @@ def test_a_reversed_run_is_symmetrised_with(run, nmt_, pair, tmp_path, monkeypat
     translators = {run: trained_translator(), "back": reversing()}
     monkeypatch.setattr("nmt.cli.shared.load", lambda options: translators[str(options.run)])
     by_method = {
-        method: [set(line.split()) for line in nmt_("align", run, *pair, "--reverse", "back", *method)[1].split("\n")]
-        for method in ((), ("--symmetrise", "intersection"), ("--symmetrise", "union"), ("--symmetrise", "forward"))
+        method: [
+            set(line.split())
+            for line in nmt_("align", run, *pair, "--reverse", "back", *method)[1].split("\n")
+        ]
+        for method in (
+            (),
+            ("--symmetrise", "intersection"),
+            ("--symmetrise", "union"),
+            ("--symmetrise", "forward"),
+        )
     }
     default, smallest, largest, forward = by_method.values()
-    assert all(a <= b <= c for a, b, c in zip(smallest, default, largest, strict=True)) and smallest != largest
+    assert (
+        all(a <= b <= c for a, b, c in zip(smallest, default, largest, strict=True))
+        and smallest != largest
+    )
     assert forward == [set(line.split()) for line in nmt_("align", run, *pair)[1].split("\n")]
 
 
@@ -202,7 +249,9 @@ def test_a_reversed_run_is_symmetrised_with(run, nmt_, pair, tmp_path, monkeypat
         (["--format", "npz"], "file of arrays.*--output"),
     ],
 )
-def test_options_of_align_that_contradict_each_other_are_refused(arguments, message, run, nmt_, pair, nothing_loads):
+def test_options_of_align_that_contradict_each_other_are_refused(
+    arguments, message, run, nmt_, pair, nothing_loads
+):
     assert_error(nmt_("align", run, *pair, *arguments), message)
 
 
@@ -211,7 +260,7 @@ def test_a_threshold_is_a_share(run, nmt_, pair):
     assert (code, out) == (2, "") and "at least 0 and below 1, received 1" in err
 
 
-# ------------------------------------------------------------------------------------------------------ evaluate
+# ----------------------------------------------------------------------------------------- evaluate
 
 
 def test_the_error_rate_of_alignments_is_printed_beside_the_diagonal(run, nmt_, pair, tmp_path):
@@ -220,10 +269,15 @@ def test_the_error_rate_of_alignments_is_printed_beside_the_diagonal(run, nmt_, 
     arguments = [pair[0], pair[1], "--reference", pair[3], "--alignments", tmp_path / "gold"]
     code, out, err = nmt_("evaluate", run, *arguments)
     assert (code, err) == (0, "")
-    assert re.match(r"forward: AER = \d+\.\d  precision .*\ndiagonal: AER = ", out) and out.count("\n") == 2
+    assert (
+        re.match(r"forward: AER = \d+\.\d  precision .*\ndiagonal: AER = ", out)
+        and out.count("\n") == 2
+    )
     report = json.loads(nmt_("evaluate", run, *arguments, "--json")[1])
     assert report["lines"] == 9 and 0 < report["alignments"]["forward"]["aer"] < 1
-    assert report["alignments"]["diagonal"]["recall"] > 0.8  # a question's mark is a word of the target only
+    assert (
+        report["alignments"]["diagonal"]["recall"] > 0.8
+    )  # a question's mark is a word of the target only
 
 
 @pytest.mark.parametrize(
@@ -235,5 +289,7 @@ def test_the_error_rate_of_alignments_is_printed_beside_the_diagonal(run, nmt_, 
         (["--alignments", "gold"], "gold: no such file"),
     ],
 )
-def test_evaluations_that_make_no_sense_are_refused(arguments, message, run, nmt_, pair, nothing_loads):
+def test_evaluations_that_make_no_sense_are_refused(
+    arguments, message, run, nmt_, pair, nothing_loads
+):
     assert_error(nmt_("evaluate", run, *pair[:2], "--reference", pair[3], *arguments), message)

@@ -1,4 +1,5 @@
-"""`nmt serve`: what it refuses before it loads anything. That it serves is tested where there is an export."""
+"""`nmt serve`: what it refuses before it loads anything. That it serves is tested where there is an
+export."""
 
 import socket
 
@@ -18,7 +19,9 @@ def test_a_limit_that_lets_nothing_through_is_refused(nmt_, option):
 
 def test_a_file_without_keys_is_refused(nmt_, tmp_path):
     (tmp_path / "keys").write_text("\n \n")
-    assert_error(nmt_("serve", "run", "--api-key-file", tmp_path / "keys"), "must have a key a line")
+    assert_error(
+        nmt_("serve", "run", "--api-key-file", tmp_path / "keys"), "must have a key a line"
+    )
 
 
 def test_a_run_that_is_not_there_is_named(nmt_, tmp_path):
@@ -27,15 +30,28 @@ def test_a_run_that_is_not_there_is_named(nmt_, tmp_path):
 
 def test_a_port_that_is_taken_is_said_before_anything_loads(nmt_):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert_error(nmt_("serve", "run", "--port", taken.getsockname()[1]), "in use.*127.0.0.1, port")
+        assert_error(
+            nmt_("serve", "run", "--port", taken.getsockname()[1]), "in use.*127.0.0.1, port"
+        )
 
 
 def test_options_become_limits(tmp_path):
     (tmp_path / "keys").write_text("one\n\n two \n")
-    options = ["--api-key-file", str(tmp_path / "keys"), "--rate-limit", "9", "--cors-origin", "*", "--max-texts", "8"]
+    options = [
+        "--api-key-file",
+        str(tmp_path / "keys"),
+        "--rate-limit",
+        "9",
+        "--cors-origin",
+        "*",
+        "--max-texts",
+        "8",
+    ]
     limits = verbs_serve._limits(parser().parse_args(["serve", "run", *options]))
     assert limits.api_keys == {"one", "two"} and limits.requests_a_minute == 9
-    assert limits.cors_origins == ("*",) and limits.max_texts == 8 and limits.max_characters == 20_000
+    assert (
+        limits.cors_origins == ("*",) and limits.max_texts == 8 and limits.max_characters == 20_000
+    )
 
 
 def test_an_address_of_ipv6_is_a_url(monkeypatch):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_model")
 LINES = [source for source, _ in toy_pairs(8, seed=11)]
 
 
-# ----------------------------------------------------------------------------------------------------- evaluate
+# ----------------------------------------------------------------------------------------- evaluate
 
 
 @pytest.fixture
@@ -25,7 +25,9 @@ def test_set(tmp_path):
     """Files of sources and of two references; the first is the right one."""
     pairs = toy_pairs(8, seed=12)
     paths = [tmp_path / name for name in ("source", "reference", "other")]
-    for path, lines in zip(paths, [*zip(*pairs, strict=True), [target + " x" for _, target in pairs]], strict=True):
+    for path, lines in zip(
+        paths, [*zip(*pairs, strict=True), [target + " x" for _, target in pairs]], strict=True
+    ):
         write_lines(path, lines)
     return paths
 
@@ -36,7 +38,10 @@ def test_scores_are_those_of_sacrebleu_with_their_signatures(run, nmt_, test_set
     source, reference, _ = test_set
     code, out, err = nmt_("evaluate", run, "--source", source, "--reference", reference)
     hypotheses, references = expected_texts(list(read_lines(source))), [list(read_lines(reference))]
-    expected = [*corpus_scores(hypotheses, references), typography_agreement(hypotheses, references)]
+    expected = [
+        *corpus_scores(hypotheses, references),
+        typography_agreement(hypotheses, references),
+    ]
     assert code == 0 and out.splitlines() == list(map(str, expected))
     assert re.fullmatch(r"BLEU = \d+\.\d\d  nrefs:1\|.*\|version:.*", out.splitlines()[0])
     assert re.fullmatch(r"8 lines in \d+\.\d s.*\n", err)
@@ -50,7 +55,10 @@ def test_several_references_count_together(run, nmt_, test_set):
         code, out, _ = nmt_("evaluate", run, "--source", source, "--json", *arguments)
         assert code == 0
         scores.append(json.loads(out))
-    assert [score["scores"][0]["signature"].split("|")[0] for score in scores] == ["nrefs:1", "nrefs:2"]
+    assert [score["scores"][0]["signature"].split("|")[0] for score in scores] == [
+        "nrefs:1",
+        "nrefs:2",
+    ]
     assert scores[1]["scores"][0]["value"] >= scores[0]["scores"][0]["value"]
     assert scores[0]["lines"] == 8 and set(scores[0]["typography"]) == {"matched", "total", "share"}
     assert [score["name"] for score in scores[0]["scores"]] == ["BLEU", "chrF2", "TER"]
@@ -59,42 +67,72 @@ def test_several_references_count_together(run, nmt_, test_set):
 def test_references_of_the_same_source_may_be_grouped(run, nmt_, tmp_path):
     write_lines(tmp_path / "source", ["cat dog.", "tree.", "cat dog.", "cat dog."])
     write_lines(tmp_path / "reference", ["chat chien.", "arbre.", "chien chat.", "chat chien."])
-    arguments = ["--source", tmp_path / "source", "--reference", tmp_path / "reference", "--group-references"]
-    code, out, _ = nmt_("evaluate", run, *arguments, "--json", "--save-hypotheses", tmp_path / "out")
+    arguments = [
+        "--source",
+        tmp_path / "source",
+        "--reference",
+        tmp_path / "reference",
+        "--group-references",
+    ]
+    code, out, _ = nmt_(
+        "evaluate", run, *arguments, "--json", "--save-hypotheses", tmp_path / "out"
+    )
     assert code == 0
     report = json.loads(out)
     assert report["lines"] == 2 and report["scores"][0]["signature"].startswith("nrefs:var")
     assert list(read_lines(tmp_path / "out")) == expected_texts(["cat dog.", "tree."])
     assert_error(
-        nmt_("evaluate", run, *arguments, "--reference", tmp_path / "reference"), "takes one --reference. Received: 2"
+        nmt_("evaluate", run, *arguments, "--reference", tmp_path / "reference"),
+        "takes one --reference. Received: 2",
     )
 
 
 def test_hypotheses_are_saved(run, nmt_, test_set, tmp_path):
     source, reference, _ = test_set
-    arguments = ["--source", source, "--reference", reference, "--save-hypotheses", tmp_path / "out.gz"]
+    arguments = [
+        "--source",
+        source,
+        "--reference",
+        reference,
+        "--save-hypotheses",
+        tmp_path / "out.gz",
+    ]
     assert nmt_("evaluate", run, *arguments)[0] == 0
     assert list(read_lines(tmp_path / "out.gz")) == expected_texts(list(read_lines(source)))
 
 
-def test_unequal_counts_are_both_said_and_nothing_is_translated(run, nmt_, test_set, tmp_path, monkeypatch):
+def test_unequal_counts_are_both_said_and_nothing_is_translated(
+    run, nmt_, test_set, tmp_path, monkeypatch
+):
     source, reference, _ = test_set
     write_lines(tmp_path / "short", ["chat."])
     monkeypatch.setattr("nmt.cli.shared.load", lambda options: pytest.fail("loaded"))
     arguments = ["--source", source, "--reference", reference, "--reference", tmp_path / "short"]
-    assert_error(nmt_("evaluate", run, *arguments), f"Received: 8 in {source}, 1 in {tmp_path / 'short'}")
+    assert_error(
+        nmt_("evaluate", run, *arguments), f"Received: 8 in {source}, 1 in {tmp_path / 'short'}"
+    )
     write_lines(tmp_path / "empty", [])
     arguments = ["--source", tmp_path / "empty", "--reference", tmp_path / "empty"]
     assert_error(nmt_("evaluate", run, *arguments), "at least one line")
 
 
-def test_a_place_where_nothing_can_be_saved_is_found_before_translating(run, nmt_, test_set, monkeypatch):
+def test_a_place_where_nothing_can_be_saved_is_found_before_translating(
+    run, nmt_, test_set, monkeypatch
+):
     source, reference, _ = test_set
     monkeypatch.setattr("nmt.cli.shared.load", lambda options: pytest.fail("loaded"))
-    arguments = ["--source", source, "--reference", reference, "--save-hypotheses", "missing/out.txt"]
+    arguments = [
+        "--source",
+        source,
+        "--reference",
+        reference,
+        "--save-hypotheses",
+        "missing/out.txt",
+    ]
     assert_error(nmt_("evaluate", run, *arguments), "missing/out.txt.*create it first")
     assert_error(
-        nmt_("evaluate", run, *arguments[:-1], source.parent), "expected a file to write to. Received: a folder"
+        nmt_("evaluate", run, *arguments[:-1], source.parent),
+        "expected a file to write to. Received: a folder",
     )
 
 
@@ -105,19 +143,26 @@ def test_scores_are_printed_even_if_nothing_can_be_saved(run, nmt_, test_set):
     assert code == 1 and out.startswith("BLEU = ") and "No space left" in err
 
 
-# --------------------------------------------------------------------------------------------------------- plot
+# --------------------------------------------------------------------------------------------- plot
 
 
-@pytest.mark.parametrize("suffix, magic", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(
+    "suffix, magic", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
 def test_plot_draws_a_picture_and_prints_the_translation(suffix, magic, run, nmt_, tmp_path):
     picture = tmp_path / f"x.{suffix}"
-    assert nmt_("plot", run, LINES[0], "--output", picture) == (0, expected_texts(LINES[:1])[0] + "\n", "")
+    assert nmt_("plot", run, LINES[0], "--output", picture) == (
+        0,
+        expected_texts(LINES[:1])[0] + "\n",
+        "",
+    )
     assert picture.read_bytes().startswith(magic)
 
 
 def test_plot_looks_at_a_given_translation(run, nmt_, tmp_path):
     assert (
-        nmt_("plot", run, "cat dog.", "--target", "chien\u202f!", "--output", tmp_path / "x.svg")[1] == "chien\u202f!\n"
+        nmt_("plot", run, "cat dog.", "--target", "chien\u202f!", "--output", tmp_path / "x.svg")[1]
+        == "chien\u202f!\n"
     )
     assert "chien" in (tmp_path / "x.svg").read_text("utf-8")
 
@@ -138,7 +183,7 @@ def test_errors_of_plot_are_one_line(arguments, message, run, nmt_, tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
-# ---------------------------------------------------------------------------------------------------- tokenizer
+# ---------------------------------------------------------------------------------------- tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +196,16 @@ def model(tmp_path_factory):
     return folder / "x.model"
 
 
-STRANGE_LINES = ["cat  dog.", "", " ", "\u202f? é 日本 🙂", "▁ ｟1｠\t\x00", "a\rb", "\u2028", "\x85"]
+STRANGE_LINES = [
+    "cat  dog.",
+    "",
+    " ",
+    "\u202f? é 日本 🙂",
+    "▁ ｟1｠\t\x00",
+    "a\rb",
+    "\u2028",
+    "\x85",
+]
 
 
 def test_encode_and_decode_in_a_pipe_lose_nothing(model, nmt_):
@@ -170,10 +224,23 @@ def test_encode_shows_pieces(model, nmt_):
 
 def test_a_tokenizer_is_trained_from_files(nmt_, tmp_path):
     write_lines(tmp_path / "text.gz", LINES)
-    arguments = ["--input", tmp_path / "text.gz", "--vocabulary-size", 64, "--no-byte-fallback", "--algorithm", "bpe"]
+    arguments = [
+        "--input",
+        tmp_path / "text.gz",
+        "--vocabulary-size",
+        64,
+        "--no-byte-fallback",
+        "--algorithm",
+        "bpe",
+    ]
     code, out, err = nmt_("tokenizer", "train", tmp_path / "x.model", *arguments)
     assert (code, out) == (0, "") and err == f"{tmp_path / 'x.model'}: 64 pieces\n"
-    assert nmt_("tokenizer", "encode", tmp_path / "x.model", "--ids", stdin="é".encode())[1].split()[-1] == "1"
+    assert (
+        nmt_("tokenizer", "encode", tmp_path / "x.model", "--ids", stdin="é".encode())[1].split()[
+            -1
+        ]
+        == "1"
+    )
 
 
 @pytest.mark.parametrize("line", [b"x", b"1 2.5", b"99999", b"-1"])
@@ -196,7 +263,7 @@ def test_a_missing_tokenizer_is_named(action, nmt_):
     assert_error(nmt_("tokenizer", action, "missing.model"), r"missing\.model")
 
 
-# -------------------------------------------------------------------------------------------------------- train
+# -------------------------------------------------------------------------------------------- train
 
 
 @pytest.fixture
@@ -223,7 +290,16 @@ def recipe(tmp_path):
 
 def test_train_takes_recipe_data_and_overrides(recipe, nmt_, trained):
     code, out, err = nmt_(
-        "train", recipe, "--data", "x/été", "--dev", "y", "--set", "training.epochs=3", "--set", "training.seed=5"
+        "train",
+        recipe,
+        "--data",
+        "x/été",
+        "--dev",
+        "y",
+        "--set",
+        "training.epochs=3",
+        "--set",
+        "training.seed=5",
     )
     ((config, path),) = trained
     assert (code, out) == (0, "") and "nmt translate runs/tiny" in err
@@ -238,7 +314,9 @@ def test_train_takes_a_budget_and_a_run_to_begin_with(recipe, nmt_, trained):
     assert (config.training.budget, config.training.init_from) == ("1h30m", "123")
 
 
-@pytest.mark.parametrize("prefix", ["123", "1e3", "nan", "null", "yes", "a: b", "[x", "~/🙂", "a,b", " x", "#x"])
+@pytest.mark.parametrize(
+    "prefix", ["123", "1e3", "nan", "null", "yes", "a: b", "[x", "~/🙂", "a,b", " x", "#x"]
+)
 def test_any_path_may_hold_data(prefix, recipe, nmt_, trained):
     assert nmt_("train", recipe, "--data", prefix, "--run", "there")[0] == 0
     ((config, path),) = trained
@@ -254,7 +332,10 @@ def test_a_shipped_recipe_is_named_without_its_suffix(nmt_, trained):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--set", "training.lr=1"], r"unknown key 'training\.lr'\. Did you mean 'training\.learning_rate'"),
+        (
+            ["--set", "training.lr=1"],
+            r"unknown key 'training\.lr'\. Did you mean 'training\.learning_rate'",
+        ),
         (["--set", "training.epochs"], "expected KEY=VALUE"),
         (["--set", "training.epochs=many"], r"'training\.epochs'.*received 'many'"),
         (["--data", "missing"], "no parallel text at missing"),
@@ -270,14 +351,21 @@ def test_errors_of_train_are_one_line(arguments, message, recipe, nmt_, tmp_path
 
 
 def test_a_missing_recipe_is_named_with_those_there_are(nmt_):
-    assert_error(nmt_("train", "quickstrat"), r"quickstrat.*multi30k, multi30k-fast, q.*Did you mean 'quickstart'")
+    assert_error(
+        nmt_("train", "quickstrat"),
+        r"quickstrat.*multi30k, multi30k-fast, q.*Did you mean 'quickstart'",
+    )
 
 
 def test_a_run_of_another_config_is_refused(recipe, nmt_, tmp_path):
     run = shutil.copytree(trained_run(), tmp_path / "run", ignore=shutil.ignore_patterns("corpus"))
     code, out, err = nmt_("train", recipe, "--run", run)
     assert (code, out) == (1, "")
-    assert "training.epochs: 8 -> 1\n" in err and err.startswith("nmt: error: ") and "Traceback" not in err
+    assert (
+        "training.epochs: 8 -> 1\n" in err
+        and err.startswith("nmt: error: ")
+        and "Traceback" not in err
+    )
 
 
 def test_an_interrupted_training_says_so(recipe, nmt_, monkeypatch):

@@ -12,7 +12,7 @@ import yaml
 from fixtures.run import TINY, assert_error, toy_data, toy_pairs, write_pairs
 
 from nmt.comparison import runner as module
-from nmt.comparison.runner import Text, compare, one_by_one, plan, train_apart
+from nmt.comparison.runner import ComparedText, compare, one_by_one, plan, train_apart
 from nmt.config.loader import load_config
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.word_alignment import Alignment
@@ -26,13 +26,15 @@ VARIANTS = "bahdanau,update_first/general"
 
 
 def as_text(pairs):
-    return Text(*map(list, zip(*pairs, strict=True)))
+    return ComparedText(*map(list, zip(*pairs, strict=True)))
 
 
 @pytest.fixture
 def recipe(tmp_path):
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump({**TINY, "data": toy_data(tmp_path / "text", num_pairs=60, num_dev=6)}))
+    path.write_text(
+        yaml.safe_dump({**TINY, "data": toy_data(tmp_path / "text", num_pairs=60, num_dev=6)})
+    )
     return path
 
 
@@ -41,31 +43,50 @@ def planned(recipe, tmp_path):
     """planned(attentions, *varied, seeds=...)"""
 
     def planned(attentions=VARIANTS, *varied, seeds=2):
-        return plan(lambda overrides: load_config(recipe, overrides), attentions, varied, seeds, tmp_path / "out")
+        return plan(
+            lambda overrides: load_config(recipe, overrides),
+            attentions,
+            varied,
+            seeds,
+            tmp_path / "out",
+        )
 
     return planned
 
 
-# --------------------------------------------------------------------------------------------------------- plan
+# --------------------------------------------------------------------------------------------- plan
 
 
 def test_every_variant_has_every_seed_and_seeds_are_outermost(planned, tmp_path):
     runs = planned("bahdanau,luong+input_feeding=true,update_first/local_p+score_options.window=3")
     names = ["bahdanau", "luong+input_feeding=true", "update_first/local_p+score_options.window=3"]
-    assert [(run.variant, run.seed) for run in runs] == [(name, seed) for seed in (1, 2) for name in names]
+    assert [(run.variant, run.seed) for run in runs] == [
+        (name, seed) for seed in (1, 2) for name in names
+    ]
     assert [run.config.training.seed for run in runs] == [1, 1, 1, 2, 2, 2]
-    assert runs[1].config.model.decoder.input_feeding and not runs[0].config.model.decoder.input_feeding
+    assert (
+        runs[1].config.model.decoder.input_feeding
+        and not runs[0].config.model.decoder.input_feeding
+    )
     assert runs[5].config.model.decoder.score_options == {"window": 3}
-    assert runs[5].path == tmp_path / "out" / "update_first-local_p+score_options.window=3" / "seed2"
+    assert (
+        runs[5].path == tmp_path / "out" / "update_first-local_p+score_options.window=3" / "seed2"
+    )
 
 
 def test_what_varies_is_combined_with_every_attention(planned):
     runs = planned(
-        "luong,bahdanau", "model.decoder.input_feeding=false,true", "training.freeze=[],[encoder,decoder]", seeds=1
+        "luong,bahdanau",
+        "model.decoder.input_feeding=false,true",
+        "training.freeze=[],[encoder,decoder]",
+        seeds=1,
     )
     assert len(runs) == 8
     assert runs[3].variant == "luong+input_feeding=true+training.freeze=[encoder,decoder]"
-    assert runs[3].config.training.freeze == ["encoder", "decoder"] and runs[3].config.model.decoder.input_feeding
+    assert (
+        runs[3].config.training.freeze == ["encoder", "decoder"]
+        and runs[3].config.model.decoder.input_feeding
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +108,7 @@ def test_what_is_no_comparison_is_refused_with_the_variant(attentions, varied, m
         planned(attentions, *varied)
 
 
-# ------------------------------------------------------------------------------------------------------ running
+# ------------------------------------------------------------------------------------------ running
 
 
 class Fake:
@@ -103,16 +124,23 @@ class Fake:
         progress(len(lines))
         known = self.run.config.training.seed
         texts = [self.references[line] if i % 3 < known else "chat" for i, line in enumerate(lines)]
-        return [Translation(line, (Candidate(text, 0.0, 0.0, False),)) for line, text in zip(lines, texts, strict=True)]
+        return [
+            Translation(line, (Candidate(text, 0.0, 0.0, False),))
+            for line, text in zip(lines, texts, strict=True)
+        ]
 
     def align_lines(self, sources, targets, lag=0, batch_size=None, progress=None):
-        words = [(source.split(), target.split()) for source, target in zip(sources, targets, strict=True)]
+        words = [
+            (source.split(), target.split())
+            for source, target in zip(sources, targets, strict=True)
+        ]
         return [Alignment(s, t, np.full((len(t), len(s)), 1 / len(s)), [], []) for s, t in words]
 
 
 @pytest.fixture
 def world(recipe, tmp_path, monkeypatch):
-    """Trainings that take no time, translators that have learnt nothing; and what was done, in order."""
+    """Trainings that take no time, translators that have learnt nothing; and what was done, in
+    order."""
 
     class World:
         def __init__(self):
@@ -125,7 +153,14 @@ def world(recipe, tmp_path, monkeypatch):
 
         def compare(self, planned, train=None, gold=None, texts=None):
             self.trained, Fake.asked = [], []
-            compare("title", planned, texts or self.texts, gold, tmp_path / "out", one_by_one(train or self.train))
+            compare(
+                "title",
+                planned,
+                texts or self.texts,
+                gold,
+                tmp_path / "out",
+                one_by_one(train or self.train),
+            )
 
         def report(self):
             return (tmp_path / "out" / "report.md").read_text("utf-8")
@@ -146,7 +181,10 @@ def test_runs_share_tokenizer_and_encoded_text_and_differ_in_what_varies(world, 
     for other in others:
         assert other.source_tokenizer.fingerprint == first.source_tokenizer.fingerprint
         assert [folder.name for folder in (other.path / "corpus").iterdir()] == [corpus.name]
-    assert [run.config.model.decoder.score for run in (first, *others)] == ["additive", "general"] * 2
+    assert [run.config.model.decoder.score for run in (first, *others)] == [
+        "additive",
+        "general",
+    ] * 2
     assert "4 of 4 runs have finished. The baseline is `bahdanau`." in world.report()
     assert list(read_lines(runs[0].path / "compare" / "dev.txt"))[1] == "chat"
 
@@ -178,7 +216,9 @@ def test_a_comparison_that_was_interrupted_goes_on_where_it_was(world, planned):
 def test_a_measurement_that_was_interrupted_goes_on_and_trains_nothing(world, planned, monkeypatch):
     runs = planned(seeds=1)
     with monkeypatch.context() as patch:
-        patch.setattr(Fake, "align_lines", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            Fake, "align_lines", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             world.compare(runs)
     world.compare(runs)
@@ -232,14 +272,14 @@ def test_other_weights_or_another_search_are_measured_again(world, planned, reci
 
 
 def test_gold_alignments_give_an_error_rate(world, planned):
-    text = Text(["cat dog."], ["chat chien."])
+    text = ComparedText(["cat dog."], ["chat chien."])
     gold = [(frozenset({(0, 0)}), frozenset({(0, 0), (1, 1)}))]
     world.compare(planned("luong", seeds=1), gold=(text, gold))
     # Uniform attention: both words to the first source word. 1 - (1 + 1) / (2 + 1)
     assert "| `luong` | 1" in world.report() and "| 33.3 |" in world.report()
 
 
-# ----------------------------------------------------------------------------------------------- a process apart
+# ---------------------------------------------------------------------------------- a process apart
 
 
 @pytest.fixture
@@ -266,19 +306,26 @@ def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
     python('echo "$@" > arguments')
     assert list(train_apart([tmp_path / "run"])) == [(tmp_path / "run", None)]
     assert (tmp_path / "arguments").read_text().split() == [
-        "-m", "nmt", "train", str(tmp_path / "run" / "config.yaml"), "--run", str(tmp_path / "run")
-    ]  # fmt: skip
+        "-m",
+        "nmt",
+        "train",
+        str(tmp_path / "run" / "config.yaml"),
+        "--run",
+        str(tmp_path / "run"),
+    ]
 
 
 def test_a_training_apart_that_fails_is_named_and_the_others_go_on(python, tmp_path):
     python('case "$6" in *bad) exit 3;; esac')
     ended = dict(train_apart([tmp_path / "bad", tmp_path / "good"]))
-    assert "bad failed with exit code 3" in str(ended[tmp_path / "bad"]) and ended[tmp_path / "good"] is None
+    assert (
+        "bad failed with exit code 3" in str(ended[tmp_path / "bad"])
+        and ended[tmp_path / "good"] is None
+    )
 
 
 def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
-    python('touch "$6.begun"\n'
-           'while [ ! -f "$6.end" ]; do sleep 0.05; done')  # fmt: skip
+    python('touch "$6.begun"\nwhile [ ! -f "$6.end" ]; do sleep 0.05; done')
     paths = [tmp_path / name for name in "abc"]
 
     def direct():
@@ -299,7 +346,8 @@ def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores, on Linux"
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores, on Linux",
 )
 def test_several_at_a_time_share_the_cores(python, tmp_path):
     python('sleep 0.5; exec python3 -c "import os; print(*os.sched_getaffinity(0))" > "$6.cores"')
@@ -312,10 +360,14 @@ def test_several_at_a_time_share_the_cores(python, tmp_path):
 
 @pytest.mark.parametrize("num_jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(number, num_jobs, python, tmp_path):
+def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(
+    number, num_jobs, python, tmp_path
+):
     name = number.name.removeprefix("SIG")
-    python(f"trap 'echo {name} >> $6.signals; sleep 0.2; echo saved >> $6.signals; exit 9' {name}\ntouch $6.ready\n"
-           "while true; do sleep 0.05; done")  # fmt: skip
+    python(
+        f"trap 'echo {name} >> $6.signals; sleep 0.2; echo saved >> $6.signals; exit 9'"
+        f" {name}\ntouch $6.ready\nwhile true; do sleep 0.05; done"
+    )
     before = signal.getsignal(number)
     paths = [tmp_path / f"run{job}" for job in range(3)]
 
@@ -336,8 +388,10 @@ def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(num
 
 
 def test_who_asks_for_no_more_lets_the_others_save_and_stop(python, tmp_path):
-    python("case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9' TERM\ntouch $6.ready\n"
-           "while true; do sleep 0.05; done")  # fmt: skip
+    python(
+        "case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9'"
+        " TERM\ntouch $6.ready\nwhile true; do sleep 0.05; done"
+    )
     with contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended:
         next(ended)
         appears(tmp_path / "slow.ready")
@@ -346,8 +400,10 @@ def test_who_asks_for_no_more_lets_the_others_save_and_stop(python, tmp_path):
 
 def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
     """And that run has saved before anything else happens."""
-    python("case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9' TERM\ntouch $6.ready\n"
-           "while true; do sleep 0.05; done")  # fmt: skip
+    python(
+        "case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9'"
+        " TERM\ntouch $6.ready\nwhile true; do sleep 0.05; done"
+    )
     with (
         pytest.raises(Interrupted),
         contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended,
@@ -359,13 +415,15 @@ def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
     assert (tmp_path / "slow.signals").read_text() == "saved\n"
 
 
-# ------------------------------------------------------------------------------------------------ the command line
+# --------------------------------------------------------------------------------- the command line
 
 
 @pytest.fixture
 def verb(world, recipe, tmp_path, monkeypatch, nmt_):
     """verb(*arguments): `nmt compare` of the recipe, with trainings that take no time."""
-    monkeypatch.setattr(module, "train_apart", lambda paths, num_jobs: one_by_one(world.train)(paths))
+    monkeypatch.setattr(
+        module, "train_apart", lambda paths, num_jobs: one_by_one(world.train)(paths)
+    )
     write_pairs(tmp_path / "news", toy_pairs(9, seed=5))
     Fake.asked = []
     return lambda *arguments: nmt_("compare", recipe, "--output", tmp_path / "out", *arguments)
@@ -375,14 +433,31 @@ def test_the_verb_compares_on_all_texts(verb, world, tmp_path):
     write_pairs(tmp_path / "aligned", [("cat dog.", "chat chien.")])
     (tmp_path / "gold").write_text("1-1 2p2\n")
     code, out, err = verb(
-        "--attention", "luong,luong+input_feeding=true", "--seeds", 2, "--test", tmp_path / "news", "--test",
-        f"again={tmp_path / 'news'}", "--alignments", tmp_path / "aligned", tmp_path / "gold",
-        "--set", "training.batch_size=8", "--dev", tmp_path / "text" / "dev",
-    )  # fmt: skip
-    assert (code, out) == (0, "") and err.endswith(f"done. The report is {tmp_path / 'out' / 'report.md'}\n")
+        "--attention",
+        "luong,luong+input_feeding=true",
+        "--seeds",
+        2,
+        "--test",
+        tmp_path / "news",
+        "--test",
+        f"again={tmp_path / 'news'}",
+        "--alignments",
+        tmp_path / "aligned",
+        tmp_path / "gold",
+        "--set",
+        "training.batch_size=8",
+        "--dev",
+        tmp_path / "text" / "dev",
+    )
+    assert (code, out) == (0, "") and err.endswith(
+        f"done. The report is {tmp_path / 'out' / 'report.md'}\n"
+    )
     assert [path.relative_to(tmp_path / "out").as_posix() for path in world.trained] == [
-        "luong/seed1", "luong+input_feeding=true/seed1", "luong/seed2", "luong+input_feeding=true/seed2"
-    ]  # fmt: skip
+        "luong/seed1",
+        "luong+input_feeding=true/seed1",
+        "luong/seed2",
+        "luong+input_feeding=true/seed2",
+    ]
     assert Run.open(world.trained[0]).config.training.batch_size == 8
     report = world.report()
     assert report.startswith("# Comparison: recipe\n") and "33.3" in report
@@ -393,8 +468,9 @@ def test_without_attentions_the_recipes_own_is_trained(verb, world, tmp_path):
     code, _, err = verb("--seeds", 1, "--vary", "training.batch_size=8,4")
     assert code == 0, err
     assert [path.relative_to(tmp_path / "out").as_posix() for path in world.trained] == [
-        "attend_first-additive+training.batch_size=8/seed1", "attend_first-additive+training.batch_size=4/seed1"
-    ]  # fmt: skip
+        "attend_first-additive+training.batch_size=8/seed1",
+        "attend_first-additive+training.batch_size=4/seed1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -409,25 +485,40 @@ def test_without_attentions_the_recipes_own_is_trained(verb, world, tmp_path):
         (["--attention", "luong", "--data", "nowhere"], "no parallel text at nowhere"),
     ],
 )
-def test_what_the_verb_cannot_do_is_refused_before_anything_is_trained(arguments, message, verb, world, tmp_path):
+def test_what_the_verb_cannot_do_is_refused_before_anything_is_trained(
+    arguments, message, verb, world, tmp_path
+):
     assert_error(verb(*arguments), message)
     assert not (tmp_path / "out").exists() and not world.trained
 
 
-# --------------------------------------------------------------------------------------------------- with models
+# -------------------------------------------------------------------------------------- with models
 
 
 def test_two_variants_with_two_seeds_from_end_to_end(planned, tmp_path):
-    """Real trainings and translations, in this process; the controls show that attention is measured as it is."""
+    """Real trainings and translations, in this process; the controls show that attention is
+    measured as it is."""
     from nmt.training.trainer import train
 
     runs = planned("luong+units=8,update_first/none+units=8", "training.max_steps=3", seeds=2)
     texts = {"dev": as_text(toy_pairs(6, seed=2))}
-    compare("toy", runs, texts, None, tmp_path / "out", one_by_one(lambda path: train(Run.open(path).config, path)))
+    compare(
+        "toy",
+        runs,
+        texts,
+        None,
+        tmp_path / "out",
+        one_by_one(lambda path: train(Run.open(path).config, path)),
+    )
     report = (tmp_path / "out" / "report.md").read_text("utf-8")
     assert "4 of 4 runs have finished" in report
     assert "| `update_first/none+units=8+training.max_steps=3` |  |  |  |  |" in report
     assert "trained in float32, translated by Keras" in report
-    assert {path.name for path in (tmp_path / "out").glob("*.png")} >= {"curves.png", "attention-1.png"}
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} >= {
+        "curves.png",
+        "attention-1.png",
+    }
     first, second = (Run.open(run.path).load_model() for run in (runs[0], runs[2]))
-    assert not np.array_equal(first.trainable_variables[0].numpy(), second.trainable_variables[0].numpy())
+    assert not np.array_equal(
+        first.trainable_variables[0].numpy(), second.trainable_variables[0].numpy()
+    )

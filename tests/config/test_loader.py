@@ -74,10 +74,13 @@ def test_a_config_cannot_be_changed_afterwards():
         ("decoding.epochs", "training.epochs"),
         ("training.lr", "training.learning_rate"),
     ],
-)  # fmt: skip
+)
 def test_an_unknown_key_is_an_error_that_names_the_nearest(key, nearest):
     value = {} if key == "trainin" else 3
-    assert message(nested(key, value)) == f"experiment.yaml: unknown key '{key}'. Did you mean '{nearest}'?"
+    assert (
+        message(nested(key, value))
+        == f"experiment.yaml: unknown key '{key}'. Did you mean '{nearest}'?"
+    )
 
 
 def test_an_unknown_key_like_no_other_is_told_what_is_known_there():
@@ -128,16 +131,22 @@ def test_an_unknown_choice_is_told_the_choices_and_the_nearest(key, value, neare
     assert text.startswith(f"experiment.yaml: '{key}' must be ")
     assert f"received '{value}'" in text
     assert text.endswith(f"Did you mean '{nearest}'?")
-    for choice in {"model.layer": ("gru", "lstm"), "model.decoder.bridge": ("zero", "last", "dense")}.get(key, ()):
+    for choice in {
+        "model.layer": ("gru", "lstm"),
+        "model.decoder.bridge": ("zero", "last", "dense"),
+    }.get(key, ()):
         assert f"'{choice}'" in text
 
 
 def test_a_score_is_one_of_ours_or_a_class_of_ones_own():
-    assert parse_config(nested("model.decoder.score", "my_scores:Coverage"), "x").model.decoder.score == (
-        "my_scores:Coverage"
+    assert (
+        parse_config(nested("model.decoder.score", "my_scores:Coverage"), "x").model.decoder.score
+        == "my_scores:Coverage"
     )
     text = message(nested("model.decoder.score", "aditive"))
-    assert text.startswith("experiment.yaml: model.decoder.score: expected additive, normed_additive, dot, ")
+    assert text.startswith(
+        "experiment.yaml: model.decoder.score: expected additive, normed_additive, dot, "
+    )
     assert text.endswith("received 'aditive'. Did you mean 'additive'?")
 
 
@@ -155,14 +164,22 @@ def test_all_mistakes_are_told_at_once():
             ["model", "decoder.score 'dot'", "(8)", "received 10", "general"],
         ),
         (
-            {"model": {"decoder": {"bridge": "last", "units": 10}, "encoder": {"units": 4, "bidirectional": False}}},
+            {
+                "model": {
+                    "decoder": {"bridge": "last", "units": 10},
+                    "encoder": {"units": 4, "bidirectional": False},
+                }
+            },
             ["model", "decoder.bridge 'last'", "(4)", "received 10", "dense"],
         ),
         (
             {"model": {"embedding_units": 6, "decoder": {"readout_units": 7}}},
             ["model", "tied_embeddings 'all'", "(6)", "received 7", "'none'"],
         ),
-        ({"tokenizer": {"joint": False}}, ["model.tied_embeddings 'all'", "tokenizer.joint", "'target'"]),
+        (
+            {"tokenizer": {"joint": False}},
+            ["model.tied_embeddings 'all'", "tokenizer.joint", "'target'"],
+        ),
         ({"data": {"source": "fr"}}, ["data.source and data.target", "'fr'"]),
     ],
     ids=["dot", "last", "tied", "joint", "same language"],
@@ -178,7 +195,12 @@ def test_values_that_contradict_each_other_are_told_with_a_way_out(values, parts
     "values",
     [
         {"model": {"decoder": {"score": "dot", "units": 8}, "encoder": {"units": 4}}},
-        {"model": {"decoder": {"bridge": "last", "units": 4}, "encoder": {"units": 4, "bidirectional": False}}},
+        {
+            "model": {
+                "decoder": {"bridge": "last", "units": 4},
+                "encoder": {"units": 4, "bidirectional": False},
+            }
+        },
         {"model": {"tied_embeddings": "none", "decoder": {"readout_units": 7}}},
         {"model": {"tied_embeddings": "target"}, "tokenizer": {"joint": False}},
     ],
@@ -221,8 +243,12 @@ def test_an_unknown_attention_is_an_error(name):
 
 
 def test_an_unknown_cell_or_score_within_attention_is_an_error():
-    assert "Did you mean 'general'?" in message(nested("model.decoder.attention", "update_first/genral"))
-    assert "Did you mean 'update_first'?" in message(nested("model.decoder.attention", "update_frist/general"))
+    assert "Did you mean 'general'?" in message(
+        nested("model.decoder.attention", "update_first/genral")
+    )
+    assert "Did you mean 'update_first'?" in message(
+        nested("model.decoder.attention", "update_frist/general")
+    )
 
 
 @pytest.mark.parametrize(
@@ -245,7 +271,9 @@ def test_an_override_replaces_one_value(override, value, tmp_path):
 
 
 def test_later_overrides_win(tmp_path):
-    config = load_config(write(tmp_path, ""), ["training.epochs=2", "training.epochs=3", "training.seed=7"])
+    config = load_config(
+        write(tmp_path, ""), ["training.epochs=2", "training.epochs=3", "training.seed=7"]
+    )
     assert (config.training.epochs, config.training.seed) == (3, 7)
 
 
@@ -256,7 +284,9 @@ def test_an_attention_given_as_override_replaces_cell_and_score_of_the_recipe(tm
 
 
 def test_a_score_given_as_override_replaces_that_of_the_recipes_attention(tmp_path):
-    path = write(tmp_path, "model:\n  decoder: {attention: luong, units: 8}\n  encoder: {units: 4}\n")
+    path = write(
+        tmp_path, "model:\n  decoder: {attention: luong, units: 8}\n  encoder: {units: 4}\n"
+    )
     decoder = load_config(path, ["model.decoder.score=dot"]).model.decoder
     assert (decoder.cell, decoder.score) == ("update_first", "dot")
 
@@ -267,7 +297,8 @@ def test_an_attention_beside_a_score_that_says_otherwise_is_an_error():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("training.learning_rate", float("inf")), ("decoding.length_penalty", float("nan"))]
+    ("key", "value"),
+    [("training.learning_rate", float("inf")), ("decoding.length_penalty", float("nan"))],
 )
 def test_a_number_must_be_finite(key, value):
     message(nested(key, value))
@@ -280,7 +311,9 @@ def test_a_wrong_override_is_told_as_one(tmp_path):
             load_config(path, [override])
     with pytest.raises(ConfigError, match="not YAML"):
         load_config(path, ["training.batch_size=[1"])
-    with pytest.raises(ConfigError, match=r"experiment.yaml with --set: unknown key 'training.batch_sise'"):
+    with pytest.raises(
+        ConfigError, match=r"experiment.yaml with --set: unknown key 'training.batch_sise'"
+    ):
         load_config(path, ["training.batch_sise=3"])
 
 
@@ -289,7 +322,10 @@ def test_a_wrong_override_is_told_as_one(tmp_path):
     [
         {},
         {"model": {"decoder": {"attention": "luong", "input_feeding": True}, "layer": "lstm"}},
-        {"data": {"train": "données/été", "source": "fr", "target": "en"}, "training": {"max_steps": 5}},
+        {
+            "data": {"train": "données/été", "source": "fr", "target": "en"},
+            "training": {"max_steps": 5},
+        },
     ],
     ids=["defaults", "luong", "French"],
 )
@@ -298,12 +334,18 @@ def test_yaml_round_trip(values, tmp_path):
     text = config.to_yaml()
     assert parse_config(yaml.safe_load(text), "again") == config
     assert load_config(write(tmp_path, text)) == config
-    assert list(yaml.safe_load(text)) == list(Config.model_fields)  # every value is stated, in the order of the schema
+    assert list(yaml.safe_load(text)) == list(
+        Config.model_fields
+    )  # every value is stated, in the order of the schema
 
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("training: [", "expected a YAML file"), ("- 1\n- 2\n", "expected sections"), ("word", "expected sections")],
+    [
+        ("training: [", "expected a YAML file"),
+        ("- 1\n- 2\n", "expected sections"),
+        ("word", "expected sections"),
+    ],
 )
 def test_a_file_that_is_no_config_is_named(text, part, tmp_path):
     path = write(tmp_path, text)
@@ -341,15 +383,22 @@ def test_every_shipped_recipe_loads(name):
 
 
 def test_a_mistake_is_found_before_tensorflow_loads():
-    code = "import sys, nmt, nmt.config.loader; print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys, nmt, nmt.config.loader; print([m for m in ('tensorflow', 'keras',"
+        " 'matplotlib') if m in sys.modules])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert process.stdout.strip() == "[]"
 
 
-# --------------------------------------------------------------------------------------------------------- durations
+# ---------------------------------------------------------------------------------------- durations
 
 
-@pytest.mark.parametrize("text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1h1m1s", 3661)])
+@pytest.mark.parametrize(
+    "text, seconds", [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1h1m1s", 3661)]
+)
 def test_a_budget_is_a_duration(text, seconds):
     assert parse_config({"training": {"budget": text}}, "here").training.budget == text
     assert duration_seconds(text) == seconds
@@ -357,7 +406,10 @@ def test_a_budget_is_a_duration(text, seconds):
 
 @pytest.mark.parametrize("text", ["30", "", "m", "0m", "half an hour", "1.5h", "30m "])
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(ConfigError, match=r"training\.budget: expected a duration such as 90s, 30m or 1h30m, received"):
+    with pytest.raises(
+        ConfigError,
+        match=r"training\.budget: expected a duration such as 90s, 30m or 1h30m, received",
+    ):
         parse_config({"training": {"budget": text}}, "here")
 
 
@@ -368,6 +420,11 @@ def test_a_budget_beside_a_number_of_steps_is_refused():
 
 def test_what_is_copied_is_named_and_nothing_by_default():
     assert Config().copying.classes == []
-    assert parse_config({"copying": {"classes": ["urls", "unseen"]}}, "here").copying.classes == ["urls", "unseen"]
+    assert parse_config({"copying": {"classes": ["urls", "unseen"]}}, "here").copying.classes == [
+        "urls",
+        "unseen",
+    ]
     text = message({"copying": {"classes": ["urls", "mails"]}})
-    assert "'copying.classes.1' must be 'urls', 'emails', " in text and text.endswith("Did you mean 'emails'?")
+    assert "'copying.classes.1' must be 'urls', 'emails', " in text and text.endswith(
+        "Did you mean 'emails'?"
+    )

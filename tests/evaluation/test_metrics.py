@@ -6,7 +6,14 @@ import sys
 import pytest
 
 from nmt.errors import UserError
-from nmt.evaluation.metrics import Agreement, Score, bleu, corpus_scores, group_references, typography_agreement
+from nmt.evaluation.metrics import (
+    Agreement,
+    MetricScore,
+    bleu,
+    corpus_scores,
+    group_references,
+    typography_agreement,
+)
 
 NARROW, NO_BREAK = "\u202f", "\u00a0"
 
@@ -32,17 +39,30 @@ SECOND_SET = [
 
 def command_line_scores(folder, hypotheses, reference_sets):
     """What `python -m sacrebleu` prints for the same lines, with all the digits it will give."""
-    (folder / "hypotheses").write_text("".join(f"{line}\n" for line in hypotheses), encoding="utf-8")
+    (folder / "hypotheses").write_text(
+        "".join(f"{line}\n" for line in hypotheses), encoding="utf-8"
+    )
     paths = []
     for number, lines in enumerate(reference_sets):
         paths.append(folder / f"references.{number}")
         paths[-1].write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    command = [sys.executable, "-m", "sacrebleu", *map(str, paths), "-i", str(folder / "hypotheses")]
+    command = [
+        sys.executable,
+        "-m",
+        "sacrebleu",
+        *map(str, paths),
+        "-i",
+        str(folder / "hypotheses"),
+    ]
     command += ["-m", "bleu", "chrf", "ter", "-w", "8"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout)
+    return json.loads(
+        subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
+    )
 
 
-@pytest.mark.parametrize("reference_sets", [[FIRST_SET], [FIRST_SET, SECOND_SET]], ids=["one set", "two sets"])
+@pytest.mark.parametrize(
+    "reference_sets", [[FIRST_SET], [FIRST_SET, SECOND_SET]], ids=["one set", "two sets"]
+)
 def test_scores_and_signatures_equal_the_sacrebleu_command_line(tmp_path, reference_sets):
     expected = command_line_scores(tmp_path, HYPOTHESES, reference_sets)
     ours = corpus_scores(HYPOTHESES, reference_sets)
@@ -54,7 +74,8 @@ def test_scores_and_signatures_equal_the_sacrebleu_command_line(tmp_path, refere
 
 
 def test_bleu_by_hand():
-    # 4 of 5 words, 3 of 4 bigrams, 2 of 3 trigrams and 1 of 2 4-grams are right: 100 * (1/5)^(1/4), no length penalty.
+    # 4 of 5 words, 3 of 4 bigrams, 2 of 3 trigrams and 1 of 2 4-grams are right: 100 * (1/5)^(1/4),
+    # no length penalty.
     assert bleu(["a b c d e"], [["a b c d f"]]) == pytest.approx(100 * math.pow(0.2, 0.25))
 
 
@@ -63,7 +84,9 @@ def test_bleu_is_the_bleu_of_the_full_table():
     assert bleu(HYPOTHESES, [FIRST_SET]) == table["BLEU"]
 
 
-def test_tokenised_text_is_warned_about_in_the_table_but_not_at_every_evaluation_of_a_training(caplog):
+def test_tokenised_text_is_warned_about_in_the_table_but_not_at_every_evaluation_of_a_training(
+    caplog,
+):
     tokenised = ["Un chien court ."] * 100
     bleu(tokenised, [tokenised])
     assert not caplog.records
@@ -96,9 +119,9 @@ def test_faulty_input_is_explained(measure):
 
 
 def test_a_score_reads_well_and_survives_json():
-    score = Score("BLEU", 57.1234, "nrefs:1|case:mixed")
+    score = MetricScore("BLEU", 57.1234, "nrefs:1|case:mixed")
     assert str(score) == "BLEU = 57.12  nrefs:1|case:mixed"
-    assert Score(**json.loads(json.dumps(score.as_dict()))) == score
+    assert MetricScore(**json.loads(json.dumps(score.as_dict()))) == score
 
 
 @pytest.mark.parametrize(
@@ -142,7 +165,9 @@ def test_of_several_references_the_most_alike_counts():
 def test_no_score_notices_a_lost_narrow_space_but_the_agreement_does():
     reference = [f"Où est la gare{NARROW}? «{NO_BREAK}Là{NO_BREAK}»", "Il est parti hier soir."]
     plain = [line.replace(NARROW, " ").replace(NO_BREAK, " ") for line in reference]
-    assert [score.value for score in corpus_scores(plain, [reference])] == pytest.approx([100, 100, 0])
+    assert [score.value for score in corpus_scores(plain, [reference])] == pytest.approx(
+        [100, 100, 0]
+    )
     assert typography_agreement(plain, [reference]) == Agreement(0, 3)
 
 
@@ -153,7 +178,10 @@ def test_references_of_one_source_are_grouped_in_order_of_appearance():
     assert distinct == ["Go.", "Hi.", "Run!"]
     assert sets == [["Va.", "Salut.", "Cours !"], ["Marche.", None, None], ["Bouge.", None, None]]
     translated = ["Bouge.", "Salut.", "Cours !"]
-    ter_of_all, ter_of_first = corpus_scores(translated, sets)[2], corpus_scores(translated, sets[:1])[2]
+    ter_of_all, ter_of_first = (
+        corpus_scores(translated, sets)[2],
+        corpus_scores(translated, sets[:1])[2],
+    )
     assert ter_of_all.value == 0 < ter_of_first.value
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from nmt.errors import UserError
-from nmt.evaluation.plots import _columns, plot_attention, plot_attentions, plot_curves, plot_history, text_heatmap
+from nmt.evaluation.plots import (
+    _columns,
+    plot_attention,
+    plot_attentions,
+    plot_curves,
+    plot_history,
+    text_heatmap,
+)
 
 DOG = [[0.91, 0.05, 0.04], [0.02, 0.28, 0.70]]
 
@@ -36,13 +43,23 @@ def test_text_tells_repeated_source_words_apart():
 
 
 def test_text_columns_stay_aligned_under_wide_and_combining_characters():
-    lines = text_heatmap(np.full((3, 1), 0.5), ["x"], ["犬", "e\u0301te\u0301", "chien"]).split("\n")
+    lines = text_heatmap(np.full((3, 1), 0.5), ["x"], ["犬", "e\u0301te\u0301", "chien"]).split(
+        "\n"
+    )
     assert {_columns(line.partition("<-")[0]) for line in lines} == {len("chien  ")}
 
 
 @pytest.mark.parametrize("width", [20, 33, 80])
 def test_text_is_never_wider_than_asked(width):
-    source = ["anticonstitutionnellement", "犬犬犬犬犬犬犬犬犬犬犬犬", "of", "the", "house", "of", "the"]
+    source = [
+        "anticonstitutionnellement",
+        "犬犬犬犬犬犬犬犬犬犬犬犬",
+        "of",
+        "the",
+        "house",
+        "of",
+        "the",
+    ]
     target = ["Donaudampfschifffahrtsgesellschaft", "猫猫猫猫猫猫猫猫猫猫猫猫猫", "x"]
     weights = np.random.default_rng(1).dirichlet(np.ones(len(source)), size=len(target))
     lines = text_heatmap(weights, source, target, width).split("\n")
@@ -51,7 +68,10 @@ def test_text_is_never_wider_than_asked(width):
 
 
 def test_text_passes_over_nan_and_empty_sides():
-    assert text_heatmap([[np.nan, 0.3], [np.nan, np.nan]], ["a", "b"], ["x", "y"]) == "x  <- b 0.30\ny  <- ?"
+    assert (
+        text_heatmap([[np.nan, 0.3], [np.nan, np.nan]], ["a", "b"], ["x", "y"])
+        == "x  <- b 0.30\ny  <- ?"
+    )
     assert text_heatmap([], ["a"], []) == ""
     assert text_heatmap([[]], [], ["x"]) == "x  <- ?"
 
@@ -71,7 +91,9 @@ def test_text_refuses_a_wrong_shape_and_too_small_a_width():
 # plot_attention
 
 
-@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PDF", b"%PDF")])
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PDF", b"%PDF")]
+)
 def test_the_suffix_chooses_the_format(tmp_path, suffix, magic):
     path = tmp_path / f"attention{suffix}"
     plot_attention(DOG, ["dog", "a", "."], ["chien", "un"], path, title="a dog .")
@@ -84,7 +106,8 @@ def test_awkward_words_are_drawn_without_warnings(tmp_path):
     weights = np.eye(len(words))
     weights[2] = np.nan
     plot_attention(weights, words, words, tmp_path / "a.svg", title="$5 and $6, or 犬")
-    # Each character is a glyph in the file; the comment before a text gives it in full, and a formula has none.
+    # Each character is a glyph in the file; the comment before a text gives it in full, and a
+    # formula has none.
     svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "<!-- $x$ -->" in svg and "<!-- $5 and $6, or 犬 -->" in svg
     assert "<!-- é -->" in svg and "w" * 28 not in svg
@@ -95,7 +118,9 @@ def test_the_picture_grows_with_the_words_but_not_without_end(tmp_path):
 
     def size(num_target, num_source):
         path = tmp_path / "attention.png"
-        plot_attention(np.zeros((num_target, num_source)), ["s"] * num_source, ["t"] * num_target, path)
+        plot_attention(
+            np.zeros((num_target, num_source)), ["s"] * num_source, ["t"] * num_target, path
+        )
         return imread(path).shape
 
     small, tall, wide = size(2, 2), size(6, 2), size(2, 6)
@@ -118,9 +143,30 @@ def test_attention_that_cannot_be_drawn_is_explained(tmp_path, monkeypatch):
 # plot_history
 
 ROWS = [
-    {"step": "100", "minutes": "0.5", "train_loss": "5.1", "dev_loss": "", "dev_bleu": "", "epoch": "1"},
-    {"step": "200", "minutes": "1.0", "train_loss": "4.2", "dev_loss": "4.5", "dev_bleu": "11.2", "epoch": "1"},
-    {"step": "300", "minutes": "1.5", "train_loss": "nan", "dev_loss": "4.1", "dev_bleu": "17.25", "epoch": "2"},
+    {
+        "step": "100",
+        "minutes": "0.5",
+        "train_loss": "5.1",
+        "dev_loss": "",
+        "dev_bleu": "",
+        "epoch": "1",
+    },
+    {
+        "step": "200",
+        "minutes": "1.0",
+        "train_loss": "4.2",
+        "dev_loss": "4.5",
+        "dev_bleu": "11.2",
+        "epoch": "1",
+    },
+    {
+        "step": "300",
+        "minutes": "1.5",
+        "train_loss": "nan",
+        "dev_loss": "4.1",
+        "dev_bleu": "17.25",
+        "epoch": "2",
+    },
     {"step": 400, "minutes": 2.0, "train_loss": 3.5, "dev_loss": 4.2, "dev_bleu": 16.8},
 ]
 
@@ -131,10 +177,19 @@ def test_history_marks_the_best_bleu_and_chooses_its_axis(tmp_path):
         return (tmp_path / "history.svg").read_text(encoding="utf-8")
 
     svg = drawn(ROWS)
-    for text in ("best 17.25", "minutes of training", "loss per target piece", "dev BLEU", "train", "dev"):
+    for text in (
+        "best 17.25",
+        "minutes of training",
+        "loss per target piece",
+        "dev BLEU",
+        "train",
+        "dev",
+    ):
         assert f"<!-- {text} -->" in svg
     assert "<!-- step -->" in drawn(ROWS, x_axis="step")
-    assert "<!-- step -->" in drawn([*ROWS, {"step": 500, "train_loss": 3.4}])  # one row without minutes
+    assert "<!-- step -->" in drawn(
+        [*ROWS, {"step": 500, "train_loss": 3.4}]
+    )  # one row without minutes
     assert "BLEU" not in drawn([{"step": 1, "train_loss": 3.4}])
 
 
@@ -159,16 +214,23 @@ def test_history_that_cannot_be_drawn_is_explained(tmp_path, monkeypatch):
 
 def comments(path):
     """The texts of an SVG, which Matplotlib draws as outlines and names in comments."""
-    return [line.strip().removeprefix("<!-- ").removesuffix(" -->") for line in path.read_text("utf-8").split("\n")
-            if line.strip().startswith("<!--")]  # fmt: skip
+    return [
+        line.strip().removeprefix("<!-- ").removesuffix(" -->")
+        for line in path.read_text("utf-8").split("\n")
+        if line.strip().startswith("<!--")
+    ]
 
 
 def test_heat_maps_of_several_models_have_their_names_and_one_set_of_target_words_a_row(tmp_path):
     names = ["luong", "bahdanau", "additive", "dot", "$x$ and $y$"]
-    plot_attentions(dict.fromkeys(names, DOG), ["dog", "a", "."], ["chien", "été"], tmp_path / "a.svg")
+    plot_attentions(
+        dict.fromkeys(names, DOG), ["dog", "a", "."], ["chien", "été"], tmp_path / "a.svg"
+    )
     drawn = comments(tmp_path / "a.svg")
     assert [text for text in drawn if text in names] == names
-    assert drawn.count("dog") == 5 and drawn.count("été") == 2  # four maps stand in the first row, one in the second
+    assert (
+        drawn.count("dog") == 5 and drawn.count("été") == 2
+    )  # four maps stand in the first row, one in the second
 
 
 def test_heat_maps_of_nothing_are_refused(tmp_path):
@@ -185,26 +247,41 @@ def test_curves_are_means_over_runs_by_updates_and_by_minutes(tmp_path, monkeypa
 
     drawn = []
     plot, fill = Axes.plot, Axes.fill_between
-    monkeypatch.setattr(Axes, "plot", lambda self, *xy, **style: drawn.append(xy) or plot(self, *xy, **style))
     monkeypatch.setattr(
-        Axes, "fill_between", lambda self, *xyy, **style: drawn.append(xyy) or fill(self, *xyy, **style)
+        Axes, "plot", lambda self, *xy, **style: drawn.append(xy) or plot(self, *xy, **style)
     )
-    first = [{"step": 10, "minutes": 1.0, "dev_bleu": 4.0}, {"step": 20, "minutes": 2.0, "dev_bleu": 8.0}]
-    second = [{"step": 10, "minutes": 3.0, "dev_bleu": 6.0}, {"step": 20, "minutes": 4.0, "dev_bleu": 9.0}]
+    monkeypatch.setattr(
+        Axes,
+        "fill_between",
+        lambda self, *xyy, **style: drawn.append(xyy) or fill(self, *xyy, **style),
+    )
+    first = [
+        {"step": 10, "minutes": 1.0, "dev_bleu": 4.0},
+        {"step": 20, "minutes": 2.0, "dev_bleu": 8.0},
+    ]
+    second = [
+        {"step": 10, "minutes": 3.0, "dev_bleu": 6.0},
+        {"step": 20, "minutes": 4.0, "dev_bleu": 9.0},
+    ]
     longer = [*second, {"step": 30, "minutes": 5.0, "dev_bleu": 9.5}]
     plot_curves({"luong": [first, longer]}, tmp_path / "a.svg")
     lists = [[np.asarray(array).tolist() for array in arrays] for arrays in drawn]
     mean, lowest, highest = [5.0, 8.5], [4.0, 8.0], [6.0, 9.0]
     assert lists == [
-        [[10, 20], mean], [[10, 20], lowest, highest], [[2.0, 3.0], mean], [[2.0, 3.0], lowest, highest]
-    ]  # fmt: skip
-    assert {"luong", "updates", "minutes of training", "dev BLEU, greedy"} <= set(comments(tmp_path / "a.svg"))
+        [[10, 20], mean],
+        [[10, 20], lowest, highest],
+        [[2.0, 3.0], mean],
+        [[2.0, 3.0], lowest, highest],
+    ]
+    assert {"luong", "updates", "minutes of training", "dev BLEU, greedy"} <= set(
+        comments(tmp_path / "a.svg")
+    )
 
 
 def test_importing_loads_no_matplotlib_and_drawing_loads_no_pyplot(tmp_path):
     program = (
-        "import sys; from nmt.evaluation.plots import plot_attention; assert 'matplotlib' not in sys.modules;"
-        f"plot_attention([[1.0]], ['a'], ['b'], {str(tmp_path / 'a.png')!r});"
-        "assert 'matplotlib.pyplot' not in sys.modules"
+        "import sys; from nmt.evaluation.plots import plot_attention; assert 'matplotlib' not in"
+        f" sys.modules;plot_attention([[1.0]], ['a'], ['b'], {str(tmp_path / 'a.png')!r});assert"
+        " 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -11,7 +11,23 @@ from sacrebleu.significance import PairedTest
 from nmt.evaluation.metrics import corpus_scores
 from nmt.evaluation.significance import METRICS, SEED, bootstrap_interval, holm, randomization_p
 
-WORDS = ["le", "chien", "la", "maison", "est", ",", "«", "oui", "»", ".", "et", "un", "dort", "là-bas", "longtemps"]
+WORDS = [
+    "le",
+    "chien",
+    "la",
+    "maison",
+    "est",
+    ",",
+    "«",
+    "oui",
+    "»",
+    ".",
+    "et",
+    "un",
+    "dort",
+    "là-bas",
+    "longtemps",
+]
 every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 
 
@@ -19,7 +35,8 @@ def spoilt(lines, share, seed):
     """The lines with a share of their words replaced."""
     generator = random.Random(seed)
     return [
-        " ".join(generator.choice(WORDS) if generator.random() < share else w for w in line.split()) for line in lines
+        " ".join(generator.choice(WORDS) if generator.random() < share else w for w in line.split())
+        for line in lines
     ]
 
 
@@ -42,7 +59,7 @@ def constant(value):
     return lambda sums: sums[..., 0] / value
 
 
-# ------------------------------------------------------------------------------------------------ counts and scores
+# -------------------------------------------------------------------------------- counts and scores
 
 
 @pytest.mark.parametrize(
@@ -69,10 +86,12 @@ def test_scores_of_summed_counts_are_sacrebleus_with_its_signature(hypotheses, r
 def test_many_sums_are_scored_at_once(metric):
     counts_KNC = system(metric, 0.1, 0.5, 0.9)
     sums_KC = counts_KNC.sum(axis=1)
-    assert metric.score(sums_KC).tolist() == pytest.approx([float(metric.score(sums_C)) for sums_C in sums_KC])
+    assert metric.score(sums_KC).tolist() == pytest.approx(
+        [float(metric.score(sums_C)) for sums_C in sums_KC]
+    )
 
 
-# ------------------------------------------------------------------------------------------------- randomisation
+# ------------------------------------------------------------------------------------ randomisation
 
 
 @pytest.mark.parametrize("share", [0.2, 0.25, 0.3])
@@ -80,7 +99,9 @@ def test_with_one_seed_the_p_value_is_sacrebleus_own(share, monkeypatch):
     monkeypatch.setitem(os.environ, "SACREBLEU_SEED", str(SEED))
     baseline, ours = spoilt(REFERENCES, 0.2, 3), spoilt(REFERENCES, share, 4)
     metrics = {"BLEU": BLEU(), "chrF2": CHRF()}
-    _, results = PairedTest([("baseline", baseline), ("ours", ours)], metrics, [REFERENCES], n_samples=2000)()
+    _, results = PairedTest(
+        [("baseline", baseline), ("ours", ours)], metrics, [REFERENCES], n_samples=2000
+    )()
     for metric in METRICS:
         theirs = results[metric.name][1].p_value
         arrays = (metric.of_sentences(run, REFERENCES)[None] for run in (ours, baseline))
@@ -89,8 +110,12 @@ def test_with_one_seed_the_p_value_is_sacrebleus_own(share, monkeypatch):
 
 
 def test_a_p_value_by_enumeration():
-    """Two seeds, two sentences, one count: all 16 ways to swap, and how often the difference is as large."""
-    ours_KNC, baseline_KNC = np.array([[[4.0], [2.0]], [[3.0], [1.0]]]), np.array([[[1.0], [1.0]], [[2.0], [3.0]]])
+    """Two seeds, two sentences, one count: all 16 ways to swap, and how often the difference is as
+    large."""
+    ours_KNC, baseline_KNC = (
+        np.array([[[4.0], [2.0]], [[3.0], [1.0]]]),
+        np.array([[[1.0], [1.0]], [[2.0], [3.0]]]),
+    )
     gains = (ours_KNC - baseline_KNC).ravel()
     signed = [abs(np.dot(gains, signs)) for signs in itertools.product((-1, 1), repeat=4)]
     expected = np.mean(np.array(signed) >= abs(gains.sum()))
@@ -132,7 +157,7 @@ def test_p_values_of_like_systems_are_spread_evenly():
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.07)
 
 
-# ----------------------------------------------------------------------------------------------------- interval
+# ----------------------------------------------------------------------------------------- interval
 
 
 @every_metric
@@ -143,13 +168,16 @@ def test_an_interval_is_that_of_trials_drawn_one_by_one(metric):
     for _ in range(4000):
         sentences, pairs = generator.integers(60, size=60), generator.integers(2, size=2)
         differences = [
-            metric.score(ours[k, sentences].sum(axis=0)) - metric.score(baseline[k, sentences].sum(axis=0))
+            metric.score(ours[k, sentences].sum(axis=0))
+            - metric.score(baseline[k, sentences].sum(axis=0))
             for k in pairs
         ]
         means.append(np.mean(differences))
     width = np.std(means)
     expected = np.quantile(means, [0.025, 0.975])
-    assert bootstrap_interval(ours, baseline, metric.score) == pytest.approx(expected, abs=0.15 * width)
+    assert bootstrap_interval(ours, baseline, metric.score) == pytest.approx(
+        expected, abs=0.15 * width
+    )
 
 
 def test_an_interval_holds_the_true_difference_in_about_95_of_100_cases():
@@ -168,10 +196,12 @@ def test_an_interval_knows_the_spread_between_seeds():
     """All sentences alike: what varies is the pair of runs alone."""
     ours, baseline = np.broadcast_to([[[1.0]], [[2.0]], [[6.0]]], (3, 10, 1)), np.zeros((3, 10, 1))
     low, high = bootstrap_interval(ours, baseline, constant(10))
-    assert (low, high) == pytest.approx((1.0, 6.0))  # 1 of 27 draws takes the same pair thrice: 3.7 %
+    assert (low, high) == pytest.approx(
+        (1.0, 6.0)
+    )  # 1 of 27 draws takes the same pair thrice: 3.7 %
 
 
-# --------------------------------------------------------------------------------------------------------- Holm
+# --------------------------------------------------------------------------------------------- Holm
 
 
 def test_holm_by_hand():

@@ -28,12 +28,18 @@ from nmt.evaluation.word_alignment import (
 links = st.frozensets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=12)
 
 
-# ------------------------------------------------------------------------------------------------ pieces to words
+# ---------------------------------------------------------------------------------- pieces to words
 
 
 def test_pieces_are_summed_over_source_words_and_averaged_over_target_words():
-    # Source words: pieces 0-1, 2; `</s>` is left out. Target words: piece 0, pieces 1-2; `</s>` is left out.
-    weights = [[0.1, 0.2, 0.6, 0.1], [0.5, 0.1, 0.3, 0.1], [0.3, 0.1, 0.5, 0.1], [0.0, 0.0, 0.0, 1.0]]
+    # Source words: pieces 0-1, 2; `</s>` is left out. Target words: piece 0, pieces 1-2; `</s>` is
+    # left out.
+    weights = [
+        [0.1, 0.2, 0.6, 0.1],
+        [0.5, 0.1, 0.3, 0.1],
+        [0.3, 0.1, 0.5, 0.1],
+        [0.0, 0.0, 0.0, 1.0],
+    ]
     merged = merge_pieces(weights, [0, 0, 1, -1], [0, 1, 1, -1])
     np.testing.assert_allclose(merged, [[0.3, 0.6], [0.5, 0.4]])
 
@@ -56,7 +62,9 @@ def test_a_nan_stays_in_its_own_word():
 
 
 def test_a_word_without_pieces_gets_zeros_and_no_pieces_give_no_words():
-    np.testing.assert_array_equal(merge_pieces([[0.4, 0.6]], [0, 2], [1]), [[0, 0, 0], [0.4, 0, 0.6]])
+    np.testing.assert_array_equal(
+        merge_pieces([[0.4, 0.6]], [0, 2], [1]), [[0, 0, 0], [0.4, 0, 0.6]]
+    )
     assert merge_pieces(np.zeros((0, 2)), [0, 1], []).shape == (0, 2)
     assert merge_pieces([[1.0]], [-1], [-1]).shape == (0, 0)
 
@@ -69,7 +77,9 @@ def test_merging_refuses_indices_that_do_not_fit():
 
 
 def test_words_may_be_counted_beforehand():
-    np.testing.assert_array_equal(merge_pieces([[1.0]], [0], [1], num_words=(2, 3)), [[0, 0], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(
+        merge_pieces([[1.0]], [0], [1], num_words=(2, 3)), [[0, 0], [1, 0], [0, 0]]
+    )
 
 
 def test_parts_of_a_line_stand_one_after_the_other():
@@ -86,7 +96,7 @@ def test_a_lag_takes_the_row_of_a_later_or_earlier_step():
     assert with_lag(np.zeros((0, 2)), 1).shape == (0, 2)
 
 
-# ------------------------------------------------------------------------------------------------ words to links
+# ----------------------------------------------------------------------------------- words to links
 
 
 def test_a_target_word_is_linked_to_the_source_word_it_looks_at_most():
@@ -103,7 +113,7 @@ def test_the_diagonal_links_words_equally_far_along():
     assert diagonal_links(0, 2) == diagonal_links(2, 0) == frozenset()
 
 
-# ------------------------------------------------------------------------------------------------ symmetrisation
+# ----------------------------------------------------------------------------------- symmetrisation
 
 
 @pytest.mark.parametrize(
@@ -117,8 +127,20 @@ def test_the_diagonal_links_words_equally_far_along():
             "0-1 1-0 3-4 4-3 4-5",
         ),
         ("1-0 1-1", "0-0 1-1 2-3 3-3", "0-0 1-0 1-1", "0-0 1-0 1-1 2-3 3-3", "0-0 1-0 1-1 2-3"),
-        ("1-0 2-1", "0-1 1-0 2-2 4-4 5-4", "0-1 1-0 2-1 2-2", "0-1 1-0 2-1 2-2 4-4 5-4", "0-1 1-0 2-1 2-2 4-4"),
-        ("0-0 1-1 2-3 2-5 3-4", "0-1 1-1", "0-0 0-1 1-1", "0-0 0-1 1-1 2-3 2-5 3-4", "0-0 0-1 1-1 2-3 3-4"),
+        (
+            "1-0 2-1",
+            "0-1 1-0 2-2 4-4 5-4",
+            "0-1 1-0 2-1 2-2",
+            "0-1 1-0 2-1 2-2 4-4 5-4",
+            "0-1 1-0 2-1 2-2 4-4",
+        ),
+        (
+            "0-0 1-1 2-3 2-5 3-4",
+            "0-1 1-1",
+            "0-0 0-1 1-1",
+            "0-0 0-1 1-1 2-3 2-5 3-4",
+            "0-0 0-1 1-1 2-3 3-4",
+        ),
     ],
 )
 def test_growing_is_that_of_symal(forward, backward, grow_diag, final, final_and):
@@ -140,7 +162,9 @@ def test_each_symmetrisation_lies_between_the_intersection_and_the_union(forward
         assert results[smaller] <= results[larger] <= results["union"]
     # After `final` no link is left out that would reach a new word.
     sources, targets = ({link[side] for link in results["grow-diag-final"]} for side in (0, 1))
-    assert sources == {s for s, _ in results["union"]} and targets == {t for _, t in results["union"]}
+    assert sources == {s for s, _ in results["union"]} and targets == {
+        t for _, t in results["union"]
+    }
 
 
 @given(links)
@@ -149,7 +173,7 @@ def test_two_models_that_agree_are_left_as_they_are(agreed):
     assert reversed_links(reversed_links(agreed)) == agreed
 
 
-# ------------------------------------------------------------------------------------------------------- formats
+# ------------------------------------------------------------------------------------------ formats
 
 
 @given(links)
@@ -181,16 +205,22 @@ def test_what_are_no_links_is_shown(parse, line, message):
         parse(line)
 
 
-# ---------------------------------------------------------------------------------------------------- error rate
+# --------------------------------------------------------------------------------------- error rate
 
 
 def test_the_error_rate_by_hand():
-    """Och and Ney (2003): A = 3 links, S = 2, P = 3; |A & S| = 1, |A & P| = 2, AER = 1 - (1 + 2) / (3 + 2)."""
+    """Och and Ney (2003): A = 3 links, S = 2, P = 3; |A & S| = 1, |A & P| = 2, AER = 1 - (1 + 2) /
+    (3 + 2)."""
     score = alignment_score([parse_pharaoh("0-0 1-2 3-3")], [parse_gold("1-1 2-2 2p3")])
     assert (score.precision, score.recall, score.num_links) == (2 / 3, 1 / 2, 3)
     assert score.error_rate == pytest.approx(0.4)
     assert str(score) == "AER = 40.0  precision 66.7, recall 50.0, 3 links"
-    assert score.as_dict() == {"precision": 2 / 3, "recall": 0.5, "aer": pytest.approx(0.4), "links": 3}
+    assert score.as_dict() == {
+        "precision": 2 / 3,
+        "recall": 0.5,
+        "aer": pytest.approx(0.4),
+        "links": 3,
+    }
 
 
 def test_the_error_rate_is_of_all_sentences_together():
@@ -215,7 +245,7 @@ def test_scores_that_cannot_be_are_refused():
         alignment_score([frozenset()], [parse_gold("1p1")])
 
 
-# ------------------------------------------------------------------------------------------------------ behaviour
+# ---------------------------------------------------------------------------------------- behaviour
 
 
 def alignment(weights_TS):
@@ -225,10 +255,16 @@ def alignment(weights_TS):
 
 
 def test_behaviour_by_hand():
-    found = attention_behaviour([alignment([[1, 0, 0, 0], [0, 0.5, 0.5, 0], [0.5, 0.1, 0.1, 0.1], [0.6, 0, 0, 0]])])
-    third = -(0.625 * np.log2(0.625) + 3 * 0.125 * np.log2(0.125))  # 0.5 and thrice 0.1, scaled to sum to 1
+    found = attention_behaviour(
+        [alignment([[1, 0, 0, 0], [0, 0.5, 0.5, 0], [0.5, 0.1, 0.1, 0.1], [0.6, 0, 0, 0]])]
+    )
+    third = -(
+        0.625 * np.log2(0.625) + 3 * 0.125 * np.log2(0.125)
+    )  # 0.5 and thrice 0.1, scaled to sum to 1
     assert found.entropy == pytest.approx((0 + 1 + third + 0) / 4)
-    assert found.coverage == pytest.approx((1 + 0.6 + 0.6 + 0.1) / 4)  # the first word has 2.1, which counts as 1
+    assert found.coverage == pytest.approx(
+        (1 + 0.6 + 0.6 + 0.1) / 4
+    )  # the first word has 2.1, which counts as 1
     assert found.monotonicity == 0.5  # one step forward, one back; the last stays
 
 
@@ -240,5 +276,10 @@ def test_behaviour_is_a_mean_over_words_and_not_over_sentences():
 
 def test_attention_that_never_moves_has_no_direction_and_none_at_all_no_behaviour():
     uniform = alignment(np.full((3, 4), 0.25))
-    assert attention_behaviour([uniform]) == Behaviour(entropy=2.0, coverage=0.75, monotonicity=None)
-    assert attention_behaviour([alignment(np.zeros((3, 4))), alignment(np.zeros((0, 0)))]) == Behaviour()
+    assert attention_behaviour([uniform]) == Behaviour(
+        entropy=2.0, coverage=0.75, monotonicity=None
+    )
+    assert (
+        attention_behaviour([alignment(np.zeros((3, 4))), alignment(np.zeros((0, 0)))])
+        == Behaviour()
+    )

@@ -14,24 +14,30 @@ WEIGHTS = GENERATOR.normal(0, 0.1, (64, 24)).astype(np.float32)
 def product_model(weights, inputs=("m", 64)):
     """x -> x W, and x -> x v beside it."""
     vector = np.ones((weights.shape[0], 1), np.float32)
-    nodes = [helper.make_node("MatMul", ["x", "W"], ["y"]), helper.make_node("MatMul", ["x", "v"], ["sum"])]
+    nodes = [
+        helper.make_node("MatMul", ["x", "W"], ["y"]),
+        helper.make_node("MatMul", ["x", "v"], ["sum"]),
+    ]
     graph = helper.make_graph(
-        nodes, "product",
+        nodes,
+        "product",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("y", "sum")],
         [numpy_helper.from_array(weights, "W"), numpy_helper.from_array(vector, "v")],
-    )  # fmt: skip
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
 def run(model, x):
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     return session.run(None, {"x": x.astype(np.float32)})
 
 
 def test_by_hand():
-    """x = (63, -31), scale 1; columns 127 (1, -0.5) and 127 (2, 1), scales 1 and 2: whole numbers, so nothing is lost
-    but half a unit of -63.5 and 63.5."""
+    """x = (63, -31), scale 1; columns 127 (1, -0.5) and 127 (2, 1), scales 1 and 2: whole numbers,
+    so nothing is lost but half a unit of -63.5 and 63.5."""
     weights = np.array([[127.0, 254.0], [-63.0, 126.0]], np.float32)
     (product, _) = run(quantized(product_model(weights, ("m", 2))), np.array([[63.0, -31.0]]))
     np.testing.assert_allclose(product, [[63 * 127 + 31 * 63, 63 * 254 - 31 * 126]])
@@ -64,7 +70,11 @@ def test_no_sum_of_two_products_leaves_16_bits():
     x, weights = np.full((1, 64), 5.0), np.full((64, 24), 3.0, np.float32)
     (product, _) = run(quantized(product_model(weights)), x)
     np.testing.assert_allclose(product, 64 * 15.0, rtol=1e-6)
-    largest = next(t for t in quantized(product_model(weights)).graph.initializer if t.data_type == TensorProto.INT8)
+    largest = next(
+        t
+        for t in quantized(product_model(weights)).graph.initializer
+        if t.data_type == TensorProto.INT8
+    )
     assert 2 * (MIDDLE + LARGEST_INPUT) * int(np.abs(numpy_helper.to_array(largest)).max()) < 2**15
 
 
@@ -84,15 +94,26 @@ def test_the_weights_take_a_quarter_and_the_model_given_stays_as_it_is():
 def layer_model(nodes, inputs, within_one=()):
     """y, of these nodes, with the constants W and b."""
     graph = helper.make_graph(
-        nodes, "layer",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, axes) for name, axes in inputs.items()],
+        nodes,
+        "layer",
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, axes)
+            for name, axes in inputs.items()
+        ],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(WEIGHTS, "W"), numpy_helper.from_array(np.arange(24, dtype=np.float32), "b")],
-    )  # fmt: skip
+        [
+            numpy_helper.from_array(WEIGHTS, "W"),
+            numpy_helper.from_array(np.arange(24, dtype=np.float32), "b"),
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     model = quantized(model, within_one)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return model, lambda **feed: session.run(["y"], {name: x.astype(np.float32) for name, x in feed.items()})[0]
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return model, lambda **feed: session.run(
+        ["y"], {name: x.astype(np.float32) for name, x in feed.items()}
+    )[0]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e6])
@@ -104,7 +125,9 @@ def test_what_was_put_together_has_a_scale_for_each_part(scale):
     ]
     model, run_layer = layer_model(nodes, {"small": ["b", "k", 32], "large": ["b", "k", 32]})
     small, large = GENERATOR.normal(0, 1e-3, (2, 5, 4, 32))
-    product = run_layer(small=small, large=scale * large) - run_layer(small=0 * small, large=scale * large)
+    product = run_layer(small=small, large=scale * large) - run_layer(
+        small=0 * small, large=scale * large
+    )
     exact = small @ WEIGHTS[:32]
     np.testing.assert_allclose(product, exact, atol=0.1 * exact.std() + 1e-6 * scale)
     assert "Concat" not in {node.op_type for node in model.graph.node}
@@ -140,7 +163,9 @@ def test_what_is_known_to_lie_within_one_and_its_means_need_no_scale():
     exact = np.concatenate([state, weights @ values], axis=2) @ WEIGHTS
     for known, num_products in [((), 2), (("state",), 2), (("state", "values"), 1)]:
         model, run_layer = layer_model(nodes, inputs, known)
-        np.testing.assert_allclose(run_layer(scores=scores, values=values, state=state), exact, atol=0.1 * exact.std())
+        np.testing.assert_allclose(
+            run_layer(scores=scores, values=values, state=state), exact, atol=0.1 * exact.std()
+        )
         operators = [node.op_type for node in model.graph.node]
         assert operators.count("MatMulIntegerToFloat") == num_products
         assert operators.count("ReduceMax") == 2 - len(known)
@@ -148,7 +173,8 @@ def test_what_is_known_to_lie_within_one_and_its_means_need_no_scale():
 
 @pytest.mark.parametrize("largest", [2**24, 64])
 def test_what_depends_on_a_token_alone_is_looked_up(largest, monkeypatch):
-    """Unless its table would be too large; the vector is looked up, too, where something else reads it."""
+    """Unless its table would be too large; the vector is looked up, too, where something else reads
+    it."""
     monkeypatch.setattr("nmt.export.int8.LARGEST_TABLE", largest)
     vectors = GENERATOR.normal(0, 1, (9, 64)).astype(np.float32)
     nodes = [
@@ -159,17 +185,33 @@ def test_what_depends_on_a_token_alone_is_looked_up(largest, monkeypatch):
         helper.make_node("ReduceMax", ["doubled", "last"], ["largest"]),
         helper.make_node("Add", ["sum", "largest"], ["y"]),
     ]
-    constants = {"vectors": vectors, "two": np.float32(2), "W": WEIGHTS, "b": np.arange(24, dtype=np.float32)}
+    constants = {
+        "vectors": vectors,
+        "two": np.float32(2),
+        "W": WEIGHTS,
+        "b": np.arange(24, dtype=np.float32),
+    }
     graph = helper.make_graph(
-        nodes, "lookup", [helper.make_tensor_value_info("ids", TensorProto.INT32, ["b", "k"])],
+        nodes,
+        "lookup",
+        [helper.make_tensor_value_info("ids", TensorProto.INT32, ["b", "k"])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.array(x), name) for name, x in {**constants, "last": [-1]}.items()],
-    )  # fmt: skip
-    model = quantized(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        [
+            numpy_helper.from_array(np.array(x), name)
+            for name, x in {**constants, "last": [-1]}.items()
+        ],
+    )
+    model = quantized(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    )
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     ids = np.array([[0, 8], [3, 3]], np.int32)
     doubled = 2 * vectors[ids]
     exact = doubled @ WEIGHTS + np.arange(24) + doubled.max(axis=2, keepdims=True)
     error = np.abs(session.run(["y"], {"ids": ids})[0] - exact).max()
     assert 0.0 < error < 0.1 * exact.std()
-    assert ("MatMulIntegerToFloat" in {node.op_type for node in model.graph.node}) is (largest == 64)
+    assert ("MatMulIntegerToFloat" in {node.op_type for node in model.graph.node}) is (
+        largest == 64
+    )

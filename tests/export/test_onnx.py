@@ -1,4 +1,5 @@
-"""Exports: proved as they are written, found by their run, portable, and the same translator without TensorFlow."""
+"""Exports: proved as they are written, found by their run, portable, and the same translator
+without TensorFlow."""
 
 import json
 import logging
@@ -48,7 +49,9 @@ def instant(monkeypatch):
     """An export that converts nothing: the graphs of the one before."""
 
     def instant(exported):
-        graphs = [onnx.load(exported[1].folder / f"{name}.float32.onnx") for name in ("encoder", "step")]
+        graphs = [
+            onnx.load(exported[1].folder / f"{name}.float32.onnx") for name in ("encoder", "step")
+        ]
         monkeypatch.setattr(export, "encoder_graph", lambda model, native=True: graphs[0])
         monkeypatch.setattr(export, "step_graph", lambda model: graphs[1])
         return graphs
@@ -79,22 +82,32 @@ json.dump([found, alignment.weights_TS.tolist(), alignment.source_words], sys.st
 """
 
 
-def test_the_folder_alone_translates_and_aligns_where_tensorflow_is_not_installed(exported, tmp_path):
+def test_the_folder_alone_translates_and_aligns_where_tensorflow_is_not_installed(
+    exported, tmp_path
+):
     """Law 5, and what `pip install` without TensorFlow needs; ONNX Runtime reports to nobody."""
     moved = shutil.copytree(exported[1].folder, tmp_path / "elsewhere")
     home = tmp_path / "home"
     home.mkdir()
-    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"
+    }
     process = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, moved, "float32"], env={**environment, "HOME": str(home)},
-        input=json.dumps(LINES), capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, moved, "float32"],
+        env={**environment, "HOME": str(home)},
+        input=json.dumps(LINES),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert process.stderr == "" and not any(home.iterdir())
     found, weights, words = json.loads(process.stdout)
     expected = trained_translator().translate(LINES, n_best=2)
     for ours, line in zip(found, expected, strict=True):
         assert [text for text, _ in ours] == [one.text for one in line.candidates]
-        np.testing.assert_allclose([p for _, p in ours], [one.log_prob for one in line.candidates], atol=1e-3)
+        np.testing.assert_allclose(
+            [p for _, p in ours], [one.log_prob for one in line.candidates], atol=1e-3
+        )
     alignment = trained_translator().align(LINES[0], expected[0].text)
     np.testing.assert_allclose(weights, alignment.weights_TS, atol=1e-4)
     assert words == alignment.source_words
@@ -121,7 +134,9 @@ def test_a_server_is_ready_in_two_seconds_where_tensorflow_is_not_installed(expo
             asked = json.dumps({"q": LINES, "source": "en", "target": "fr"}).encode()
             request = Request(f"{match[1]}/translate", asked, {"Content-Type": "application/json"})
             with urlopen(request, timeout=60) as answer:
-                assert json.load(answer)["translatedText"] == texts(Translator.load(exported[1].folder))
+                assert json.load(answer)["translatedText"] == texts(
+                    Translator.load(exported[1].folder)
+                )
         finally:
             process.terminate()
             _, said = process.communicate(timeout=60)
@@ -142,7 +157,9 @@ def test_the_proof_is_on_record(exported):
     assert export.proof.lines == 20 and "onnxruntime" in export.versions
     assert [one.text for one in export.golden["float32"]] == [
         one.text
-        for one in trained_translator().translate([one.source for one in export.golden["float32"]], beam_size=1)
+        for one in trained_translator().translate(
+            [one.source for one in export.golden["float32"]], beam_size=1
+        )
     ]
 
 
@@ -196,12 +213,17 @@ def test_a_drift_of_the_golden_translations_is_reported(change, copied, caplog):
     path.write_text(json.dumps(record))
     Translator.load(copied)
     (report,) = caplog.messages
-    assert "does not translate as it did when it was exported" in report and str(next(iter(change.values()))) in report
+    assert (
+        "does not translate as it did when it was exported" in report
+        and str(next(iter(change.values()))) in report
+    )
 
 
 def test_an_export_by_a_newer_version_is_not_called_damaged(copied):
     record = json.loads((copied / "onnx" / "export.json").read_bytes())
-    (copied / "onnx" / "export.json").write_text(json.dumps({**record, "format": record["format"] + 1}))
+    (copied / "onnx" / "export.json").write_text(
+        json.dumps({**record, "format": record["format"] + 1})
+    )
     with pytest.raises(UserError, match="exported by a newer nmt"):
         Translator.load(copied)
 
@@ -213,11 +235,17 @@ def test_a_damaged_record_is_named(text, copied):
         Translator.load(copied)
 
 
-def test_a_graph_that_is_not_the_model_is_not_written_and_the_old_export_stays(exported, copied, instant):
+def test_a_graph_that_is_not_the_model_is_not_written_and_the_old_export_stays(
+    exported, copied, instant
+):
     encoder, _ = instant(exported)
     before = (copied / "onnx" / "encoder.float32.onnx").read_bytes()
     largest = max(encoder.graph.initializer, key=lambda constant: int(np.prod(constant.dims)))
-    largest.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(largest) * np.float32(1.01), largest.name))
+    largest.CopyFrom(
+        onnx.numpy_helper.from_array(
+            onnx.numpy_helper.to_array(largest) * np.float32(1.01), largest.name
+        )
+    )
     with pytest.raises(UserError, match=r"differs from Keras: \w+ by up to [\d.]+.*not written"):
         export_onnx(Run.open(copied))
     assert (copied / "onnx" / "encoder.float32.onnx").read_bytes() == before
@@ -275,10 +303,12 @@ def test_a_saved_model_has_the_signatures_encode_and_step(tmp_path):
         np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
 
 
-# ------------------------------------------------------------------------------------------------ the command line
+# --------------------------------------------------------------------------------- the command line
 
 
-def test_export_says_where_it_wrote_and_what_was_proved(exported, copied, instant, tmp_path, capsys):
+def test_export_says_where_it_wrote_and_what_was_proved(
+    exported, copied, instant, tmp_path, capsys
+):
     instant(exported)
     assert main(["export", str(copied), "--output", str(tmp_path / "there")]) == 0
     out, err = capsys.readouterr()

@@ -1,4 +1,5 @@
-"""The ONNX graphs against the model they were made of, by the laws, over cells, scores, layers and input feeding."""
+"""The ONNX graphs against the model they were made of, by the laws, over cells, scores, layers and
+input feeding."""
 
 import numpy as np
 import onnx
@@ -29,8 +30,12 @@ def test_encode_of_a_sentence_alone_is_that_of_the_model(name):
         ids = row[row != 0][None]
         memory, state = keras.encode(ids)
         expected = dict([*named_leaves(memory, "memory"), *named_leaves(state, "state")])
-        names = [output.name for output in ours._encoder.get_outputs()]  # of which steps may read some in another form
-        found = dict(zip(names, ours._encoder.run(names, {"ids": ids.astype(np.int32)}), strict=True))
+        names = [
+            output.name for output in ours._encoder.get_outputs()
+        ]  # of which steps may read some in another form
+        found = dict(
+            zip(names, ours._encoder.run(names, {"ids": ids.astype(np.int32)}), strict=True)
+        )
         assert found.keys() >= expected.keys()
         for key, value in expected.items():
             np.testing.assert_allclose(found[key], value, atol=1e-5, err_msg=key)
@@ -41,7 +46,9 @@ def test_steps_folded_over_a_target_are_the_teacher_forced_pass(name):
     """Laws 1 and 4: Keras computes the whole target of a padded batch at once."""
     keras, ours = both_engines(name)
     real = TARGET[:, 1:] != 0
-    for found, expected in zip(ours.force(SOURCE, TARGET), keras.force(SOURCE, TARGET), strict=True):
+    for found, expected in zip(
+        ours.force(SOURCE, TARGET), keras.force(SOURCE, TARGET), strict=True
+    ):
         assert found.shape == expected.shape and found.dtype == np.float32
         np.testing.assert_allclose(found[real], expected[real], atol=1e-5)
 
@@ -50,13 +57,17 @@ def test_steps_folded_over_a_target_are_the_teacher_forced_pass(name):
 def test_a_beam_finds_what_it_finds_with_keras(name):
     """Law 2: with the log-probabilities of a teacher-forced pass."""
     keras, ours = both_engines(name)
-    found, expected = (search(engine, SOURCE, [9, 6, 4], beam_size=3, n_best=2) for engine in (ours, keras))
+    found, expected = (
+        search(engine, SOURCE, [9, 6, 4], beam_size=3, n_best=2) for engine in (ours, keras)
+    )
     for row, of_ours, of_keras in zip(SOURCE, found, expected, strict=True):
         for hypothesis, same in zip(of_ours, of_keras, strict=True):
             assert hypothesis.ids == same.ids and hypothesis.truncated == same.truncated
             assert hypothesis.log_prob == pytest.approx(same.log_prob, abs=1e-4)
             target = np.array([[2, *hypothesis.ids, *([] if hypothesis.truncated else [3])]])
-            assert ours.force(row[None], target)[0].sum() == pytest.approx(hypothesis.log_prob, abs=1e-4)
+            assert ours.force(row[None], target)[0].sum() == pytest.approx(
+                hypothesis.log_prob, abs=1e-4
+            )
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
@@ -73,7 +84,9 @@ def test_padding_and_company_do_not_change_a_sentence(precision):
         assert other.log_prob == pytest.approx(one.log_prob, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["attend first, additive", "update first, general", "update first, monotonic"])
+@pytest.mark.parametrize(
+    "name", ["attend first, additive", "update first, general", "update first, monotonic"]
+)
 def test_what_a_step_would_compute_of_memory_alone_the_encoder_does(name):
     model = both_engines(name)[0].model
     encoder, step = encoder_graph(model), step_graph(model)
@@ -83,19 +96,35 @@ def test_what_a_step_would_compute_of_memory_alone_the_encoder_does(name):
     memory = {value.name for value in less.graph.input if value.name.startswith("memory_")}
     assert memory <= {value.name for value in more.graph.output}
     alone = memory | {constant.name for constant in less.graph.initializer}
-    left = {node.op_type for node in less.graph.node if memory & set(node.input) and set(node.input) <= alone}
-    assert left <= {"Shape", "Slice"}  # what is not of each sentence
+    left = {
+        node.op_type
+        for node in less.graph.node
+        if memory & set(node.input) and set(node.input) <= alone
+    }
+    assert left <= {"TensorShape", "Slice"}  # what is not of each sentence
     assert len(step.graph.node) - len(less.graph.node) > 3
-    sessions = [onnxruntime.InferenceSession(g.SerializeToString()) for g in (encoder, step, more, less)]
+    sessions = [
+        onnxruntime.InferenceSession(g.SerializeToString()) for g in (encoder, step, more, less)
+    ]
     for row in SOURCE:
         of_steps = []
         for encode, step_once in (sessions[:2], sessions[2:]):
             names = [output.name for output in encode.get_outputs()]
-            encoded = dict(zip(names, encode.run(names, {"ids": row[row != 0][None].astype(np.int32)}), strict=True))
+            encoded = dict(
+                zip(
+                    names,
+                    encode.run(names, {"ids": row[row != 0][None].astype(np.int32)}),
+                    strict=True,
+                )
+            )
             feed = {"ids": np.array([[2]], np.int32), "num_candidates": np.array([4]), **encoded}
             feed["named_ids"] = np.zeros((1, 1, 0), np.int64)
             read = {value.name for value in step_once.get_inputs()}
-            of_steps.append(step_once.run(["all_log_probs"], {name: feed[name] for name in feed if name in read})[0])
+            of_steps.append(
+                step_once.run(
+                    ["all_log_probs"], {name: feed[name] for name in feed if name in read}
+                )[0]
+            )
         np.testing.assert_array_equal(*of_steps)
 
 
@@ -130,22 +159,26 @@ def test_a_score_from_outside_the_package_that_carries_a_state(tiny_model):
     model = tiny_model(attention="attend_first/test_onnx_graph:CoverageScore")
     ours, keras = onnx_engine(model), KerasEngine(model)
     real = TARGET[:, 1:] != 0
-    for found, expected in zip(ours.force(SOURCE, TARGET), keras.force(SOURCE, TARGET), strict=True):
+    for found, expected in zip(
+        ours.force(SOURCE, TARGET), keras.force(SOURCE, TARGET), strict=True
+    ):
         np.testing.assert_allclose(found[real], expected[real], atol=1e-5)
 
 
 class LoopingScore(DotScore):
     def call(self, query_BTH, keys_BSU, state):
         scores, state = super().call(query_BTH, keys_BSU, state)
-        return tf.while_loop(lambda i, _: i < tf.shape(keys_BSU)[1], lambda i, x: (i + 1, 0.9 * x), (0, scores))[
-            1
-        ], state
+        return tf.while_loop(
+            lambda i, _: i < tf.shape(keys_BSU)[1], lambda i, x: (i + 1, 0.9 * x), (0, scores)
+        )[1], state
 
 
 class FarScore(DotScore):
     def call(self, query_BTH, keys_BSU, state):
         scores, state = super().call(query_BTH, keys_BSU, state)
-        return tf.math.betainc(tf.ones_like(scores), tf.ones_like(scores), tf.nn.sigmoid(scores)), state
+        return tf.math.betainc(
+            tf.ones_like(scores), tf.ones_like(scores), tf.nn.sigmoid(scores)
+        ), state
 
 
 @pytest.mark.parametrize(("score", "reason"), [("LoopingScore", "Loop"), ("FarScore", "Betainc")])
@@ -166,7 +199,7 @@ def test_the_operators_know_the_cells_of_the_package():
 def test_the_graphs_need_no_newer_runtime_than_they_say(tiny_model):
     model = tiny_model()
     for graph in (encoder_graph(model), step_graph(model)):
-        assert graph.ir_version == 10 and {(o.domain, o.version) for o in graph.opset_import if not o.domain} == {
-            ("", 18)
-        }
+        assert graph.ir_version == 10 and {
+            (o.domain, o.version) for o in graph.opset_import if not o.domain
+        } == {("", 18)}
         onnx.checker.check_model(graph, full_check=True)

@@ -29,9 +29,13 @@ def reversing():
     """The trained translator, as if for the other direction."""
     translator = trained_translator()
     run = translator.run
-    data = run.config.data.model_copy(update={"source": run.config.data.target, "target": run.config.data.source})
+    data = run.config.data.model_copy(
+        update={"source": run.config.data.target, "target": run.config.data.source}
+    )
     config = run.config.model_copy(update={"data": data})
-    return Translator(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), translator._engine)
+    return Translator(
+        Run(run.path, config, run.source_tokenizer, run.target_tokenizer), translator._engine
+    )
 
 
 def test_links_of_both_models_are_symmetrised():
@@ -48,15 +52,22 @@ def test_a_pair_as_json_has_words_spans_and_the_weights_of_both():
     fields = json.loads(json.dumps(AlignedPair(THERE, BACK).as_dict()))
     assert (fields["source_words"], fields["target_words"]) == (["w0", "w1", "w2"], ["w0", "w1"])
     assert (fields["source_spans"][1], fields["target_spans"][1]) == ([3, 5], [3, 5])
-    assert fields["weights"] == THERE.weights_TS.tolist() and fields["reverse_weights"] == BACK.weights_TS.tolist()
+    assert (
+        fields["weights"] == THERE.weights_TS.tolist()
+        and fields["reverse_weights"] == BACK.weights_TS.tolist()
+    )
     assert "reverse_weights" not in AlignedPair(THERE).as_dict()
 
 
 def test_the_second_model_aligns_the_other_way_round():
     forward, backward = trained_translator(), reversing()
     (pair,) = align_pairs(forward, backward, ["cat dog river."], ["chat chien."])
-    np.testing.assert_array_equal(pair.forward.weights_TS, forward.align("cat dog river.", "chat chien.").weights_TS)
-    np.testing.assert_array_equal(pair.backward.weights_TS, backward.align("chat chien.", "cat dog river.").weights_TS)
+    np.testing.assert_array_equal(
+        pair.forward.weights_TS, forward.align("cat dog river.", "chat chien.").weights_TS
+    )
+    np.testing.assert_array_equal(
+        pair.backward.weights_TS, backward.align("chat chien.", "cat dog river.").weights_TS
+    )
     assert pair.backward.weights_TS.shape == (3, 2)
 
 
@@ -74,8 +85,12 @@ def test_every_method_is_scored_beside_the_diagonal(tmp_path):
         "diagonal": pytest.approx(0.25),
     }
     both = alignment_scores([AlignedPair(THERE, BACK)], gold)
-    assert list(both)[:3] == ["forward", "backward", "intersection"] and list(both)[-1] == "diagonal"
-    assert both["backward"].error_rate == pytest.approx(1 - (1 + 2) / (3 + 2))  # 0-0 is right, 1-0 wrong, 2-1 possible
+    assert (
+        list(both)[:3] == ["forward", "backward", "intersection"] and list(both)[-1] == "diagonal"
+    )
+    assert both["backward"].error_rate == pytest.approx(
+        1 - (1 + 2) / (3 + 2)
+    )  # 0-0 is right, 1-0 wrong, 2-1 possible
     assert both["intersection"].error_rate == pytest.approx(1 - 2 / 3)
 
 
@@ -85,7 +100,10 @@ def test_every_method_is_scored_beside_the_diagonal(tmp_path):
         (["1-1"], r"Received: 2, 2, and 1 in .*gold"),
         (["1-1", "1:1"], r"gold, line 2: expected sure and possible links"),
         (["1-1", "0-1"], r"gold, line 2: gold alignments count words from 1"),
-        (["1-1", "1-1 1p4"], r"gold, line 2: expected links between 2 source and 3 target words.* Received: 1 to 4"),
+        (
+            ["1-1", "1-1 1p4"],
+            r"gold, line 2: expected links between 2 source and 3 target words.* Received: 1 to 4",
+        ),
     ],
 )
 def test_gold_links_that_do_not_fit_the_text_are_named_by_line(lines, message, tmp_path):

@@ -1,4 +1,5 @@
-"""The controls of search from text to text, over a trained run: laws 2, 4 and 8 for every one of them."""
+"""The controls of search from text to text, over a trained run: laws 2, 4 and 8 for every one of
+them."""
 
 import re
 
@@ -23,8 +24,8 @@ CONTROLS = {
     "minimum length": {"min_length_ratio": 1.5},
     "no repetition": {"no_repeat_ngram_size": 2, "repetition_penalty": 1.2},
     "first": {"stopping": "first"},
-    "diverse": {"beam_size": 4, "beam_groups": 2, "diversity_strength": 0.5},
-    "consensus": {"consensus": 10.0},
+    "diverse": {"beam_size": 4, "num_beam_groups": 2, "diversity_penalty": 0.5},
+    "mbr": {"mbr": 10.0},
     "sampling": {"sampling": True, "temperature": 1.5, "top_p": 0.95, "seed": 3},
     "prefix": {"prefixes": ["Le chat"]},
     "required": {"required": ["maison"]},
@@ -55,11 +56,17 @@ def test_one_line_in_one_line_out_whatever_the_batch(options):
 @every_control
 def test_the_log_probability_stays_the_model_s(options):
     translator = trained_translator()
-    candidates = [(line, t.candidates[0]) for line, t in zip(LINES, translate(LINES, **options), strict=True)]
+    candidates = [
+        (line, t.candidates[0]) for line, t in zip(LINES, translate(LINES, **options), strict=True)
+    ]
     whole = [(line, candidate) for line, candidate in candidates if not candidate.truncated]
-    scored = translator.score([line for line, _ in whole], [candidate.text for _, candidate in whole])
+    scored = translator.score(
+        [line for line, _ in whole], [candidate.text for _, candidate in whole]
+    )
     # Or the model spelt a word in another way.
-    alike = [(c, other) for (_, c), other in zip(whole, scored, strict=True) if c.tokens == other.tokens]
+    alike = [
+        (c, other) for (_, c), other in zip(whole, scored, strict=True) if c.tokens == other.tokens
+    ]
     for candidate, other in alike:
         assert candidate.log_prob == pytest.approx(other.log_prob, abs=1e-3)
     assert "sampling" in options or len(alike) >= len(LINES) // 2
@@ -67,10 +74,12 @@ def test_the_log_probability_stays_the_model_s(options):
 
 def test_words_are_there_or_not():
     assert all(
-        "maison" in t.text.replace(".", " ").replace("?", " ").split() for t in translate(LINES, required=["maison"])
+        "maison" in t.text.replace(".", " ").replace("?", " ").split()
+        for t in translate(LINES, required=["maison"])
     )
     assert not any(
-        {"chat", "chien"} & {*t.text.replace(".", " ").split()} for t in translate(LINES, banned=["chat", "chien"])
+        {"chat", "chien"} & {*t.text.replace(".", " ").split()}
+        for t in translate(LINES, banned=["chat", "chien"])
     )
     assert all(t.text.startswith("Le chat") for t in translate(LINES, prefixes=["Le chat"]))
     assert translate(LINES, prefixes=["Le chat "]) == translate(LINES, prefixes=["Le chat"])
@@ -93,13 +102,21 @@ def test_runs_of_other_vocabularies_are_no_ensemble(tmp_path):
     other = Run(tmp_path / "other", run.config, run.source_tokenizer, run.target_tokenizer)
     Translator.ensemble([trained_translator(), Translator(other, trained_translator()._engine)])
     copying = run.config.copying.model_copy(update={"classes": ["urls"]})
-    other = Run(tmp_path / "other", run.config.model_copy(update={"copying": copying}), *[run.source_tokenizer] * 2)
+    other = Run(
+        tmp_path / "other",
+        run.config.model_copy(update={"copying": copying}),
+        *[run.source_tokenizer] * 2,
+    )
     with pytest.raises(UserError, match="differ in copying"):
         Translator.ensemble([trained_translator(), Translator(other, trained_translator()._engine)])
     small = train_tokenizer(
-        ["le chat", "the cat"] * 20, algorithm="bpe", vocabulary_size=300, byte_fallback=True, character_coverage=1.0,
+        ["le chat", "the cat"] * 20,
+        algorithm="bpe",
+        vocabulary_size=300,
+        byte_fallback=True,
+        character_coverage=1.0,
         max_lines=100,
-    )  # fmt: skip
+    )
     other = Run(tmp_path / "other", run.config, run.source_tokenizer, small)
     with pytest.raises(UserError, match=r"one vocabulary\. The target tokenizers"):
         Translator.ensemble([trained_translator(), Translator(other, trained_translator()._engine)])
@@ -108,29 +125,43 @@ def test_runs_of_other_vocabularies_are_no_ensemble(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"required": ["chat"], "banned": ["chat"]}, "line 1: 'chat' is required and a banned word is in it"),
+        (
+            {"required": ["chat"], "banned": ["chat"]},
+            "line 1: 'chat' is required and a banned word is in it",
+        ),
         ({"required": ["chat " * 40]}, r"line 1: .* tokens with </s>, of \d+ at most"),
-        ({"required": ["chat"], "sampling": True}, "line 1: words can be required of a beam search only"),
+        (
+            {"required": ["chat"], "sampling": True},
+            "line 1: words can be required of a beam search only",
+        ),
         ({"prefixes": ["Le"]}, r"prefixes must be as many as lines \(8\)\. Received: 1"),
         ({"sampling": True, "beam_size": 3}, "Leave beam_size out"),
         ({"top_k": 3}, "with 'sampling: true' only"),
-        ({"beam_groups": 2, "diversity_strength": 1.0}, "multiple of beam_groups"),
+        ({"num_beam_groups": 2, "diversity_penalty": 1.0}, "multiple of num_beam_groups"),
         ({"beam_sise": 3}, r"unknown key 'decoding\.beam_sise'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_searched(options, message, monkeypatch):
     translator = trained_translator()
-    monkeypatch.setattr("nmt.inference.translator.controlled_search", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr(
+        "nmt.inference.translator.controlled_search", lambda *_: pytest.fail("searched")
+    )
     with pytest.raises(UserError, match=message):
         translator.translate(LINES, **options)
 
 
 def test_training_evaluates_greedily_whatever_the_config_says():
     run = trained_translator().run
-    decoding = run.config.decoding.model_copy(update={"beam_size": 4, "beam_groups": 2, "sampling": True})
-    other = Run(run.path, run.config.model_copy(update={"decoding": decoding}), *[run.source_tokenizer] * 2)
+    decoding = run.config.decoding.model_copy(
+        update={"beam_size": 4, "num_beam_groups": 2, "sampling": True}
+    )
+    other = Run(
+        run.path, run.config.model_copy(update={"decoding": decoding}), *[run.source_tokenizer] * 2
+    )
     greedy = Translator.greedy(other, trained_translator()._engine).translate(LINES)
-    assert [t.text for t in greedy] == [t.text for t in trained_translator().translate(LINES, beam_size=1)]
+    assert [t.text for t in greedy] == [
+        t.text for t in trained_translator().translate(LINES, beam_size=1)
+    ]
 
 
 @pytest.mark.usefixtures("one_model")
@@ -139,19 +170,47 @@ def test_the_command_line_has_it_all(run, nmt_, tmp_path):
     write_lines(tmp_path / "prefix.fr", ["Le chat", ""])
     write_lines(tmp_path / "glossary.tsv", ["cat\toiseau"])
     write_lines(tmp_path / "banned.fr", ["chien", ""])
-    arguments = ["--prefix-file", tmp_path / "prefix.fr", "--glossary", tmp_path / "glossary.tsv", "--require", "nuit"]
-    arguments += ["--ban", "maison", "--ban-file", tmp_path / "banned.fr", "--coverage-penalty", 0.1]
+    arguments = [
+        "--prefix-file",
+        tmp_path / "prefix.fr",
+        "--glossary",
+        tmp_path / "glossary.tsv",
+        "--require",
+        "nuit",
+    ]
+    arguments += [
+        "--ban",
+        "maison",
+        "--ban-file",
+        tmp_path / "banned.fr",
+        "--coverage-penalty",
+        0.1,
+    ]
     code, out, _ = nmt_("translate", run, "--input", tmp_path / "in.en", *arguments)
     first, second, _ = out.split("\n")
     assert code == 0
-    assert first.startswith("Le chat") and all("nuit" in line and "maison" not in line for line in (first, second))
+    assert first.startswith("Le chat") and all(
+        "nuit" in line and "maison" not in line for line in (first, second)
+    )
 
-    code, out, err = nmt_("translate", run, "--prefix-file", tmp_path / "prefix.fr", stdin=b"cat.\n" * 3)
+    code, out, err = nmt_(
+        "translate", run, "--prefix-file", tmp_path / "prefix.fr", stdin=b"cat.\n" * 3
+    )
     assert (code, out) == (1, "") and "must have a line for each line. Received: 2 only" in err
-    asked = ["--unbuffered", "--require", "chat " * 9]  # line by line, and only the last is too short for that
-    code, _, err = nmt_("translate", run, *asked, stdin=b"cat cat cat cat cat cat\n" * 2 + b"cat.\n")
+    asked = [
+        "--unbuffered",
+        "--require",
+        "chat " * 9,
+    ]  # line by line, and only the last is too short for that
+    code, _, err = nmt_(
+        "translate", run, *asked, stdin=b"cat cat cat cat cat cat\n" * 2 + b"cat.\n"
+    )
     assert code == 1 and re.search(r"line 3: .* at most", err)
-    code, _, err = nmt_("translate", run, "--input", tmp_path / "in.en", "--glossary", tmp_path / "in.en")
+    code, _, err = nmt_(
+        "translate", run, "--input", tmp_path / "in.en", "--glossary", tmp_path / "in.en"
+    )
     assert code == 1 and "line 1 must be source phrase, tab, target phrase" in err
-    code, out, _ = nmt_("translate", run, "--input", tmp_path / "in.en", "--sampling", "--n-best", 2, "--top-k", 3)
+    code, out, _ = nmt_(
+        "translate", run, "--input", tmp_path / "in.en", "--sampling", "--n-best", 2, "--top-k", 3
+    )
     assert code == 0 and len(out.splitlines()) == 4

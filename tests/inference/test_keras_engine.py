@@ -1,4 +1,5 @@
-"""The Keras engine against the model it runs: the same numbers, whatever is asked for and in whatever shape.
+"""The Keras engine against the model it runs: the same numbers, whatever is asked for and in
+whatever shape.
 
 B batch  S source  K hypotheses  V vocabulary
 """
@@ -14,7 +15,13 @@ SOURCE = np.array([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [5, 3, 0, 0, 0]])
 IDS = np.array([[2, 5, 6, 7], [2, 9, 8, 7], [3, 4, 10, 2]])
 VARIANTS = {
     "bahdanau": {"attention": "bahdanau"},
-    "luong with all": {"attention": "luong", "layer": "lstm", "num_layers": 2, "input_feeding": True, "tied": "target"},
+    "luong with all": {
+        "attention": "luong",
+        "layer": "lstm",
+        "num_layers": 2,
+        "input_feeding": True,
+        "tied": "target",
+    },
 }
 every_variant = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 
@@ -31,7 +38,9 @@ def times(state, num_hypotheses):
 
 
 def expected_log_probs(model, ids, state, memory):
-    logits, _, new_state = model.step(tf.constant(ids, tf.int32), *map_arrays(tf.constant, (state, memory)))
+    logits, _, new_state = model.step(
+        tf.constant(ids, tf.int32), *map_arrays(tf.constant, (state, memory))
+    )
     return tf.nn.log_softmax(logits).numpy(), map_arrays(lambda leaf: leaf.numpy(), new_state)
 
 
@@ -44,7 +53,9 @@ def assert_states_close(ours, expected):
 @every_variant
 @pytest.mark.parametrize("num_hypotheses", [1, 4])
 @pytest.mark.parametrize("num_candidates", [1, 5])
-def test_candidates_are_the_best_log_probabilities_of_the_model(options, num_hypotheses, num_candidates, tiny_model):
+def test_candidates_are_the_best_log_probabilities_of_the_model(
+    options, num_hypotheses, num_candidates, tiny_model
+):
     model = tiny_model(**options)
     engine = KerasEngine(model)
     memory, state = engine.encode(SOURCE)
@@ -74,7 +85,9 @@ def test_as_many_candidates_as_the_vocabulary_has_are_the_whole_row(num_candidat
     memory, state = engine.encode(SOURCE)
     log_probs, ids, _, _ = engine.step(IDS[:, :1], state, memory, num_candidates)
     assert np.array_equal(ids, np.broadcast_to(np.arange(13), (3, 1, 13)))
-    np.testing.assert_allclose(log_probs, expected_log_probs(model, IDS[:, :1], state, memory)[0], atol=1e-5)
+    np.testing.assert_allclose(
+        log_probs, expected_log_probs(model, IDS[:, :1], state, memory)[0], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("num_candidates", [2, 13])
@@ -92,18 +105,24 @@ def test_named_ids_follow_the_candidates(num_candidates, tiny_model):
     rows = expected_log_probs(model, ids, state, memory)[0]
     expected = np.take_along_axis(rows, np.maximum(named, 0), axis=2)
     np.testing.assert_allclose(
-        log_probs[..., num_candidates:], np.where((named < 0) | (named == 1), -np.inf, expected), atol=1e-5
+        log_probs[..., num_candidates:],
+        np.where((named < 0) | (named == 1), -np.inf, expected),
+        atol=1e-5,
     )
     assert_states_close(new_state, plain.state)
 
 
 @every_variant
-def test_weights_are_those_that_predicted_the_candidates_and_come_when_asked_for(options, tiny_model):
+def test_weights_are_those_that_predicted_the_candidates_and_come_when_asked_for(
+    options, tiny_model
+):
     model = tiny_model(**options)
     engine = KerasEngine(model)
     memory, state = engine.encode(SOURCE)
     state = times(state, 4)
-    _, expected, _ = model.step(tf.constant(IDS, tf.int32), *map_arrays(tf.constant, (state, memory)))
+    _, expected, _ = model.step(
+        tf.constant(IDS, tf.int32), *map_arrays(tf.constant, (state, memory))
+    )
     assert engine.step(IDS, state, memory, 3).weights_BKS is None
     weights = engine.step(IDS, state, memory, 3, with_weights=True).weights_BKS
     np.testing.assert_allclose(weights, expected, atol=1e-5)
@@ -149,13 +168,16 @@ def test_one_graph_serves_every_shape(tiny_model):
 
 
 def test_another_memory_is_another_answer(tiny_model):
-    """The engine keeps the memory of the last step at hand, and must notice when it is given another."""
+    """The engine keeps the memory of the last step at hand, and must notice when it is given
+    another."""
     engine = KerasEngine(tiny_model())
     answers = []
     for rows in ([0, 1], [1, 0], [0, 1]):
         memory, state = engine.encode(SOURCE[rows])
         first, *_ = engine.step(IDS[:2, :1], state, memory, 13)
-        swapped, *_ = engine.step(IDS[:2, :1], state, map_arrays(lambda leaf: leaf[::-1].copy(), memory), 13)
+        swapped, *_ = engine.step(
+            IDS[:2, :1], state, map_arrays(lambda leaf: leaf[::-1].copy(), memory), 13
+        )
         again, *_ = engine.step(IDS[:2, :1], state, memory, 13)
         np.testing.assert_array_equal(first, again)
         assert not np.allclose(first, swapped)
@@ -203,14 +225,17 @@ TARGET = np.array([[2, 4, 9, 7, 3], [2, 6, 1, 3, 0], [2, 3, 0, 0, 0]])
 
 @every_variant
 def test_force_equals_step_folded_over_the_target(options, tiny_model):
-    """Laws 1 and 2: what is known already has the log-probabilities that a search would have given it."""
+    """Laws 1 and 2: what is known already has the log-probabilities that a search would have given
+    it."""
     model = tiny_model(**options)
     engine = KerasEngine(model, forbidden_ids=[1, 12])
     log_probs, weights = engine.force(SOURCE, TARGET)
     assert log_probs.shape == (3, 4) and weights.shape == (3, 4, 5)
     memory, state = model.encode(tf.constant(SOURCE, tf.int32))
     for t in range(4):
-        logits, expected_weights, state = model.step(tf.constant(TARGET[:, t : t + 1], tf.int32), state, memory)
+        logits, expected_weights, state = model.step(
+            tf.constant(TARGET[:, t : t + 1], tf.int32), state, memory
+        )
         expected = tf.nn.log_softmax(logits).numpy()[np.arange(3), 0, TARGET[:, t + 1]]
         real = TARGET[:, t + 1] != 0
         np.testing.assert_allclose(log_probs[real, t], expected[real], atol=1e-5)

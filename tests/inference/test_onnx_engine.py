@@ -25,7 +25,9 @@ def step(engine, num_hypotheses, *arguments, **options):
 def test_a_step_is_that_of_keras(num_hypotheses, num_candidates, named):
     keras, ours = both_engines()
     named_ids = NAMED[:, :num_hypotheses] if named else None
-    found, expected = (step(engine, num_hypotheses, num_candidates, named_ids) for engine in (ours, keras))
+    found, expected = (
+        step(engine, num_hypotheses, num_candidates, named_ids) for engine in (ours, keras)
+    )
     assert found.log_probs_BKC.dtype == np.float32 and found.ids_BKC.dtype == np.int32
     np.testing.assert_allclose(found.log_probs_BKC, expected.log_probs_BKC, atol=1e-5)
     clear = np.isfinite(expected.log_probs_BKC)  # the order of what is forbidden says nothing
@@ -42,12 +44,16 @@ def test_behind_what_is_forbidden_the_next_best_come():
     allowed = ~np.isin(free.ids_BKC, favourites)
     for row in np.ndindex(allowed.shape[:2]):
         np.testing.assert_array_equal(found.ids_BKC[row], free.ids_BKC[row][allowed[row]][:2])
-        np.testing.assert_array_equal(found.log_probs_BKC[row], free.log_probs_BKC[row][allowed[row]][:2])
+        np.testing.assert_array_equal(
+            found.log_probs_BKC[row], free.log_probs_BKC[row][allowed[row]][:2]
+        )
 
 
 def test_weights_come_when_they_are_asked_for():
     keras, ours = both_engines()
-    found, expected = (step(engine, 4, 2, with_weights=True).weights_BKS for engine in (ours, keras))
+    found, expected = (
+        step(engine, 4, 2, with_weights=True).weights_BKS for engine in (ours, keras)
+    )
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -55,7 +61,11 @@ def test_forced_text_may_hold_forbidden_ids():
     _, ours = both_engines()
     target = np.array([[2, FORBIDDEN[-1], 3]])
     log_probs, weights = ours.force(SOURCE[:1], target)
-    assert np.isfinite(log_probs).all() and log_probs.shape == (1, 2) and weights.shape == (1, 2, SOURCE.shape[1])
+    assert (
+        np.isfinite(log_probs).all()
+        and log_probs.shape == (1, 2)
+        and weights.shape == (1, 2, SOURCE.shape[1])
+    )
 
 
 def test_integers_are_close_to_floats():

@@ -20,7 +20,12 @@ def test_results_come_in_order(num_workers):
 
 def test_so_many_run_at_once():
     meet = threading.Barrier(2, timeout=10)  # passed only by two together
-    assert list(side_by_side(lambda batch: meet.wait() * 0 + batch, [1, 2, 3, 4], 2)) == [1, 2, 3, 4]
+    assert list(side_by_side(lambda batch: meet.wait() * 0 + batch, [1, 2, 3, 4], 2)) == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_an_error_is_raised_and_ends_it():

@@ -1,5 +1,5 @@
-"""Copies through a whole translation, with engines in the place of a model: whatever it would like to write, each copy
-of the source comes out exactly once."""
+"""Copies through a whole translation, with engines in the place of a model: whatever it would like
+to write, each copy of the source comes out exactly once."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,19 @@ from nmt.text.tokenizer import COPY_IDS, EOS_ID, PAD_ID, train_tokenizer
 pytest_plugins = ["fixtures.cli"]
 
 CLASSES = ["urls", "emails", "placeholders", "unseen"]
-WORDS = ["the", "dog", "{name}", "%s", "www.a.org/b", "a.b@c.fr", "Łódź", "😀", "▁", "｟0｠", "{name}"]
+WORDS = [
+    "the",
+    "dog",
+    "{name}",
+    "%s",
+    "www.a.org/b",
+    "a.b@c.fr",
+    "Łódź",
+    "😀",
+    "▁",
+    "｟0｠",
+    "{name}",
+]
 
 
 class ScriptedEngine:
@@ -27,14 +39,20 @@ class ScriptedEngine:
         self.allowed_V = np.where(np.isin(np.arange(vocabulary_size), forbidden_ids), -np.inf, 0.0)
 
     def encode(self, ids_BS):
-        scripts = [self.script([id for id in row if id not in (PAD_ID, EOS_ID)]) for row in ids_BS.tolist()]
+        scripts = [
+            self.script([id for id in row if id not in (PAD_ID, EOS_ID)]) for row in ids_BS.tolist()
+        ]
         longest = max(map(len, scripts)) + 200
         wishes_BT = np.array([[*script, *[EOS_ID] * (longest - len(script))] for script in scripts])
         return wishes_BT, np.zeros((len(ids_BS), 1), np.int64)
 
-    def step(self, ids_BK, state_BK, wishes_BT, num_candidates, named_ids_BKN=None, with_weights=False):
+    def step(
+        self, ids_BK, state_BK, wishes_BT, num_candidates, named_ids_BKN=None, with_weights=False
+    ):
         wishes_BK = np.take_along_axis(wishes_BT, state_BK, axis=1)
-        log_probs_BKV = np.full((*ids_BK.shape, self.vocabulary_size), -8.0, np.float32) + self.allowed_V
+        log_probs_BKV = (
+            np.full((*ids_BK.shape, self.vocabulary_size), -8.0, np.float32) + self.allowed_V
+        )
         log_probs_BKV -= np.arange(self.vocabulary_size) * 1e-4  # no ties
         np.put_along_axis(log_probs_BKV, wishes_BK[..., None], -0.1, axis=2)
         log_probs_BKV += self.allowed_V
@@ -52,8 +70,12 @@ class ScriptedEngine:
 def run(tmp_path_factory):
     tokenizer = train_tokenizer(
         ["the dog sees a man.", "where is the old house?"] * 20,
-        algorithm="bpe", vocabulary_size=310, byte_fallback=True, character_coverage=1.0, max_lines=1000,
-    )  # fmt: skip
+        algorithm="bpe",
+        vocabulary_size=310,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=1000,
+    )
     config = tiny_config({}, copying={"classes": CLASSES})
     return Run.create(tmp_path_factory.mktemp("runs") / "run", config, tokenizer, tokenizer, {})
 
@@ -80,7 +102,9 @@ def test_a_model_that_writes_its_source_again_translates_to_the_very_line(run, l
 SCRIPTS = {
     "omits them": no_copies,
     "repeats them": lambda ids: [id for id in ids for _ in range(3)],
-    "prefers others": lambda ids: [COPY_IDS[-1 - COPY_IDS.index(id)] if id in COPY_IDS else id for id in ids],
+    "prefers others": lambda ids: [
+        COPY_IDS[-1 - COPY_IDS.index(id)] if id in COPY_IDS else id for id in ids
+    ],
     "ends at once": lambda ids: [],
     "never ends": lambda ids: [id for id in ids for _ in range(50)],
 }
@@ -89,15 +113,24 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_whatever_a_model_likes_each_copy_comes_out_once(run, script, beam_size):
-    lines = ["the {name} sees %s and Łódź.", "{a} {b} the dog {c} www.a.org", "the dog.", "{a} dog {a}"]
-    for line, translation in zip(lines, translator(run, script).translate(lines, beam_size=beam_size), strict=True):
+    lines = [
+        "the {name} sees %s and Łódź.",
+        "{a} {b} the dog {c} www.a.org",
+        "the dog.",
+        "{a} dog {a}",
+    ]
+    for line, translation in zip(
+        lines, translator(run, script).translate(lines, beam_size=beam_size), strict=True
+    ):
         for word in ("{name}", "%s", "Łódź", "{a}", "{b}", "{c}", "www.a.org"):
             assert translation.text.count(word) == line.count(word)
         assert "｟" not in translation.text
 
 
 def test_where_the_model_would_end_the_missing_copies_follow(run):
-    (translation,) = translator(run, no_copies).translate(["the {name} sees a %s dog."], beam_size=1)
+    (translation,) = translator(run, no_copies).translate(
+        ["the {name} sees a %s dog."], beam_size=1
+    )
     assert translation.text == "the  sees a  dog.{name}%s"
 
 
@@ -110,9 +143,15 @@ def test_copies_in_a_prefix_are_those_of_the_source(run, prefix):
 
 
 def test_every_candidate_has_every_copy(run):
-    (translation,) = translator(run, no_copies).translate(["the {name} sees %s."], beam_size=3, n_best=3)
+    (translation,) = translator(run, no_copies).translate(
+        ["the {name} sees %s."], beam_size=3, n_best=3
+    )
     assert len(translation.candidates) == 3
-    assert all(candidate.text.count(word) == 1 for candidate in translation.candidates for word in ("{name}", "%s"))
+    assert all(
+        candidate.text.count(word) == 1
+        for candidate in translation.candidates
+        for word in ("{name}", "%s")
+    )
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -140,12 +179,17 @@ def test_a_long_line_is_copied_in_all_its_parts(run):
 
 def test_a_dictionary_says_what_a_word_becomes(run):
     listed = translator(run, lambda ids: ids, dictionary={"dog": "Łódź chien", "old house": "x"})
-    assert [t.text for t in listed.translate(["the dog, dogs", "old house"])] == ["the Łódź chien, dogs", "x"]
+    assert [t.text for t in listed.translate(["the dog, dogs", "old house"])] == [
+        "the Łódź chien, dogs",
+        "x",
+    ]
 
 
 @pytest.fixture
 def plain(run, tmp_path):
-    return Run.create(tmp_path / "plain", tiny_config({}), run.source_tokenizer, run.target_tokenizer, {})
+    return Run.create(
+        tmp_path / "plain", tiny_config({}), run.source_tokenizer, run.target_tokenizer, {}
+    )
 
 
 def test_a_run_without_symbols_refuses_a_dictionary(plain):
@@ -154,9 +198,12 @@ def test_a_run_without_symbols_refuses_a_dictionary(plain):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("dog chien", "line 1 must be source phrase, tab, target"), ("dog\tchien", "trained without")]
+    ("text", "message"),
+    [("dog chien", "line 1 must be source phrase, tab, target"), ("dog\tchien", "trained without")],
 )
-def test_a_dictionary_of_no_use_is_said_before_tensorflow_loads(text, message, plain, tmp_path, nmt_, monkeypatch):
+def test_a_dictionary_of_no_use_is_said_before_tensorflow_loads(
+    text, message, plain, tmp_path, nmt_, monkeypatch
+):
     monkeypatch.setattr("nmt.cli.shared.import_tensorflow", None)
     path = tmp_path / "words.tsv"
     path.write_text(text, encoding="utf-8")

@@ -1,4 +1,5 @@
-"""Text to text, by the laws: one line in and one out, scores that are the model's, and the same text in any company."""
+"""Text to text, by the laws: one line in and one out, scores that are the model's, and the same
+text in any company."""
 
 import json
 import shutil
@@ -49,9 +50,14 @@ def variant():
 
     def variant(**sections):
         run, model = trained_translator().run, trained_translator()._engine.model
-        update = {name: getattr(run.config, name).model_copy(update=values) for name, values in sections.items()}
+        update = {
+            name: getattr(run.config, name).model_copy(update=values)
+            for name, values in sections.items()
+        }
         config = run.config.model_copy(update=update)
-        return Translator.of_model(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), model)
+        return Translator.of_model(
+            Run(run.path, config, run.source_tokenizer, run.target_tokenizer), model
+        )
 
     return variant
 
@@ -63,14 +69,18 @@ def texts(translations):
 def test_it_has_learnt_the_toy_language(translator):
     pairs = toy_pairs(60, seed=6)
     translations = texts(translator.translate([source for source, _ in pairs]))
-    assert np.mean([ours == target for ours, (_, target) in zip(translations, pairs, strict=True)]) > 0.3
+    assert (
+        np.mean([ours == target for ours, (_, target) in zip(translations, pairs, strict=True)])
+        > 0.3
+    )
 
 
-# -------------------------------------------------------------------------------------- law 2: scores are the model's
+# -------------------------------------------------------------------- law 2: scores are the model's
 
 
 def teacher_forced(model, source_ids, hypothesis):
-    """The model's log-probability of a hypothesis, computed without the search: with </s> unless it was truncated."""
+    """The model's log-probability of a hypothesis, computed without the search: with </s> unless it
+    was truncated."""
     target = padded([hypothesis.ids], begin=True)
     logits, _ = model.teacher_forced(padded([source_ids]), target[:, :-1])
     log_probs = tf.nn.log_softmax(logits)[0].numpy()
@@ -81,7 +91,10 @@ def teacher_forced(model, source_ids, hypothesis):
 @pytest.mark.parametrize("beam_size", [1, 4])
 @pytest.mark.parametrize("max_length", [3, 40])
 def test_a_hypothesis_has_its_teacher_forced_log_probability(beam_size, max_length, translator):
-    model, tokenizers = translator._engine.model, (translator.run.source_tokenizer, translator.run.target_tokenizer)
+    model, tokenizers = (
+        translator._engine.model,
+        (translator.run.source_tokenizer, translator.run.target_tokenizer),
+    )
     engine, lines = translator._engine, [*LINES[:4], *STRANGE[:3]]
     ids = [tokenizers[0].encode(line) for line in lines]
     limits = np.array([max_length] * len(lines))
@@ -90,7 +103,9 @@ def test_a_hypothesis_has_its_teacher_forced_log_probability(beam_size, max_leng
     else:
         options = {"beam_size": beam_size, "n_best": 2, "length_penalty": 1.0}
         found = beam_search(engine, padded(ids), limits, **options)
-    hypotheses = [(row, hypothesis) for row, of_line in zip(ids, found, strict=True) for hypothesis in of_line]
+    hypotheses = [
+        (row, hypothesis) for row, of_line in zip(ids, found, strict=True) for hypothesis in of_line
+    ]
     for row, hypothesis in hypotheses:
         expected = teacher_forced(model, row, hypothesis)
         np.testing.assert_allclose(hypothesis.token_log_probs, expected, atol=1e-4)
@@ -103,14 +118,22 @@ def test_a_hypothesis_has_its_teacher_forced_log_probability(beam_size, max_leng
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_candidate_has_the_log_probability_of_its_hypothesis(beam_size, translator):
     decoding = translator.run.config.decoding
-    for translation, line in zip(translator.translate(LINES, beam_size=beam_size), LINES, strict=True):
+    for translation, line in zip(
+        translator.translate(LINES, beam_size=beam_size), LINES, strict=True
+    ):
         ids = translator.run.source_tokenizer.encode(line)
         limit = int(decoding.max_length_ratio * (len(ids) + 1)) + decoding.max_length_offset
         if beam_size == 1:
-            (expected,) = greedy(translator._engine, padded([ids]), np.array([limit]), length_penalty=1.0)
+            (expected,) = greedy(
+                translator._engine, padded([ids]), np.array([limit]), length_penalty=1.0
+            )
         else:
             ((expected,),) = beam_search(
-                translator._engine, padded([ids]), np.array([limit]), beam_size=3, length_penalty=1.0
+                translator._engine,
+                padded([ids]),
+                np.array([limit]),
+                beam_size=3,
+                length_penalty=1.0,
             )
         (candidate,) = translation.candidates
         assert candidate.text == translator.run.target_tokenizer.decode(expected.ids)
@@ -123,7 +146,10 @@ def test_a_length_penalty_ranks_and_leaves_log_probabilities_alone(translator):
     for translation in translator.translate(LINES, length_penalty=0.0):
         assert translation.candidates[0].score == translation.candidates[0].log_prob
     ranked_by_mean = translator.translate(LINES, length_penalty=1.0)
-    assert any(translation.candidates[0].score > translation.candidates[0].log_prob for translation in ranked_by_mean)
+    assert any(
+        translation.candidates[0].score > translation.candidates[0].log_prob
+        for translation in ranked_by_mean
+    )
 
 
 def test_what_was_cut_is_flagged(variant):
@@ -131,10 +157,12 @@ def test_what_was_cut_is_flagged(variant):
     for beam_size in (1, 3):
         (translation,) = short.translate([LINES[0]], beam_size=beam_size)
         assert translation.candidates[0].truncated
-    assert not any(translation.candidates[0].truncated for translation in trained_translator().translate(LINES))
+    assert not any(
+        translation.candidates[0].truncated for translation in trained_translator().translate(LINES)
+    )
 
 
-# ------------------------------------------------------------------------------------------ law 4: in any company
+# ---------------------------------------------------------------------------- law 4: in any company
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -147,9 +175,13 @@ def test_company_changes_no_translation(beam_size, translator):
         for x, y in zip(ours, expected, strict=True):
             assert x.candidates[0].log_prob == pytest.approx(y.candidates[0].log_prob, abs=1e-4)
     order = np.random.default_rng(1).permutation(len(lines))
-    shuffled = texts(translator.translate([lines[i] for i in order], beam_size=beam_size, batch_size=7))
+    shuffled = texts(
+        translator.translate([lines[i] for i in order], beam_size=beam_size, batch_size=7)
+    )
     assert shuffled == [expected[i].text for i in order]
-    padded_by_a_longer_one = translator.translate([*lines, "cat dog " * 7], beam_size=beam_size, batch_size=64)
+    padded_by_a_longer_one = translator.translate(
+        [*lines, "cat dog " * 7], beam_size=beam_size, batch_size=64
+    )
     assert texts(padded_by_a_longer_one)[:-1] == texts(expected)
 
 
@@ -166,10 +198,12 @@ def test_threads_take_turns(translator):
     one_by_one = list(map(some, range(8)))
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(some, range(8))) == one_by_one
-        assert list(pool.map(lambda _: texts(translator.translate(LINES)), range(4))) == [expected] * 4
+        assert (
+            list(pool.map(lambda _: texts(translator.translate(LINES)), range(4))) == [expected] * 4
+        )
 
 
-# --------------------------------------------------------------------------------------------- law 5: anywhere
+# ---------------------------------------------------------------------------------- law 5: anywhere
 
 IN_A_FRESH_PROCESS = """
 import json, sys
@@ -183,11 +217,16 @@ json.dump({"texts": results, "words": translator.align(lines[0], results[0][0]).
 
 def test_a_fresh_process_in_another_folder_translates_alike(translator, tmp_path):
     moved = shutil.copytree(
-        trained_run(), tmp_path / "moved run", ignore=shutil.ignore_patterns("corpus", "checkpoints")
+        trained_run(),
+        tmp_path / "moved run",
+        ignore=shutil.ignore_patterns("corpus", "checkpoints"),
     )
     lines = [*LINES, *STRANGE, ""]
     process = subprocess.run(
-        [sys.executable, "-c", IN_A_FRESH_PROCESS, moved], input=json.dumps(lines), capture_output=True, text=True
+        [sys.executable, "-c", IN_A_FRESH_PROCESS, moved],
+        input=json.dumps(lines),
+        capture_output=True,
+        text=True,
     )
     assert process.returncode == 0, process.stderr
     results = json.loads(process.stdout)
@@ -199,7 +238,7 @@ def test_the_package_gives_the_translator_itself():
     assert TranslatorOfThePackage is Translator
 
 
-# ----------------------------------------------------------------------------------- law 8: one line in, one line out
+# ----------------------------------------------------------------- law 8: one line in, one line out
 
 characters = st.one_of(
     st.characters(),  # surrogates, too
@@ -210,7 +249,23 @@ characters = st.one_of(
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(characters, max_size=12), max_size=8), st.sampled_from([1, 2]))
-@example(["", " ", "\n", "\r\n", "\u2028", "\ud800", "\ud800 ", "cat.\n", "a\nb", "\r", "\x00", "\ufeff"], 1)
+@example(
+    [
+        "",
+        " ",
+        "\n",
+        "\r\n",
+        "\u2028",
+        "\ud800",
+        "\ud800 ",
+        "cat.\n",
+        "a\nb",
+        "\r",
+        "\x00",
+        "\ufeff",
+    ],
+    1,
+)
 def test_as_many_lines_come_out_as_went_in(lines, beam_size):
     translations = trained_translator().translate(lines, beam_size=beam_size)
     assert len(translations) == len(lines)
@@ -230,7 +285,13 @@ def test_lines_may_be_read_from_a_file_with_their_ends(translator, tmp_path):
 def test_blank_lines_cost_nothing_and_keep_their_places(translator, monkeypatch):
     expected = texts(translator.translate(LINES[:2]))
     mixed = ["", LINES[0], "\u00a0\t", LINES[1], " "]
-    assert texts(translator.translate(mixed, n_best=2)) == ["", expected[0], "\u00a0\t", expected[1], " "]
+    assert texts(translator.translate(mixed, n_best=2)) == [
+        "",
+        expected[0],
+        "\u00a0\t",
+        expected[1],
+        " ",
+    ]
     monkeypatch.setattr(translator, "_engine", None)
     assert texts(translator.translate(["", "\u2028"])) == ["", "\u2028"]
     assert translator.translate([]) == []
@@ -241,12 +302,16 @@ def test_one_string_is_not_taken_for_lines_of_one_character(translator):
         translator.translate("cat dog.")
 
 
-# ----------------------------------------------------------------------------------------------------- long lines
+# --------------------------------------------------------------------------------------- long lines
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.sampled_from(["cat", "dog.", "house!", "élève;", "日本", "\u00a0?", "x" * 9]), min_size=1, max_size=60),
+    st.lists(
+        st.sampled_from(["cat", "dog.", "house!", "élève;", "日本", "\u00a0?", "x" * 9]),
+        min_size=1,
+        max_size=60,
+    ),
     st.integers(8, 40),
 )
 def test_a_line_is_split_into_parts_that_lose_nothing_and_fit(words, limit):
@@ -259,21 +324,32 @@ def test_a_line_is_split_into_parts_that_lose_nothing_and_fit(words, limit):
 
 
 def test_with_folded_initials_a_translation_begins_as_its_source_does(tmp_path):
-    """Learnt from lines half of which begin with a capital; a word's translation is learnt from both alike."""
+    """Learnt from lines half of which begin with a capital; a word's translation is learnt from
+    both alike."""
     from nmt.training.trainer import train
 
     pairs = toy_pairs(600, seed=1)
     pairs[::2] = [(capital(source), capital(target)) for source, target in pairs[::2]]
-    data = {"train": write_pairs(tmp_path / "train", pairs), "dev": write_pairs(tmp_path / "dev", toy_pairs(6, seed=2))}
-    training = {"epochs": 8, "warmup_steps": 20, "average_decay": 0.9}
-    run = train(tiny_config(data, tokenizer={"fold_initial": True}, training=training), tmp_path / "run")
+    data = {
+        "train": write_pairs(tmp_path / "train", pairs),
+        "dev": write_pairs(tmp_path / "dev", toy_pairs(6, seed=2)),
+    }
+    training = {"epochs": 8, "warmup_steps": 20, "ema_decay": 0.9}
+    run = train(
+        tiny_config(data, tokenizer={"fold_initial": True}, training=training), tmp_path / "run"
+    )
     sources = [source for source, _ in toy_pairs(12, seed=3)]
     translator = Translator.load(run.path)
     for lines in (sources, [*map(capital, sources)]):
-        for line, translation in zip(lines, translator.translate(lines, alignments=True), strict=True):
+        for line, translation in zip(
+            lines, translator.translate(lines, alignments=True), strict=True
+        ):
             assert translation.text[0].isupper() == line[0].isupper()
             alignment = translation.candidates[0].alignment
-            assert alignment.source_words == line.split() and alignment.target_words == translation.text.split()
+            assert (
+                alignment.source_words == line.split()
+                and alignment.target_words == translation.text.split()
+            )
 
 
 def capital(line):
@@ -281,11 +357,17 @@ def capital(line):
 
 
 def test_a_part_begins_with_a_capital_where_a_sentence_does():
-    options = {"vocabulary_size": 300, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 10}
+    options = {
+        "vocabulary_size": 300,
+        "byte_fallback": True,
+        "character_coverage": 1.0,
+        "max_lines": 10,
+    }
     folding = train_tokenizer(["The cat. The dog."], algorithm="bpe", fold_initial=True, **options)
     sentence = Sentence("raw", 0, "", MaskedLine("raw"), parts=[[9], [9], [9]])
     found = [
-        Hypothesis(tuple(folding.encode(text)), -1.0, -1.0, False, ()) for text in ("The cat", "The dog.", "The cat")
+        Hypothesis(tuple(folding.encode(text)), -1.0, -1.0, False, ())
+        for text in ("The cat", "The dog.", "The cat")
     ]
     text, spans = joined_text(folding, [sentence], found, with_spans=True)
     assert text == joined_text(folding, [sentence], found)[0] == "The cat the dog. The cat"
@@ -315,23 +397,29 @@ def test_very_long_lines_are_translated_beside_short_ones(translator):
     lines = [LINES[0], long, "", monster, LINES[1]]
     done = []
     translations = translator.translate(lines, beam_size=1, progress=done.append)
-    assert texts(translations)[::4] == texts(translator.translate([LINES[0], LINES[1]], beam_size=1))
+    assert texts(translations)[::4] == texts(
+        translator.translate([LINES[0], LINES[1]], beam_size=1)
+    )
     assert len(translations[1].text.split()) > 20
     assert sum(done) == len(lines)
     (candidate,) = translations[1].candidates
     assert candidate.log_prob < 0 and not candidate.truncated
 
 
-# -------------------------------------------------------------------------------------------------------- options
+# ------------------------------------------------------------------------------------------ options
 
 
 def test_n_best_are_ranked_and_begin_with_the_best(translator):
-    for translation, best in zip(translator.translate(LINES, n_best=3), translator.translate(LINES), strict=True):
+    for translation, best in zip(
+        translator.translate(LINES, n_best=3), translator.translate(LINES), strict=True
+    ):
         scores = [candidate.score for candidate in translation.candidates]
         assert len(scores) == 3 and scores == sorted(scores, reverse=True)
         assert translation.candidates[0].tokens == best.candidates[0].tokens
         # To rounding: who asks for fewer leaves the batch sooner.
-        assert translation.candidates[0].log_prob == pytest.approx(best.candidates[0].log_prob, abs=1e-5)
+        assert translation.candidates[0].log_prob == pytest.approx(
+            best.candidates[0].log_prob, abs=1e-5
+        )
         assert translation.text == str(translation) == translation.candidates[0].text
         assert translation.source == best.source
 
@@ -355,7 +443,9 @@ def test_a_penalty_that_is_no_number_is_refused(translator):
 
 
 def test_options_not_given_are_those_of_the_run(translator, variant):
-    assert texts(variant(decoding={"beam_size": 1}).translate(LINES)) == texts(translator.translate(LINES, beam_size=1))
+    assert texts(variant(decoding={"beam_size": 1}).translate(LINES)) == texts(
+        translator.translate(LINES, beam_size=1)
+    )
     given = variant(decoding={"beam_size": 2, "length_penalty": 0.5}).translate(LINES)
     assert given == translator.translate(LINES, beam_size=2, length_penalty=0.5)
 
@@ -363,7 +453,9 @@ def test_options_not_given_are_those_of_the_run(translator, variant):
 def test_progress_counts_every_line_once(translator):
     for batch_size in (1, 5, 100):
         done = []
-        translator.translate(["", *LINES, " "], beam_size=1, batch_size=batch_size, progress=done.append)
+        translator.translate(
+            ["", *LINES, " "], beam_size=1, batch_size=batch_size, progress=done.append
+        )
         assert sum(done) == len(LINES) + 2
 
 
@@ -376,7 +468,7 @@ def test_the_source_is_normalised_as_in_training(translator, variant):
     assert nfkc.align(fullwidth, "chat").source_words == fullwidth.split()
 
 
-# ------------------------------------------------------------------------------------------------------ alignment
+# ---------------------------------------------------------------------------------------- alignment
 
 
 @pytest.mark.parametrize("source", [*LINES[:2], *STRANGE])
@@ -397,9 +489,13 @@ def test_a_trained_model_looks_somewhere(translator):
 def test_an_alignment_is_the_model_s_attention_on_pieces_added_up(translator):
     source, target = "cat dog", "chat"
     tokenizers = translator.run.source_tokenizer, translator.run.target_tokenizer
-    ids = [tokenizer.encode(line) for tokenizer, line in zip(tokenizers, (source, target), strict=True)]
+    ids = [
+        tokenizer.encode(line) for tokenizer, line in zip(tokenizers, (source, target), strict=True)
+    ]
     first_word = len(tokenizers[0].encode("cat"))
-    _, weights = translator._engine.model.teacher_forced(padded([ids[0]]), padded([ids[1]], begin=True)[:, :-1])
+    _, weights = translator._engine.model.teacher_forced(
+        padded([ids[0]]), padded([ids[1]], begin=True)[:, :-1]
+    )
     mean_S = np.asarray(weights)[0, : len(ids[1])].mean(axis=0)  # over the pieces of "chat"
     expected = [mean_S[:first_word].sum(), mean_S[first_word : len(ids[0])].sum()]
     np.testing.assert_allclose(translator.align(source, target).weights_TS, [expected], atol=1e-6)
@@ -409,11 +505,13 @@ def test_a_line_feed_and_half_a_surrogate_pair_do_not_stop_an_alignment(translat
     assert translator.align("cat\ndog\n", "chat \ud800 chien").target_words == ["chat", "chien"]
 
 
-# -------------------------------------------------------------------------------------------------------- loading
+# ------------------------------------------------------------------------------------------ loading
 
 
 def test_an_incomplete_run_is_refused_with_what_is_missing(tmp_path):
-    copy = shutil.copytree(trained_run(), tmp_path / "run", ignore=shutil.ignore_patterns("corpus", "best.npz"))
+    copy = shutil.copytree(
+        trained_run(), tmp_path / "run", ignore=shutil.ignore_patterns("corpus", "best.npz")
+    )
     with pytest.raises(UserError, match=r"best\.npz is missing"):
         Translator.load(copy)
     with pytest.raises(UserError, match="no such run folder"):

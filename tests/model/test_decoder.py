@@ -18,24 +18,43 @@ EVERY_CELL = ("attend_first", "update_first", "conditional")
 NORMALIZED = [name for name in CELLS if name.startswith("layer_norm")]
 DTYPES = ("float32", "mixed_bfloat16")
 
-# The full product over plain cells for one score. Each other meets two cells, one of them with input feeding. Bridges
-# and lexical memory meet every value of each of the others.
+# The full product over plain cells for one score. Each other meets two cells, one of them with
+# input feeding. Bridges and lexical memory meet every value of each of the others.
 OTHERS = [score for score in SCORES if score != "additive"]
 VARIANTS = [
     {
-        "attention": f"{cell}/{score}", "layer": layer, "input_feeding": feeding, "num_layers": layers,
-        "bridge": BRIDGES[index % 3], "lexical": index // 3 % 2 == 1 and score != "none",
+        "attention": f"{cell}/{score}",
+        "layer": layer,
+        "input_feeding": feeding,
+        "num_layers": layers,
+        "bridge": BRIDGES[index % 3],
+        "lexical": index // 3 % 2 == 1 and score != "none",
     }
     for index, (cell, score, layer, feeding, layers) in enumerate(
         (
             *itertools.product(EVERY_CELL, ("additive",), ("gru", "lstm"), (False, True), (1, 2)),
-            *((EVERY_CELL[(n + feeding) % 2], score, ("gru", "lstm")[n // 2 % 2], feeding, 1 + n // 4 % 2)
-              for n, score in enumerate(OTHERS) for feeding in (False, True)),
-            *zip(("attend_first", "update_first") * 2, ("additive", "general") * 2, NORMALIZED * 2,
-                 (False, True, True, False), (1, 1, 2, 2), strict=True),
+            *(
+                (
+                    EVERY_CELL[(n + feeding) % 2],
+                    score,
+                    ("gru", "lstm")[n // 2 % 2],
+                    feeding,
+                    1 + n // 4 % 2,
+                )
+                for n, score in enumerate(OTHERS)
+                for feeding in (False, True)
+            ),
+            *zip(
+                ("attend_first", "update_first") * 2,
+                ("additive", "general") * 2,
+                NORMALIZED * 2,
+                (False, True, True, False),
+                (1, 1, 2, 2),
+                strict=True,
+            ),
         )
     )
-]  # fmt: skip
+]
 
 
 def describe(variant):
@@ -48,7 +67,10 @@ every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=map(describe, V
 
 
 def numbers(structure):
-    return [keras.ops.convert_to_numpy(keras.ops.cast(leaf, "float32")) for leaf in tf.nest.flatten(structure)]
+    return [
+        keras.ops.convert_to_numpy(keras.ops.cast(leaf, "float32"))
+        for leaf in tf.nest.flatten(structure)
+    ]
 
 
 def assert_close(ours, expected, atol=1e-5):
@@ -75,7 +97,9 @@ def fold_step(model, ids_BT, state, memory):
 
 # In bfloat16 a number has 8 bits, hence is off by up to 1/256 of its size; logits here go up to 4.
 # Measured: equal on AVX-512. Room is left for processors that add up in another order.
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.03)], ids=DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.03)], ids=DTYPES
+)
 @every_variant
 def test_teacher_forcing_equals_step_folded_over_the_target(variant, dtype, tolerance, tiny_model):
     model = tiny_model(encoder_layers=variant["num_layers"], dtype=dtype, **variant)
@@ -96,8 +120,13 @@ def softmax(x):
 
 def numpy_gru(cell, gates, hidden):
     units, recurrent = len(hidden), hidden @ cell.recurrent_kernel.numpy()
-    z, r = sigmoid(gates[:units] + recurrent[:units]), sigmoid((gates + recurrent)[units : 2 * units])
-    candidate = np.tanh(gates[2 * units :] + r * (recurrent[2 * units :] + cell.recurrent_bias.numpy()))
+    z, r = (
+        sigmoid(gates[:units] + recurrent[:units]),
+        sigmoid((gates + recurrent)[units : 2 * units]),
+    )
+    candidate = np.tanh(
+        gates[2 * units :] + r * (recurrent[2 * units :] + cell.recurrent_bias.numpy())
+    )
     return z * hidden + (1 - z) * candidate
 
 
@@ -117,7 +146,9 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
     def attend(query):
         if name != "luong":  # e_j = v . tanh(W s + U h_j + b)
             keys = states_SD @ score.key_layer.kernel.numpy() + score.key_layer.bias.numpy()
-            energies = np.tanh(query @ score.query_layer.kernel.numpy() + keys) @ score.v.numpy()[:, 0]
+            energies = (
+                np.tanh(query @ score.query_layer.kernel.numpy() + keys) @ score.v.numpy()[:, 0]
+            )
         else:  # h_t . W h_s
             energies = states_SD @ (score.key_layer.kernel.numpy() / len(query) ** 0.5) @ query
         return softmax(energies), softmax(energies) @ states_SD
@@ -131,12 +162,16 @@ def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feed
             gates = gates + np.concatenate(fed) @ decoder.feed_layer.kernel.numpy()
         hidden[0] = numpy_gru(decoder.cells[0], gates, hidden[0])
         if num_layers == 2:
-            hidden[1] = numpy_gru(decoder.cells[1], hidden[0] @ kernels[1][0] + kernels[1][1], hidden[1])
+            hidden[1] = numpy_gru(
+                decoder.cells[1], hidden[0] @ kernels[1][0] + kernels[1][1], hidden[1]
+            )
         if name != "bahdanau":
             weights_S, context = attend(sum(hidden))
         if name == "conditional/additive":  # a second transition, of the top layer's state
             cell = decoder.context_cell
-            hidden[-1] = numpy_gru(cell, context @ cell.kernel.numpy() + cell.bias.numpy(), hidden[-1])
+            hidden[-1] = numpy_gru(
+                cell, context @ cell.kernel.numpy() + cell.bias.numpy(), hidden[-1]
+            )
         features = [sum(hidden), context] + ([embedded] if name != "luong" else [])
         readout = decoder.readout_layer
         output = np.tanh(np.concatenate(features) @ readout.kernel.numpy() + readout.bias.numpy())
@@ -161,9 +196,13 @@ def test_a_step_of_several_hypotheses_equals_a_step_of_each(variant, tiny_model)
     prefixes = [[2, 5], [2, 9], [2, 4]]
     states, columns = [], [tf.fill((len(SOURCE), 1), prefix[-1]) for prefix in prefixes]
     for prefix in prefixes:  # hypotheses of a sentence have seen different words
-        _, _, state = fold_step(model, tf.repeat([[prefix[0], prefix[1] + 1]], len(SOURCE), 0), start, memory)
+        _, _, state = fold_step(
+            model, tf.repeat([[prefix[0], prefix[1] + 1]], len(SOURCE), 0), start, memory
+        )
         states.append(state)
-    together = model.step(tf.concat(columns, 1), tf.nest.map_structure(lambda *s: tf.concat(s, 1), *states), memory)
+    together = model.step(
+        tf.concat(columns, 1), tf.nest.map_structure(lambda *s: tf.concat(s, 1), *states), memory
+    )
     alone = [model.step(ids, state, memory) for ids, state in zip(columns, states, strict=True)]
     assert_close(together, tf.nest.map_structure(lambda *s: tf.concat(s, 1), *alone))
     assert not np.allclose(together[0][:, 0], together[0][:, 1], atol=1e-3)
@@ -171,11 +210,17 @@ def test_a_step_of_several_hypotheses_equals_a_step_of_each(variant, tiny_model)
 
 @pytest.mark.parametrize("layer", CELLS)
 @pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
-def test_attending_once_after_the_recurrence_equals_attending_within_it(layer, num_layers, tiny_model, monkeypatch):
+def test_attending_once_after_the_recurrence_equals_attending_within_it(
+    layer, num_layers, tiny_model, monkeypatch
+):
     model = tiny_model(attention="update_first/general", layer=layer, num_layers=num_layers)
     memory, state = model.encode(SOURCE)
     calls, attend_once = [], model.decoder.score.call
-    monkeypatch.setattr(model.decoder.score, "call", lambda *args: calls.append(args[0].shape[1]) or attend_once(*args))
+    monkeypatch.setattr(
+        model.decoder.score,
+        "call",
+        lambda *args: calls.append(args[0].shape[1]) or attend_once(*args),
+    )
     fast = model.decoder(TARGET, state, memory)
     assert calls == [TARGET.shape[1]]  # one call, of all queries
     monkeypatch.setattr(model.decoder.score, "carries_state", True)
@@ -192,7 +237,10 @@ def test_gradients_taken_after_the_loop_are_those_taken_within_it(variant, tiny_
     def gradients():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.sin(model(SOURCE, TARGET, training=True)))
-        return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
+        return [
+            tf.convert_to_tensor(gradient)
+            for gradient in tape.gradient(loss, model.trainable_variables)
+        ]
 
     received = gradients()
 
@@ -211,7 +259,9 @@ def test_a_lexical_memory_is_states_and_embeddings_and_attention_looks_at_the_st
     embedded = model.source_embedding(SOURCE)
     width = embedded.shape[-1]
     np.testing.assert_array_equal(memory.values[..., -width:], embedded)
-    np.testing.assert_array_equal(memory.keys, model.decoder.score.project_keys(memory.values[..., :-width]))
+    np.testing.assert_array_equal(
+        memory.keys, model.decoder.score.project_keys(memory.values[..., :-width])
+    )
 
 
 class ShyScore(GeneralScore):
@@ -220,7 +270,9 @@ class ShyScore(GeneralScore):
     carries_state = True
 
     def initial_state(self, keys_BSU, num_queries):
-        return (tf.zeros((tf.shape(keys_BSU)[0], num_queries, tf.shape(keys_BSU)[1]), keys_BSU.dtype),)
+        return (
+            tf.zeros((tf.shape(keys_BSU)[0], num_queries, tf.shape(keys_BSU)[1]), keys_BSU.dtype),
+        )
 
     def call(self, query_BTH, keys_BSU, state):
         scores_BTS, _ = super().call(query_BTH, keys_BSU, ())
@@ -247,17 +299,22 @@ def test_input_feeding_is_felt_from_the_second_step_on(attention, tiny_model):
     _, _, state = model.step(TARGET[:, :1], state, memory)
     assert state.output.shape == (3, 1, 9)
     with_output, _, _ = model.step(TARGET[:, 1:2], state, memory)
-    without, _, _ = model.step(TARGET[:, 1:2], state._replace(output=tf.zeros_like(state.output)), memory)
+    without, _, _ = model.step(
+        TARGET[:, 1:2], state._replace(output=tf.zeros_like(state.output)), memory
+    )
     assert not np.allclose(with_output, without, atol=1e-3)
 
 
 @pytest.mark.parametrize("cell", EVERY_CELL)
 def test_which_state_asks_is_what_tells_the_two_cells_apart(cell, tiny_model):
-    """Attend first: the old state asks, so the new word cannot move the weights. Update first: it can."""
+    """Attend first: the old state asks, so the new word cannot move the weights. TrainStep first: it
+    can."""
     model = tiny_model(attention=f"{cell}/general")
     memory, state = model.encode(SOURCE)
     _, weights_BKS, _ = model.step(
-        tf.constant([[4, 9]] * 3), tf.nest.map_structure(lambda s: tf.repeat(s, 2, 1), state), memory
+        tf.constant([[4, 9]] * 3),
+        tf.nest.map_structure(lambda s: tf.repeat(s, 2, 1), state),
+        memory,
     )
     assert np.allclose(weights_BKS[0, 0], weights_BKS[0, 1], atol=1e-3) == (cell == "attend_first")
 
@@ -275,7 +332,9 @@ def test_the_last_bridge_hands_each_layer_the_final_state_of_its_peer(encoder_la
     _, final = model.encoder(model.source_embedding(SOURCE), mask)
     _, state = model.encode(SOURCE)
     for index in range(2):
-        for ours, expected in zip(state.hidden[index], final[min(index, encoder_layers - 1)], strict=True):
+        for ours, expected in zip(
+            state.hidden[index], final[min(index, encoder_layers - 1)], strict=True
+        ):
             np.testing.assert_array_equal(ours[:, 0], expected)
 
 
@@ -297,7 +356,10 @@ def test_tied_embeddings_are_one_variable(tied, matrices, tiny_model):
     source, target = model.source_embedding.matrix, model.target_embedding.matrix
     assert (source is target) == (tied == "all")
     sizes = set(model.vocabulary_sizes)
-    assert sum(len(v.shape) == 2 and v.shape[0] in sizes for v in model.trainable_variables) == matrices
+    assert (
+        sum(len(v.shape) == 2 and v.shape[0] in sizes for v in model.trainable_variables)
+        == matrices
+    )
     assert len({id(v) for v in model.trainable_variables}) == len(model.trainable_variables)
 
 

@@ -10,7 +10,9 @@ from nmt.model.recurrent import CELLS
 
 BATCH, SOURCE, INPUTS, UNITS = 3, 5, 4, 6
 LENGTHS = [5, 3, 1]
-DIRECTIONS = pytest.mark.parametrize("bidirectional", [True, False], ids=["bidirectional", "forward"])
+DIRECTIONS = pytest.mark.parametrize(
+    "bidirectional", [True, False], ids=["bidirectional", "forward"]
+)
 LAYERS = pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
 
 
@@ -26,7 +28,8 @@ def keras_weights(cell):
 
 
 def run_keras(encoder, inputs, mask=None):
-    """Keras's layers with the weights of our encoder -> states, final states, as our encoder should return them."""
+    """Keras's layers with the weights of our encoder -> states, final states, as our encoder should
+    return them."""
     finals = []
     for index, cells in enumerate(encoder.layers):
         make = keras.layers.GRU if len(cells[0].weights) == 4 else keras.layers.LSTM
@@ -65,7 +68,9 @@ def test_encoder_equals_masked_layers_of_keras_at_real_positions(layer, randomiz
 @pytest.mark.parametrize("layer", CELLS)
 @DIRECTIONS
 @LAYERS
-def test_padding_changes_neither_real_states_nor_final_states(layer, bidirectional, num_layers, randomize):
+def test_padding_changes_neither_real_states_nor_final_states(
+    layer, bidirectional, num_layers, randomize
+):
     encoder = randomize(Encoder(layer, INPUTS, UNITS, num_layers, bidirectional))
     inputs = 100.0 * random(BATCH, SOURCE, INPUTS, seed=1)  # what stands on padding is large
     sentences = [random(1, length, INPUTS, seed=length) for length in LENGTHS]
@@ -75,13 +80,17 @@ def test_padding_changes_neither_real_states_nor_final_states(layer, bidirection
     for row, sentence in enumerate(sentences):
         alone, final_alone = encoder(sentence, tf.ones(sentence.shape[:2], "bool"))
         np.testing.assert_allclose(states[row, : LENGTHS[row]], alone[0], atol=1e-5)
-        np.testing.assert_allclose(np.array(final)[:, :, row], np.array(final_alone)[:, :, 0], atol=1e-5)
+        np.testing.assert_allclose(
+            np.array(final)[:, :, row], np.array(final_alone)[:, :, 0], atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("layer", CELLS)
 def test_final_states_are_those_of_the_last_real_and_of_the_first_position(layer, randomize):
     encoder = randomize(Encoder(layer, INPUTS, UNITS, 1, True))
-    states, ((hidden, *_),) = encoder(random(BATCH, SOURCE, INPUTS), tf.sequence_mask(LENGTHS, SOURCE))
+    states, ((hidden, *_),) = encoder(
+        random(BATCH, SOURCE, INPUTS), tf.sequence_mask(LENGTHS, SOURCE)
+    )
     for row, length in enumerate(LENGTHS):
         np.testing.assert_array_equal(hidden[row, :UNITS], states[row, length - 1, :UNITS])
         np.testing.assert_array_equal(hidden[row, UNITS:], states[row, 0, UNITS:])
@@ -92,7 +101,9 @@ def test_there_is_one_final_state_a_layer_and_its_entries_are_as_wide_as_the_sta
         random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool")
     )
     assert states.shape == (BATCH, SOURCE, 2 * UNITS)
-    assert [[tuple(entry.shape) for entry in layer] for layer in final] == [[(BATCH, 2 * UNITS)] * 2] * 2
+    assert [[tuple(entry.shape) for entry in layer] for layer in final] == [
+        [(BATCH, 2 * UNITS)] * 2
+    ] * 2
 
 
 def test_a_layer_that_says_nothing_passes_its_inputs_on(randomize):
@@ -117,7 +128,10 @@ def test_the_first_layers_inputs_are_not_added():
 
 @LAYERS
 def test_dropout_of_states_is_active_only_in_training(num_layers, randomize):
-    plain, dropped = (randomize(Encoder("gru", INPUTS, UNITS, num_layers, True, dropout=rate)) for rate in (0.0, 0.5))
+    plain, dropped = (
+        randomize(Encoder("gru", INPUTS, UNITS, num_layers, True, dropout=rate))
+        for rate in (0.0, 0.5)
+    )
     inputs, mask = random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool")
     np.testing.assert_array_equal(dropped(inputs, mask)[0], plain(inputs, mask)[0])
     np.testing.assert_array_equal(plain(inputs, mask, training=True)[0], plain(inputs, mask)[0])
@@ -130,7 +144,9 @@ def test_embedding_looks_vectors_up_and_scales_them():
     embedding = Embedding(3, 4, name="embedding")
     embedding.matrix.assign([[0.0, 1.0, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0], [4.0, 5.0, 0.0, 6.0]])
     vectors = embedding(tf.constant([[2, 0]]))
-    np.testing.assert_array_equal(vectors, [[[8.0, 10.0, 0.0, 12.0], [0.0, 2.0, 0.0, 0.0]]])  # times the root of 4
+    np.testing.assert_array_equal(
+        vectors, [[[8.0, 10.0, 0.0, 12.0], [0.0, 2.0, 0.0, 0.0]]]
+    )  # times the root of 4
 
 
 def test_vectors_start_with_unit_variance_whatever_their_width():
@@ -161,7 +177,9 @@ def test_dropout_of_embeddings_is_active_only_in_training_and_keeps_the_mean(kin
 
 def test_the_same_seed_repeats_the_dropout():
     ids = tf.fill((4, 5), 3)
-    first, second, other = (Embedding(7, 8, dropout=0.5, seed=seed, name="embedding") for seed in (1, 1, 2))
+    first, second, other = (
+        Embedding(7, 8, dropout=0.5, seed=seed, name="embedding") for seed in (1, 1, 2)
+    )
     other.matrix.assign(first.matrix)
     expected = first(ids, training=True)
     np.testing.assert_array_equal(second(ids, training=True), expected)

@@ -1,4 +1,5 @@
-"""Cross-entropy: on paper, against Keras, and its hand-written gradient against automatic differentiation."""
+"""Cross-entropy: on paper, against Keras, and its hand-written gradient against automatic
+differentiation."""
 
 import math
 
@@ -8,7 +9,13 @@ import pytest
 import tensorflow as tf
 
 from nmt.model import losses
-from nmt.model.losses import Loss, coverage_loss, masked_loss, smoothed_cross_entropy, vocabulary_loss
+from nmt.model.losses import (
+    Loss,
+    coverage_loss,
+    masked_loss,
+    smoothed_cross_entropy,
+    vocabulary_loss,
+)
 
 BATCH, TARGET, VOCABULARY = 3, 4, 7
 IDS = tf.constant([[5, 2, 6, 3], [1, 3, 0, 0], [3, 0, 0, 0]])
@@ -17,7 +24,9 @@ SMOOTHING = pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.5], ids="smo
 
 
 def random_logits(scale=2.0):
-    return tf.constant(scale * np.random.default_rng(0).normal(size=(BATCH, TARGET, VOCABULARY)), "float32")
+    return tf.constant(
+        scale * np.random.default_rng(0).normal(size=(BATCH, TARGET, VOCABULARY)), "float32"
+    )
 
 
 def logits_of(probabilities):
@@ -64,18 +73,25 @@ def test_even_logits_cost_the_logarithm_of_the_vocabulary():
 def test_the_loss_equals_that_of_keras(label_smoothing):
     logits = random_logits()
     # Keras cuts p off at 1e-7 unless it is handed logits.
-    keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing, reduction=None)
+    keras_loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=label_smoothing, reduction=None
+    )
     expected = keras_loss(tf.one_hot(IDS, VOCABULARY), logits)[MASK]
     loss = masked_loss(logits, IDS, label_smoothing)
     assert float(loss.objective) == pytest.approx(float(np.sum(expected)), rel=1e-5)
-    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)(IDS, logits)[MASK]
+    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)(
+        IDS, logits
+    )[MASK]
     assert float(loss.cross_entropy) == pytest.approx(float(np.sum(plain)), rel=1e-5)
 
 
 def test_padding_is_ignored():
     logits = random_logits()
     other = tf.where(MASK[:, :, None], logits, 1000.0 * random_logits())
-    more_padding = [tf.pad(logits, [[0, 1], [0, 2], [0, 0]], constant_values=9.0), tf.pad(IDS, [[0, 1], [0, 2]])]
+    more_padding = [
+        tf.pad(logits, [[0, 1], [0, 2], [0, 0]], constant_values=9.0),
+        tf.pad(IDS, [[0, 1], [0, 2]]),
+    ]
     expected = numbers(masked_loss(logits, IDS, 0.1))
     assert numbers(masked_loss(other, IDS, 0.1)) == expected
     assert numbers(masked_loss(*more_padding, 0.1)) == pytest.approx(expected, rel=1e-6)
@@ -114,7 +130,9 @@ def test_a_token_is_right_if_none_is_likelier():
 
 
 # In bfloat16 a gradient p - q is rounded to 8 bits twice, both times to a number of at most 1.
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("bfloat16", 2**-8)], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-6), ("bfloat16", 2**-8)], ids=["float32", "bfloat16"]
+)
 @SMOOTHING
 def test_the_gradient_equals_that_of_automatic_differentiation(label_smoothing, dtype, tolerance):
     logits = tf.cast(random_logits(), dtype)
@@ -124,7 +142,9 @@ def test_the_gradient_equals_that_of_automatic_differentiation(label_smoothing, 
     gradient = tape.gradient(loss, logits)
     assert gradient.dtype == dtype
     expected = expected_gradient(logits, label_smoothing, dtype)
-    np.testing.assert_allclose(tf.cast(gradient, "float32"), tf.cast(expected, "float32"), rtol=0.0, atol=tolerance)
+    np.testing.assert_allclose(
+        tf.cast(gradient, "float32"), tf.cast(expected, "float32"), rtol=0.0, atol=tolerance
+    )
 
 
 def test_the_gradient_of_a_confident_token_survives_bfloat16():
@@ -144,12 +164,16 @@ def test_the_gradient_by_hand_is_p_minus_q_times_what_comes_from_above(label_smo
         objective, *_ = smoothed_cross_entropy(logits, tf.constant([[1]]), label_smoothing)
         loss = upstream * tf.reduce_sum(objective)
     q = np.array([0.0, 1.0, 0.0]) * (1 - label_smoothing) + label_smoothing / 3
-    np.testing.assert_allclose(tape.gradient(loss, logits), [[upstream * ([0.5, 0.25, 0.25] - q)]], atol=1e-6)
+    np.testing.assert_allclose(
+        tape.gradient(loss, logits), [[upstream * ([0.5, 0.25, 0.25] - q)]], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("id_dtype", ["int32", "int64"])
 def test_a_graph_of_unknown_shape_computes_the_same(id_dtype):
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None)), tf.TensorSpec((None, None), id_dtype)])
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None, None)), tf.TensorSpec((None, None), id_dtype)]
+    )
     def loss_and_gradient(logits, ids):
         with tf.GradientTape() as tape:
             tape.watch(logits)
@@ -186,12 +210,16 @@ def test_a_batch_of_padding_costs_nothing():
 def output_and_vocabulary(dtype, units=5):
     """Outputs btr in `dtype`, a matrix vr and a bias v."""
     shapes = (BATCH, TARGET, units), (VOCABULARY, units), (VOCABULARY,)
-    output, *vocabulary = (tf.random.stateless_normal(shape, (index, 7)) for index, shape in enumerate(shapes))
+    output, *vocabulary = (
+        tf.random.stateless_normal(shape, (index, 7)) for index, shape in enumerate(shapes)
+    )
     return tf.cast(output, dtype), *vocabulary
 
 
 def plain_loss(output, matrix, bias, *arguments):
-    logits = tf.einsum("btr,vr->btv", output, tf.cast(matrix, output.dtype)) + tf.cast(bias, output.dtype)
+    logits = tf.einsum("btr,vr->btv", output, tf.cast(matrix, output.dtype)) + tf.cast(
+        bias, output.dtype
+    )
     return masked_loss(logits, *arguments)
 
 
@@ -204,12 +232,19 @@ def differentiated(loss, inputs, *arguments):
     return sums, tape.gradient(objective, inputs)
 
 
-# In bfloat16 logits and gradients are rounded to 8 bits; gradients here go up to 20, their terms to 9.
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.2)], ids=["float32", "bfloat16"])
-@pytest.mark.parametrize("weights", [None, [0.5, 2.0, 1.0], [1.0, 0.0, 3.0]], ids="weights {}".format)
+# In bfloat16 logits and gradients are rounded to 8 bits; gradients here go up to 20, their terms to
+# 9.
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.2)], ids=["float32", "bfloat16"]
+)
+@pytest.mark.parametrize(
+    "weights", [None, [0.5, 2.0, 1.0], [1.0, 0.0, 3.0]], ids="weights {}".format
+)
 @pytest.mark.parametrize("rows", [2, 4, 512], ids="{} rows at once".format)
 @SMOOTHING
-def test_the_loss_in_parts_is_that_of_whole_logits(label_smoothing, rows, weights, dtype, tolerance, monkeypatch):
+def test_the_loss_in_parts_is_that_of_whole_logits(
+    label_smoothing, rows, weights, dtype, tolerance, monkeypatch
+):
     monkeypatch.setattr(losses, "ROWS", rows)
     monkeypatch.setattr(losses, "ROWS_MULTIPLE", 2)
     inputs = output_and_vocabulary(dtype)
@@ -219,9 +254,13 @@ def test_the_loss_in_parts_is_that_of_whole_logits(label_smoothing, rows, weight
     graph_sums, graph_gradients = tf.function(differentiated)(vocabulary_loss, inputs, *arguments)
     assert numbers(sums) == pytest.approx(numbers(expected), rel=tolerance / 3)
     assert numbers(graph_sums) == pytest.approx(numbers(sums), rel=1e-6)
-    for gradient, graph_gradient, wanted in zip(gradients, graph_gradients, expected_gradients, strict=True):
+    for gradient, graph_gradient, wanted in zip(
+        gradients, graph_gradients, expected_gradients, strict=True
+    ):
         assert gradient.dtype == wanted.dtype
-        np.testing.assert_allclose(tf.cast(gradient, "float32"), tf.cast(wanted, "float32"), rtol=0.0, atol=tolerance)
+        np.testing.assert_allclose(
+            tf.cast(gradient, "float32"), tf.cast(wanted, "float32"), rtol=0.0, atol=tolerance
+        )
         np.testing.assert_allclose(
             tf.cast(graph_gradient, "float32"), tf.cast(gradient, "float32"), atol=tolerance / 10
         )
@@ -237,7 +276,9 @@ def test_a_batch_of_padding_has_no_loss_in_parts_and_no_gradient():
 
 def test_a_confident_token_keeps_its_gradient_in_parts_in_bfloat16():
     output, matrix = tf.ones((1, 1, 1), "bfloat16"), tf.constant([[0.0], [7.0], [0.0]])
-    _, (_, to_matrix, to_bias) = differentiated(vocabulary_loss, (output, matrix, tf.zeros(3)), tf.constant([[1]]))
+    _, (_, to_matrix, to_bias) = differentiated(
+        vocabulary_loss, (output, matrix, tf.zeros(3)), tf.constant([[1]])
+    )
     np.testing.assert_allclose(to_bias, [0.00273, -0.00546, 0.00273], rtol=0.01)  # p = 0.9982
     np.testing.assert_allclose(to_matrix[:, 0], to_bias, rtol=0.01)
 
@@ -245,6 +286,9 @@ def test_a_confident_token_keeps_its_gradient_in_parts_in_bfloat16():
 def test_the_coverage_loss_by_hand():
     """See et al. (2017), equation 12: min of each weight and of what its place has had before."""
     weights = tf.constant([[[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]])
-    # Coverage: (0, 0), (0.5, 0.5), (0.75, 1.25); hence 0, 0.25 + 0.5 and 0.75. The last token may be padding.
+    # Coverage: (0, 0), (0.5, 0.5), (0.75, 1.25); hence 0, 0.25 + 0.5 and 0.75. The last token may
+    # be padding.
     assert float(coverage_loss(weights, tf.constant([[5, 6, 7]]))) == pytest.approx(1.5)
-    assert float(coverage_loss(weights, tf.constant([[5, 6, 0]]), tf.constant([2.0]))) == pytest.approx(1.5)
+    assert float(
+        coverage_loss(weights, tf.constant([[5, 6, 0]]), tf.constant([2.0]))
+    ) == pytest.approx(1.5)

@@ -37,7 +37,11 @@ def rows_of(score, final=None):
     """The weights of one query after the other, ts, and the contexts, td."""
     states = tf.constant(STATES[None])
     keys = score.project_keys(states)
-    state, weights, contexts = score.start(keys, tf.zeros((1, UNITS)) if final is None else final), [], []
+    state, weights, contexts = (
+        score.start(keys, tf.zeros((1, UNITS)) if final is None else final),
+        [],
+        [],
+    )
     for query in QUERIES:
         arguments = tf.constant(query[None, None]), keys, states, tf.constant(REAL[None]), state
         context, row, state = score.attend(*arguments)
@@ -68,7 +72,12 @@ def test_concat_is_a_matrix_over_query_and_state_one_above_the_other(randomize):
     score = make("concat", randomize)
     matrix = np.concatenate([score.query_layer.kernel, score.key_layer.kernel])
     expected = [
-        softmax([np.tanh(np.concatenate([query, state]) @ matrix) @ score.v.numpy()[:, 0] for state in STATES])
+        softmax(
+            [
+                np.tanh(np.concatenate([query, state]) @ matrix) @ score.v.numpy()[:, 0]
+                for state in STATES
+            ]
+        )
         for query in QUERIES
     ]
     np.testing.assert_allclose(rows_of(score)[0], expected, atol=1e-6)
@@ -78,7 +87,9 @@ def test_concat_is_a_matrix_over_query_and_state_one_above_the_other(randomize):
 def test_a_scaled_score_is_g_times_the_score(name, randomize):
     score = make(f"scaled_{name}", randomize)
     score.g.assign(2.5)
-    scores = [STATES @ query if name == "dot" else general_scores(score, query) for query in QUERIES]
+    scores = [
+        STATES @ query if name == "dot" else general_scores(score, query) for query in QUERIES
+    ]
     np.testing.assert_allclose(rows_of(score)[0], [softmax(2.5 * row) for row in scores], atol=1e-6)
 
 
@@ -106,9 +117,13 @@ def test_local_p_predicts_a_place_and_weighs_by_a_gaussian_around_it(randomize):
     score = make("local_p", randomize, window=2)
     expected = []
     for query in QUERIES:
-        place = LENGTH * sigmoid(np.tanh(query @ score.position_layer.kernel.numpy()) @ score.v.numpy()[:, 0])
+        place = LENGTH * sigmoid(
+            np.tanh(query @ score.position_layer.kernel.numpy()) @ score.v.numpy()[:, 0]
+        )
         inside = REAL & (abs(PLACES - place) <= 2)
-        expected.append(softmax(general_scores(score, query), inside) * np.exp(-((PLACES - place) ** 2) / 2))  # D/2 = 1
+        expected.append(
+            softmax(general_scores(score, query), inside) * np.exp(-((PLACES - place) ** 2) / 2)
+        )  # D/2 = 1
     np.testing.assert_allclose(rows_of(score)[0], expected, atol=1e-6)
     assert np.all(np.sum(expected, axis=1) < 1.0)
 
@@ -116,19 +131,27 @@ def test_local_p_predicts_a_place_and_weighs_by_a_gaussian_around_it(randomize):
 def test_heads_attend_apart_and_stand_side_by_side(randomize):
     score = make("multihead", randomize, heads=2)
     queries = QUERIES @ score.query_layer.kernel.numpy()
-    keys, values = STATES @ score.key_layer.kernel.numpy(), STATES @ score.value_layer.kernel.numpy()
+    keys, values = (
+        STATES @ score.key_layer.kernel.numpy(),
+        STATES @ score.value_layer.kernel.numpy(),
+    )
     halves = [slice(0, 2), slice(2, 4)]
     rows = [[softmax(keys[:, half] @ query[half] / 2**0.5) for half in halves] for query in queries]
     weights, contexts = rows_of(score)
     np.testing.assert_allclose(weights, np.mean(rows, axis=1), atol=1e-6)
-    expected = [np.concatenate([a @ values[:, half] for a, half in zip(row, halves, strict=True)]) for row in rows]
+    expected = [
+        np.concatenate([a @ values[:, half] for a, half in zip(row, halves, strict=True)])
+        for row in rows
+    ]
     np.testing.assert_allclose(contexts, expected, atol=1e-5)
 
 
 def test_coverage_is_what_was_looked_at_so_far(randomize):
     score, seen, expected = make("coverage", randomize), np.zeros(SOURCE), []
     for query in QUERIES:
-        expected.append(softmax(additive_scores(score, query, np.outer(seen, score.w.numpy()[:, 0]))))
+        expected.append(
+            softmax(additive_scores(score, query, np.outer(seen, score.w.numpy()[:, 0])))
+        )
         seen = seen + expected[-1]
     np.testing.assert_allclose(rows_of(score)[0], expected, atol=1e-6)
 
@@ -173,7 +196,9 @@ def test_what_stands_behind_a_sure_stop_is_not_lost_and_has_a_gradient():
         tape.watch(scores)
         weights = expected_alignment(scores, tf.constant([[True] * 4]), last)
         loss = tf.reduce_sum(weights * tf.range(4.0))
-    np.testing.assert_allclose(weights[0, 0], [0.0, 0.0, sigmoid(-1.0), 1.0 - sigmoid(-1.0)], atol=1e-4)
+    np.testing.assert_allclose(
+        weights[0, 0], [0.0, 0.0, sigmoid(-1.0), 1.0 - sigmoid(-1.0)], atol=1e-4
+    )
     assert np.all(np.isfinite(tape.gradient(loss, scores)))
 
 
@@ -202,23 +227,38 @@ def test_every_gradient_is_finite_and_every_weight_has_one(name, tiny_model):
     score = model.decoder.score
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(
-            tf.sin(model(tf.constant([[4, 9, 5, 7, 6, 3], [6, 3, 0, 0, 0, 0]]), tf.ones((2, 4), tf.int32)))
+            tf.sin(
+                model(
+                    tf.constant([[4, 9, 5, 7, 6, 3], [6, 3, 0, 0, 0, 0]]), tf.ones((2, 4), tf.int32)
+                )
+            )
         )
     for variable, gradient in zip(
         score.trainable_variables, tape.gradient(loss, score.trainable_variables), strict=True
     ):
-        assert np.all(np.isfinite(gradient)) and np.any(tf.convert_to_tensor(gradient)), variable.path
+        assert np.all(np.isfinite(gradient)) and np.any(tf.convert_to_tensor(gradient)), (
+            variable.path
+        )
 
 
 def test_what_two_mechanisms_share_starts_bit_identical(tiny_model):
-    plain = {v.path: v for v in tiny_model(attention="attend_first/additive", randomize=False).variables}
-    for name in set(SCORES) - {"additive", "dot", "scaled_dot", "multihead"}:  # whose memory is wider here
+    plain = {
+        v.path: v for v in tiny_model(attention="attend_first/additive", randomize=False).variables
+    }
+    for name in set(SCORES) - {
+        "additive",
+        "dot",
+        "scaled_dot",
+        "multihead",
+    }:  # whose memory is wider here
         model = tiny_model(attention=f"attend_first/{name}", randomize=False)
         own = {id(v) for v in model.decoder.score.variables}
         shared = [v for v in model.trainable_variables if id(v) not in own]
         assert len(shared) > 8
         for variable in shared:
-            np.testing.assert_array_equal(variable, plain[variable.path], err_msg=f"{name}: {variable.path}")
+            np.testing.assert_array_equal(
+                variable, plain[variable.path], err_msg=f"{name}: {variable.path}"
+            )
 
 
 class Sharp(Score):
@@ -236,24 +276,37 @@ def test_options_of_a_score_of_ones_own_are_what_its_weights_take(tiny_model):
         attention=f"attend_first/{__name__}:Sharp", bridge="last", score_options={"factor": 3.0}
     ).decoder.score
     assert score.factor == 3.0
-    with pytest.raises(UserError, match=r"no option 'facto'; it has factor. Did you mean 'factor'\?"):
-        tiny_model(attention=f"attend_first/{__name__}:Sharp", bridge="last", score_options={"facto": 3.0})
+    with pytest.raises(
+        UserError, match=r"no option 'facto'; it has factor. Did you mean 'factor'\?"
+    ):
+        tiny_model(
+            attention=f"attend_first/{__name__}:Sharp", bridge="last", score_options={"facto": 3.0}
+        )
 
 
 @pytest.mark.parametrize(
     ("decoder", "message"),
     [
-        ({"score": "local_p", "score_options": {"windw": 3}}, r"'local_p' has no option 'windw'.*'window'\?$"),
+        (
+            {"score": "local_p", "score_options": {"windw": 3}},
+            r"'local_p' has no option 'windw'.*'window'\?$",
+        ),
         (
             {"score": "local_p", "score_options": {"window": 0}},
             r"'window' of score 'local_p' must be gr.*, received 0",
         ),
-        ({"score": "dot", "score_options": {"window": 3}}, r"'dot' has no option 'window'; it has none"),
+        (
+            {"score": "dot", "score_options": {"window": 3}},
+            r"'dot' has no option 'window'; it has none",
+        ),
         (
             {"score": "monotonic", "score_options": {"mode": "soft"}},
             r"'mode' of score 'monotonic' must be 'expected'",
         ),
-        ({"score": "multihead", "score_options": {"heads": 3}}, r"in 3 equal parts, received 512 and 512"),
+        (
+            {"score": "multihead", "score_options": {"heads": 3}},
+            r"in 3 equal parts, received 512 and 512",
+        ),
         ({"score": "none", "lexical": True}, r"'none' looks at no source word"),
     ],
 )
@@ -262,13 +315,19 @@ def test_a_wrong_option_is_told(decoder, message):
         parse_config({"model": {"decoder": decoder}}, "experiment.yaml")
 
 
-def test_the_readmes_score_of_ones_own_trains_steps_and_takes_its_option(tiny_model, tmp_path, monkeypatch):
+def test_the_readmes_score_of_ones_own_trains_steps_and_takes_its_option(
+    tiny_model, tmp_path, monkeypatch
+):
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    code = next(block for block in text.split("```python\n") if "class CosineScore" in block).partition("```")[0]
+    code = next(
+        block for block in text.split("```python\n") if "class CosineScore" in block
+    ).partition("```")[0]
     assert len(code.splitlines()) < 20
     (tmp_path / "cosine.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    model = tiny_model(attention="attend_first/cosine:CosineScore", score_options={"sharpness": 3.0})
+    model = tiny_model(
+        attention="attend_first/cosine:CosineScore", score_options={"sharpness": 3.0}
+    )
     source, target = tf.constant([[4, 5, 6, 3]]), tf.constant([[2, 7]])
     memory, state = model.encode(source)
     logits, weights = model.teacher_forced(source, target)
@@ -276,4 +335,6 @@ def test_the_readmes_score_of_ones_own_trains_steps_and_takes_its_option(tiny_mo
         logits_B1V, weights_B1S, state = model.step(target[:, t : t + 1], state, memory)
         np.testing.assert_allclose(logits_B1V, logits[:, t : t + 1], atol=1e-5)
         np.testing.assert_allclose(weights_B1S, weights[:, t : t + 1], atol=1e-5)
-    assert np.ptp(np.log(weights)) <= 6.0 and np.ptp(weights) > 0.01  # a cosine times 3 is between -3 and 3
+    assert (
+        np.ptp(np.log(weights)) <= 6.0 and np.ptp(weights) > 0.01
+    )  # a cosine times 3 is between -3 and 3

@@ -21,12 +21,14 @@ def cell_and_twin(name, randomize):
     cell = randomize(CELLS[name](INPUTS, UNITS, name=name))
     options = {"return_sequences": True, "return_state": True}
     twin = (
-        keras.layers.GRU(UNITS, reset_after=True, **options) if name == "gru" else keras.layers.LSTM(UNITS, **options)
+        keras.layers.GRU(UNITS, reset_after=True, **options)
+        if name == "gru"
+        else keras.layers.LSTM(UNITS, **options)
     )
     twin.build((BATCH, STEPS, INPUTS))
     if name == "gru":
-        # Keras has two biases for every gate. Only the candidate's recurrent one stands inside the reset gate's
-        # product, the others can be split in any way.
+        # Keras has two biases for every gate. Only the candidate's recurrent one stands inside the
+        # reset gate's product, the others can be split in any way.
         recurrent = random(3 * UNITS, seed=7)
         recurrent[2 * UNITS :] = cell.recurrent_bias
         bias = cell.bias.numpy() - np.concatenate([recurrent[: 2 * UNITS], np.zeros(UNITS)])
@@ -37,7 +39,9 @@ def cell_and_twin(name, randomize):
 
 
 def run(cell, inputs, initial, **options):
-    return scan(lambda state, gates: cell.step(gates, state), cell.project(inputs), initial, **options)
+    return scan(
+        lambda state, gates: cell.step(gates, state), cell.project(inputs), initial, **options
+    )
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
@@ -83,13 +87,19 @@ def test_an_lstm_step_by_hand():
     cell = LSTMCell(1, 1, name="lstm")
     cell.recurrent_kernel.assign([[0.0, 0.0, 1.0, 0.0]])  # gates: i, f, g, o
     # i = 1/2, f = 1/2, o = 1:  g = tanh(-1 + 1 * 1) = 0,  c' = 1/2 * 3 + 1/2 * 0,  h' = tanh(c').
-    hidden, carry = cell.step(tf.constant([[0.0, 0.0, -1.0, 50.0]]), (tf.constant([[1.0]]), tf.constant([[3.0]])))
+    hidden, carry = cell.step(
+        tf.constant([[0.0, 0.0, -1.0, 50.0]]), (tf.constant([[1.0]]), tf.constant([[3.0]]))
+    )
     np.testing.assert_allclose([hidden, carry], [[[np.tanh(1.5)]], [[1.5]]], atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("gates", "carry"),
-    [([50.0, -50.0, 50.0, 50.0], 1.0), ([-50.0, 50.0, 50.0, 50.0], 3.0), ([-50.0, -50.0, 50.0, 50.0], 0.0)],
+    [
+        ([50.0, -50.0, 50.0, 50.0], 1.0),
+        ([-50.0, 50.0, 50.0, 50.0], 3.0),
+        ([-50.0, -50.0, 50.0, 50.0], 0.0),
+    ],
     ids=["input gate", "forget gate", "both closed"],
 )
 def test_each_gate_of_an_lstm_has_its_place(gates, carry):
@@ -100,45 +110,62 @@ def test_each_gate_of_an_lstm_has_its_place(gates, carry):
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_a_layer_normalised_cell_is_the_cell_on_normalised_sums(name, randomize):
-    """Ba et al. (2016), supplement, in NumPy: each gate's sum over the inputs, and over the state, is normalised."""
+    """Ba et al. (2016), supplement, in NumPy: each gate's sum over the inputs, and over the state,
+    is normalised."""
 
     def normalized(sums):
         gates = sums.reshape(*sums.shape[:-1], -1, UNITS)
-        return ((gates - gates.mean(-1, keepdims=True)) / np.sqrt(gates.var(-1, keepdims=True) + 1e-5)).reshape(
-            sums.shape
-        )
+        return (
+            (gates - gates.mean(-1, keepdims=True)) / np.sqrt(gates.var(-1, keepdims=True) + 1e-5)
+        ).reshape(sums.shape)
 
     cell = randomize(CELLS[f"layer_norm_{name}"](INPUTS, UNITS, name=name))
-    inputs, state = random(BATCH, INPUTS), tuple(random(BATCH, UNITS, seed=i) for i in range(1, 1 + cell.num_states))
+    inputs, state = (
+        random(BATCH, INPUTS),
+        tuple(random(BATCH, UNITS, seed=i) for i in range(1, 1 + cell.num_states)),
+    )
     x = normalized(inputs @ cell.kernel.numpy()) * cell.gain + cell.bias
     h = normalized(state[0] @ cell.recurrent_kernel.numpy()) * cell.recurrent_gain
     np.testing.assert_allclose(cell.project(inputs), x, atol=1e-5)
     received = cell.step(cell.project(inputs), tuple(map(tf.constant, state)))
 
-    plain = CELLS[name](INPUTS, UNITS, name="plain")  # made to add h to its gates, whatever its state's width
+    plain = CELLS[name](
+        INPUTS, UNITS, name="plain"
+    )  # made to add h to its gates, whatever its state's width
     plain._recur = lambda hidden: tf.constant(h)
     if name == "gru":
         plain.recurrent_bias.assign(cell.recurrent_bias)
-    for ours, expected in zip(received, plain.step(tf.constant(x), tuple(map(tf.constant, state))), strict=True):
+    for ours, expected in zip(
+        received, plain.step(tf.constant(x), tuple(map(tf.constant, state))), strict=True
+    ):
         np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
 def test_only_the_forget_gates_bias_starts_at_one():
-    np.testing.assert_array_equal(LSTMCell(2, 3, name="lstm").bias, [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(
+        LSTMCell(2, 3, name="lstm").bias, [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    )
 
 
 def test_scan_returns_every_carry():
-    totals = scan(lambda total, x: total + x, tf.constant([[1, 2, 3], [4, 5, 6]]), tf.constant([0, 10]))
+    totals = scan(
+        lambda total, x: total + x, tf.constant([[1, 2, 3], [4, 5, 6]]), tf.constant([0, 10])
+    )
     np.testing.assert_array_equal(totals, [[1, 3, 6], [14, 19, 25]])
 
 
 def test_a_reverse_scan_starts_at_the_end_and_keeps_the_places():
-    totals = scan(lambda total, x: total + x, tf.constant([[1, 2, 3]]), tf.constant([0]), reverse=True)
+    totals = scan(
+        lambda total, x: total + x, tf.constant([[1, 2, 3]]), tf.constant([0]), reverse=True
+    )
     np.testing.assert_array_equal(totals, [[6, 5, 3]])
 
 
 def test_scan_takes_structures():
-    inputs, start = {"x": tf.constant([[1.0, 2.0]]), "y": tf.constant([[3.0, 4.0]])}, (tf.zeros(1), (tf.ones(1),))
+    inputs, start = (
+        {"x": tf.constant([[1.0, 2.0]]), "y": tf.constant([[3.0, 4.0]])},
+        (tf.zeros(1), (tf.ones(1),)),
+    )
     total, (product,) = scan(lambda c, i: (c[0] + i["x"], (c[1][0] * i["y"],)), inputs, start)
     np.testing.assert_array_equal(total, [[1, 3]])
     np.testing.assert_array_equal(product, [[3, 12]])
@@ -146,18 +173,28 @@ def test_scan_takes_structures():
 
 @pytest.mark.parametrize("leading", [(2,), (2, 3), (2, 3, 4)], ids=str)
 def test_linear_multiplies_the_last_axis(leading):
-    inputs, kernel, bias = random(*leading, INPUTS), random(INPUTS, UNITS, seed=1), random(UNITS, seed=2)
+    inputs, kernel, bias = (
+        random(*leading, INPUTS),
+        random(INPUTS, UNITS, seed=1),
+        random(UNITS, seed=2),
+    )
     outputs = linear(tf.constant(inputs), tf.constant(kernel), tf.constant(bias))
     np.testing.assert_allclose(outputs, inputs @ kernel + bias, atol=1e-5)
 
 
 def test_linear_by_hand():
-    outputs = linear(tf.constant([[1.0, 2.0]]), tf.constant([[1.0, 0.0], [3.0, 1.0]]), tf.constant([10.0, 20.0]))
+    outputs = linear(
+        tf.constant([[1.0, 2.0]]), tf.constant([[1.0, 0.0], [3.0, 1.0]]), tf.constant([10.0, 20.0])
+    )
     np.testing.assert_array_equal(outputs, [[17.0, 22.0]])
 
 
 def test_linear_takes_a_transposed_kernel():
-    kernel, inputs, bias = random(UNITS, INPUTS), random(2, 3, INPUTS, seed=1), random(UNITS, seed=2)
+    kernel, inputs, bias = (
+        random(UNITS, INPUTS),
+        random(2, 3, INPUTS, seed=1),
+        random(UNITS, seed=2),
+    )
     outputs = linear(tf.constant(inputs), tf.constant(kernel), tf.constant(bias), transposed=True)
     np.testing.assert_allclose(outputs, inputs @ kernel.T + bias, atol=1e-5)
 
@@ -187,7 +224,9 @@ def test_casting_weights_once_changes_neither_numbers_nor_gradients(name, random
     outputs, gradients = outputs_and_gradients(once=True)
     expected_outputs, expected_gradients = outputs_and_gradients(once=False)
     np.testing.assert_array_equal(outputs, expected_outputs)
-    for variable, ours, expected in zip(cell.trainable_variables, gradients, expected_gradients, strict=True):
+    for variable, ours, expected in zip(
+        cell.trainable_variables, gradients, expected_gradients, strict=True
+    ):
         assert np.any(expected), variable.path
         np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-6, err_msg=variable.path)
 
@@ -209,12 +248,16 @@ def test_weights_are_cast_once_only_inside_the_scope():
 
 def test_the_same_name_and_seed_give_the_same_weights():
     for first, second in zip(
-        CELLS["gru"](4, 6, seed=3, name="x").weights, GRUCell(4, 6, seed=3, name="x").weights, strict=True
+        CELLS["gru"](4, 6, seed=3, name="x").weights,
+        GRUCell(4, 6, seed=3, name="x").weights,
+        strict=True,
     ):
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("other", [{"seed": 4, "name": "x"}, {"seed": 3, "name": "y"}], ids=["seed", "name"])
+@pytest.mark.parametrize(
+    "other", [{"seed": 4, "name": "x"}, {"seed": 3, "name": "y"}], ids=["seed", "name"]
+)
 def test_another_seed_or_name_gives_other_weights(other):
     cell, another = GRUCell(4, 6, seed=3, name="x"), GRUCell(4, 6, **other)
     assert not np.any(cell.kernel.numpy() == another.kernel.numpy())
@@ -229,16 +272,27 @@ def test_one_more_layer_does_not_shift_the_weights_of_the_next():
 
 
 def test_seeds_depend_on_the_whole_path_and_nothing_else():
-    paths = [(1,), (2,), (1, "encoder"), (1, "decoder"), (1, "encoder", 0), (1, "encoder", 1), (1, 0, "encoder")]
+    paths = [
+        (1,),
+        (2,),
+        (1, "encoder"),
+        (1, "decoder"),
+        (1, "encoder", 0),
+        (1, "encoder", 1),
+        (1, 0, "encoder"),
+    ]
     seeds = [derive_seed(*path) for path in paths]
     assert len(set(seeds)) == len(paths)
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert seeds == [derive_seed(*path) for path in paths]
-    assert derive_seed(1, "encoder") == 392769129  # the same in every process: not Python's own salted hash
+    assert (
+        derive_seed(1, "encoder") == 392769129
+    )  # the same in every process: not Python's own salted hash
 
 
 def gradients(cell, kernels, graph):
-    """Of a scan's outputs, by weights and inputs, with some kernels' gradients taken after the loop."""
+    """Of a scan's outputs, by weights and inputs, with some kernels' gradients taken after the
+    loop."""
     inputs = tf.constant(random(BATCH, STEPS, INPUTS))
 
     def compute():
@@ -267,5 +321,10 @@ def test_a_kernels_gradient_taken_after_the_loop_is_that_taken_within_it(name, g
 def test_a_kernel_that_a_step_does_not_use_is_an_error(randomize):
     cell = randomize(GRUCell(INPUTS, UNITS, name="gru"))
     with pytest.raises(ValueError, match="Left: 1"):
-        run(cell, random(BATCH, STEPS, INPUTS), cell.initial_state(BATCH), kernels=[cell.recurrent_kernel, cell.kernel])
+        run(
+            cell,
+            random(BATCH, STEPS, INPUTS),
+            cell.initial_state(BATCH),
+            kernels=[cell.recurrent_kernel, cell.kernel],
+        )
     assert linear(random(2, INPUTS), cell.kernel).shape == (2, 3 * UNITS)  # nothing is left behind

@@ -23,14 +23,21 @@ VARIANTS = {
     "luong": {"attention": "luong", "tied": "target"},
     "bahdanau with all": {"attention": "bahdanau", **EVERYTHING},
     "luong with all": {"attention": "luong", **EVERYTHING},
-    "dot in bfloat16": {"attention": "update_first/dot", "dtype": "mixed_bfloat16", "bridge": "last"},
+    "dot in bfloat16": {
+        "attention": "update_first/dot",
+        "dtype": "mixed_bfloat16",
+        "bridge": "last",
+    },
 }
 OWN_SCORE = {"attention": "update_first/nmt.attention:GeneralScore"}
 every_variant = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 
 
 def numbers(structure):
-    return [keras.ops.convert_to_numpy(keras.ops.cast(leaf, "float32")) for leaf in tf.nest.flatten(structure)]
+    return [
+        keras.ops.convert_to_numpy(keras.ops.cast(leaf, "float32"))
+        for leaf in tf.nest.flatten(structure)
+    ]
 
 
 def assert_close(ours, expected, atol):
@@ -55,7 +62,11 @@ def test_batch_mates_do_not_change_logits(options, tiny_model):
     together = model(SOURCE, TARGET)
     assert_close(model(SOURCE[::-1], TARGET[::-1])[::-1], together, 1e-6)
     for row, length in enumerate([5, 3, 2]):
-        assert_close(model(SOURCE[row : row + 1, :length], TARGET[row : row + 1]), together[row : row + 1], 1e-6)
+        assert_close(
+            model(SOURCE[row : row + 1, :length], TARGET[row : row + 1]),
+            together[row : row + 1],
+            1e-6,
+        )
 
 
 def test_logits_depend_on_every_word_of_source_and_target(tiny_model):
@@ -99,7 +110,9 @@ def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(tmp_path,
         logits = numbers(model(SOURCE, TARGET))[0]
         np.savez(tmp_path / f"{stem}.npz", source=SOURCE, target=TARGET, logits=logits)
         expected.add(f"{stem} {model.dtype_policy.name} {len(model.trainable_variables)}")
-    process = subprocess.run([sys.executable, "-c", LOAD_IN_A_FRESH_PROCESS, tmp_path], capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, "-c", LOAD_IN_A_FRESH_PROCESS, tmp_path], capture_output=True, text=True
+    )
     assert process.returncode == 0, process.stderr
     assert set(process.stdout.splitlines()) == expected
 
@@ -121,7 +134,9 @@ def test_the_single_step_model_is_a_keras_model_that_equals_step(options, tiny_m
         logits, weights, next_state = model.step(ids, state, memory)
         outputs = single_step({"ids": ids, "state": state, "memory": memory})
         tolerance = 1e-6 if model.compute_dtype == "float32" else 0.02
-        assert_close(outputs, {"logits": logits, "weights": weights, "state": next_state}, tolerance)
+        assert_close(
+            outputs, {"logits": logits, "weights": weights, "state": next_state}, tolerance
+        )
         state = next_state
 
 
@@ -156,9 +171,13 @@ def test_the_single_step_model_has_the_same_variables_and_no_others(tiny_model):
 def test_gradients_reach_every_trainable_variable(options, bridge, tiny_model):
     model = tiny_model(**{**options, "bridge": bridge})
     with tf.GradientTape() as tape:
-        loss = masked_loss(model(SOURCE, TARGET[:, :-1], training=True), TARGET[:, 1:], 0.1).objective
+        loss = masked_loss(
+            model(SOURCE, TARGET[:, :-1], training=True), TARGET[:, 1:], 0.1
+        ).objective
     variables = model.trainable_variables
-    for variable, gradient in zip(variables, tape.gradient(loss, [v.value for v in variables]), strict=True):
+    for variable, gradient in zip(
+        variables, tape.gradient(loss, [v.value for v in variables]), strict=True
+    ):
         assert gradient is not None, variable.path
         assert gradient.dtype == tf.float32, variable.path
         gradient = tf.convert_to_tensor(gradient)
@@ -167,7 +186,8 @@ def test_gradients_reach_every_trainable_variable(options, bridge, tiny_model):
 
 
 def test_gradients_equal_finite_differences(tiny_model):
-    """Through the scan, the shared matrix and the loss, along a random direction in the space of all weights."""
+    """Through the scan, the shared matrix and the loss, along a random direction in the space of
+    all weights."""
     model = tiny_model(tied="all", input_feeding=True, num_layers=2)
     variables = model.trainable_variables
 
@@ -180,7 +200,8 @@ def test_gradients_equal_finite_differences(tiny_model):
     generator, step = np.random.default_rng(5), 1e-3
     direction = [generator.normal(size=v.shape).astype("float32") for v in variables]
     slope = sum(
-        float(tf.reduce_sum(g * d)) for g, d in zip(map(tf.convert_to_tensor, gradients), direction, strict=True)
+        float(tf.reduce_sum(g * d))
+        for g, d in zip(map(tf.convert_to_tensor, gradients), direction, strict=True)
     )
     values, start = [], model.get_weights()
     originals = [v.numpy() for v in variables]
@@ -198,14 +219,24 @@ def variables_by_path(model):
 
 @pytest.mark.parametrize(
     "other",
-    [{"attention": "luong"}, {"num_layers": 2}, {"input_feeding": True}, {"bridge": "zero"}, {"tied": "target"}],
+    [
+        {"attention": "luong"},
+        {"num_layers": 2},
+        {"input_feeding": True},
+        {"bridge": "zero"},
+        {"tied": "target"},
+    ],
     ids=str,
 )
 def test_two_variants_under_one_seed_share_the_weights_of_their_common_parts(other, tiny_model):
     first = variables_by_path(tiny_model(attention="bahdanau", randomize=False))
     second = variables_by_path(tiny_model(**{"attention": "bahdanau", **other}, randomize=False))
-    same_shape = {path for path in first.keys() & second.keys() if first[path].shape == second[path].shape}
-    assert sum("encoder" in path for path in same_shape) == 8  # kernel, recurrent kernel and two biases a direction
+    same_shape = {
+        path for path in first.keys() & second.keys() if first[path].shape == second[path].shape
+    }
+    assert (
+        sum("encoder" in path for path in same_shape) == 8
+    )  # kernel, recurrent kernel and two biases a direction
     assert sum("embedding" in path for path in same_shape) == 2
     assert sum("cell_0" in path for path in same_shape) == 4
     for path in same_shape:
@@ -222,13 +253,17 @@ def test_another_seed_gives_other_weights(tiny_model):
 @PAPERS
 def test_the_same_seed_repeats_training_dropout(attention, tiny_model):
     first, second = (tiny_model(attention=attention, dropout=0.5) for _ in range(2))
-    np.testing.assert_array_equal(first(SOURCE, TARGET, training=True), second(SOURCE, TARGET, training=True))
+    np.testing.assert_array_equal(
+        first(SOURCE, TARGET, training=True), second(SOURCE, TARGET, training=True)
+    )
 
 
 def test_inference_does_not_advance_the_dropout_of_training(tiny_model):
     first, second = (tiny_model(dropout=0.5) for _ in range(2))
     first(SOURCE, TARGET)
-    np.testing.assert_array_equal(first(SOURCE, TARGET, training=True), second(SOURCE, TARGET, training=True))
+    np.testing.assert_array_equal(
+        first(SOURCE, TARGET, training=True), second(SOURCE, TARGET, training=True)
+    )
 
 
 def test_the_number_of_parameters_by_hand():
@@ -241,7 +276,9 @@ def test_the_number_of_parameters_by_hand():
     }
     model = Seq2Seq(config, 20, 20)
     embedding = 20 * 4
-    encoder = 2 * (4 * 9 + 3 * 9 + 9 + 3)  # inputs, states, bias, and the bias inside the reset gate's product
+    encoder = 2 * (
+        4 * 9 + 3 * 9 + 9 + 3
+    )  # inputs, states, bias, and the bias inside the reset gate's product
     cell = 4 * 15 + 5 * 15 + 15 + 5
     feed = 6 * 15
     attention = 5 * 7 + 6 * 7 + 7 + 7
@@ -269,7 +306,9 @@ def test_logits_are_as_precise_as_the_computation_and_weights_are_float32(dtype,
 
 def test_a_graph_computes_what_eager_execution_does(tiny_model):
     model = tiny_model(input_feeding=True, num_layers=2)
-    graph = tf.function(model.teacher_forced, input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2)
+    graph = tf.function(
+        model.teacher_forced, input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2
+    )
     assert_close(graph(SOURCE, TARGET), model.teacher_forced(SOURCE, TARGET), 1e-6)
 
 
@@ -277,7 +316,8 @@ BOS, EOS, FIRST_WORD, VOCABULARY, LONGEST = 2, 3, 4, 16, 8
 
 
 def reversal_batch(generator, size):
-    """-> source bs (words, </s>, padding), target (<s>, the words from last to first, </s>, padding)."""
+    """-> source bs (words, </s>, padding), target (<s>, the words from last to first, </s>,
+    padding)."""
     source, target = np.zeros((size, LONGEST + 1), "int32"), np.zeros((size, LONGEST + 2), "int32")
     for row in range(size):
         words = generator.integers(FIRST_WORD, VOCABULARY, generator.integers(1, LONGEST + 1))
@@ -295,7 +335,9 @@ def test_reversal_is_learnt_within_400_steps(attention):
         "dropout": {"embedding": 0.0, "layer": 0.0, "readout": 0.0},
     }
     model = Seq2Seq(config, VOCABULARY, VOCABULARY, seed=1)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 400), global_clipnorm=1.0)
+    optimizer = keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(1e-2, 400), global_clipnorm=1.0
+    )
 
     @tf.function
     def train(source, target):

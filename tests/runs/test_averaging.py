@@ -14,7 +14,12 @@ from nmt.text.tokenizer import train_tokenizer
 @pytest.fixture(scope="module")
 def tokenizer():
     lines = [line for pair in toy_pairs(60) for line in pair]
-    options = {"vocabulary_size": 310, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 1000}
+    options = {
+        "vocabulary_size": 310,
+        "byte_fallback": True,
+        "character_coverage": 1.0,
+        "max_lines": 1000,
+    }
     return train_tokenizer(lines, algorithm="bpe", **options)
 
 
@@ -23,7 +28,13 @@ def a_run(tokenizer, tmp_path):
     """a_run(name, weights) -> a run with these best weights."""
 
     def create(name, value, config=None):
-        run = Run.create(tmp_path / name, config or tiny_config({}), tokenizer, tokenizer, {"texts": {}, "more": 1})
+        run = Run.create(
+            tmp_path / name,
+            config or tiny_config({}),
+            tokenizer,
+            tokenizer,
+            {"texts": {}, "more": 1},
+        )
         save_arrays(run.path / "best.npz", {"w": np.array(value, np.float32)}, {})
         return run
 
@@ -46,13 +57,19 @@ def test_the_best_weights_of_runs_are_averaged_into_a_run(a_run, tmp_path):
 def test_the_last_checkpoints_are_averaged_by_the_weights_that_are_evaluated(a_run, tmp_path):
     run = a_run("run", [100.0])
     for step, value in [(0, 100.0), (20, 2.0), (30, 4.0)]:
-        arrays = {"average/w": np.array([value]), "model/w": np.array([-1.0]), "optimizer/000": np.zeros(3)}
+        arrays = {
+            "average/w": np.array([value]),
+            "model/w": np.array([-1.0]),
+            "optimizer/000": np.zeros(3),
+        }
         Checkpoints(run.path, 3).save(step, arrays, {})
     average([run], tmp_path / "mean", last=2)
     weights, _ = load_arrays(tmp_path / "mean" / "best.npz")
     assert {name: array.tolist() for name, array in weights.items()} == {"w": [3.0]}
     for last in (0, 3):  # what was there before the first step has learnt nothing
-        with pytest.raises(UserError, match=rf"number of trained states in .*run \(2\)\. Received: {last}"):
+        with pytest.raises(
+            UserError, match=rf"number of trained states in .*run \(2\)\. Received: {last}"
+        ):
             average([run], tmp_path / "other", last=last)
 
 

@@ -35,7 +35,9 @@ def saved(tmp_path):
 def assert_loads(checkpoints, step):
     arrays, facts = checkpoints.load()
     assert facts == {"step": step}
-    assert all(np.all(array == step) for array in arrays.values()) and arrays.keys() == state(0).keys()
+    assert (
+        all(np.all(array == step) for array in arrays.values()) and arrays.keys() == state(0).keys()
+    )
 
 
 def test_before_the_first_state_there_is_none(tmp_path):
@@ -93,7 +95,9 @@ def test_a_full_disk_costs_no_state(saved, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="Make room"):
         saved.save(101, state(101), {"step": 101})
-    assert [path.name for path in saved.folder.iterdir()] == [path.name for path in saved.folder.glob("step-*.npz")]
+    assert [path.name for path in saved.folder.iterdir()] == [
+        path.name for path in saved.folder.glob("step-*.npz")
+    ]
     assert steps(saved) == [5, 10, 100]
     assert_loads(saved, 100)
 
@@ -126,7 +130,10 @@ def test_a_process_that_is_killed_at_any_moment_leaves_a_whole_state(tmp_path):
     for _ in range(5):
         with subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)]) as process:
             deadline = time.monotonic() + 60
-            while not (path := Checkpoints(tmp_path, 2).paths()[-1:]) or int(path[0].stem[5:]) < last + 3:
+            while (
+                not (path := Checkpoints(tmp_path, 2).paths()[-1:])
+                or int(path[0].stem[5:]) < last + 3
+            ):
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.005)
             time.sleep(chance.uniform(0.0, 0.1))

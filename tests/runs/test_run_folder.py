@@ -22,7 +22,12 @@ from nmt.text.tokenizer import train_tokenizer
 def tokenizers():
     return [
         train_tokenizer(
-            side, algorithm="bpe", vocabulary_size=310, byte_fallback=True, character_coverage=1.0, max_lines=1000
+            side,
+            algorithm="bpe",
+            vocabulary_size=310,
+            byte_fallback=True,
+            character_coverage=1.0,
+            max_lines=1000,
         )
         for side in zip(*toy_pairs(60), strict=True)
     ]
@@ -30,7 +35,9 @@ def tokenizers():
 
 @pytest.fixture
 def joint(tokenizers, tmp_path):
-    return Run.create(tmp_path / "run", tiny_config({}), tokenizers[0], tokenizers[0], {"data": "of the text"})
+    return Run.create(
+        tmp_path / "run", tiny_config({}), tokenizers[0], tokenizers[0], {"data": "of the text"}
+    )
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def test_a_run_begins_with_its_last_file(joint):
     assert not Run.exists(joint.path) and not Run.exists(joint.path / "nowhere")
 
 
-# ------------------------------------------------------------------------------------------------- incomplete
+# --------------------------------------------------------------------------------------- incomplete
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.yaml", "tokenizer.model"])
@@ -106,7 +113,9 @@ def test_missing_weights_are_named_with_the_next_move(hint, joint):
 def test_a_run_of_a_newer_version_is_refused(joint):
     record = {**joint.facts, "format": FORMAT + 1, "nmt": "9.9"}
     (joint.path / "run.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=rf"nmt 9\.9 \(format {FORMAT + 1}\).*up to {FORMAT}.*Upgrade"):
+    with pytest.raises(
+        UserError, match=rf"nmt 9\.9 \(format {FORMAT + 1}\).*up to {FORMAT}.*Upgrade"
+    ):
         Run.open(joint.path)
 
 
@@ -132,7 +141,7 @@ def test_a_damaged_tokenizer_is_reported(joint):
         Run.open(joint.path)
 
 
-# ---------------------------------------------------------------------------------------------------- arrays
+# ------------------------------------------------------------------------------------------- arrays
 
 ARRAYS = {
     "layer/kernel": np.linspace(0, 1, 200, dtype=np.float32).reshape(20, 10),
@@ -180,7 +189,8 @@ def test_a_truncated_file_is_reported(length, saved):
 
 
 def test_a_flipped_bit_makes_no_array_wrong(saved):
-    """It is reported, or lies where nothing is read (dates, padding of headers), or hides an array: see below."""
+    """It is reported, or lies where nothing is read (dates, padding of headers), or hides an array:
+    see below."""
     original = saved.read_bytes()
     reported, places = 0, range(0, len(original), 3)
     for place in places:
@@ -250,14 +260,18 @@ class Full(io.RawIOBase):
 def test_a_full_disk_leaves_the_previous_file_intact(room, saved, monkeypatch):
     before = saved.read_bytes()
     monkeypatch.setattr("nmt.text.lines._open", lambda path, mode: Full(open(path, mode), room))  # noqa: SIM115
-    with pytest.raises(UserError, match=r"No space left on device\. Make room.*previous file is intact"):
+    with pytest.raises(
+        UserError, match=r"No space left on device\. Make room.*previous file is intact"
+    ):
         save_arrays(saved, {**ARRAYS, "layer/kernel": np.ones((20, 10), np.float32)}, FACTS)
     monkeypatch.undo()
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
-def test_a_disk_that_fills_up_at_the_last_moment_leaves_the_previous_file_intact(saved, monkeypatch):
+def test_a_disk_that_fills_up_at_the_last_moment_leaves_the_previous_file_intact(
+    saved, monkeypatch
+):
     def fsync(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -281,7 +295,7 @@ def test_an_interrupted_save_leaves_the_previous_file_intact(saved, monkeypatch)
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
-# --------------------------------------------------------------------------------------------------- weights
+# ------------------------------------------------------------------------------------------ weights
 
 
 class Variable:
@@ -307,7 +321,10 @@ def test_weights_are_restored_by_name(tmp_path):
             {"a": np.ones(2), "b": np.ones((1, 1)), "c": np.ones(1)},
             r"1 arrays differ, the first c: expected None, received \(1,\)",
         ),
-        ({"a": np.ones(3), "b": np.ones((1, 2))}, r"2 arrays differ, the first a: expected \(2,\), received \(3,\)"),
+        (
+            {"a": np.ones(3), "b": np.ones((1, 2))},
+            r"2 arrays differ, the first a: expected \(2,\), received \(3,\)",
+        ),
     ],
     ids=["one is missing", "one too many", "other shapes"],
 )
@@ -323,15 +340,24 @@ def test_the_weights_of_a_model_come_back_in_a_new_one(joint, randomize):
     weights = {variable.path: variable.numpy() for variable in model.trainable_variables}
     save_arrays(joint.path / "best.npz", weights, {})
     loaded = Run.open(joint.path).load_model()
-    assert_same({variable.path: variable.numpy() for variable in loaded.trainable_variables}, weights)
+    assert_same(
+        {variable.path: variable.numpy() for variable in loaded.trainable_variables}, weights
+    )
     (joint.path / "other.npz").write_bytes((joint.path / "best.npz").read_bytes())
-    assert joint.load_model("other.npz").trainable_variables[0].shape == loaded.trainable_variables[0].shape
+    assert (
+        joint.load_model("other.npz").trainable_variables[0].shape
+        == loaded.trainable_variables[0].shape
+    )
 
 
 def test_weights_of_another_config_do_not_load(joint, separate):
-    weights = {variable.path: variable.numpy() for variable in joint.build_model().trainable_variables}
+    weights = {
+        variable.path: variable.numpy() for variable in joint.build_model().trainable_variables
+    }
     save_arrays(separate.path / "best.npz", weights, {})
-    with pytest.raises(UserError, match=r"best\.npz does not fit this config: 1 arrays differ.*source_embedding"):
+    with pytest.raises(
+        UserError, match=r"best\.npz does not fit this config: 1 arrays differ.*source_embedding"
+    ):
         separate.load_model()
 
 
@@ -340,11 +366,12 @@ def test_a_new_model_is_that_of_the_seed_and_of_both_vocabularies(joint, separat
     for ours, theirs in zip(first.trainable_variables, second.trainable_variables, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
     assert separate.build_model().vocabulary_sizes == tuple(
-        tokenizer.vocabulary_size for tokenizer in (separate.source_tokenizer, separate.target_tokenizer)
+        tokenizer.vocabulary_size
+        for tokenizer in (separate.source_tokenizer, separate.target_tokenizer)
     )
 
 
-# --------------------------------------------------------------------------------------------------- history
+# ------------------------------------------------------------------------------------------ history
 
 
 def test_history_is_a_table_that_is_written_anew_each_time(joint):
@@ -353,8 +380,9 @@ def test_history_is_a_table_that_is_written_anew_each_time(joint):
     joint.write_history(rows)
     with open(joint.path / "history.csv", newline="") as stream:
         assert list(csv.DictReader(stream)) == [
-            {"step": "10", "dev_bleu": "1.5"}, {"step": "20", "dev_bleu": "2.25"}
-        ]  # fmt: skip
+            {"step": "10", "dev_bleu": "1.5"},
+            {"step": "20", "dev_bleu": "2.25"},
+        ]
     assert joint.read_history() == rows
 
 

@@ -1,4 +1,5 @@
-"""Search, over tables in place of models: by hand, by law 3 clause by clause, and against two slow oracles."""
+"""Search, over tables in place of models: by hand, by law 3 clause by clause, and against two slow
+oracles."""
 
 import itertools
 import math
@@ -23,7 +24,7 @@ from fixtures.search import (
     summary,
     table_engine,
     words,
-)  # fmt: skip
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ from nmt.search.beam import Hypothesis, map_arrays, search
 PENALTIES = list(itertools.product(["power", "gnmt"], [-1.0, 0.0, 0.6, 1.0, 2.0]))
 
 
-# ------------------------------------------------------------------------------------------------------- by hand
+# ------------------------------------------------------------------------------------------ by hand
 
 
 GARDEN_PATH = {
@@ -57,7 +58,9 @@ def test_greedy_takes_the_likeliest_word_each_time():
 def test_beam_2_sees_past_the_garden_path():
     [hypotheses] = beam_search(table_engine(GARDEN_PATH), *one(), beam_size=2, n_best=2)
     assert [words(hypothesis) for hypothesis in hypotheses] == ["b e", "a c"]
-    assert [hypothesis.log_prob for hypothesis in hypotheses] == pytest.approx([math.log(0.4), math.log(0.3)])
+    assert [hypothesis.log_prob for hypothesis in hypotheses] == pytest.approx(
+        [math.log(0.4), math.log(0.3)]
+    )
 
 
 def test_scores_are_log_probabilities_over_the_penalty_and_count_the_end():
@@ -71,19 +74,23 @@ def test_scores_are_log_probabilities_over_the_penalty_and_count_the_end():
 def test_a_length_penalty_prefers_the_longer_of_two():
     table = {"<s>": {"</s>": 0.5, "a": 0.4}, "a": {"b": 0.9}, "b": {"</s>": 1.0}}
     best = [
-        words(beam_search(table_engine(table), *one(), beam_size=2, length_penalty=alpha)[0][0]) for alpha in (0, 1)
+        words(beam_search(table_engine(table), *one(), beam_size=2, length_penalty=alpha)[0][0])
+        for alpha in (0, 1)
     ]
     assert best == ["", "a b"]
 
 
 def test_the_best_k_others_live_on_when_one_ends():
-    engine = table_engine({"<s>": {"</s>": 0.5, "a": 0.3, "b": 0.2}, "a": {"c": 1.0}, "b": {"d": 1.0}})
+    engine = table_engine(
+        {"<s>": {"</s>": 0.5, "a": 0.3, "b": 0.2}, "a": {"c": 1.0}, "b": {"d": 1.0}}
+    )
     beam_search(engine, *one(2), beam_size=2, n_best=2)
     assert engine.fed == [[[BOS]], [[WORDS.index("a"), WORDS.index("b")]]]
 
 
 def test_an_end_behind_the_first_k_candidates_does_not_finish():
-    # alpha -1 multiplies by the length, so the empty sentence (-0.92) would win over `a` (2 x -0.51), had it finished.
+    # alpha -1 multiplies by the length, so the empty sentence (-0.92) would win over `a` (2 x
+    # -0.51), had it finished.
     engine = table_engine({"<s>": {"a": 0.6, "</s>": 0.4}, "a": {"</s>": 1.0}})
     [[hypothesis]] = beam_search(engine, *one(), beam_size=1, length_penalty=-1.0)
     assert words(hypothesis) == "a"
@@ -95,24 +102,39 @@ def test_search_stops_as_soon_as_nothing_live_can_win():
     beam_search(engine, *one(1000), beam_size=1)
     assert len(engine.fed) == 1
     engine = table_engine(table)
-    # Mean log-probability: the empty sentence has log 0.6 = -0.51; one of n tokens still hopes for log 0.4 / 5 = -0.18.
+    # Mean log-probability: the empty sentence has log 0.6 = -0.51; one of n tokens still upper_bounds for
+    # log 0.4 / 5 = -0.18.
     beam_search(engine, *one(5), beam_size=1, length_penalty=1.0)
     assert len(engine.fed) == 5
 
 
 def test_a_penalty_that_favours_length_keeps_a_hopeful_hypothesis_alive():
-    # After one token, log 0.3 / 2 = -0.60 is beaten by log 0.6 = -0.51; over six tokens, log 0.3 / 6 = -0.20 is not.
-    table = {"<s>": {"</s>": 0.6, "a": 0.3}, "a": {"b": 1.0}, "b": {"c": 1.0}, "c": {"d": 1.0}, "d": {"e": 1.0}}
+    # After one token, log 0.3 / 2 = -0.60 is beaten by log 0.6 = -0.51; over six tokens, log 0.3 /
+    # 6 = -0.20 is not.
+    table = {
+        "<s>": {"</s>": 0.6, "a": 0.3},
+        "a": {"b": 1.0},
+        "b": {"c": 1.0},
+        "c": {"d": 1.0},
+        "d": {"e": 1.0},
+    }
     table |= {"e": {"</s>": 1.0}}
     [[hypothesis]] = beam_search(table_engine(table), *one(), beam_size=1, length_penalty=1.0)
     assert words(hypothesis) == "a b c d e"
 
 
 def test_a_penalty_that_favours_brevity_is_bounded_by_the_next_token():
-    # `a` has finished with 2 log 0.1 = -4.6. `a c` can still end now, with 3 log 0.4 = -2.7, if not at ten tokens.
-    table = {"<s>": {"a": 0.5, "</s>": 0.3, "b": 0.2}, "a": {"c": 0.8, "</s>": 0.2}, "b": {"d": 0.4}}
+    # `a` has finished with 2 log 0.1 = -4.6. `a c` can still end now, with 3 log 0.4 = -2.7, if not
+    # at ten tokens.
+    table = {
+        "<s>": {"a": 0.5, "</s>": 0.3, "b": 0.2},
+        "a": {"c": 0.8, "</s>": 0.2},
+        "b": {"d": 0.4},
+    }
     table |= {"c": {"</s>": 1.0}}
-    [hypotheses] = beam_search(table_engine(table), *one(10), beam_size=2, n_best=2, length_penalty=-1.0)
+    [hypotheses] = beam_search(
+        table_engine(table), *one(10), beam_size=2, n_best=2, length_penalty=-1.0
+    )
     assert [words(hypothesis) for hypothesis in hypotheses] == ["", "a c"]
 
 
@@ -142,7 +164,10 @@ def test_the_maximum_length_counts_the_end():
 def test_finished_hypotheses_rank_before_better_truncated_ones():
     engine = table_engine({"<s>": {"a": 0.9, "</s>": 0.1}, "a": {"b": 1.0}})
     [hypotheses] = beam_search(engine, *one(2), beam_size=2, n_best=2)
-    assert [(words(hypothesis), hypothesis.truncated) for hypothesis in hypotheses] == [("", False), ("a b", True)]
+    assert [(words(hypothesis), hypothesis.truncated) for hypothesis in hypotheses] == [
+        ("", False),
+        ("a b", True),
+    ]
     assert hypotheses[0].score < hypotheses[1].score
 
 
@@ -156,7 +181,9 @@ def test_masked_tokens_are_never_chosen_and_a_dead_end_is_truncated():
 
 @pytest.mark.parametrize(("penalty", "alpha"), PENALTIES)
 def test_nothing_may_follow_the_beginning(penalty, alpha):
-    [hypotheses] = beam_search(table_engine({}), *one(), beam_size=2, penalty=penalty, length_penalty=alpha)
+    [hypotheses] = beam_search(
+        table_engine({}), *one(), beam_size=2, penalty=penalty, length_penalty=alpha
+    )
     assert hypotheses == greedy(table_engine({}), *one()) == [Hypothesis((), 0.0, 0.0, True, ())]
 
 
@@ -187,13 +214,18 @@ def test_a_finished_sentence_leaves_the_batch_at_once():
 
 def test_every_sentence_has_its_own_maximum_length():
     engine = table_engine({"<s>": {"a": 1.0}, "a": {"a": 1.0}})
-    lengths = [len(hypothesis.ids) for hypothesis in greedy(engine, sentences(3), np.array([4, 1, 2]))]
+    lengths = [
+        len(hypothesis.ids) for hypothesis in greedy(engine, sentences(3), np.array([4, 1, 2]))
+    ]
     assert lengths == [4, 1, 2]
-    lengths = [len(best.ids) for [best] in beam_search(engine, sentences(3), np.array([4, 1, 2]), beam_size=3)]
+    lengths = [
+        len(best.ids)
+        for [best] in beam_search(engine, sentences(3), np.array([4, 1, 2]), beam_size=3)
+    ]
     assert lengths == [4, 1, 2]
 
 
-# ---------------------------------------------------------------------------------------------------- by the laws
+# -------------------------------------------------------------------------------------- by the laws
 
 
 @pytest.mark.parametrize(("penalty", "alpha"), PENALTIES)
@@ -202,7 +234,12 @@ def test_a_wide_enough_beam_finds_all_that_brute_force_finds(seed, penalty, alph
     table = random_table(seed, vocabulary=6)  # </s> and two words
     max_length = 5
     [hypotheses] = beam_search(
-        TableEngine(table), *one(max_length), beam_size=64, n_best=64, penalty=penalty, length_penalty=alpha
+        TableEngine(table),
+        *one(max_length),
+        beam_size=64,
+        n_best=64,
+        penalty=penalty,
+        length_penalty=alpha,
     )
     assert [summary(hypothesis) for hypothesis in hypotheses] == every_hypothesis(
         table, 7, max_length, penalty_of(penalty, alpha)
@@ -220,7 +257,9 @@ def test_a_wide_enough_beam_finds_all_that_brute_force_finds(seed, penalty, alph
     beam_size=st.integers(1, 5),
     penalty=st.sampled_from(PENALTIES),
 )
-def test_beam_search_is_law_3_to_the_letter(seed, vocabulary, ties, masked, sharpness, max_lengths, beam_size, penalty):
+def test_beam_search_is_law_3_to_the_letter(
+    seed, vocabulary, ties, masked, sharpness, max_lengths, beam_size, penalty
+):
     table = random_table(seed, vocabulary=vocabulary, ties=ties, masked=masked, sharpness=sharpness)
     ids_BS = sentences(len(max_lengths))
     name, alpha = penalty
@@ -233,15 +272,21 @@ def test_beam_search_is_law_3_to_the_letter(seed, vocabulary, ties, masked, shar
         penalty=name,
         length_penalty=alpha,
     )
-    for sentence, max_length, hypotheses in zip(ids_BS[:, 0].tolist(), max_lengths, n_best, strict=True):
+    for sentence, max_length, hypotheses in zip(
+        ids_BS[:, 0].tolist(), max_lengths, n_best, strict=True
+    ):
         found = [summary(hypothesis) for hypothesis in hypotheses]
         for stop in (True, False):  # stopping early changes nothing
-            expected = law_3_in_slow_motion(table, sentence, max_length, beam_size, penalty_of(name, alpha), stop=stop)
+            expected = law_3_in_slow_motion(
+                table, sentence, max_length, beam_size, penalty_of(name, alpha), stop=stop
+            )
             assert found == expected
 
         assert 1 <= len(found) <= beam_size
         assert len(set(found)) == len(found)
-        assert [(cut, -score) for _, cut, score in found] == sorted((cut, -score) for _, cut, score in found)
+        assert [(cut, -score) for _, cut, score in found] == sorted(
+            (cut, -score) for _, cut, score in found
+        )
         for hypothesis in hypotheses:  # law 2
             tokens = hypothesis.ids if hypothesis.truncated else (*hypothesis.ids, EOS)
             by_table = [table(sentence, tokens[:t])[token] for t, token in enumerate(tokens)]
@@ -262,7 +307,8 @@ def test_who_asks_for_fewer_gets_the_first_of_more(seed, ties, max_length, penal
     table = random_table(seed, vocabulary=6, ties=ties, masked=0.3)
     options = {"beam_size": 4, "penalty": penalty[0], "length_penalty": penalty[1]}
     best, two, most = (
-        beam_search(TableEngine(table), *one(max_length), n_best=count, **options)[0] for count in (1, 2, 4)
+        beam_search(TableEngine(table), *one(max_length), n_best=count, **options)[0]
+        for count in (1, 2, 4)
     )
     assert best == most[:1] and two == most[:2]
 
@@ -277,7 +323,9 @@ def test_who_asks_for_fewer_gets_the_first_of_more(seed, ties, max_length, penal
 def test_beam_1_without_penalty_is_greedy(seed, ties, masked, max_lengths):
     table = random_table(seed, vocabulary=6, ties=ties, masked=masked)
     arguments = sentences(len(max_lengths)), np.array(max_lengths)
-    beam_1 = [hypothesis for [hypothesis] in beam_search(TableEngine(table), *arguments, beam_size=1)]
+    beam_1 = [
+        hypothesis for [hypothesis] in beam_search(TableEngine(table), *arguments, beam_size=1)
+    ]
     assert greedy(TableEngine(table), *arguments) == beam_1
 
 
@@ -295,7 +343,9 @@ def test_batch_mates_and_their_order_change_nothing(seed, max_lengths, beam_size
     random.shuffle(order)
 
     def search(rows):
-        return beam_search(engine, ids_BS[rows], max_lengths_B[rows], beam_size=beam_size, n_best=beam_size)
+        return beam_search(
+            engine, ids_BS[rows], max_lengths_B[rows], beam_size=beam_size, n_best=beam_size
+        )
 
     together = search(range(len(max_lengths)))
     assert search(order) == [together[row] for row in order]
@@ -306,14 +356,21 @@ def test_batch_mates_and_their_order_change_nothing(seed, max_lengths, beam_size
 
 def test_a_finished_hypothesis_keeps_its_score():
     # `a` finishes at once; `b`, which lives on and moves to the first place, must not touch it.
-    table = {"<s>": {"a": 0.6, "b": 0.4}, "a": {"</s>": 0.5, "c": 0.1}, "b": {"c": 1.0}, "c": {"d": 0.9}}
+    table = {
+        "<s>": {"a": 0.6, "b": 0.4},
+        "a": {"</s>": 0.5, "c": 0.1},
+        "b": {"c": 1.0},
+        "c": {"d": 0.9},
+    }
     table |= {"d": {"</s>": 0.9}}
-    [hypotheses] = beam_search(table_engine(table), *one(), beam_size=2, n_best=2, length_penalty=1.0)
+    [hypotheses] = beam_search(
+        table_engine(table), *one(), beam_size=2, n_best=2, length_penalty=1.0
+    )
     scores = {words(hypothesis): hypothesis.score for hypothesis in hypotheses}
     assert scores == pytest.approx({"a": math.log(0.3) / 2, "b c d": math.log(0.4 * 0.9 * 0.9) / 4})
 
 
-# ---------------------------------------------------------------------------------------------------- edges, errors
+# ------------------------------------------------------------------------------------ edges, errors
 
 
 def test_an_empty_batch_gives_an_empty_list_and_leaves_the_engine_alone():
@@ -328,7 +385,10 @@ def test_an_empty_batch_gives_an_empty_list_and_leaves_the_engine_alone():
         ({"beam_size": 0}, "beam_size must be a positive multiple"),
         ({"beam_size": 2, "n_best": 3}, r"n_best must be from 1 to beam_size \(2\). Received: 3"),
         ({"beam_size": 2, "n_best": 0}, "n_best must be from 1"),
-        ({"beam_size": 3, "num_groups": 2}, "a positive multiple of the number of groups. Received: 3 and 2"),
+        (
+            {"beam_size": 3, "num_groups": 2},
+            "a positive multiple of the number of groups. Received: 3 and 2",
+        ),
     ],
 )
 def test_impossible_options_are_refused(options, message):

@@ -1,7 +1,8 @@
-"""Prefixes, banned and required phrases over tables: the words are there, or not; and against brute force.
+"""Prefixes, banned and required phrases over tables: the words are there, or not; and against brute
+force.
 
-The ids of these tables are 4 `x` and 5 `y`, which start words, and 6 `-z` and 7 `-w`, which go on with one. In half of
-the tests `y` is an apostrophe.
+The ids of these tables are 4 `x` and 5 `y`, which start words, and 6 `-z` and 7 `-w`, which go on
+with one. In half of the tests `y` is an apostrophe.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from fixtures.search import (
     random_table,
     sentences,
     summary,
-)  # fmt: skip
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,9 @@ X, Y, Z, W = 4, 5, 6, 7
 V = 8
 INSIDE = np.array([False] * 6 + [True] * 2)
 PARTS = WordParts(INSIDE, ends_inside_V=np.arange(8) >= 4, invites_V=np.zeros(8, bool))
-APOSTROPHE = WordParts(INSIDE, ends_inside_V=np.isin(np.arange(8), [X, Z, W]), invites_V=np.arange(8) == Y)
+APOSTROPHE = WordParts(
+    INSIDE, ends_inside_V=np.isin(np.arange(8), [X, Z, W]), invites_V=np.arange(8) == Y
+)
 
 seeds = st.integers(0, 10**6)
 beam_sizes = st.integers(1, 4)
@@ -58,7 +61,8 @@ def places(spelling, tokens, parts=PARTS):
 def stands_in(spelling, tokens, parts=PARTS):
     """As whole words."""
     return any(
-        end == len(tokens) or not joins(parts, tokens[end - 1], tokens[end]) for end in places(spelling, tokens, parts)
+        end == len(tokens) or not joins(parts, tokens[end - 1], tokens[end])
+        for end in places(spelling, tokens, parts)
     )
 
 
@@ -68,7 +72,7 @@ def assert_law_2(hypothesis, table, sentence):
     np.testing.assert_allclose(hypothesis.token_log_probs, by_table)
 
 
-# -------------------------------------------------------------------------------------------------------- the prefix
+# --------------------------------------------------------------------------------------- the prefix
 
 
 def with_prefixes(table, prefix_of):
@@ -92,9 +96,14 @@ def test_a_forced_prefix_is_law_3_on_a_table_without_all_else(seed, prefixes, be
     table, ids_BS = random_table(seed, vocabulary=V, sharpness=3.0), sentences(len(prefixes))
     changed = with_prefixes(table, dict(zip(ids_BS[:, 0].tolist(), prefixes, strict=True)))
     found = beam_search(
-        TableEngine(table), ids_BS, np.full(len(prefixes), 7), beam_size=beam_size, n_best=beam_size,
-        length_penalty=alpha, prefixes=prefixes,
-    )  # fmt: skip
+        TableEngine(table),
+        ids_BS,
+        np.full(len(prefixes), 7),
+        beam_size=beam_size,
+        n_best=beam_size,
+        length_penalty=alpha,
+        prefixes=prefixes,
+    )
     for sentence, prefix, hypotheses in zip(ids_BS[:, 0].tolist(), prefixes, found, strict=True):
         expected = law_3_in_slow_motion(changed, sentence, 7, beam_size, penalty_of("power", alpha))
         assert [summary(hypothesis) for hypothesis in hypotheses] == expected
@@ -106,14 +115,20 @@ def test_a_forced_prefix_is_law_3_on_a_table_without_all_else(seed, prefixes, be
 def test_a_prefix_is_stronger_than_a_ban_a_minimum_and_a_repetition():
     table = random_table(0, vocabulary=V)
     [[hypothesis]] = beam_search(
-        TableEngine(table), *one(6), beam_size=2, prefixes=[[X, X, X]], banned=[Spelling((X,))], word_parts=PARTS,
-        no_repeat_ngram_size=1, min_lengths=[4],
-    )  # fmt: skip
+        TableEngine(table),
+        *one(6),
+        beam_size=2,
+        prefixes=[[X, X, X]],
+        banned=[Spelling((X,))],
+        word_parts=PARTS,
+        no_repeat_ngram_size=1,
+        min_lengths=[4],
+    )
     assert hypothesis.ids[:3] == (X, X, X)
     assert X not in hypothesis.ids[3:]
 
 
-# -------------------------------------------------------------------------------------------------------------- bans
+# --------------------------------------------------------------------------------------------- bans
 
 
 def without_banned(table, banned):
@@ -137,9 +152,14 @@ def without_banned(table, banned):
 def test_bans_are_law_3_on_a_table_without_what_would_complete_them(seed, banned, beam_size):
     table = random_table(seed, vocabulary=V)
     found = beam_search(
-        TableEngine(table), sentences(2), np.array([6, 4]), beam_size=beam_size, n_best=beam_size, banned=banned,
+        TableEngine(table),
+        sentences(2),
+        np.array([6, 4]),
+        beam_size=beam_size,
+        n_best=beam_size,
+        banned=banned,
         word_parts=PARTS,
-    )  # fmt: skip
+    )
     for sentence, max_length, hypotheses in zip((5, 6), (6, 4), found, strict=True):
         expected = law_3_in_slow_motion(
             without_banned(table, banned), sentence, max_length, beam_size, penalty_of("power", 0.0)
@@ -159,7 +179,7 @@ def test_a_ban_counts_from_the_edge_of_a_word_and_an_initial_one_at_the_line_s_s
     assert bans.first_in([Z]) == 0 and bans.first_in([X, Y, Y]) == 1
 
 
-# -------------------------------------------------------------------------------------------------- required phrases
+# --------------------------------------------------------------------------------- required phrases
 
 plain = st.lists(st.sampled_from([X, Y, Z, W]), max_size=2).map(lambda rest: Spelling((X, *rest)))
 phrases = st.tuples(plain, st.lists(spelled, max_size=2)).map(lambda pair: (pair[0], *pair[1]))
@@ -182,15 +202,25 @@ def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, part
     table, ids_BS = random_table(seed, vocabulary=V, sharpness=3.0), sentences(len(required))
     needed = [sum(len(phrase[0].ids) for phrase in of_sentence) + 1 for of_sentence in required]
     found = beam_search(
-        TableEngine(table), ids_BS, np.array(needed) + spare, beam_size=beam_size, n_best=beam_size, required=required,
-        word_parts=parts, length_penalty=alpha,
-    )  # fmt: skip
-    for sentence, of_sentence, hypotheses in zip(ids_BS[:, 0].tolist(), required, found, strict=True):
+        TableEngine(table),
+        ids_BS,
+        np.array(needed) + spare,
+        beam_size=beam_size,
+        n_best=beam_size,
+        required=required,
+        word_parts=parts,
+        length_penalty=alpha,
+    )
+    for sentence, of_sentence, hypotheses in zip(
+        ids_BS[:, 0].tolist(), required, found, strict=True
+    ):
         assert hypotheses
         for hypothesis in hypotheses:
             assert all(holds(phrase, hypothesis.ids, parts) for phrase in of_sentence)
             assert_law_2(hypothesis, table, sentence)
-            assert hypothesis.score == pytest.approx(hypothesis.log_prob / len(hypothesis.token_log_probs) ** alpha)
+            assert hypothesis.score == pytest.approx(
+                hypothesis.log_prob / len(hypothesis.token_log_probs) ** alpha
+            )
 
 
 @pytest.mark.parametrize(
@@ -205,10 +235,17 @@ def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, part
 )
 @pytest.mark.parametrize("parts", [PARTS, APOSTROPHE], ids=["words", "apostrophe"])
 @pytest.mark.parametrize("seed", range(2))
-def test_a_wide_enough_beam_finds_the_required_hypotheses_that_brute_force_finds(seed, required, parts):
+def test_a_wide_enough_beam_finds_the_required_hypotheses_that_brute_force_finds(
+    seed, required, parts
+):
     table = random_table(seed, vocabulary=V)
     [found] = beam_search(
-        TableEngine(table), *one(5), beam_size=1500, n_best=1500, required=[required], word_parts=parts
+        TableEngine(table),
+        *one(5),
+        beam_size=1500,
+        n_best=1500,
+        required=[required],
+        word_parts=parts,
     )
     expected = [
         (ids, cut, score)
@@ -217,21 +254,38 @@ def test_a_wide_enough_beam_finds_the_required_hypotheses_that_brute_force_finds
     ]
     found = [summary(hypothesis) for hypothesis in found if not hypothesis.truncated]
     if any(len(phrase) > 1 for phrase in required):
-        # Room is kept for the plain spelling, so one that is shorter does not come at the last moment.
+        # Room is kept for the plain spelling, so one that is shorter does not come at the last
+        # moment.
         assert set(found) <= set(expected)
-        found, expected = ([h for h in hypotheses if len(h[0]) <= 3] for hypotheses in (found, expected))
+        found, expected = (
+            [h for h in hypotheses if len(h[0]) <= 3] for hypotheses in (found, expected)
+        )
     assert found == expected
 
 
 def test_sentences_with_and_without_requirements_share_a_batch():
-    engine, ids_BS, max_lengths_B = TableEngine(random_table(5, vocabulary=V)), sentences(4), np.array([7, 8, 7, 9])
-    required = [[], [(Spelling((X, Z)),)], [(Spelling((Y,)),), (Spelling((X, W)), Spelling((W,)))], []]
+    engine, ids_BS, max_lengths_B = (
+        TableEngine(random_table(5, vocabulary=V)),
+        sentences(4),
+        np.array([7, 8, 7, 9]),
+    )
+    required = [
+        [],
+        [(Spelling((X, Z)),)],
+        [(Spelling((Y,)),), (Spelling((X, W)), Spelling((W,)))],
+        [],
+    ]
 
     def find(rows):
         return beam_search(
-            engine, ids_BS[rows], max_lengths_B[rows], beam_size=3, n_best=3, required=[required[row] for row in rows],
+            engine,
+            ids_BS[rows],
+            max_lengths_B[rows],
+            beam_size=3,
+            n_best=3,
+            required=[required[row] for row in rows],
             word_parts=PARTS,
-        )  # fmt: skip
+        )
 
     together = find([0, 1, 2, 3])
     assert find([3, 1, 0, 2]) == [together[row] for row in [3, 1, 0, 2]]
@@ -244,6 +298,11 @@ def test_sentences_with_and_without_requirements_share_a_batch():
 def test_a_requirement_may_be_met_by_the_prefix():
     engine = TableEngine(random_table(5, vocabulary=V))
     [[hypothesis]] = beam_search(
-        engine, *one(4), beam_size=2, prefixes=[[Y, X, Z]], required=[[(Spelling((X, Z)),)]], word_parts=PARTS
+        engine,
+        *one(4),
+        beam_size=2,
+        prefixes=[[Y, X, Z]],
+        required=[[(Spelling((X, Z)),)]],
+        word_parts=PARTS,
     )
     assert hypothesis.ids[:3] == (Y, X, Z)

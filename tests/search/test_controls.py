@@ -1,7 +1,8 @@
-"""The controls of search over tables: by hand, and against what search without them does on a table changed to suit.
+"""The controls of search over tables: by hand, and against what search without them does on a table
+changed to suit.
 
-A control that strikes tokens out is law 3 on a table without them; one that changes scores is law 3 on a table with
-those scores. Either way the log-probabilities stay the first table's (law 2).
+A control that strikes tokens out is law 3 on a table without them; one that changes scores is law 3
+on a table with those scores. Either way the log-probabilities stay the first table's (law 2).
 """
 
 import itertools
@@ -25,15 +26,21 @@ from fixtures.search import (
     summary,
     table_engine,
     words,
-)  # fmt: skip
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.config.loader import ConfigError, parse_config
 from nmt.errors import UserError
 from nmt.search.beam import Control
-from nmt.search.constraints import Batch
-from nmt.search.controls import CONTROLS, controlled_search, maximum_lengths, minimum_lengths, refuse_impossible
+from nmt.search.constraints import SearchBatch
+from nmt.search.controls import (
+    CONTROLS,
+    controlled_search,
+    maximum_lengths,
+    minimum_lengths,
+    refuse_impossible,
+)
 
 seeds = st.integers(0, 10**6)
 beam_sizes = st.integers(1, 4)
@@ -46,7 +53,7 @@ def assert_law_2(hypothesis, table, sentence):
     assert hypothesis.log_prob == pytest.approx(sum(by_table))
 
 
-# ------------------------------------------------------------------------------------------------------------ lengths
+# ------------------------------------------------------------------------------------------ lengths
 
 
 def test_lengths_grow_with_the_source():
@@ -56,12 +63,14 @@ def test_lengths_grow_with_the_source():
 
 
 def test_a_minimum_length_counts_the_end():
-    engine = table_engine({"<s>": {"</s>": 0.9, "a": 0.1}, "a": {"</s>": 0.9, "b": 0.1}, "b": {"</s>": 1.0}})
+    engine = table_engine(
+        {"<s>": {"</s>": 0.9, "a": 0.1}, "a": {"</s>": 0.9, "b": 0.1}, "b": {"</s>": 1.0}}
+    )
     found = [words(greedy(engine, *one(), min_lengths=[minimum])[0]) for minimum in (0, 1, 2, 3)]
     assert found == ["", "", "a", "a b"]
 
 
-# ------------------------------------------------------------------- what strikes out, and what changes scores: oracle
+# ------------------------------------------------ what strikes out, and what changes scores: oracle
 
 
 def without_short_ones(table, minimum):
@@ -107,18 +116,36 @@ def with_dearer_repetitions(table, factor):
     factor=st.sampled_from([1.0, 1.3, 3.0]),
     penalty=st.sampled_from([("power", 0.0), ("power", 1.0), ("gnmt", 0.8)]),
 )
-def test_controls_are_law_3_on_a_changed_table(seed, ties, max_lengths, beam_size, minimum, size, factor, penalty):
+def test_controls_are_law_3_on_a_changed_table(
+    seed, ties, max_lengths, beam_size, minimum, size, factor, penalty
+):
     table = random_table(seed, vocabulary=7, ties=ties, sharpness=2.0)
     changed = with_dearer_repetitions(table, factor)
-    changed = without_short_ones(without_repeated_ngrams(changed, size) if size else changed, minimum)
+    changed = without_short_ones(
+        without_repeated_ngrams(changed, size) if size else changed, minimum
+    )
     ids_BS, (name, alpha) = sentences(len(max_lengths)), penalty
     found = beam_search(
-        TableEngine(table), ids_BS, np.array(max_lengths), beam_size=beam_size, n_best=beam_size, penalty=name,
-        length_penalty=alpha, min_lengths=[minimum] * len(ids_BS), no_repeat_ngram_size=size, repetition_penalty=factor,
-    )  # fmt: skip
-    for sentence, max_length, hypotheses in zip(ids_BS[:, 0].tolist(), max_lengths, found, strict=True):
-        expected = law_3_in_slow_motion(changed, sentence, max_length, beam_size, penalty_of(name, alpha))
-        assert [(ids, cut) for ids, cut, _ in map(summary, hypotheses)] == [(ids, cut) for ids, cut, _ in expected]
+        TableEngine(table),
+        ids_BS,
+        np.array(max_lengths),
+        beam_size=beam_size,
+        n_best=beam_size,
+        penalty=name,
+        length_penalty=alpha,
+        min_lengths=[minimum] * len(ids_BS),
+        no_repeat_ngram_size=size,
+        repetition_penalty=factor,
+    )
+    for sentence, max_length, hypotheses in zip(
+        ids_BS[:, 0].tolist(), max_lengths, found, strict=True
+    ):
+        expected = law_3_in_slow_motion(
+            changed, sentence, max_length, beam_size, penalty_of(name, alpha)
+        )
+        assert [(ids, cut) for ids, cut, _ in map(summary, hypotheses)] == [
+            (ids, cut) for ids, cut, _ in expected
+        ]
         for hypothesis, (_, _, score) in zip(hypotheses, expected, strict=True):
             assert hypothesis.score == pytest.approx(score)
             assert_law_2(hypothesis, table, sentence)
@@ -127,7 +154,9 @@ def test_controls_are_law_3_on_a_changed_table(seed, ties, max_lengths, beam_siz
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_wide_beam_without_repeated_ngrams_finds_what_brute_force_finds(size):
     table = random_table(5, vocabulary=6)
-    [found] = beam_search(TableEngine(table), *one(6), beam_size=64, n_best=64, no_repeat_ngram_size=size)
+    [found] = beam_search(
+        TableEngine(table), *one(6), beam_size=64, n_best=64, no_repeat_ngram_size=size
+    )
     expected = every_hypothesis(without_repeated_ngrams(table, size), 7, 6, lambda length: 1.0)
     assert [summary(hypothesis) for hypothesis in found] == expected[:64]
     for ids in (hypothesis.ids for hypothesis in found):
@@ -136,7 +165,9 @@ def test_a_wide_beam_without_repeated_ngrams_finds_what_brute_force_finds(size):
 
 
 def test_a_repetition_penalty_multiplies_the_log_probability_of_a_repeated_token():
-    engine = table_engine({"<s>": {"a": 0.5}, "a": {"a": 0.6, "b": 0.4}, "a a": {"</s>": 0.5}, "b": {"</s>": 0.5}})
+    engine = table_engine(
+        {"<s>": {"a": 0.5}, "a": {"a": 0.6, "b": 0.4}, "a a": {"</s>": 0.5}, "b": {"</s>": 0.5}}
+    )
     [[hypothesis]] = beam_search(engine, *one(), beam_size=1, repetition_penalty=1.5)
     assert words(hypothesis) == "a a"
     assert hypothesis.log_prob == pytest.approx(math.log(0.5 * 0.6 * 0.5))
@@ -146,7 +177,7 @@ def test_a_repetition_penalty_multiplies_the_log_probability_of_a_repeated_token
     assert hypothesis.score == hypothesis.log_prob
 
 
-# ----------------------------------------------------------------------------------------------------------- coverage
+# ----------------------------------------------------------------------------------------- coverage
 
 
 def test_a_coverage_penalty_by_hand():
@@ -170,19 +201,36 @@ def test_a_position_that_was_never_looked_at_costs_much_and_breaks_nothing():
 
 
 @settings(deadline=None, max_examples=60)
-@given(seed=seeds, beam_size=beam_sizes, alpha=st.sampled_from([0.0, 0.7]), max_length=st.integers(1, 7))
-def test_a_coverage_penalty_scores_every_hypothesis_by_its_own_attention(seed, beam_size, alpha, max_length):
+@given(
+    seed=seeds,
+    beam_size=beam_sizes,
+    alpha=st.sampled_from([0.0, 0.7]),
+    max_length=st.integers(1, 7),
+)
+def test_a_coverage_penalty_scores_every_hypothesis_by_its_own_attention(
+    seed, beam_size, alpha, max_length
+):
     table = random_table(seed)
     found = beam_search(
-        TableEngine(table), sentences(2), np.array([max_length] * 2), beam_size=beam_size, n_best=beam_size,
-        coverage_penalty=0.5, length_penalty=alpha,
-    )  # fmt: skip
+        TableEngine(table),
+        sentences(2),
+        np.array([max_length] * 2),
+        beam_size=beam_size,
+        n_best=beam_size,
+        coverage_penalty=0.5,
+        length_penalty=alpha,
+    )
     for sentence, hypotheses in zip((5, 6), found, strict=True):
         for hypothesis in hypotheses:
             num_tokens = len(hypothesis.token_log_probs)
-            weights = sum(random_weights(sentence, hypothesis.ids[:t]).astype(float) for t in range(num_tokens))
+            weights = sum(
+                random_weights(sentence, hypothesis.ids[:t]).astype(float)
+                for t in range(num_tokens)
+            )
             coverage = 0.5 * np.log(np.minimum(weights, 1.0)).sum()
-            assert hypothesis.score == pytest.approx(hypothesis.log_prob / num_tokens**alpha + coverage)
+            assert hypothesis.score == pytest.approx(
+                hypothesis.log_prob / num_tokens**alpha + coverage
+            )
             assert_law_2(hypothesis, table, sentence)
 
 
@@ -194,16 +242,19 @@ def test_a_wide_beam_finds_the_best_covered_of_all():
         weights = sum(random_weights(7, ids[:t]).astype(float) for t in range(len(ids) + 1))
         return log_prob + 2.0 * np.log(np.minimum(weights, 1.0)).sum()
 
-    finished = [(ids, lp) for ids, cut, lp in every_hypothesis(table, 7, 5, lambda length: 1.0) if not cut]
+    finished = [
+        (ids, lp) for ids, cut, lp in every_hypothesis(table, 7, 5, lambda length: 1.0) if not cut
+    ]
     assert found.ids == max(finished, key=lambda hypothesis: score(*hypothesis))[0]
     assert found.ids != max(finished, key=lambda hypothesis: hypothesis[1])[0]
 
 
-# ------------------------------------------------------------------------------------------------------ diverse groups
+# ----------------------------------------------------------------------------------- diverse groups
 
 
 def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, strength):
-    """Vijayakumar et al. (2016), equation 5, over lists: group by group, step by step; an end is law 3's."""
+    """Vijayakumar et al. (2016), equation 5, over lists: group by group, step by step; an end is
+    law 3's."""
     live = [[((), 0.0)] for _ in range(num_groups)]
     done = [[] for _ in range(num_groups)]
     closed = [False] * num_groups
@@ -213,25 +264,45 @@ def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, st
             if closed[g]:
                 continue
             candidates = [
-                (tokens, token, log_prob + token_log_prob, log_prob + token_log_prob - strength * taken.count(token))
+                (
+                    tokens,
+                    token,
+                    log_prob + token_log_prob,
+                    log_prob + token_log_prob - strength * taken.count(token),
+                )
                 for tokens, log_prob in live[g]
-                for token, token_log_prob in sorted(enumerate(table(sentence, tokens)), key=lambda pair: -pair[1])
+                for token, token_log_prob in sorted(
+                    enumerate(table(sentence, tokens)), key=lambda pair: -pair[1]
+                )
                 if np.isfinite(token_log_prob)
             ]
             candidates = sorted(candidates, key=lambda candidate: -candidate[3])[: 2 * of_group]
-            done[g] += [(tokens, False, lp) for tokens, token, lp, _ in candidates[:of_group] if token == EOS]
+            done[g] += [
+                (tokens, False, lp)
+                for tokens, token, lp, _ in candidates[:of_group]
+                if token == EOS
+            ]
             done[g] = sorted(done[g], key=lambda hypothesis: -hypothesis[2])[:of_group]
             taken += [token for _, token, _, _ in candidates[:of_group]]
-            live[g] = [((*tokens, token), lp) for tokens, token, lp, _ in candidates if token != EOS][:of_group]
+            live[g] = [
+                ((*tokens, token), lp) for tokens, token, lp, _ in candidates if token != EOS
+            ][:of_group]
             best = max((lp for _, lp in live[g]), default=-np.inf)
             closed[g] = not live[g] or (len(done[g]) == of_group and best <= done[g][-1][2])
             if closed[g]:
                 live[g] = live[g][: of_group - len(done[g])] if len(done[g]) < of_group else []
     for g in range(num_groups):
-        cut = sorted([(tokens, True, log_prob) for tokens, log_prob in live[g]], key=lambda hypothesis: -hypothesis[2])
+        cut = sorted(
+            [(tokens, True, log_prob) for tokens, log_prob in live[g]],
+            key=lambda hypothesis: -hypothesis[2],
+        )
         done[g] += cut[: of_group - len(done[g])]
     found = sorted(itertools.chain(*done), key=lambda hypothesis: (hypothesis[1], -hypothesis[2]))
-    found = [hypothesis for i, hypothesis in enumerate(found) if hypothesis[0] not in [ids for ids, *_ in found[:i]]]
+    found = [
+        hypothesis
+        for i, hypothesis in enumerate(found)
+        if hypothesis[0] not in [ids for ids, *_ in found[:i]]
+    ]
     return [(tokens, cut, round(float(log_prob), 9)) for tokens, cut, log_prob in found]
 
 
@@ -244,13 +315,26 @@ def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, st
     max_lengths=st.lists(st.integers(1, 7), min_size=1, max_size=3),
 )
 def test_diverse_groups_follow_the_formula(seed, num_groups, of_group, strength, max_lengths):
-    table, ids_BS, beam_size = random_table(seed), sentences(len(max_lengths)), num_groups * of_group
+    table, ids_BS, beam_size = (
+        random_table(seed),
+        sentences(len(max_lengths)),
+        num_groups * of_group,
+    )
     found = beam_search(
-        TableEngine(table), ids_BS, np.array(max_lengths), beam_size=beam_size, n_best=beam_size,
-        beam_groups=num_groups, diversity_strength=strength,
-    )  # fmt: skip
-    for sentence, max_length, hypotheses in zip(ids_BS[:, 0].tolist(), max_lengths, found, strict=True):
-        expected = diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, strength)
+        TableEngine(table),
+        ids_BS,
+        np.array(max_lengths),
+        beam_size=beam_size,
+        n_best=beam_size,
+        num_beam_groups=num_groups,
+        diversity_penalty=strength,
+    )
+    for sentence, max_length, hypotheses in zip(
+        ids_BS[:, 0].tolist(), max_lengths, found, strict=True
+    ):
+        expected = diverse_in_slow_motion(
+            table, sentence, max_length, of_group, num_groups, strength
+        )
         assert [summary(hypothesis) for hypothesis in hypotheses] == expected
         for hypothesis in hypotheses:
             assert_law_2(hypothesis, table, sentence)
@@ -258,11 +342,13 @@ def test_diverse_groups_follow_the_formula(seed, num_groups, of_group, strength,
 
 def test_strong_diversity_makes_groups_begin_differently():
     engine = TableEngine(random_table(1, vocabulary=8))
-    [found] = beam_search(engine, *one(3), beam_size=3, n_best=3, beam_groups=3, diversity_strength=100.0)
+    [found] = beam_search(
+        engine, *one(3), beam_size=3, n_best=3, num_beam_groups=3, diversity_penalty=100.0
+    )
     assert len({(*hypothesis.ids, EOS)[0] for hypothesis in found}) == 3
 
 
-# ----------------------------------------------------------------------------------------------------------- sampling
+# ----------------------------------------------------------------------------------------- sampling
 
 
 def chi_square(counts, probabilities):
@@ -277,10 +363,19 @@ PROBABILITIES = np.array([0.5, 0.3, 0.15, 0.05])
 
 
 def drawn(count, n_best=1, **options):
-    table = {"<s>": dict(zip(WORDS_DRAWN, PROBABILITIES, strict=True)), **{word: {"</s>": 1.0} for word in WORDS_DRAWN}}
+    table = {
+        "<s>": dict(zip(WORDS_DRAWN, PROBABILITIES, strict=True)),
+        **{word: {"</s>": 1.0} for word in WORDS_DRAWN},
+    }
     source = np.stack([np.arange(10, 10 + count), np.full(count, 3)], axis=1).astype(np.int32)
     return beam_search(
-        table_engine(table), source, np.full(count, 3), n_best=n_best, beam_size=5, sampling=True, **options
+        table_engine(table),
+        source,
+        np.full(count, 3),
+        n_best=n_best,
+        beam_size=5,
+        sampling=True,
+        **options,
     )
 
 
@@ -318,7 +413,9 @@ def test_many_tokens_can_be_needed_to_reach_top_p():
 
 
 def test_samples_of_one_sentence_are_independent_of_each_other():
-    pairs = [{words(hypothesis) for hypothesis in hypotheses} for hypotheses in drawn(4000, n_best=2)]
+    pairs = [
+        {words(hypothesis) for hypothesis in hypotheses} for hypotheses in drawn(4000, n_best=2)
+    ]
     # Ranked by score, so a pair and its mirror image are one.
     joint = np.outer(PROBABILITIES, PROBABILITIES)
     kinds = list(itertools.combinations_with_replacement(range(4), 2))
@@ -331,7 +428,9 @@ def test_the_tokens_of_a_sample_are_independent_of_each_other():
     every_time = dict(zip(WORDS_DRAWN, PROBABILITIES, strict=True))
     engine = table_engine({word: every_time for word in ["<s>", *WORDS_DRAWN]})
     source = np.stack([np.arange(4000), np.full(4000, 3)], axis=1).astype(np.int32)
-    samples = [h.ids for [h] in beam_search(engine, source, np.full(4000, 2), beam_size=1, sampling=True)]
+    samples = [
+        h.ids for [h] in beam_search(engine, source, np.full(4000, 2), beam_size=1, sampling=True)
+    ]
     counts = [samples.count(pair) for pair in itertools.product(range(4, 8), repeat=2)]
     assert chi_square(counts, np.outer(PROBABILITIES, PROBABILITIES).ravel()) < CRITICAL[15]
 
@@ -341,7 +440,9 @@ def test_samples_do_not_depend_on_batch_mates_order_or_padding_and_change_with_t
 
     def sample(rows, seed=1, padding=0):
         source = np.pad(ids_BS[rows], ((0, 0), (0, padding)))
-        return beam_search(engine, source, max_lengths_B[rows], beam_size=1, n_best=3, sampling=True, seed=seed)
+        return beam_search(
+            engine, source, max_lengths_B[rows], beam_size=1, n_best=3, sampling=True, seed=seed
+        )
 
     together = sample(list(range(20)))
     assert sample(list(range(20))[::-1]) == together[::-1]
@@ -350,11 +451,22 @@ def test_samples_do_not_depend_on_batch_mates_order_or_padding_and_change_with_t
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=seeds, temperature=st.sampled_from([0.5, 1.0, 3.0]), top_k=st.integers(0, 3), n_best=st.integers(1, 4))
+@given(
+    seed=seeds,
+    temperature=st.sampled_from([0.5, 1.0, 3.0]),
+    top_k=st.integers(0, 3),
+    n_best=st.integers(1, 4),
+)
 def test_a_sample_has_the_model_s_log_probability(seed, temperature, top_k, n_best):
     table = random_table(seed, masked=0.2)
     [hypotheses] = beam_search(
-        TableEngine(table), *one(6), beam_size=1, n_best=n_best, sampling=True, temperature=temperature, top_k=top_k
+        TableEngine(table),
+        *one(6),
+        beam_size=1,
+        n_best=n_best,
+        sampling=True,
+        temperature=temperature,
+        top_k=top_k,
     )
     assert len(hypotheses) == n_best
     for hypothesis in hypotheses:
@@ -364,18 +476,26 @@ def test_a_sample_has_the_model_s_log_probability(seed, temperature, top_k, n_be
 
 def test_a_very_low_temperature_is_greedy():
     engine = TableEngine(random_table(4))
-    sampled = beam_search(engine, sentences(5), np.full(5, 8), beam_size=1, sampling=True, temperature=1e-4)
+    sampled = beam_search(
+        engine, sentences(5), np.full(5, 8), beam_size=1, sampling=True, temperature=1e-4
+    )
     assert [hypothesis for [hypothesis] in sampled] == greedy(engine, sentences(5), np.full(5, 8))
 
 
-# ----------------------------------------------------------------------------------------------------------- stopping
+# ----------------------------------------------------------------------------------------- stopping
 
 
 def test_the_rule_first_stops_when_n_best_have_finished():
-    table = {"<s>": {"</s>": 0.5, "a": 0.3, "b": 0.2}, "a": {"</s>": 0.6, "a": 0.4}, "b": {"b": 1.0}}
+    table = {
+        "<s>": {"</s>": 0.5, "a": 0.3, "b": 0.2},
+        "a": {"</s>": 0.6, "a": 0.4},
+        "b": {"b": 1.0},
+    }
     for n_best, steps in [(1, 1), (2, 2)]:
         engine = table_engine(table)
-        [found] = beam_search(engine, *one(9), beam_size=2, n_best=n_best, stopping="first", length_penalty=1.0)
+        [found] = beam_search(
+            engine, *one(9), beam_size=2, n_best=n_best, stopping="first", length_penalty=1.0
+        )
         assert len(engine.fed) == steps
         assert [words(hypothesis) for hypothesis in found] == ["", "a"][:n_best]
     engine = table_engine(table)
@@ -388,14 +508,20 @@ def test_the_rule_first_stops_when_n_best_have_finished():
 def test_greedy_takes_the_best_token_until_the_end(seed, max_length, masked):
     table = random_table(seed, masked=masked)
     tokens = []
-    while len(tokens) < max_length and EOS not in tokens and np.isfinite(table(5, tuple(tokens)).max()):
+    while (
+        len(tokens) < max_length
+        and EOS not in tokens
+        and np.isfinite(table(5, tuple(tokens)).max())
+    ):
         tokens.append(int(np.argmax(table(5, tuple(tokens)))))
-    [hypothesis] = greedy(TableEngine(table), sentences(1), np.array([max_length]), length_penalty=1.0)
+    [hypothesis] = greedy(
+        TableEngine(table), sentences(1), np.array([max_length]), length_penalty=1.0
+    )
     assert list(hypothesis.ids) == [token for token in tokens if token != EOS]
     assert hypothesis.truncated == (EOS not in tokens)
 
 
-# ------------------------------------------------------------------------------------------------- extension, refusal
+# ------------------------------------------------------------------------------- extension, refusal
 
 
 def test_a_control_of_one_s_own_is_called_by_search(monkeypatch):
@@ -416,13 +542,15 @@ def test_a_control_of_one_s_own_is_called_by_search(monkeypatch):
 
 
 def test_no_option_no_control():
-    batch = Batch(sentences(2), np.array([5, 5]), np.array([0, 0]))
+    batch = SearchBatch(sentences(2), np.array([5, 5]), np.array([0, 0]))
     assert not any(make(options_of(), batch) for make in CONTROLS.values())
 
 
 def test_an_empty_batch_is_no_matter():
-    batch = Batch(np.zeros((0, 0), np.int32), np.zeros(0, int), np.zeros(0, int))
-    options = options_of(coverage_penalty=1.0, length_penalty=1.0, no_repeat_ngram_size=2, min_length_ratio=0.5)
+    batch = SearchBatch(np.zeros((0, 0), np.int32), np.zeros(0, int), np.zeros(0, int))
+    options = options_of(
+        coverage_penalty=1.0, length_penalty=1.0, no_repeat_ngram_size=2, min_length_ratio=0.5
+    )
     engine: object = None
     assert controlled_search(engine, batch, options) == []  # type: ignore[arg-type]
 
@@ -430,15 +558,24 @@ def test_an_empty_batch_is_no_matter():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"beam_size": 5, "beam_groups": 2, "diversity_strength": 0.5}, "multiple of beam_groups, received 5 and 2"),
-        ({"beam_groups": 5}, "need each other, received 5 and 0.0"),
-        ({"diversity_strength": 0.5}, "need each other, received 1 and 0.5"),
-        ({"min_length_ratio": 3.0}, r"min_length_ratio \(3.0\) must not exceed max_length_ratio \(2.0\)"),
+        (
+            {"beam_size": 5, "num_beam_groups": 2, "diversity_penalty": 0.5},
+            "multiple of num_beam_groups, received 5 and 2",
+        ),
+        ({"num_beam_groups": 5}, "need each other, received 5 and 0.0"),
+        ({"diversity_penalty": 0.5}, "need each other, received 1 and 0.5"),
+        (
+            {"min_length_ratio": 3.0},
+            r"min_length_ratio \(3.0\) must not exceed max_length_ratio \(2.0\)",
+        ),
         ({"temperature": 0.5}, "with 'sampling: true' only"),
         ({"top_k": 5}, "with 'sampling: true' only"),
         ({"sampling": True, "temperature": 0.0}, "temperature.*greater than 0"),
         ({"sampling": True, "top_p": 0.0}, "top_p.*greater than 0"),
-        ({"sampling": True, "beam_groups": 5, "diversity_strength": 1.0}, "allows no beam_groups"),
+        (
+            {"sampling": True, "num_beam_groups": 5, "diversity_penalty": 1.0},
+            "allows no num_beam_groups",
+        ),
         ({"repetition_penalty": 0.5}, "repetition_penalty.*greater than or equal to 1"),
         ({"coverage_penalty": -1.0}, "coverage_penalty.*greater than or equal to 0"),
         ({"stopping": "last"}, "'best' or 'first'"),

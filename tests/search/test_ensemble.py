@@ -1,12 +1,25 @@
-"""Several engines as one: the mean of their probabilities, over tables and, for the laws, over models."""
+"""Several engines as one: the mean of their probabilities, over tables and, for the laws, over
+models."""
 
 import numpy as np
 import pytest
-from fixtures.search import EOS, TableEngine, beam_search, every_hypothesis, one, random_table, sentences, summary
+from fixtures.search import (
+    EOS,
+    TableEngine,
+    beam_search,
+    every_hypothesis,
+    one,
+    random_table,
+    sentences,
+    summary,
+)
 
 from nmt.search.ensemble import Ensemble, best
 
-TABLES = [random_table(seed, vocabulary=6, masked=masked) for seed, masked in [(1, 0.0), (2, 0.3), (3, 0.0)]]
+TABLES = [
+    random_table(seed, vocabulary=6, masked=masked)
+    for seed, masked in [(1, 0.0), (2, 0.3), (3, 0.0)]
+]
 
 
 def mean_table(sentence, tokens):
@@ -23,12 +36,18 @@ def test_a_wide_beam_finds_what_brute_force_finds_under_the_mean():
     [found] = beam_search(ensemble(), *one(5), beam_size=64, n_best=64)
     expected = every_hypothesis(mean_table, 7, 5, lambda length: 1.0)[:64]
     assert [(h.ids, h.truncated) for h in found] == [(ids, cut) for ids, cut, _ in expected]
-    np.testing.assert_allclose([h.score for h in found], [score for *_, score in expected], atol=1e-6)
+    np.testing.assert_allclose(
+        [h.score for h in found], [score for *_, score in expected], atol=1e-6
+    )
 
 
-@pytest.mark.parametrize("options", [{}, {"no_repeat_ngram_size": 1}, {"sampling": True}, {"coverage_penalty": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{}, {"no_repeat_ngram_size": 1}, {"sampling": True}, {"coverage_penalty": 0.5}]
+)
 def test_log_probabilities_are_those_of_the_mean_under_any_control(options):
-    found = beam_search(ensemble(), sentences(3), np.array([6, 5, 7]), beam_size=3, n_best=3, **options)
+    found = beam_search(
+        ensemble(), sentences(3), np.array([6, 5, 7]), beam_size=3, n_best=3, **options
+    )
     for sentence, hypotheses in zip((5, 6, 7), found, strict=True):
         for hypothesis in hypotheses:
             tokens = hypothesis.ids if hypothesis.truncated else (*hypothesis.ids, EOS)
@@ -39,10 +58,14 @@ def test_log_probabilities_are_those_of_the_mean_under_any_control(options):
 def test_an_ensemble_of_one_model_with_itself_is_that_model():
     engine = TableEngine(TABLES[0])
     alone = beam_search(engine, sentences(3), np.full(3, 7), beam_size=3, n_best=3)
-    twice = beam_search(Ensemble([engine, engine]), sentences(3), np.full(3, 7), beam_size=3, n_best=3)
+    twice = beam_search(
+        Ensemble([engine, engine]), sentences(3), np.full(3, 7), beam_size=3, n_best=3
+    )
     for mine, theirs in zip(alone, twice, strict=True):
         assert [summary(h)[:2] for h in mine] == [summary(h)[:2] for h in theirs]
-        np.testing.assert_allclose([h.log_prob for h in mine], [h.log_prob for h in theirs], atol=1e-6)
+        np.testing.assert_allclose(
+            [h.log_prob for h in mine], [h.log_prob for h in theirs], atol=1e-6
+        )
 
 
 def test_a_step_answers_as_the_protocol_says():
@@ -51,7 +74,9 @@ def test_a_step_answers_as_the_protocol_says():
     last = np.full((2, 1), 2)
     whole = engine.step(last, state, memory, 50)
     assert whole.ids_BKC.tolist() == [[list(range(6))]] * 2 and whole.weights_BKS is None
-    np.testing.assert_allclose(whole.log_probs_BKC[:, 0], [mean_table(5, ()), mean_table(6, ())], atol=1e-6)
+    np.testing.assert_allclose(
+        whole.log_probs_BKC[:, 0], [mean_table(5, ()), mean_table(6, ())], atol=1e-6
+    )
     named = np.array([[[5, -1]], [[3, 5]]])
     some = engine.step(last, state, memory, 2, named, True)
     order = np.argsort(-whole.log_probs_BKC, axis=2)[:, :, :2]

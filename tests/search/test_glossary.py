@@ -11,13 +11,23 @@ from nmt.search.glossary import Glossary, Wording, refuse_impossible_demand
 from nmt.text.tokenizer import train_tokenizer
 
 TEXT = [
-    "Le chat dort dans l'arbre.", "Les chats dorment.", "Un chien et un chat.", "L'arbre est vert.",
-    "Chat noir, chien noir!", "Deux chiens courent vers l'arbre (vert).", "Le château est grand.",
-]  # fmt: skip
+    "Le chat dort dans l'arbre.",
+    "Les chats dorment.",
+    "Un chien et un chat.",
+    "L'arbre est vert.",
+    "Chat noir, chien noir!",
+    "Deux chiens courent vers l'arbre (vert).",
+    "Le château est grand.",
+]
 
 
 def trained(**changes):
-    options = {"vocabulary_size": 340, "byte_fallback": True, "character_coverage": 1.0, "max_lines": 1000}
+    options = {
+        "vocabulary_size": 340,
+        "byte_fallback": True,
+        "character_coverage": 1.0,
+        "max_lines": 1000,
+    }
     return train_tokenizer(TEXT * 3, algorithm="bpe", **options, **changes)
 
 
@@ -36,11 +46,13 @@ def wording(tokenizer):
     return Wording(tokenizer, tokenizer.forbidden_ids)
 
 
-# -------------------------------------------------------------------------------------------------------- glossaries
+# --------------------------------------------------------------------------------------- glossaries
 
 
 def test_a_glossary_finds_whole_words_the_longest_first_and_each_target_once():
-    glossary = Glossary([("dog", "chien"), ("hot dog", "hot-dog"), ("cat", "chat"), ("Cats & co", "Chats et Cie")])
+    glossary = Glossary(
+        [("dog", "chien"), ("hot dog", "hot-dog"), ("cat", "chat"), ("Cats & co", "Chats et Cie")]
+    )
     assert glossary.required("A hot dog, a dog and a dog.") == ["hot-dog", "chien"]
     assert glossary.required("dogs, catalogue, hotdog") == []
     assert glossary.required("Cat! The CAT.") == ["chat"]  # a capital at the line's start only
@@ -71,13 +83,16 @@ def test_what_is_no_glossary_is_refused_with_its_line(text, message, tmp_path):
         Glossary.load(path)
 
 
-# --------------------------------------------------------------------------------------------------------- spellings
+# ---------------------------------------------------------------------------------------- spellings
 
 
 def test_a_word_is_spelt_after_a_space_after_an_apostrophe_and_with_a_capital(wording, tokenizer):
     plain, attached, initial = wording.spellings("arbre")
     assert list(plain.ids) == tokenizer.encode("arbre") and not (plain.attached or plain.initial)
-    assert tokenizer.encode("'") + list(attached.ids) == tokenizer.encode("'arbre") and attached.attached
+    assert (
+        tokenizer.encode("'") + list(attached.ids) == tokenizer.encode("'arbre")
+        and attached.attached
+    )
     assert list(initial.ids) == tokenizer.encode("Arbre") and initial.initial
 
 
@@ -87,7 +102,10 @@ def test_where_initials_are_folded_a_phrase_keeps_its_letters_but_at_the_lines_s
     assert folding.decode(plain.ids, initial=False) == "Le" and not plain.initial
     assert folding.decode(initial.ids, initial=False) == "le" and initial.initial
     assert not any(spelling.initial for spelling in wording.spellings("arbre"))
-    spelled = {(folding.decode(spelling.ids, initial=False), spelling.initial) for spelling in wording.banned}
+    spelled = {
+        (folding.decode(spelling.ids, initial=False), spelling.initial)
+        for spelling in wording.banned
+    }
     assert spelled == {("Un", False), ("un", True)}
     assert folding.decode(wording.demand("un chien").prefix) == "un chien"
 
@@ -103,7 +121,9 @@ def test_a_banned_word_is_spelt_in_every_segmentation(tokenizer):
 
 @pytest.mark.parametrize("word", ["chat", "arbre", "l'arbre", "vert", "d"])
 @pytest.mark.parametrize(("name", "banned"), [("tokenizer", "L"), ("folding", "Un")])
-def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones_are_not(word, name, banned, request):
+def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones_are_not(
+    word, name, banned, request
+):
     """The proof in text: a table that likes anything, and the words looked for in what comes out."""
     tokenizer = request.getfixturevalue(name)
     size, forbidden = tokenizer.vocabulary_size, tokenizer.forbidden_ids
@@ -119,9 +139,15 @@ def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones
     wording = Wording(tokenizer, forbidden, all_banned)
     demand = wording.demand(required=[word])
     found = beam_search(
-        TableEngine(table), sentences(6), np.full(6, 16), beam_size=4, n_best=4, required=[demand.required] * 6,
-        banned=wording.banned, word_parts=wording.word_parts,
-    )  # fmt: skip
+        TableEngine(table),
+        sentences(6),
+        np.full(6, 16),
+        beam_size=4,
+        n_best=4,
+        required=[demand.required] * 6,
+        banned=wording.banned,
+        word_parts=wording.word_parts,
+    )
     texts = [tokenizer.decode(hypothesis.ids) for hypotheses in found for hypothesis in hypotheses]
     assert len(texts) == 24
     for text in texts:
@@ -130,7 +156,8 @@ def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones
 
 
 def _stands_in(word, text):
-    """As whole words, and not glued to the punctuation before it, but for apostrophes and their like."""
+    """As whole words, and not glued to the punctuation before it, but for apostrophes and their
+    like."""
     padded = f" {text} "
     places = [i for i in range(len(padded)) if padded.startswith(word, i)]
     return any(not padded[i - 1].isalnum() and not padded[i + len(word)].isalnum() for i in places)
@@ -143,7 +170,7 @@ def test_every_spelling_spells_its_word(word, wording, tokenizer):
         assert tokenizer.decode(spelling.ids).strip(" ").lower() == word.strip().lower()
 
 
-# ---------------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 def test_what_cannot_be_is_refused(tokenizer):
@@ -172,7 +199,10 @@ def test_more_than_the_maximum_length_is_refused(wording):
     ("options", "message"),
     [
         ({"sampling": True}, "required of a beam search only"),
-        ({"beam_size": 4, "beam_groups": 2, "diversity_strength": 0.5}, "required of a beam search only"),
+        (
+            {"beam_size": 4, "num_beam_groups": 2, "diversity_penalty": 0.5},
+            "required of a beam search only",
+        ),
         ({"no_repeat_ngram_size": 1}, "repeats 1 tokens, which no_repeat_ngram_size forbids"),
     ],
 )

@@ -18,7 +18,7 @@ def assert_refused(answer, status, error):
     assert answer.json() == {"error": error}
 
 
-# -------------------------------------------------------------------- LibreTranslate's documented requests and answers
+# ------------------------------------------------- LibreTranslate's documented requests and answers
 
 
 def test_a_text_is_answered_with_a_text(client):
@@ -45,14 +45,18 @@ def test_auto_says_which_language_it_took_and_how_sure_it_is(client_of):
 
 def test_auto_with_one_pair_takes_its_source_but_is_not_sure_of_what_is_another_language(client):
     text = "Le petit chien noir court dans l'herbe avec les enfants."
-    detected = client.post("/translate", {"q": text, "source": "auto", "target": "fr"}).json()["detectedLanguage"]
+    detected = client.post("/translate", {"q": text, "source": "auto", "target": "fr"}).json()[
+        "detectedLanguage"
+    ]
     assert detected["language"] == "en" and detected["confidence"] < 10
 
 
 def test_html_keeps_its_tags_and_attributes(client):
     answer = client.translate('<p class="green">Hello! <b>a &lt; b</b></p>', format="html")
     assert answer.json() == {"translatedText": '<p class="green">HELLO! <b>A &lt; B</b></p>'}
-    assert client.translate(["<p>a</p>", "b"], format="html").json() == {"translatedText": ["<p>A</p>", "B"]}
+    assert client.translate(["<p>a</p>", "b"], format="html").json() == {
+        "translatedText": ["<p>A</p>", "B"]
+    }
 
 
 def test_alternatives_are_added(client):
@@ -87,16 +91,24 @@ def test_languages_say_what_they_can_be_translated_to(client_of):
 
 
 def test_detect_lists_the_languages_of_the_server_best_first(client):
-    found = client.post("/detect", data={"q": "Bonjour, je suis un petit chien et je cours dans l'herbe."}).json()
+    found = client.post(
+        "/detect", data={"q": "Bonjour, je suis un petit chien et je cours dans l'herbe."}
+    ).json()
     assert [one["language"] for one in found] == ["fr", "en"]
     assert found[0]["confidence"] > 90 > 10 > found[1]["confidence"]
 
 
 def test_settings_tell_a_page_what_it_needs(client_of):
-    settings = client_of(api_keys=frozenset({"k"}), max_characters=7).get("/frontend/settings").json()
+    settings = (
+        client_of(api_keys=frozenset({"k"}), max_characters=7).get("/frontend/settings").json()
+    )
     assert settings["charLimit"] == 7 and settings["keyRequired"] and settings["apiKeys"]
     assert settings["language"]["source"] == {"code": "en", "name": "English"}
-    assert not settings["filesTranslation"] and settings["supportedFilesFormat"] == [] and not settings["suggestions"]
+    assert (
+        not settings["filesTranslation"]
+        and settings["supportedFilesFormat"] == []
+        and not settings["suggestions"]
+    )
 
 
 def test_health_is_ok(client):
@@ -114,21 +126,40 @@ def test_health_is_ok(client):
         ({"q": "a", "source": "zz", "target": "fr"}, "zz is not supported"),
         ({"q": "a", "source": "en", "target": "zz"}, "zz is not supported"),
         ({"q": "a", "source": "auto", "target": "zz"}, "zz is not supported"),
-        ({"q": "a", "source": "fr", "target": "en"},
-         "English (en) is not available as a target language from French (fr)"),
+        (
+            {"q": "a", "source": "fr", "target": "en"},
+            "English (en) is not available as a target language from French (fr)",
+        ),
         ({"q": "a", **PAIR, "format": "xml"}, "xml format is not supported"),
-        ({"q": "a", **PAIR, "alternatives": "abc"}, "Invalid request: alternatives parameter is not a number"),
-        ({"q": "a", **PAIR, "alternatives": "3"}, "Invalid request: alternatives parameter is not a number"),
-        ({"q": "a", **PAIR, "alternatives": True}, "Invalid request: alternatives parameter is not a number"),
-        ({"q": "a", **PAIR, "alternatives": 10}, "Invalid request: alternatives parameter must be <= 9"),
-        ({"q": "<p>a", **PAIR, "alternatives": 1, "format": "html"},
-         "Invalid request: alternatives parameter is not for the html format"),
+        (
+            {"q": "a", **PAIR, "alternatives": "abc"},
+            "Invalid request: alternatives parameter is not a number",
+        ),
+        (
+            {"q": "a", **PAIR, "alternatives": "3"},
+            "Invalid request: alternatives parameter is not a number",
+        ),
+        (
+            {"q": "a", **PAIR, "alternatives": True},
+            "Invalid request: alternatives parameter is not a number",
+        ),
+        (
+            {"q": "a", **PAIR, "alternatives": 10},
+            "Invalid request: alternatives parameter must be <= 9",
+        ),
+        (
+            {"q": "<p>a", **PAIR, "alternatives": 1, "format": "html"},
+            "Invalid request: alternatives parameter is not for the html format",
+        ),
         ({"q": {"a": "b"}, **PAIR}, "Invalid request: q parameter: input should be a valid string"),
         ({"q": ["a", 1], **PAIR}, "Invalid request: q parameter: input should be a valid string"),
-        ({"q": "a", "source": 1, "target": None}, "Invalid request: source parameter: input should be a valid string"),
+        (
+            {"q": "a", "source": 1, "target": None},
+            "Invalid request: source parameter: input should be a valid string",
+        ),
         (["not", "a", "dict"], "Invalid JSON format"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_request_is_a_400_that_says_why(client, fields, error):
     assert_refused(client.post("/translate", fields), 400, error)
 
@@ -141,16 +172,30 @@ def test_what_is_no_request_is_a_400_that_says_why(client, fields, error):
         (b"[" * 100_000, "application/json", "Invalid JSON format"),
         (b'{"q": %b}' % (b"9" * 10_000), "application/json", "Invalid JSON format"),
         (b'{"q": "\xff"}', "application/json; charset=utf-8", "Invalid request: expected UTF-8"),
-        (b"q=%ff&source=en&target=fr", "application/x-www-form-urlencoded", "Invalid request: expected UTF-8"),
-        (b"q=\xff&source=en&target=fr", "application/x-www-form-urlencoded", "Invalid request: expected UTF-8"),
-        (b"a=&" * 2000, "application/x-www-form-urlencoded", "Invalid request: expected at most 1000 fields"),
+        (
+            b"q=%ff&source=en&target=fr",
+            "application/x-www-form-urlencoded",
+            "Invalid request: expected UTF-8",
+        ),
+        (
+            b"q=\xff&source=en&target=fr",
+            "application/x-www-form-urlencoded",
+            "Invalid request: expected UTF-8",
+        ),
+        (
+            b"a=&" * 2000,
+            "application/x-www-form-urlencoded",
+            "Invalid request: expected at most 1000 fields",
+        ),
         (b"--x\r\n\xff", "multipart/form-data; boundary=x", "Invalid request: expected UTF-8"),
         (b"hello", "multipart/form-data", "Missing boundary in multipart."),
         (b"hello", "text/plain", "Invalid request: expected application/json, or a form"),
     ],
 )
 def test_a_body_that_makes_no_sense_is_a_400(client, body, kind, error):
-    assert_refused(client.post("/translate", content=body, headers={"Content-Type": kind}), 400, error)
+    assert_refused(
+        client.post("/translate", content=body, headers={"Content-Type": kind}), 400, error
+    )
 
 
 def test_a_form_may_not_have_files(client):
@@ -158,13 +203,22 @@ def test_a_form_may_not_have_files(client):
 
 
 def test_half_a_surrogate_pair_breaks_nothing(client):
-    answer = client.post("/translate", content=json.dumps({"q": "a", **PAIR, "format": "\ud83d"}), headers=JSON)
+    answer = client.post(
+        "/translate", content=json.dumps({"q": "a", **PAIR, "format": "\ud83d"}), headers=JSON
+    )
     assert_refused(answer, 400, "? format is not supported")
-    assert client.post("/translate", content=json.dumps({"q": "a\ud83d", **PAIR}), headers=JSON).status_code == 400
+    assert (
+        client.post(
+            "/translate", content=json.dumps({"q": "a\ud83d", **PAIR}), headers=JSON
+        ).status_code
+        == 400
+    )
 
 
 def test_a_number_with_a_point_is_a_number(client):
-    answer = client.post("/translate", content=json.dumps({"q": "a", **PAIR, "alternatives": 1.0}), headers=JSON)
+    answer = client.post(
+        "/translate", content=json.dumps({"q": "a", **PAIR, "alternatives": 1.0}), headers=JSON
+    )
     assert answer.json()["alternatives"] == ["A 2"]
 
 
@@ -175,17 +229,27 @@ def test_no_such_path_and_no_such_method_are_json_too(client):
     assert answer.headers["allow"] == "POST"
 
 
-# ------------------------------------------------------------------------------------------------------- /v1/translate
+# ------------------------------------------------------------------------------------ /v1/translate
 
 
 def test_a_line_is_explained_word_by_word(client):
-    asked = {"q": "A dog\n\nruns", **PAIR, "n_best": 2, "beam_size": 5, "attention": True, "choices": True}
+    asked = {
+        "q": "A dog\n\nruns",
+        **PAIR,
+        "n_best": 2,
+        "beam_size": 5,
+        "attention": True,
+        "choices": True,
+    }
     answer = client.post("/v1/translate", asked).json()
     assert (answer["source"], answer["target"]) == ("en", "fr") and "detectedLanguage" not in answer
     first, blank, last = answer["lines"]
     assert blank == {"source_text": "", "source_tokens": [], "hypotheses": []}
     assert [line["source_text"] for line in (first, last)] == ["A dog", "runs"]
-    assert first["source_tokens"] == [{"text": "A", "start": 0, "end": 1}, {"text": "dog", "start": 2, "end": 5}]
+    assert first["source_tokens"] == [
+        {"text": "A", "start": 0, "end": 1},
+        {"text": "dog", "start": 2, "end": 5},
+    ]
     best, second = first["hypotheses"]
     other = {"piece": "▁other", "text": "other", "log_probability": -1.5}
     assert best == {
@@ -211,9 +275,18 @@ def test_a_line_is_explained_word_by_word(client):
 
 
 def test_matrices_are_added_only_if_they_are_asked_for(client):
-    (line,) = client.post("/v1/translate", {"q": "a", "source": "auto", "target": "fr"}).json()["lines"]
+    (line,) = client.post("/v1/translate", {"q": "a", "source": "auto", "target": "fr"}).json()[
+        "lines"
+    ]
     (hypothesis,) = line["hypotheses"]
-    assert set(hypothesis) == {"text", "score", "log_probability", "truncated", "tokens", "alignment"}
+    assert set(hypothesis) == {
+        "text",
+        "score",
+        "log_probability",
+        "truncated",
+        "tokens",
+        "alignment",
+    }
 
 
 def test_the_beam_is_the_runs_unless_asked_for_and_wide_enough_for_all_that_is_wanted(client_of):
@@ -226,10 +299,15 @@ def test_the_beam_is_the_runs_unless_asked_for_and_wide_enough_for_all_that_is_w
 
 
 def test_a_run_that_samples_or_searches_in_groups_is_served(client_of):
-    for decoding, beam_sizes in (({"sampling": True}, [None] * 3), ({"beam_size": 4, "beam_groups": 2}, [4, 6, 6])):
+    for decoding, beam_sizes in (
+        ({"sampling": True}, [None] * 3),
+        ({"beam_size": 4, "num_beam_groups": 2}, [4, 6, 6]),
+    ):
         translator = Shouter()
         usual = translator.run.config.decoding
-        translator.run.config = translator.run.config.model_copy(update={"decoding": usual.model_copy(update=decoding)})
+        translator.run.config = translator.run.config.model_copy(
+            update={"decoding": usual.model_copy(update=decoding)}
+        )
         client = client_of(translator)
         for asked in ({}, {"n_best": 5}, {"beam_size": 5}):
             assert client.post("/v1/translate", {"q": "a", **PAIR, **asked}).status_code == 200
@@ -243,21 +321,25 @@ def test_what_would_fill_the_memory_is_not_explained(client):
     assert answer.status_code == 413 and "Too much to explain at once" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("asked", [{"n_best": 0}, {"n_best": 11}, {"beam_size": 17}, {"q": ["a"]}, {"attention": 1}])
+@pytest.mark.parametrize(
+    "asked", [{"n_best": 0}, {"n_best": 11}, {"beam_size": 17}, {"q": ["a"]}, {"attention": 1}]
+)
 def test_v1_checks_its_fields(client, asked):
     answer = client.post("/v1/translate", {"q": "a", **PAIR, **asked})
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(f"Invalid request: {next(iter(asked))} parameter")
 
 
-# -------------------------------------------------------------------------------------------------------------- limits
+# ------------------------------------------------------------------------------------------- limits
 
 
 def test_a_key_is_needed_where_there_are_keys(client_of):
     client = client_of(api_keys=frozenset({"sesame", "clé"}))
     asked = {"q": "a", **PAIR}
     for path in ("/translate", "/v1/translate", "/detect"):
-        assert_refused(client.post(path, asked), 403, "Please contact the server operator to get an API key")
+        assert_refused(
+            client.post(path, asked), 403, "Please contact the server operator to get an API key"
+        )
         assert_refused(client.post(path, {**asked, "api_key": "sesam"}), 403, "Invalid API key")
         assert client.post(path, {**asked, "api_key": "clé"}).status_code == 200
     assert client.get("/languages").status_code == 200
@@ -266,8 +348,14 @@ def test_a_key_is_needed_where_there_are_keys(client_of):
 def test_too_many_characters_are_a_413_and_too_many_texts_a_400(client_of):
     client = client_of(max_characters=5, max_texts=2)
     assert client.translate(["ab", "cde"]).status_code == 200
-    assert_refused(client.translate("abcdef"), 413, "Invalid request: request (6) exceeds text limit (5)")
-    assert_refused(client.translate(["a", "b", "c"]), 400, "Invalid request: request (3) exceeds text limit (2)")
+    assert_refused(
+        client.translate("abcdef"), 413, "Invalid request: request (6) exceeds text limit (5)"
+    )
+    assert_refused(
+        client.translate(["a", "b", "c"]),
+        400,
+        "Invalid request: request (3) exceeds text limit (2)",
+    )
 
 
 def test_an_address_that_asks_too_often_is_slowed_down(client_of):
@@ -308,11 +396,13 @@ def test_requests_side_by_side_share_batches_and_are_not_mixed_up(client_of):
     texts = [f"sentence {i}" for i in range(100)]
     asked = (client.http.post("/translate", json={"q": text, **PAIR}) for text in texts)
     *answers, _ = client.together(*asked, release())
-    assert [answer.json()["translatedText"] for answer in answers] == [text.upper() for text in texts]
+    assert [answer.json()["translatedText"] for answer in answers] == [
+        text.upper() for text in texts
+    ]
     assert len(translator.calls) < 20
 
 
-# ----------------------------------------------------------------------------------------------------- around the API
+# ----------------------------------------------------------------------------------- around the API
 
 
 def test_two_runs_of_one_pair_are_refused(client_of):
@@ -324,16 +414,29 @@ def test_the_page_is_served_and_may_load_nothing_from_elsewhere(client):
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "<html" in page.text
-    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
-    assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'" == policy["style-src"]
+    policy = dict(
+        part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";")
+    )
+    assert (
+        policy["default-src"] == "'none'"
+        and policy["script-src"] == "'self'" == policy["style-src"]
+    )
     assert "unsafe" not in page.headers["content-security-policy"]
-    assert page.headers["x-content-type-options"] == "nosniff" and page.headers["referrer-policy"] == "no-referrer"
+    assert (
+        page.headers["x-content-type-options"] == "nosniff"
+        and page.headers["referrer-policy"] == "no-referrer"
+    )
 
 
 def test_other_pages_may_use_the_api_only_if_allowed_to(client_of):
     asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
-    for client, allowed in ((client_of(), None), (client_of(cors_origins=["https://a.example"]), "https://a.example")):
-        assert client.translate("a").headers.get("access-control-allow-origin") is None  # it came from no page
+    for client, allowed in (
+        (client_of(), None),
+        (client_of(cors_origins=["https://a.example"]), "https://a.example"),
+    ):
+        assert (
+            client.translate("a").headers.get("access-control-allow-origin") is None
+        )  # it came from no page
         answer = client.together(client.http.options("/translate", headers=asked))[0]
         assert answer.headers.get("access-control-allow-origin") == allowed
         assert (answer.status_code == 200) == bool(allowed)
@@ -355,10 +458,21 @@ def test_the_log_has_a_line_a_request_and_nothing_that_a_user_wrote(client, capl
     caplog.set_level("INFO")
     client.translate("my secret")
     client.post("/translate/secret?secret=secret", {"q": "secret"})
-    records = [json.loads(record.message) for record in caplog.records if record.name == "nmt.serving.middleware"]
-    assert [(record["path"], record["status"]) for record in records] == [("/translate", 200), ("other", 404)]
-    assert records[0]["method"] == "POST" and records[0]["characters"] == 9 and records[0]["ms"] >= 0
-    assert not [record for record in caplog.records if "secret" in record.message and record.name != "httpx"]
+    records = [
+        json.loads(record.message)
+        for record in caplog.records
+        if record.name == "nmt.serving.middleware"
+    ]
+    assert [(record["path"], record["status"]) for record in records] == [
+        ("/translate", 200),
+        ("other", 404),
+    ]
+    assert (
+        records[0]["method"] == "POST" and records[0]["characters"] == 9 and records[0]["ms"] >= 0
+    )
+    assert not [
+        record for record in caplog.records if "secret" in record.message and record.name != "httpx"
+    ]
 
 
 def test_a_fault_is_a_500_that_gives_nothing_away(client_of, caplog):
@@ -366,6 +480,8 @@ def test_a_fault_is_a_500_that_gives_nothing_away(client_of, caplog):
     translator.translate = lambda lines, **options: [][len(lines[0])]
     client = client_of(translator)
     assert_refused(client.translate("secret"), 500, "Internal server error")
-    report = next(json.loads(record.message) for record in caplog.records if record.levelname == "ERROR")
+    report = next(
+        json.loads(record.message) for record in caplog.records if record.levelname == "ERROR"
+    )
     assert report["error"] == "builtins.IndexError" and "test_app.py" in report["place"]
     assert "secret" not in caplog.text

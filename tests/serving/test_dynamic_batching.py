@@ -10,7 +10,8 @@ from nmt.serving.dynamic_batching import Batcher, QueueFull
 
 
 class Recorder:
-    """Upper case for a translation. Holds each batch back until it is let go, and remembers what was in it."""
+    """Upper case for a translation. Holds each batch back until it is let go, and remembers what
+    was in it."""
 
     def __init__(self, held=False):
         self.batches, self.gate = [], threading.Event()
@@ -101,7 +102,10 @@ def test_lines_of_another_kind_or_length_are_decoded_apart(batcher_of):
     batcher = batcher_of(translate)
     busy(batcher, translate)
     long = "z" * 500
-    futures = [batcher.submit(kind, [line]) for kind, line in [("k", "a"), ("l", "b"), ("k", long), ("k", "c")]]
+    futures = [
+        batcher.submit(kind, [line])
+        for kind, line in [("k", "a"), ("l", "b"), ("k", long), ("k", "c")]
+    ]
     translate.gate.set()
     for future in futures:
         future.result(10)
@@ -158,7 +162,9 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(batcher_of):
     assert refusal.value.seconds >= 1
     translate.gate.set()
     assert accepted.result(10) == ["k:A", "k:B", "k:C"]
-    assert batcher.submit("k", list("abcdef")).result(10)[-1] == "k:F"  # alone, it may be longer than the queue
+    assert (
+        batcher.submit("k", list("abcdef")).result(10)[-1] == "k:F"
+    )  # alone, it may be longer than the queue
 
 
 def test_what_nobody_waits_for_is_not_translated(batcher_of):
@@ -200,7 +206,12 @@ def test_closing_finishes_what_was_accepted_and_refuses_the_rest():
     closing.start()
     translate.gate.set()
     closing.join(10)
-    assert [future.result(0) for future in futures] == [["k:A"] * 2, ["k:B"] * 2, ["k:C"] * 2, ["k:D"]]
+    assert [future.result(0) for future in futures] == [
+        ["k:A"] * 2,
+        ["k:B"] * 2,
+        ["k:C"] * 2,
+        ["k:D"],
+    ]
     with pytest.raises(RuntimeError, match="closed"):
         batcher.submit("k", ["e"])
 

@@ -1,4 +1,5 @@
-"""The page in a real browser: headless Chromium types, points, presses keys. Skipped where there is none."""
+"""The page in a real browser: headless Chromium types, points, presses keys. Skipped where there is
+none."""
 
 import math
 import re
@@ -21,22 +22,37 @@ from nmt.text.tokenizer import Tokenizer
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright drives the browser: scripts/test.sh installs it"
 )
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
 pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
 # Without these Chromium asks its maker's servers at every start.
-QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = [
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE = 60_000  # ms; a busy machine is no failure
 
 WIDE, NARROW, NARROWEST = (1280, 800), (390, 760), (320, 640)
-FRENCH = {"A": "Un", "black": "noir", "cat": "chat", "sleeps.": "dort.", "He": "Il", "is": "est", "tired.": "fatigué."}
+FRENCH = {
+    "A": "Un",
+    "black": "noir",
+    "cat": "chat",
+    "sleeps.": "dort.",
+    "He": "Il",
+    "is": "est",
+    "tired.": "fatigué.",
+}
 
 
-# --------------------------------------------------------------------------------------- a translator word by word
+# ------------------------------------------------------------------------ a translator word by word
 
 
 class WordByWord(Shouter):
-    """Adjectives behind their nouns; in the second place where they were. Looks with 0.8 at the word it translates, and
-    with the rest at the one before, or at itself."""
+    """Adjectives behind their nouns; in the second place where they were. Looks with 0.8 at the
+    word it translates, and with the rest at the one before, or at itself."""
 
     @classmethod
     def _candidates(cls, line, n_best, alignments, choices):
@@ -58,17 +74,28 @@ class WordByWord(Shouter):
         text = " ".join(target)
         spans = Tokenizer.words(line), Tokenizer.words(text)
         pieces = (*(f"▁{word}" for word in target), "</s>")
-        offered = [[(piece, math.log(0.7)), ("▁autre", math.log(0.2)), ("s", math.log(0.0004))] for piece in pieces]
+        offered = [
+            [(piece, math.log(0.7)), ("▁autre", math.log(0.2)), ("s", math.log(0.0004))]
+            for piece in pieces
+        ]
         return Candidate(
-            text, log_prob, log_prob / len(pieces), False, pieces, (log_prob / len(pieces),) * len(pieces),
-            Alignment(source, target, weights, *spans, list(range(len(target)))), tuple(offered) if best else (),
-        )  # fmt: skip
+            text,
+            log_prob,
+            log_prob / len(pieces),
+            False,
+            pieces,
+            (log_prob / len(pieces),) * len(pieces),
+            Alignment(source, target, weights, *spans, list(range(len(target)))),
+            tuple(offered) if best else (),
+        )
 
 
 @pytest.fixture(scope="module")
 def address():
     limits = Limits(max_characters=3000)
-    service = Service([WordByWord(), WordByWord("fr", "en")], limits, Metrics(), split_sentences=True)
+    service = Service(
+        [WordByWord(), WordByWord("fr", "en")], limits, Metrics(), split_sentences=True
+    )
     config = uvicorn.Config(make_app(service), lifespan="on", log_config=None, log_level="warning")
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listener:
@@ -80,7 +107,7 @@ def address():
         thread.join()
 
 
-# ---------------------------------------------------------------------------------------------------- a browser
+# ---------------------------------------------------------------------------------------- a browser
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +119,8 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, address):
-    """Opens the page: `open_page(WIDE)`. At the end no script may have failed, and the browser must not have
-    complained, of what the Content-Security-Policy forbids, say."""
+    """Opens the page: `open_page(WIDE)`. At the end no script may have failed, and the browser must
+    not have complained, of what the Content-Security-Policy forbids, say."""
     contexts, complaints = [], []
 
     def complain(message):
@@ -101,14 +128,21 @@ def open_page(browser, address):
             complaints.append(message.text)
 
     def open_(size=WIDE, scheme="light", **options):
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **options)
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **options
+        )
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("console", complain)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.asked = []
-        page.on("request", lambda request: page.asked.append(request.post_data_json) if request.post_data else None)
+        page.on(
+            "request",
+            lambda request: (
+                page.asked.append(request.post_data_json) if request.post_data else None
+            ),
+        )
         page.goto(address)
         playwright.expect(page.locator("#target")).to_be_enabled()
         contexts.append(context)
@@ -131,14 +165,17 @@ def word(page, text, side="#translation"):
 
 def lit(page, side):
     """The lit words and their weights."""
-    read = "spans => spans.map(span => [span.textContent, Number(span.style.getPropertyValue('--weight'))])"
+    read = (
+        "spans => spans.map(span => [span.textContent,"
+        " Number(span.style.getPropertyValue('--weight'))])"
+    )
     return dict(page.locator(f"{side} .lit").evaluate_all(read))
 
 
 CAT, CHAT = "A black cat sleeps.", "Un chat noir dort."
 
 
-# -------------------------------------------------------------------------------------------------- what one sees
+# ------------------------------------------------------------------------------------ what one sees
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -225,7 +262,9 @@ def test_a_finger_lights_the_words_of_both_sides(open_page):
     word(page, "noir").tap()
     assert lit(page, "#mirror") == {"A": 0.2, "black": 0.8}
     page.locator("#text").tap(position={"x": 50, "y": 25})  # on "black"
-    playwright.expect(page.locator("#looked")).to_have_text("black was looked at by noir 80 %, chat 20 %")
+    playwright.expect(page.locator("#looked")).to_have_text(
+        "black was looked at by noir 80 %, chat 20 %"
+    )
     assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
 
 
@@ -240,7 +279,9 @@ def test_the_heat_map_is_a_table_of_the_weights(open_page):
     page.fill("#text", CAT)
     expect_translation(page, CHAT)
     page.click("#heatmap summary")
-    rows = page.locator("#map tr").evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+    rows = page.locator("#map tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
     assert rows == [
         ["", "A", "black", "cat", "sleeps."],
         ["Un", "100", "", "", ""],
@@ -255,7 +296,11 @@ def test_choices_at_a_word_and_alternatives_of_a_line(open_page):
     page.fill("#text", CAT)
     expect_translation(page, CHAT)
     word(page, "noir").click()
-    assert page.locator("#choices li").all_text_contents() == ["noir 70\xa0%, taken", "autre 20\xa0%", "-s < 0.1\xa0%"]
+    assert page.locator("#choices li").all_text_contents() == [
+        "noir 70\xa0%, taken",
+        "autre 20\xa0%",
+        "-s < 0.1\xa0%",
+    ]
     labels = page.locator("#alternatives label")
     assert labels.all_text_contents() == [
         "Un chat noir dort.probability 90\xa0%, score −0.02",
@@ -269,7 +314,7 @@ def test_choices_at_a_word_and_alternatives_of_a_line(open_page):
     assert lit(page, "#mirror") == {"black": 0.2, "cat": 0.8}
 
 
-# ------------------------------------------------------------------------------------------------ what is asked for
+# -------------------------------------------------------------------------------- what is asked for
 
 
 def test_a_line_is_asked_for_once_and_blank_lines_stay(open_page):
@@ -354,7 +399,7 @@ def test_markup_is_text_and_characters_beyond_16_bits_are_one(open_page):
     assert lit(page, "#mirror") == {"🐈🐈": 0.8, "onerror=alert(1)>": 0.2}
 
 
-# ---------------------------------------------------------------------------------------------- when things go wrong
+# ----------------------------------------------------------------------------- when things go wrong
 
 
 @pytest.mark.parametrize(
@@ -389,7 +434,11 @@ def test_a_server_that_is_away_loses_no_text(open_page):
 
 def test_a_key_is_asked_for_where_one_is_needed(open_page):
     page = open_page()
-    page.route("**/v1/translate", lambda route: route.fulfill(status=403, json={"error": "no key"}), times=1)
+    page.route(
+        "**/v1/translate",
+        lambda route: route.fulfill(status=403, json={"error": "no key"}),
+        times=1,
+    )
     page.fill("#text", CAT)
     page.get_by_label("Key").fill("secret")
     page.keyboard.press("Enter")
@@ -397,7 +446,7 @@ def test_a_key_is_asked_for_where_one_is_needed(open_page):
     assert [asked.get("api_key") for asked in page.asked] == [None, "secret"]
 
 
-# -------------------------------------------------------------------------------------------------- the small buttons
+# -------------------------------------------------------------------------------- the small buttons
 
 
 def test_copy_swap_and_clear(open_page):
@@ -427,12 +476,18 @@ def test_the_theme_is_the_systems_until_it_is_switched_and_then_remembered(open_
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROWEST, "dark")])
 def test_axe_finds_nothing_serious(open_page, size, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="scripts/test.sh installs it").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="scripts/test.sh installs it"
+    ).Axe()
     page = open_page(size, scheme)
 
     def serious():
         found = axe.run(page).response["violations"]
-        return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found if rule["impact"] != "minor"]
+        return [
+            (rule["id"], [node["html"] for node in rule["nodes"]])
+            for rule in found
+            if rule["impact"] != "minor"
+        ]
 
     assert serious() == []
     page.fill("#text", f"{CAT}\n\n{CAT}")

@@ -1,4 +1,5 @@
-"""What the server says of itself in OpenAPI is true: schemathesis asks what it allows, and what it does not."""
+"""What the server says of itself in OpenAPI is true: schemathesis asks what it allows, and what it
+does not."""
 
 import pytest
 import schemathesis
@@ -17,16 +18,23 @@ GETS = ["/languages", "/frontend/settings", "/health", "/metrics"]
 @pytest.fixture(scope="module")
 def schema():
     service = Service([Shouter()], Limits(), Metrics())
-    close, service.close = service.close, lambda: None  # schemathesis starts and ends the app more than once
+    close, service.close = (
+        service.close,
+        lambda: None,
+    )  # schemathesis starts and ends the app more than once
     yield schemathesis.openapi.from_asgi("/openapi.json", make_app(service))
     close()
 
 
 def ask(operation, mode, count):
     @settings(
-        max_examples=count, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(operation.as_strategy(generation_mode=mode))
     def asked(case):
         case.call_and_validate()
@@ -54,11 +62,18 @@ def test_every_path_and_every_error_is_described(schema):
 
 
 def test_limits_and_languages_are_in_it():
-    service = Service([Shouter("en", "fr"), Shouter("de", "fr")], Limits(max_characters=7, max_texts=3), Metrics())
+    service = Service(
+        [Shouter("en", "fr"), Shouter("de", "fr")], Limits(max_characters=7, max_texts=3), Metrics()
+    )
     described = Client(make_app(service)).get("/openapi.json").json()
     service.close()
-    schema = described["paths"]["/translate"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = described["paths"]["/translate"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
     assert schema["properties"]["source"]["enum"] == ["auto", "en", "de"]
     assert schema["properties"]["target"]["enum"] == ["fr"]
     assert schema["properties"]["q"]["anyOf"][1]["maxItems"] == 3
-    assert "7 characters" in described["paths"]["/translate"]["post"]["responses"]["413"]["description"]
+    assert (
+        "7 characters"
+        in described["paths"]["/translate"]["post"]["responses"]["413"]["description"]
+    )

@@ -1,4 +1,5 @@
-"""The server as the network sees it: a process of its own, sockets, clients with manners and without."""
+"""The server as the network sees it: a process of its own, sockets, clients with manners and
+without."""
 
 import http.client
 import itertools
@@ -27,7 +28,9 @@ class Served:
 
     def __init__(self, api_key=""):
         command = [sys.executable, SHOUTER, "0", api_key]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         line = self.process.stdout.readline()
         assert line, self.process.communicate()[1]
         self.port = json.loads(line)["port"]
@@ -56,7 +59,9 @@ class Served:
     def metric(self, name):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("GET", "/metrics")
-        return float(re.search(rf"^{name} (\S+)", connection.getresponse().read().decode(), re.MULTILINE)[1])
+        return float(
+            re.search(rf"^{name} (\S+)", connection.getresponse().read().decode(), re.MULTILINE)[1]
+        )
 
     def stop(self):
         """-> what it said on standard error"""
@@ -71,12 +76,14 @@ def served():
     served.stop()
 
 
-# ------------------------------------------------------------------------------------------------ a client from PyPI
+# ------------------------------------------------------------------------------- a client from PyPI
 
 
 def test_the_public_client_works_unmodified(served):
     client = LibreTranslateAPI(served.url)
-    assert client.translate("LibreTranslate is awesome!", "en", "fr") == "LIBRETRANSLATE IS AWESOME!"
+    assert (
+        client.translate("LibreTranslate is awesome!", "en", "fr") == "LIBRETRANSLATE IS AWESOME!"
+    )
     assert client.languages()[0] == {"code": "en", "name": "English", "targets": ["fr"]}
     detected = client.detect("Hello World, this is a text in English")
     assert detected[0]["language"] == "en" and detected[0]["confidence"] > 50
@@ -92,7 +99,7 @@ def test_the_public_client_works_with_a_key_and_not_without():
         served.stop()
 
 
-# --------------------------------------------------------------------------------------------------------------- load
+# --------------------------------------------------------------------------------------------- load
 
 
 def test_64_clients_at_once_get_each_their_own_answer(served):
@@ -102,8 +109,13 @@ def test_64_clients_at_once_get_each_their_own_answer(served):
     def client(number):
         connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
         while time.monotonic() < stop:
-            text = f"client {number} says {counts[number]}" + " and so on" * (number * counts[number] % 20)
-            assert served.ask({"q": text, **PAIR}, connection=connection) == (200, {"translatedText": text.upper()})
+            text = f"client {number} says {counts[number]}" + " and so on" * (
+                number * counts[number] % 20
+            )
+            assert served.ask({"q": text, **PAIR}, connection=connection) == (
+                200,
+                {"translatedText": text.upper()},
+            )
             counts[number] += 1
         return counts[number]
 
@@ -112,7 +124,7 @@ def test_64_clients_at_once_get_each_their_own_answer(served):
     assert served.metric("nmt_batch_lines_sum") > 2 * served.metric("nmt_batch_lines_count")
 
 
-# -------------------------------------------------------------------------------------------------------------- abuse
+# -------------------------------------------------------------------------------------------- abuse
 
 
 def ten_megabytes_announced(served):
@@ -138,7 +150,9 @@ def no_http(served):
 def a_header_without_end(served):
     try:
         assert served.raw(b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000).startswith(b"HTTP/1.1 400 ")
-    except ConnectionError:  # the answer may be lost where the server hangs up before it has read all that was sent
+    except (
+        ConnectionError
+    ):  # the answer may be lost where the server hangs up before it has read all that was sent
         pass
 
 
@@ -153,13 +167,21 @@ def a_client_that_leaves_in_the_middle_of_a_word(served):
 
 def head(length):
     size = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
-    return b"POST /translate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + size + b"\r\n\r\n"
+    return (
+        b"POST /translate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        + size
+        + b"\r\n\r\n"
+    )
 
 
 ABUSES = [
-    ten_megabytes_announced, ten_megabytes_in_chunks, no_http, a_header_without_end, a_client_that_leaves,
+    ten_megabytes_announced,
+    ten_megabytes_in_chunks,
+    no_http,
+    a_header_without_end,
+    a_client_that_leaves,
     a_client_that_leaves_in_the_middle_of_a_word,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("abuse", ABUSES)
@@ -181,7 +203,9 @@ def test_memory_is_flat_after_abuse(served):
 COMPLETE = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-@pytest.mark.parametrize("beginning", [b"", b"POST /trans", head(100) + b'{"q": ', COMPLETE + b"POST /trans"])
+@pytest.mark.parametrize(
+    "beginning", [b"", b"POST /trans", head(100) + b'{"q": ', COMPLETE + b"POST /trans"]
+)
 def test_a_client_that_does_not_go_on_is_hung_up_on(served, beginning):
     """After a second here, 20 otherwise. Bytes that trickle in change nothing."""
     start = time.monotonic()
@@ -220,12 +244,14 @@ def test_what_a_client_that_left_had_asked_for_is_not_translated(served):
     assert served.metric("nmt_batch_lines_sum") - done <= 3 + 64 * 2
 
 
-# ---------------------------------------------------------------------------------------------------------------- end
+# ---------------------------------------------------------------------------------------------- end
 
 
 def test_the_end_comes_when_what_was_accepted_is_answered():
     served, answers = Served(), []
-    threads = [threading.Thread(target=lambda: answers.append(served.shouts("0.7"))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(served.shouts("0.7"))) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     while served.metric("nmt_batch_lines_count") < 1:

@@ -8,13 +8,23 @@ import pytest
 from nmt.text.bpe_dropout import SubwordSampler
 from nmt.text.tokenizer import train_tokenizer
 
-LINES = ["the cat sat on the mat", "a black cat, and a white hat", "the hat of the cat is on the mat 12", "é  à la mer"]
+LINES = [
+    "the cat sat on the mat",
+    "a black cat, and a white hat",
+    "the hat of the cat is on the mat 12",
+    "é  à la mer",
+]
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     return train_tokenizer(
-        LINES * 5, algorithm="bpe", vocabulary_size=330, byte_fallback=True, character_coverage=1.0, max_lines=100
+        LINES * 5,
+        algorithm="bpe",
+        vocabulary_size=330,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=100,
     )
 
 
@@ -31,7 +41,9 @@ def test_without_dropout_the_segmentation_is_that_of_the_tokenizer(tokenizer):
 def test_every_segmentation_spells_the_same_text(dropout, tokenizer):
     rows = encoded(tokenizer)
     for epoch in range(5):
-        for row, other in zip(rows, SubwordSampler(tokenizer, dropout, seed=1).batch(rows, epoch), strict=True):
+        for row, other in zip(
+            rows, SubwordSampler(tokenizer, dropout, seed=1).batch(rows, epoch), strict=True
+        ):
             assert tokenizer.decode(other) == tokenizer.decode(row)
 
 
@@ -54,9 +66,14 @@ def test_a_merge_is_dropped_with_the_probability_that_is_asked_for(tokenizer):
 
 def test_draws_are_a_pure_function_of_seed_and_path(tokenizer):
     rows = encoded(tokenizer) * 5
-    draws = [SubwordSampler(tokenizer, 0.3, seed).batch(rows, *path) for seed, *path in [(1, 2, 3)] * 2]
+    draws = [
+        SubwordSampler(tokenizer, 0.3, seed).batch(rows, *path) for seed, *path in [(1, 2, 3)] * 2
+    ]
     assert draws[0] == draws[1]
-    others = [SubwordSampler(tokenizer, 0.3, seed).batch(rows, *path) for seed, *path in [(2, 2, 3), (1, 3, 2)]]
+    others = [
+        SubwordSampler(tokenizer, 0.3, seed).batch(rows, *path)
+        for seed, *path in [(2, 2, 3), (1, 3, 2)]
+    ]
     assert draws[0] not in others
 
 

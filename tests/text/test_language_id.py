@@ -20,7 +20,9 @@ def test_a_language_has_a_name_or_at_least_a_code():
 def test_a_sentence_is_enough(text, expected):
     found = detect(text, ["de", "en", "fr"])
     assert found[0].language == expected and found[0].confidence > 90
-    assert [one.confidence for one in found] == sorted((one.confidence for one in found), reverse=True)
+    assert [one.confidence for one in found] == sorted(
+        (one.confidence for one in found), reverse=True
+    )
 
 
 def test_no_text_is_in_no_language():

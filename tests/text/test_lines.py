@@ -47,7 +47,11 @@ def names(folder: Path) -> list[str]:
 
 def test_only_a_line_feed_ends_a_line(tmp_path):
     text = "a\x85b\u2028c\x0cd\re\x1cf\vg\n\nlast"
-    assert list(read_lines(put(tmp_path / "x", text))) == ["a\x85b\u2028c\x0cd\re\x1cf\vg", "", "last"]
+    assert list(read_lines(put(tmp_path / "x", text))) == [
+        "a\x85b\u2028c\x0cd\re\x1cf\vg",
+        "",
+        "last",
+    ]
 
 
 def test_one_carriage_return_before_a_line_feed_is_dropped():
@@ -67,7 +71,11 @@ def test_gzip_is_read_like_plain_text(tmp_path):
     assert list(read_lines(put(tmp_path / "x.gz", "é\nb\n"))) == ["é", "b"]
 
 
-@given(st.lists(ANY_LINE.filter(lambda line: not line.endswith("\r") and not line.startswith("\ufeff"))))
+@given(
+    st.lists(
+        ANY_LINE.filter(lambda line: not line.endswith("\r") and not line.startswith("\ufeff"))
+    )
+)
 def test_lines_written_are_read_back(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("lines") / "x"
     write_lines(path, lines)
@@ -76,7 +84,10 @@ def test_lines_written_are_read_back(tmp_path_factory, lines):
 
 def test_bytes_that_are_no_utf8_name_file_and_line(tmp_path):
     path = put(tmp_path / "latin.en", b"fine\nd\xe9j\xe0 vu\n")
-    with pytest.raises(UserError, match=r"latin\.en, line 2: expected UTF-8\. Received: the byte 0xe9 at position 1"):
+    with pytest.raises(
+        UserError,
+        match=r"latin\.en, line 2: expected UTF-8\. Received: the byte 0xe9 at position 1",
+    ):
         list(read_lines(path))
 
 
@@ -88,7 +99,9 @@ def test_surrogates_overlong_forms_and_cut_characters_are_no_utf8(content):
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
     put(tmp_path / "train.en", "")
-    with pytest.raises(UserError, match=r"train\.fr: no such file\. Similar names in .*: train\.en\."):
+    with pytest.raises(
+        UserError, match=r"train\.fr: no such file\. Similar names in .*: train\.en\."
+    ):
         list(read_lines(tmp_path / "train.fr"))
     with pytest.raises(UserError, match=r"The folder .*nowhere cannot be read or does not exist"):
         list(read_lines(tmp_path / "nowhere" / "train.fr"))
@@ -99,7 +112,9 @@ def test_a_folder_is_no_text_file(tmp_path):
         list(read_lines(tmp_path))
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may read everything")
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="the superuser may read everything"
+)
 def test_a_file_without_permission_is_a_user_error(tmp_path):
     path = put(tmp_path / "secret", "x\n")
     path.chmod(0)
@@ -126,14 +141,19 @@ def test_an_open_pipe_is_answered_line_by_line():
         for text in ("first", "second"):
             pipe.write(text.encode() + b"\n")
             answer: list[str] = []
-            # In a thread, so that a reader which waits for more fails the test instead of hanging it.
-            thread = threading.Thread(target=lambda answer=answer: answer.append(next(lines)), daemon=True)
+            # In a thread, so that a reader which waits for more fails the test instead of hanging
+            # it.
+            thread = threading.Thread(
+                target=lambda answer=answer: answer.append(next(lines)), daemon=True
+            )
             thread.start()
             thread.join(timeout=5)
             assert answer == [text]
 
 
-@pytest.mark.parametrize("line", ["", " ", "\t \r", "\u00a0", "\u202f\u2003\u3000", "\x85\u2028\x1c\x0c"])
+@pytest.mark.parametrize(
+    "line", ["", " ", "\t \r", "\u00a0", "\u202f\u2003\u3000", "\x85\u2028\x1c\x0c"]
+)
 def test_white_space_is_blank(line):
     assert is_blank(line) and line.strip() == ""
 
@@ -151,7 +171,9 @@ def test_normal_forms():
         normalize("a", "NFC")  # type: ignore[arg-type]
 
 
-CLUSTERS = st.sampled_from("ae\u0301\u0327\u0323\u1100\u1161\u11a8\uac00\u09c7\u09be\ufb01\u00b4\u2026\uff83\uff9e")
+CLUSTERS = st.sampled_from(
+    "ae\u0301\u0327\u0323\u1100\u1161\u11a8\uac00\u09c7\u09be\ufb01\u00b4\u2026\uff83\uff9e"
+)
 
 
 @pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
@@ -161,7 +183,9 @@ def test_every_normalised_character_knows_what_it_was_made_of(form, line):
     assert len(spans) == len(normalize(line, form))
     places = sorted(set(spans))
     assert "".join(line[start:end] for start, end in places) == line
-    assert "".join(normalize(line[start:end], form) for start, end in places) == normalize(line, form)
+    assert "".join(normalize(line[start:end], form) for start, end in places) == normalize(
+        line, form
+    )
 
 
 def test_normalised_characters_by_hand():
@@ -205,7 +229,9 @@ def test_a_full_disk_says_what_failed_and_that_the_old_file_is_intact(tmp_path, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(UserError, match=r"model: could not be written: No space left.*previous file is intact"):
+    with pytest.raises(
+        UserError, match=r"model: could not be written: No space left.*previous file is intact"
+    ):
         write_lines(path, ["new"])
     assert path.read_bytes() == b"old" and names(tmp_path) == ["model"]
 
@@ -306,7 +332,9 @@ def test_a_folder_may_have_a_comma_in_its_name(tmp_path):
     folder.mkdir()
     for name in ("x.en", "x.fr", "x.tsv"):
         put(folder / name, "")
-    assert resolve_parallel(folder / "x", "en", "fr") == ParallelFiles(folder / "x.en", folder / "x.fr")
+    assert resolve_parallel(folder / "x", "en", "fr") == ParallelFiles(
+        folder / "x.en", folder / "x.fr"
+    )
     assert resolve_parallel(folder / "x.tsv", "en", "fr").is_table
 
 
@@ -320,13 +348,18 @@ def test_a_table_is_both_sides(tmp_path, name):
 
 def test_a_table_line_without_tab_is_named(tmp_path):
     put(tmp_path / "t.tsv", "a\tb\nc d\n")
-    with pytest.raises(UserError, match=r"t\.tsv, line 2: expected source TAB target\. Received: 'c d'"):
+    with pytest.raises(
+        UserError, match=r"t\.tsv, line 2: expected source TAB target\. Received: 'c d'"
+    ):
         list(read_parallel(resolve_parallel(tmp_path / "t.tsv", "en", "fr")))
 
 
 def test_one_file_may_be_its_own_target(tmp_path):
     path = put(tmp_path / "x.txt", "a\nb\n")
-    assert list(read_parallel(resolve_parallel(f"{path},{path}", "en", "en"))) == [("a", "a"), ("b", "b")]
+    assert list(read_parallel(resolve_parallel(f"{path},{path}", "en", "en"))) == [
+        ("a", "a"),
+        ("b", "b"),
+    ]
 
 
 def test_what_is_missing_and_what_is_there_are_listed(tmp_path):
@@ -357,7 +390,10 @@ def test_unequal_line_counts_are_both_counted(tmp_path, source, target):
     put(tmp_path / "x.en", "a\n" * source)
     put(tmp_path / "x.fr", "b\n" * target)
     pairs = read_parallel(resolve_parallel(tmp_path / "x", "en", "fr"))
-    with pytest.raises(UserError, match=rf"equally many lines\. Received: {source} in .*x\.en, {target} in .*x\.fr\."):
+    with pytest.raises(
+        UserError,
+        match=rf"equally many lines\. Received: {source} in .*x\.en, {target} in .*x\.fr\.",
+    ):
         list(pairs)
 
 
@@ -380,7 +416,7 @@ def test_a_fingerprint_depends_on_content_and_boundaries_alone(tmp_path):
         file_fingerprint([tmp_path / "nowhere"])
 
 
-# ------------------------------------------------------------------------------------------------- phrase tables
+# ------------------------------------------------------------------------------------ phrase tables
 
 
 def test_a_phrase_table_is_two_columns(tmp_path):

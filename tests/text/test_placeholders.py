@@ -1,4 +1,5 @@
-"""What is copied: found where a reader would find it, kept exactly, and learnt from pairs that agree on it."""
+"""What is copied: found where a reader would find it, kept exactly, and learnt from pairs that
+agree on it."""
 
 import time
 from collections import Counter
@@ -25,7 +26,23 @@ from nmt.text.tokenizer import COPY_IDS, train_tokenizer
 ALL = ["urls", "emails", "placeholders", "unseen"]
 LINES = st.lists(
     st.sampled_from(
-        ["a", "dog", " ", ".", "é", "Ł", "中", "😀", "{name}", "%s", "%", "{", "www.a.org", "｟0｠", "\u2581"]
+        [
+            "a",
+            "dog",
+            " ",
+            ".",
+            "é",
+            "Ł",
+            "中",
+            "😀",
+            "{name}",
+            "%s",
+            "%",
+            "{",
+            "www.a.org",
+            "｟0｠",
+            "\u2581",
+        ]
     )
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=3),
     max_size=12,
@@ -37,7 +54,10 @@ def beyond_ascii(line):
 
 
 def copied(line, *classes, dictionary=None):
-    return [span.restored for span in Copier(classes or ALL, beyond_ascii, dictionary=dictionary).find(line)]
+    return [
+        span.restored
+        for span in Copier(classes or ALL, beyond_ascii, dictionary=dictionary).find(line)
+    ]
 
 
 def shown(masked):
@@ -49,11 +69,16 @@ def shown(masked):
 def tokenizer():
     lines = ["the dog sees a man.", "where is the old house?", "le chien voit un homme."] * 20
     return train_tokenizer(
-        lines, algorithm="bpe", vocabulary_size=310, byte_fallback=True, character_coverage=1.0, max_lines=1000
+        lines,
+        algorithm="bpe",
+        vocabulary_size=310,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=1000,
     )
 
 
-# ------------------------------------------------------------------------------------------------------- finding
+# ------------------------------------------------------------------------------------------ finding
 
 
 @pytest.mark.parametrize(
@@ -74,7 +99,11 @@ def test_addresses_end_before_the_punctuation_of_the_sentence(line, found):
 
 def test_emails_are_found_whole():
     line = "Write to jean-luc.o+x@mail.example.co.uk, or (a@b.fr)."
-    assert copied(line, "emails") == copied(line, "urls", "emails") == ["jean-luc.o+x@mail.example.co.uk", "a@b.fr"]
+    assert (
+        copied(line, "emails")
+        == copied(line, "urls", "emails")
+        == ["jean-luc.o+x@mail.example.co.uk", "a@b.fr"]
+    )
     assert copied("a @ b, @home, x@y", "emails") == []
 
 
@@ -83,7 +112,10 @@ def test_emails_are_found_whole():
     [
         ("Hello {name}, {0} of {count:,d}!", ["{name}", "{0}", "{count:,d}"]),
         ("${a} %{b} #{c} {{ d }} {}", ["${a}", "%{b}", "#{c}", "{{ d }}", "{}"]),
-        ("%s%d %-5.2f %1$s %(name)s %@ %ld %%", ["%s", "%d", "%-5.2f", "%1$s", "%(name)s", "%@", "%ld", "%%"]),
+        (
+            "%s%d %-5.2f %1$s %(name)s %@ %ld %%",
+            ["%s", "%d", "%-5.2f", "%1$s", "%(name)s", "%@", "%ld", "%%"],
+        ),
         ("50% of it, 100 %increase, 5%d; {two words}", []),
         ("%dh %dm, %ss", ["%d", "%d", "%s"]),
     ],
@@ -122,7 +154,13 @@ def test_unseen_is_what_the_tokenizer_has_no_piece_for(tokenizer):
 def test_a_listed_word_is_restored_as_what_the_dictionary_says():
     dictionary = {"foo": "bar", "New York": "Nouvelle-York", "foo fighters": "les Foo"}
     line = "foo foo-x food New York: foo fighters {foo}"
-    assert copied(line, dictionary=dictionary) == ["bar", "bar", "Nouvelle-York", "les Foo", "{foo}"]
+    assert copied(line, dictionary=dictionary) == [
+        "bar",
+        "bar",
+        "Nouvelle-York",
+        "les Foo",
+        "{foo}",
+    ]
 
 
 @given(LINES)
@@ -137,7 +175,7 @@ def test_no_class_finds_nothing():
     assert Copier([], beyond_ascii).find("{name} Ł www.a.org") == []
 
 
-# ------------------------------------------------------------------------------------------------------- masking
+# ------------------------------------------------------------------------------------------ masking
 
 
 def test_copies_are_numbered_in_order_and_the_seventeenth_is_text():
@@ -165,7 +203,9 @@ def test_the_rest_is_normalised_and_copies_are_not():
     assert [masked.text[copy.start : copy.end] for copy in masked.copies] == ["{ﬁ}", "{x²}"]
 
 
-@pytest.mark.parametrize(("line", "expected"), [("{a} \u00a0%s", True), ("{a}.", False), (" ", False), ("", False)])
+@pytest.mark.parametrize(
+    ("line", "expected"), [("{a} \u00a0%s", True), ("{a}.", False), (" ", False), ("", False)]
+)
 def test_a_line_of_copies_alone_has_nothing_to_translate(line, expected):
     assert Copier(["placeholders"], beyond_ascii).mask(line).is_all_copies == expected
 
@@ -175,7 +215,9 @@ def test_ids_of_a_masked_line_restore_the_line(tokenizer, line):
     masked = Copier(ALL, tokenizer.unknown_characters).mask(line)
     ids = tokenizer.encode(masked)
     assert tokenizer.decode(ids, masked.copies) == line
-    assert sorted(id for id in ids if id in COPY_IDS) == [COPY_IDS[copy.symbol] for copy in masked.copies]
+    assert sorted(id for id in ids if id in COPY_IDS) == [
+        COPY_IDS[copy.symbol] for copy in masked.copies
+    ]
     text, spans = tokenizer.decode_with_spans(ids, masked.copies)
     assert (text, spans) == (line, tokenizer.spans(masked))
 
@@ -199,14 +241,19 @@ def test_a_symbol_without_its_copy_stays_a_symbol(tokenizer):
     assert tokenizer.decode([COPY_IDS[3]], [Copy(0, 1, 2, "x")]) == "｟3｠"
 
 
-# --------------------------------------------------------------------------------------------------- two sides
+# ---------------------------------------------------------------------------------------- two sides
 
 
 def test_a_place_is_a_whole_word_or_a_whole_copy():
-    assert [(place.start, place.end) for place in places_of("Ann", "Ann, Anna and Ann")] == [(0, 3), (14, 17)]
+    assert [(place.start, place.end) for place in places_of("Ann", "Ann, Anna and Ann")] == [
+        (0, 3),
+        (14, 17),
+    ]
     copier = Copier(ALL, beyond_ascii)
     line = "www.a.org www.a.org/b"
-    assert [(place.start, place.end) for place in places_of("www.a.org", line, copier.find(line))] == [(0, 9)]
+    assert [
+        (place.start, place.end) for place in places_of("www.a.org", line, copier.find(line))
+    ] == [(0, 9)]
 
 
 def test_a_target_is_masked_with_the_symbols_of_its_source():
@@ -247,26 +294,38 @@ def test_both_sides_of_a_training_pair_hold_the_same_symbols_drawn_at_random():
     seen = Counter()
     for number in range(300):
         source, target = masker.mask(number, "{a} {b}", "{b} {a}!")
-        assert symbols_of(source) == symbols_of(target) and len(set(symbols_of(source).values())) == 2
+        assert (
+            symbols_of(source) == symbols_of(target) and len(set(symbols_of(source).values())) == 2
+        )
         seen.update(symbols_of(source).values())
     assert set(seen) == set(range(NUM_COPY_SYMBOLS)) and max(seen.values()) < 4 * min(seen.values())
 
 
-PAIRS = [("the dog sees Ann.", "le chien voit Ann."), ("a dog sleeps.", "un chien dort."), ("the cat.", "le chat.")]
+PAIRS = [
+    ("the dog sees Ann.", "le chien voit Ann."),
+    ("a dog sleeps.", "un chien dort."),
+    ("the cat.", "le chat."),
+]
 ANN = [("Ann sleeps.", "Ann dort.")]  # who does not only see
 
 
 def test_words_that_occur_together_are_taken_for_translations():
     pairs = (PAIRS + ANN) * 3
     assert translations_of_words(pairs) == {
-        "dog": "chien", "sees": "voit", "Ann": "Ann", "sleeps": "dort", "cat": "chat"
-    }  # fmt: skip
+        "dog": "chien",
+        "sees": "voit",
+        "Ann": "Ann",
+        "sleeps": "dort",
+        "cat": "chat",
+    }
     assert translations_of_words(PAIRS) == {}  # once or twice proves nothing
 
 
 def test_in_a_share_of_the_pairs_words_become_symbols():
     masker = PairMasker(Copier(ALL, beyond_ascii), {"dog": "chien", "sees": "voit"}, 0.25, seed=1)
-    lines = [masker.mask(number, "the dog sees Ann.", "le chien voit Ann.") for number in range(2000)]
+    lines = [
+        masker.mask(number, "the dog sees Ann.", "le chien voit Ann.") for number in range(2000)
+    ]
     replaced = [(source, target) for source, target in lines if source.copies]
     assert 400 < len(replaced) < 600
     words = Counter(copy.restored for source, _ in replaced for copy in source.copies)
@@ -282,7 +341,12 @@ def test_in_a_share_of_the_pairs_words_become_symbols():
 def test_only_words_that_are_clear_are_replaced():
     masker = PairMasker(Copier(ALL, beyond_ascii), {"dog": "chien", "man": "homme"}, 0.999, seed=1)
     for number in range(50):
-        for pair in (("dog dog", "chien"), ("a man", "l'homme"), ("the man's {dog}", "homme {dog}"), ("an", "an")):
+        for pair in (
+            ("dog dog", "chien"),
+            ("a man", "l'homme"),
+            ("the man's {dog}", "homme {dog}"),
+            ("an", "an"),
+        ):
             source, _ = masker.mask(number, *pair)
             assert {copy.restored for copy in source.copies} <= {"x", "{dog}"}
 
@@ -295,7 +359,7 @@ def test_masking_is_a_function_of_seed_and_number():
     assert masked(1, range(40)) == masked(1, reversed(range(40))) != masked(2, range(40))
 
 
-# --------------------------------------------------------------------------------------------------------- config
+# ------------------------------------------------------------------------------------------- config
 
 
 def test_the_config_names_every_class():

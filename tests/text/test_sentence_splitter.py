@@ -28,7 +28,10 @@ def test_sentences_by_hand(language, expected):
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(
-        st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(" .!?ABc1\r\t\x85\u2028()«»…")), max_size=40
+        st.one_of(
+            st.characters(exclude_categories=["Cs"]), st.sampled_from(" .!?ABc1\r\t\x85\u2028()«»…")
+        ),
+        max_size=40,
     ),
     st.sampled_from(["en", "fr", "xx", ""]),
 )

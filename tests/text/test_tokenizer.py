@@ -37,16 +37,49 @@ ALGORITHMS = ("bpe", "unigram")
 
 # Pieces, escapes and everything with a name of its own; joined by hypothesis in any order.
 WHITE = [" ", "  ", "\t", "\r", "\x00", "\x0c", "\x85", "\u2028", "\u00a0", "\u202f", "\u200d"]
-MARKS = ["▁", "▁▁", "\u2585", "\uf8e0", "\uf8e01", "\uf8e0\uf8e0", "\ue000", "\ufffd", "\ufeff", "\U0010ffff"]
-NAMES = ["｟", "｠", "｟0｠", "｟15｠", "｟99｠", "<s>", "</s>", "<unk>", "<pad>", "<0x0A>", "<0xE2>", "⁇", " ⁇ "]
+MARKS = [
+    "▁",
+    "▁▁",
+    "\u2585",
+    "\uf8e0",
+    "\uf8e01",
+    "\uf8e0\uf8e0",
+    "\ue000",
+    "\ufffd",
+    "\ufeff",
+    "\U0010ffff",
+]
+NAMES = [
+    "｟",
+    "｠",
+    "｟0｠",
+    "｟15｠",
+    "｟99｠",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<pad>",
+    "<0x0A>",
+    "<0xE2>",
+    "⁇",
+    " ⁇ ",
+]
 TROUBLE = ["a", "man", "é", "e\u0301", "œ", "中", "👩‍👩‍👧", "🇫🇷", "2024", *WHITE, *MARKS, *NAMES]
 LINES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40),
     st.lists(st.sampled_from(TROUBLE), max_size=12).map("".join),
 )
 
-ENGLISH = ["the man", "a dog", "two girls", "the old car"], ["sees", "follows", "paints"], ["in 2024.", "here!", "."]
-FRENCH = ["l’homme", "un chien", "deux filles", "été"], ["voit", "suit", "où est"], ["« ici\u202f»", "là\u202f!", "."]
+ENGLISH = (
+    ["the man", "a dog", "two girls", "the old car"],
+    ["sees", "follows", "paints"],
+    ["in 2024.", "here!", "."],
+)
+FRENCH = (
+    ["l’homme", "un chien", "deux filles", "été"],
+    ["voit", "suit", "où est"],
+    ["« ici\u202f»", "là\u202f!", "."],
+)
 
 
 def corpus() -> list[str]:
@@ -61,14 +94,22 @@ def corpus() -> list[str]:
 
 
 def train(lines=None, **changes) -> Tokenizer:
-    settings = {"algorithm": "bpe", "vocabulary_size": 400, "byte_fallback": True, "character_coverage": 1.0}
-    return train_tokenizer(corpus() if lines is None else lines, **{**settings, "max_lines": 10_000, **changes})
+    settings = {
+        "algorithm": "bpe",
+        "vocabulary_size": 400,
+        "byte_fallback": True,
+        "character_coverage": 1.0,
+    }
+    return train_tokenizer(
+        corpus() if lines is None else lines, **{**settings, "max_lines": 10_000, **changes}
+    )
 
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
     trained = {
-        name: train(algorithm=name, vocabulary_size=size) for name, size in zip(ALGORITHMS, (400, 320), strict=True)
+        name: train(algorithm=name, vocabulary_size=size)
+        for name, size in zip(ALGORITHMS, (400, 320), strict=True)
     }
     return {**trained, "folding": train(fold_initial=True)}
 
@@ -82,7 +123,11 @@ def spans_obey_the_law(line: str, spans: list[tuple[int, int]]) -> bool:
     in_line = all(0 <= start <= end <= len(line) for start, end in spans)
     in_order = [start for start, _ in spans] == sorted(start for start, _ in spans)
     covered = {index for start, end in spans for index in range(start, end)}
-    return in_line and in_order and covered >= {index for index, character in enumerate(line) if character != " "}
+    return (
+        in_line
+        and in_order
+        and covered >= {index for index, character in enumerate(line) if character != " "}
+    )
 
 
 # Folded initials
@@ -96,11 +141,21 @@ def test_what_is_folded_is_unfolded_to_the_same_line(line):
 @pytest.mark.parametrize(
     ("line", "folded"),
     [
-        ("Dogs run.", "dogs run."), ("Été", "été"), ("I am", "i am"), ("NASA", "NASA"), ("3 a", "3 a"),
-        ('"No"', '"No"'), ("", ""), (" A", " A"), ("ßa", "ßa"), ("İa", "İa"), ("ǅ", "ǅ"),
-        ("dogs run.", None), ("été", None),
+        ("Dogs run.", "dogs run."),
+        ("Été", "été"),
+        ("I am", "i am"),
+        ("NASA", "NASA"),
+        ("3 a", "3 a"),
+        ('"No"', '"No"'),
+        ("", ""),
+        (" A", " A"),
+        ("ßa", "ßa"),
+        ("İa", "İa"),
+        ("ǅ", "ǅ"),
+        ("dogs run.", None),
+        ("été", None),
     ],
-)  # fmt: skip
+)
 def test_a_capital_first_letter_is_folded_where_it_comes_back(line, folded):
     assert fold(line) == folded
 
@@ -111,9 +166,14 @@ def test_the_first_word_of_a_line_has_the_pieces_it_has_anywhere(tokenizers):
     assert folding.encode("x the man sees.")[-len(line) :] == line
     assert folding.encode("the man sees.") == [SMALL_ID, *folding.encode("The man sees.")]
     assert folding.encode("the man", initial=False) == folding.encode("The man")
-    assert folding.encode_batch(["The man", "the man"]) == [folding.encode("The man"), folding.encode("the man")]
+    assert folding.encode_batch(["The man", "the man"]) == [
+        folding.encode("The man"),
+        folding.encode("the man"),
+    ]
     assert folding.decode(folding.encode("The man"), initial=False) == "the man"
-    assert not tokenizers["bpe"].folds_initial and tokenizers["bpe"].encode("The man") != folding.encode("The man")
+    assert not tokenizers["bpe"].folds_initial and tokenizers["bpe"].encode(
+        "The man"
+    ) != folding.encode("The man")
 
 
 def test_a_copy_at_the_start_of_a_line_keeps_its_letters(tokenizers):
@@ -146,9 +206,15 @@ def test_training_is_deterministic(tokenizers, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize(("size", "words", "beyond"), [(9000, r"at most (\d+)", 1), (64, r"at least (\d+)", -1)])
-def test_an_impossible_vocabulary_is_answered_with_the_nearest_possible(algorithm, size, words, beyond):
-    with pytest.raises(UserError, match=rf"Received: {size}\. Set tokenizer\.vocabulary_size to") as caught:
+@pytest.mark.parametrize(
+    ("size", "words", "beyond"), [(9000, r"at most (\d+)", 1), (64, r"at least (\d+)", -1)]
+)
+def test_an_impossible_vocabulary_is_answered_with_the_nearest_possible(
+    algorithm, size, words, beyond
+):
+    with pytest.raises(
+        UserError, match=rf"Received: {size}\. Set tokenizer\.vocabulary_size to"
+    ) as caught:
         train(algorithm=algorithm, vocabulary_size=size)
     (limit,) = map(int, re.findall(words, str(caught.value)))
     assert train(algorithm=algorithm, vocabulary_size=limit).vocabulary_size == limit
@@ -214,7 +280,15 @@ def test_any_line_comes_back_exactly(tokenizers, algorithm, line):
 
 def test_trouble_comes_back_exactly_wherever_it_stands(tokenizer):
     for text in ["", *TROUBLE]:
-        for line in (text, f" {text}", f"{text} ", f"man{text}man", f"man {text} man", f"  {text}  {text}", text * 3):
+        for line in (
+            text,
+            f" {text}",
+            f"{text} ",
+            f"man{text}man",
+            f"man {text} man",
+            f"  {text}  {text}",
+            text * 3,
+        ):
             assert tokenizer.decode(tokenizer.encode(line)) == line
 
 
@@ -226,9 +300,17 @@ def test_escapes_are_undone_and_hide_what_sentencepiece_reads(line):
 
 
 def test_real_lines_come_back_exactly(tokenizers):
-    files = {path: 1 for path in sorted((ROOT / "data" / "everyday").glob("*.*")) if path.suffix in (".en", ".fr")}
+    files = {
+        path: 1
+        for path in sorted((ROOT / "data" / "everyday").glob("*.*"))
+        if path.suffix in (".en", ".fr")
+    }
     for name, step in (("multi30k", 10), ("tatoeba", 10), ("europarl", 50)):
-        files |= {path: step for path in (SHARED / name / "train.en", SHARED / name / "train.fr") if path.exists()}
+        files |= {
+            path: step
+            for path in (SHARED / name / "train.en", SHARED / name / "train.fr")
+            if path.exists()
+        }
     if not files:
         pytest.skip("no real text at hand")
     for path, step in files.items():
@@ -254,7 +336,11 @@ def test_known_characters_come_back_without_byte_fallback():
 def test_plain_text_is_decoded_as_sentencepiece_does(tokenizer):
     oracle = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
     for line in corpus():
-        assert oracle.decode(tokenizer.encode(line)) == tokenizer.decode(tokenizer.encode(line)) == line
+        assert (
+            oracle.decode(tokenizer.encode(line))
+            == tokenizer.decode(tokenizer.encode(line))
+            == line
+        )
 
 
 def test_a_line_feed_and_a_lone_surrogate_are_refused(tokenizer):
@@ -280,7 +366,15 @@ def test_specials_are_ignored(tokenizer):
 
 def test_bytes_that_are_no_utf8_are_dropped(tokenizer):
     man = tokenizer.encode("man")
-    for bad in (b"\xe2", b"\xe2\x82", b"\xff", b"\x80\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"):
+    for bad in (
+        b"\xe2",
+        b"\xe2\x82",
+        b"\xff",
+        b"\x80\x80",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf5\x80\x80\x80",
+    ):
         assert tokenizer.decode([*man, *byte_ids(tokenizer, bad), *man]) == "man man"
         assert tokenizer.decode([*man, *byte_ids(tokenizer, bad)]) == "man"
     assert tokenizer.decode([*man, *byte_ids(tokenizer, b"\xe2\xe2\x82\xac")]) == "man€"
@@ -291,7 +385,9 @@ def test_bytes_that_are_no_utf8_are_dropped(tokenizer):
 def test_no_ids_decode_to_a_line_feed(tokenizers, algorithm, data):
     tokenizer = tokenizers[algorithm]
     interesting = [*range(20), *byte_ids(tokenizer, b" \n\r\xef\xa3\xa00123\xe2\x96\x81\xc3\xa9")]
-    ids = data.draw(st.lists(st.sampled_from(interesting) | st.integers(0, tokenizer.vocabulary_size - 1)))
+    ids = data.draw(
+        st.lists(st.sampled_from(interesting) | st.integers(0, tokenizer.vocabulary_size - 1))
+    )
     text, spans = tokenizer.decode_with_spans(ids)
     assert text == tokenizer.decode(ids)
     assert "\n" not in text
@@ -307,7 +403,11 @@ def test_a_copy_symbol_is_visible_text_once_decoded(tokenizer):
 
 @pytest.mark.parametrize("ids", [[-1], [400], [3, 10**9]])
 def test_ids_outside_the_vocabulary_are_refused(tokenizers, ids):
-    for call in (tokenizers["bpe"].decode, tokenizers["bpe"].pieces, tokenizers["bpe"].decode_with_spans):
+    for call in (
+        tokenizers["bpe"].decode,
+        tokenizers["bpe"].pieces,
+        tokenizers["bpe"].decode_with_spans,
+    ):
         with pytest.raises(ValueError, match=r"ids must be in 0\.\.399"):
             call(ids)
 
@@ -315,8 +415,12 @@ def test_ids_outside_the_vocabulary_are_refused(tokenizers, ids):
 def test_search_is_forbidden_what_is_no_text(tokenizer):
     forbidden = set(tokenizer.forbidden_ids)
     assert {PAD_ID, UNK_ID, BOS_ID, *COPY_IDS} <= forbidden and EOS_ID not in forbidden
-    assert forbidden >= set(byte_ids(tokenizer, bytes([*range(32), 127, 0xC0, 0xC1, *range(0xF5, 0x100)])))
-    assert not forbidden & set(byte_ids(tokenizer, bytes([*range(32, 127), *range(0x80, 0xC0), *range(0xC2, 0xF5)])))
+    assert forbidden >= set(
+        byte_ids(tokenizer, bytes([*range(32), 127, 0xC0, 0xC1, *range(0xF5, 0x100)]))
+    )
+    assert not forbidden & set(
+        byte_ids(tokenizer, bytes([*range(32, 127), *range(0x80, 0xC0), *range(0xC2, 0xF5)]))
+    )
     assert tokenizer.forbidden_ids == sorted(forbidden)
 
 
@@ -339,7 +443,9 @@ def test_spans_are_in_order_in_the_line_and_cover_it(tokenizers, algorithm, line
     assert len(spans) == len(ids)
     assert spans_obey_the_law(line, spans)
     assert [end for _, end in spans] == sorted(end for _, end in spans)
-    assert not any(line[start:end].startswith(" ") or line[start:end].endswith(" ") for start, end in spans)
+    assert not any(
+        line[start:end].startswith(" ") or line[start:end].endswith(" ") for start, end in spans
+    )
     assert tokenizer.decode_with_spans(ids) == (line, spans)
 
 
@@ -352,7 +458,14 @@ def test_a_span_leaves_out_the_leading_space(tokenizers):
 
 def test_a_byte_piece_has_the_span_of_its_character(tokenizers):
     tokenizer = tokenizers["bpe"]
-    assert tokenizer.pieces(tokenizer.encode("😀 man")) == ["▁", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>", "▁man"]
+    assert tokenizer.pieces(tokenizer.encode("😀 man")) == [
+        "▁",
+        "<0xF0>",
+        "<0x9F>",
+        "<0x98>",
+        "<0x80>",
+        "▁man",
+    ]
     assert tokenizer.spans("😀 man") == [(0, 0), (0, 1), (0, 1), (0, 1), (0, 1), (2, 5)]
     assert tokenizer.word_of_piece("😀 man") == [0, 0, 0, 0, 0, 1]
 
@@ -410,7 +523,10 @@ def test_each_word_has_a_piece(tokenizers, line):
 
 def test_a_tokenizer_is_saved_loaded_and_pickled(tokenizer, tmp_path):
     tokenizer.save(tmp_path / "tokenizer.model")
-    for copy in (Tokenizer.load(tmp_path / "tokenizer.model"), pickle.loads(pickle.dumps(tokenizer))):
+    for copy in (
+        Tokenizer.load(tmp_path / "tokenizer.model"),
+        pickle.loads(pickle.dumps(tokenizer)),
+    ):
         assert copy.fingerprint == tokenizer.fingerprint
         assert copy.encode("the man") == tokenizer.encode("the man")
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
@@ -419,7 +535,9 @@ def test_a_tokenizer_is_saved_loaded_and_pickled(tokenizer, tmp_path):
 def test_threads_share_a_tokenizer(tokenizer):
     lines = corpus()
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(tokenizer.encode, lines)) == tokenizer.encode_batch(lines, num_threads=1)
+        assert list(pool.map(tokenizer.encode, lines)) == tokenizer.encode_batch(
+            lines, num_threads=1
+        )
 
 
 def test_other_files_are_refused(tmp_path, capfd):
@@ -435,7 +553,13 @@ def test_other_files_are_refused(tmp_path, capfd):
 def test_a_foreign_sentencepiece_model_is_refused():
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus()), model_writer=model, vocab_size=100, minloglevel=3, hard_vocab_limit=False
+        sentence_iterator=iter(corpus()),
+        model_writer=model,
+        vocab_size=100,
+        minloglevel=3,
+        hard_vocab_limit=False,
     )
-    with pytest.raises(UserError, match=r"expected a model that `nmt` trained.*Received: <unk> <s> </s>"):
+    with pytest.raises(
+        UserError, match=r"expected a model that `nmt` trained.*Received: <unk> <s> </s>"
+    ):
         Tokenizer.from_bytes(model.getvalue())

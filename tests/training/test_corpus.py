@@ -1,4 +1,5 @@
-"""Text to ids on disk, and ids to batches: nothing is lost unsaid, and nothing depends on when one looks."""
+"""Text to ids on disk, and ids to batches: nothing is lost unsaid, and nothing depends on when one
+looks."""
 
 import json
 
@@ -23,8 +24,12 @@ PAIRS = toy_pairs(60, seed=3)
 def tokenizer():
     return train_tokenizer(
         [side for pair in PAIRS for side in pair],
-        algorithm="bpe", vocabulary_size=330, byte_fallback=True, character_coverage=1.0, max_lines=1000,
-    )  # fmt: skip
+        algorithm="bpe",
+        vocabulary_size=330,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=1000,
+    )
 
 
 @pytest.fixture
@@ -39,7 +44,9 @@ def encode(tokenizer, tmp_path):
             text.append(file_fingerprint([tmp_path / "weights"]))
             weights = tmp_path / "weights"
         config = Config(data=DataConfig(**config))
-        return encode_corpus(files, text, config, source, target, tmp_path / "corpus", weights=weights)
+        return encode_corpus(
+            files, text, config, source, target, tmp_path / "corpus", weights=weights
+        )
 
     return encode
 
@@ -60,10 +67,13 @@ def count_encodings(monkeypatch):
 
 
 def texts(corpus, tokenizer):
-    return [(tokenizer.decode(corpus.source[i]), tokenizer.decode(corpus.target[i])) for i in range(len(corpus))]
+    return [
+        (tokenizer.decode(corpus.source[i]), tokenizer.decode(corpus.target[i]))
+        for i in range(len(corpus))
+    ]
 
 
-# ------------------------------------------------------------------------------------------------ on disk
+# ------------------------------------------------------------------------------------------ on disk
 
 
 def test_a_corpus_holds_every_pair_in_order(encode, tokenizer):
@@ -71,7 +81,9 @@ def test_a_corpus_holds_every_pair_in_order(encode, tokenizer):
     assert len(corpus) == len(PAIRS)
     assert corpus.dropped == {}
     assert texts(corpus, tokenizer) == PAIRS
-    np.testing.assert_array_equal(corpus.source.lengths, [len(tokenizer.encode(source)) for source, _ in PAIRS])
+    np.testing.assert_array_equal(
+        corpus.source.lengths, [len(tokenizer.encode(source)) for source, _ in PAIRS]
+    )
 
 
 def test_pairs_are_dropped_for_a_stated_reason_and_counted(encode, tokenizer):
@@ -164,12 +176,23 @@ def test_what_decides_the_ids_decides_the_fingerprint(encode, tokenizer):
     changed = [*PAIRS[:-1], (PAIRS[-1][0], PAIRS[-1][1] + " ")]
     other = train_tokenizer(
         [source for source, _ in PAIRS],
-        algorithm="bpe", vocabulary_size=320, byte_fallback=True, character_coverage=1.0, max_lines=1000,
-    )  # fmt: skip
+        algorithm="bpe",
+        vocabulary_size=320,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=1000,
+    )
     corpora = [
-        encode(), encode(changed), encode(PAIRS[:-1]), encode([pair[::-1] for pair in PAIRS]), encode(max_tokens=50),
-        encode(max_ratio=5.0), encode(normalization="nfc"), encode(source=other), encode(target=other),
-    ]  # fmt: skip
+        encode(),
+        encode(changed),
+        encode(PAIRS[:-1]),
+        encode([pair[::-1] for pair in PAIRS]),
+        encode(max_tokens=50),
+        encode(max_ratio=5.0),
+        encode(normalization="nfc"),
+        encode(source=other),
+        encode(target=other),
+    ]
     assert len({corpus.fingerprint for corpus in corpora}) == len(corpora)
 
 
@@ -207,7 +230,9 @@ def test_an_encoding_that_was_killed_before_its_last_file_is_done_anew(encode, t
 
 
 @pytest.mark.parametrize("name", ["source.ids", "target.offsets"])
-@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-8])])
+@pytest.mark.parametrize(
+    "damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-8])]
+)
 def test_a_damaged_corpus_is_reported_with_the_way_out(name, damage, encode):
     damage(encode().source.ids.filename.parent / name)
     with pytest.raises(UserError, match=r"is damaged .* Delete the folder"):
@@ -232,17 +257,23 @@ def test_progress_sees_every_pair(tokenizer, tmp_path):
             seen.append(pair)
             yield pair
 
-    encode_corpus(files, ["text"], Config(), tokenizer, tokenizer, tmp_path / "corpus", progress=progress)
+    encode_corpus(
+        files, ["text"], Config(), tokenizer, tokenizer, tmp_path / "corpus", progress=progress
+    )
     assert seen == PAIRS
 
 
 def test_the_report_on_disk_is_plain_json(encode):
     folder = encode([*PAIRS, ("", "")]).source.ids.filename.parent
     report = json.loads((folder / "corpus.json").read_text())
-    assert report == {"num_pairs": len(PAIRS), "dropped": {"blank": 1}, "dtypes": ["uint16", "uint16"]}
+    assert report == {
+        "num_pairs": len(PAIRS),
+        "dropped": {"blank": 1},
+        "dtypes": ["uint16", "uint16"],
+    }
 
 
-# ------------------------------------------------------------------------------------------------- batches
+# ------------------------------------------------------------------------------------------ batches
 
 
 def realistic_lengths(count, seed=0):
@@ -257,14 +288,18 @@ LENGTHS = realistic_lengths(3000)
 
 
 def plan_of(lengths=LENGTHS, batch_size=64, batch_unit="sentences", seed=1, epoch=0):
-    return plan_epoch(*lengths, batch_size=batch_size, batch_unit=batch_unit, seed=seed, epoch=epoch)
+    return plan_epoch(
+        *lengths, batch_size=batch_size, batch_unit=batch_unit, seed=seed, epoch=epoch
+    )
 
 
 def flat(plan):
     return np.concatenate(plan).tolist()
 
 
-both_units = pytest.mark.parametrize("batch_size, batch_unit", [(64, "sentences"), (1500, "target_tokens")])
+both_units = pytest.mark.parametrize(
+    "batch_size, batch_unit", [(64, "sentences"), (1500, "target_tokens")]
+)
 
 
 @both_units
@@ -280,17 +315,23 @@ def test_a_plan_is_a_pure_function(batch_size, batch_unit):
 @both_units
 @pytest.mark.parametrize("epoch", [0, 1, 7])
 def test_every_pair_comes_exactly_once_an_epoch(batch_size, batch_unit, epoch):
-    assert sorted(flat(plan_of(batch_size=batch_size, batch_unit=batch_unit, epoch=epoch))) == list(range(3000))
+    assert sorted(flat(plan_of(batch_size=batch_size, batch_unit=batch_unit, epoch=epoch))) == list(
+        range(3000)
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=80),
-    batch_size=st.integers(1, 60), batch_unit=st.sampled_from(["sentences", "target_tokens"]), epoch=st.integers(0, 3),
-)  # fmt: skip
+    batch_size=st.integers(1, 60),
+    batch_unit=st.sampled_from(["sentences", "target_tokens"]),
+    epoch=st.integers(0, 3),
+)
 def test_no_batch_is_larger_than_asked_and_none_is_empty(lengths, batch_size, batch_unit, epoch):
     source, target = np.array(lengths, np.int32).T
-    plan = plan_epoch(source, target, batch_size=batch_size, batch_unit=batch_unit, seed=1, epoch=epoch)
+    plan = plan_epoch(
+        source, target, batch_size=batch_size, batch_unit=batch_unit, seed=1, epoch=epoch
+    )
     assert sorted(flat(plan)) == list(range(len(lengths)))
     for batch in plan:
         size = len(batch) if batch_unit == "sentences" else len(batch) * (target[batch].max() + 1)
@@ -316,7 +357,9 @@ def test_little_is_padded(seed):
     real = [(side + 1).sum() for side in lengths]  # with </s>
     computed = [sum(len(batch) * (side[batch].max() + 1) for batch in plan) for side in lengths]
     assert 1 - sum(real) / sum(computed) < 0.08
-    assert 1 - real[1] / computed[1] < 0.02  # the target costs most: the decoder's loop, and the vocabulary
+    assert (
+        1 - real[1] / computed[1] < 0.02
+    )  # the target costs most: the decoder's loop, and the vocabulary
 
 
 def test_batches_come_in_no_order_of_length():
@@ -325,7 +368,9 @@ def test_batches_come_in_no_order_of_length():
 
 
 def test_an_epoch_makes_other_batches_of_the_same_pairs():
-    first, second = ({tuple(sorted(batch.tolist())) for batch in plan_of(epoch=epoch)} for epoch in (0, 1))
+    first, second = (
+        {tuple(sorted(batch.tolist())) for batch in plan_of(epoch=epoch)} for epoch in (0, 1)
+    )
     assert not first & second
 
 
@@ -345,12 +390,17 @@ def test_batches_are_the_pairs_of_the_plan(encode, tokenizer):
     assert weights.tolist() == [1.0, 1.0] and weights.dtype == np.float32
     assert [tokenizer.decode(row) for row in source] == [PAIRS[5][0], PAIRS[2][0]]
     assert [tokenizer.decode(row) for row in target] == [PAIRS[5][1], PAIRS[2][1]]
-    assert tokenizer.decode(target_1[0]) == PAIRS[40][1] and tokenizer.decode(source_1[0]) == PAIRS[40][0]
+    assert (
+        tokenizer.decode(target_1[0]) == PAIRS[40][1]
+        and tokenizer.decode(source_1[0]) == PAIRS[40][0]
+    )
     assert np.all(target[:, 0] == BOS_ID) and not np.any(source == BOS_ID)
-    assert np.all(np.sum(target == EOS_ID, axis=1) == 1) and np.all(np.sum(source == EOS_ID, axis=1) == 1)
+    assert np.all(np.sum(target == EOS_ID, axis=1) == 1) and np.all(
+        np.sum(source == EOS_ID, axis=1) == 1
+    )
 
 
-# ----------------------------------------------------------------------------------------------- weights and mixtures
+# ----------------------------------------------------------------------------- weights and mixtures
 
 
 def test_weights_stay_with_their_pairs(encode):
@@ -397,7 +447,9 @@ def test_lines_are_read_in_the_order_asked_for(encode):
     own, others = encode(PAIRS[:7]), encode(PAIRS[10:13])
     for side in (own.target, join(own, others).target):
         indices = np.random.default_rng(1).permutation(len(side.lengths)).repeat(2)
-        assert [line.tolist() for line in side.lines(indices)] == [side[i].tolist() for i in indices]
+        assert [line.tolist() for line in side.lines(indices)] == [
+            side[i].tolist() for i in indices
+        ]
 
 
 @pytest.mark.parametrize("share, count", [(0.0, 0), (0.3, 3), (0.5, 7), (0.75, 21)])

@@ -1,4 +1,5 @@
-"""Several processes and devices train as one: the same losses, one folder, and a clear end when one of them is lost."""
+"""Several processes and devices train as one: the same losses, one folder, and a clear end when one
+of them is lost."""
 
 import json
 import os
@@ -16,7 +17,7 @@ from nmt.errors import UserError
 from nmt.model.losses import Loss
 from nmt.runs.checkpoints import Checkpoints
 from nmt.training.distributed import Workers, _cluster
-from nmt.training.train_step import Update
+from nmt.training.train_step import TrainStep
 from nmt.training.trainer import train
 
 STEPS = 50
@@ -31,16 +32,16 @@ if int(num_devices) > 1:
 from nmt.config.loader import load_config
 from nmt.errors import UserError
 from nmt.training.trainer import train
-from nmt.training.train_step import Update
+from nmt.training.train_step import TrainStep
 
-apply = Update.apply
+apply = TrainStep.apply
 def logged(self, parts, **numbers):
     sums, applied = apply(self, parts, **numbers)
     with open(log, "a") as stream:
         print(json.dumps(sums), file=stream)
     time.sleep(0.02)  # so that a test may come in between
     return sums, applied
-Update.apply = logged
+TrainStep.apply = logged
 try:
     train(load_config(recipe), Path(run))
 except UserError as error:
@@ -50,15 +51,18 @@ except UserError as error:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """Without dropout. 97 pairs in batches of 16: the last batch of an epoch is a single pair, a part of it empty."""
+    """Without dropout. 97 pairs in batches of 16: the last batch of an epoch is a single pair, a
+    part of it empty."""
     data = toy_data(tmp_path_factory.mktemp("text"), num_pairs=97, num_dev=3)
-    return tiny_config(data, training={"epochs": 9, "max_steps": STEPS, "evaluate_every": 10, "warmup_steps": 10})
+    return tiny_config(
+        data, training={"epochs": 9, "max_steps": STEPS, "evaluate_every": 10, "warmup_steps": 10}
+    )
 
 
 @pytest.fixture(scope="module")
 def alone(config, tmp_path_factory):
     """The sums of each step of one process with one device."""
-    sums, apply = [], Update.apply
+    sums, apply = [], TrainStep.apply
 
     def noting(self, parts, **numbers):
         result = apply(self, parts, **numbers)
@@ -66,7 +70,7 @@ def alone(config, tmp_path_factory):
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Update, "apply", noting)
+        patch.setattr(TrainStep, "apply", noting)
         train(config, tmp_path_factory.mktemp("alone") / "run")
     return sums
 
@@ -77,8 +81,11 @@ def start(config, run, log, num_devices=1, tf_config=None):
     environment = {**os.environ, **({"TF_CONFIG": json.dumps(tf_config)} if tf_config else {})}
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(recipe), str(run), str(log), str(num_devices)],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def start_two(config, run, logs):
@@ -90,7 +97,12 @@ def start_two(config, run, logs):
             ports.append(free.getsockname()[1])
     cluster = {"worker": [f"localhost:{port}" for port in ports]}
     return [
-        start(config, path, log, tf_config={"cluster": cluster, "task": {"type": "worker", "index": index}})
+        start(
+            config,
+            path,
+            log,
+            tf_config={"cluster": cluster, "task": {"type": "worker", "index": index}},
+        )
         for index, (path, log) in enumerate(zip((run, run.with_name("unused")), logs, strict=True))
     ]
 
@@ -102,11 +114,16 @@ def logged(path):
 def assert_same_losses(ours, theirs):
     for number, (our, their) in enumerate(zip(ours, theirs, strict=True)):
         assert our.tokens == their.tokens, number
-        assert our.objective / our.tokens == pytest.approx(their.objective / their.tokens, abs=1e-5), number
+        assert our.objective / our.tokens == pytest.approx(
+            their.objective / their.tokens, abs=1e-5
+        ), number
 
 
 def test_two_workers_lose_one_resume_and_train_as_one(config, alone, tmp_path):
-    run, logs = tmp_path / "run", [[tmp_path / f"{session}{worker}" for worker in range(2)] for session in range(2)]
+    run, logs = (
+        tmp_path / "run",
+        [[tmp_path / f"{session}{worker}" for worker in range(2)] for session in range(2)],
+    )
     chief, other = start_two(config, run, logs[0])
     deadline = time.monotonic() + 400
     while not (states := Checkpoints(run, 2).paths()) or Checkpoints.step_of(states[-1]) < 20:
@@ -116,7 +133,10 @@ def test_two_workers_lose_one_resume_and_train_as_one(config, alone, tmp_path):
     other.communicate()
     error = chief.communicate(timeout=60)[1]
     assert chief.returncode == 1
-    assert "worker 0 of 2 lost contact" in error and "start the same command on all hosts again" in error
+    assert (
+        "worker 0 of 2 lost contact" in error
+        and "start the same command on all hosts again" in error
+    )
     resumed_at = last_state(run)[1]["step"]
     assert 20 <= resumed_at < STEPS
 
@@ -137,7 +157,9 @@ def test_two_devices_train_as_one(config, alone, tmp_path):
 
 
 def test_two_slices_of_a_batch_train_as_one(config, alone, tmp_path):
-    config = config.model_copy(update={"training": config.training.model_copy(update={"batch_slices": 2})})
+    config = config.model_copy(
+        update={"training": config.training.model_copy(update={"batch_slices": 2})}
+    )
     process = start(config, tmp_path / "run", tmp_path / "log")
     error = process.communicate(timeout=400)[1]
     assert process.returncode == 0, error
@@ -157,8 +179,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
     ids=["slices", "threads chosen", "devices"],
 )
 def test_slices_share_the_cores(environment, before, threads):
-    """Two slices on six cores. A user who has chosen the threads keeps them, and so do several devices, which leave no
-    slices to be made (TensorFlow's 0 is: not set here)."""
+    """Two slices on six cores. A user who has chosen the threads keeps them, and so do several
+    devices, which leave no slices to be made (TensorFlow's 0 is: not set here)."""
     program = f"""{before}
 import os
 os.sched_getaffinity = lambda process: set(range(6))
@@ -177,7 +199,8 @@ print(workers.num_devices)
 
 
 def test_the_devices_of_one_process_share_its_bytes_once():
-    """Among several processes (one here): a sum over two devices has no room for bytes above 127 twice."""
+    """Among several processes (one here): a sum over two devices has no room for bytes above 127
+    twice."""
     program = f"""{TWO_DEVICES}
 from nmt.training.distributed import Workers
 workers = Workers()
@@ -185,14 +208,20 @@ workers.count = 2
 value = bytes(range(256)) + b'{{"result": null}}'
 print(workers.share(value) == value, workers.any(True, False))
 """
-    output = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=True)
+    output = subprocess.run(
+        [sys.executable, "-c", program], text=True, capture_output=True, check=True
+    )
     assert output.stdout.splitlines()[-1] == "True [True, False]"
 
 
 def test_the_parts_of_a_batch_are_the_batch_without_overlap():
     def parts(rank, count, num_devices, indices):
         workers = Workers()
-        workers.rank, workers.num_devices, workers.num_replicas = rank, num_devices, count * num_devices
+        workers.rank, workers.num_devices, workers.num_replicas = (
+            rank,
+            num_devices,
+            count * num_devices,
+        )
         return workers.parts(indices)
 
     for size in (0, 1, 5, 16):
@@ -221,12 +250,17 @@ def test_the_chief_comes_first_in_a_cluster():
 @pytest.mark.parametrize(
     "text",
     [
-        "{", "[]", "{}", '{"cluster": {"worker": ["a:1"]}}',
+        "{",
+        "[]",
+        "{}",
+        '{"cluster": {"worker": ["a:1"]}}',
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker"}}',
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
     ],
-)  # fmt: skip
+)
 def test_a_damaged_tf_config_is_refused_with_an_example(text):
-    with pytest.raises(UserError, match=r'TF_CONFIG: expected \{"cluster": \{"worker": \["HOST:PORT"'):
+    with pytest.raises(
+        UserError, match=r'TF_CONFIG: expected \{"cluster": \{"worker": \["HOST:PORT"'
+    ):
         _cluster(text)

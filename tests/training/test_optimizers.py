@@ -10,7 +10,7 @@ import tensorflow as tf
 from nmt.config.loader import TrainingConfig
 from nmt.training.optimizers import OPTIMIZERS, build_optimizer, learning_rate
 
-# ------------------------------------------------------------------------------------------------------ schedule
+# ----------------------------------------------------------------------------------------- schedule
 
 
 def rates(schedule, steps, warmup=4, total=12):
@@ -29,7 +29,9 @@ def test_a_constant_rate_stays():
 
 def test_the_cosine_goes_to_zero_at_the_end():
     quarter = 0.4 * (1 + math.cos(math.pi / 4))
-    assert rates("cosine", [4, 6, 8, 10, 12, 20]) == pytest.approx([0.8, quarter, 0.4, 0.8 - quarter, 0, 0])
+    assert rates("cosine", [4, 6, 8, 10, 12, 20]) == pytest.approx(
+        [0.8, quarter, 0.4, 0.8 - quarter, 0, 0]
+    )
     assert rates("cosine", [11])[0] > 0  # the last step still moves
 
 
@@ -46,7 +48,7 @@ def test_a_warm_up_is_no_longer_than_the_training():
     assert rates("cosine", range(3), warmup=100, total=2) == pytest.approx([0.4, 0.8, 0.8])
 
 
-# ------------------------------------------------------------------------------------------------------ optimizers
+# --------------------------------------------------------------------------------------- optimizers
 
 
 def test_the_config_knows_the_same_names():
@@ -59,7 +61,9 @@ def test_every_optimizer_moves_weights_and_shows_all_of_its_state(name):
     optimizer = build_optimizer(TrainingConfig(optimizer=name), [variable])
     count = len(optimizer.variables)
     optimizer.learning_rate = 0.05
-    apply = tf.function(lambda gradient: optimizer.apply([gradient], [variable]), jit_compile=True)  # as `Update` does
+    apply = tf.function(
+        lambda gradient: optimizer.apply([gradient], [variable]), jit_compile=True
+    )  # as `TrainStep` does
     apply(tf.constant([[1.0, -1.0]]))
     assert variable.numpy()[0, 0] < 1.0 and variable.numpy()[0, 1] > -2.0
     assert len(optimizer.variables) == count >= 2  # the iterations, the rate, and what it carries

@@ -11,7 +11,14 @@ import time
 
 import numpy as np
 import pytest
-from fixtures.run import assert_same_run, history, interrupt, last_checkpoint, last_state, without_times
+from fixtures.run import (
+    assert_same_run,
+    history,
+    interrupt,
+    last_checkpoint,
+    last_state,
+    without_times,
+)
 
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
@@ -20,10 +27,12 @@ from nmt.training.trainer import Trainer, train
 
 pytest_plugins = ["fixtures.train"]
 
-# ------------------------------------------------------------------------------------------- law 7: as if nothing were
+# ------------------------------------------------------------------------ law 7: as if nothing were
 
 
-def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch, caplog):
+def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
+    stateful, uninterrupted, tmp_path, monkeypatch, caplog
+):
     """Twice, and the second time its newest state was damaged."""
     run = tmp_path / "run"
     interrupt(monkeypatch, stateful, run, 2)
@@ -36,8 +45,11 @@ def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(stateful, uninte
     assert_same_run(run, uninterrupted)
 
 
-def test_a_run_that_was_killed_while_it_saved_is_the_same_run(stateful, uninterrupted, tmp_path, monkeypatch):
-    """best.npz of step 10 is written, the last state is that of step 5: all since then is done again, and alike."""
+def test_a_run_that_was_killed_while_it_saved_is_the_same_run(
+    stateful, uninterrupted, tmp_path, monkeypatch
+):
+    """best.npz of step 10 is written, the last state is that of step 5: all since then is done
+    again, and alike."""
 
     def save_or_die(self):
         if self.progress.step == 10:
@@ -57,14 +69,22 @@ def test_a_run_that_was_killed_while_it_saved_is_the_same_run(stateful, uninterr
 def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted):
     arrays, facts = last_state(uninterrupted)
     kinds = [name.partition("/")[0] for name in arrays]
-    assert kinds.count("optimizer") > 2 * kinds.count("average")  # two moments a weight, and the iterations
+    assert kinds.count("optimizer") > 2 * kinds.count(
+        "average"
+    )  # two moments a weight, and the iterations
     assert kinds.count("model") == kinds.count("average") and kinds.count("random") > 5
     assert facts["step"] == 12
 
 
-def test_training_again_what_is_trained_changes_nothing_but_the_log(stateful, uninterrupted, instant):
+def test_training_again_what_is_trained_changes_nothing_but_the_log(
+    stateful, uninterrupted, instant
+):
     def contents():
-        return {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.suffix in (".npz", ".csv")}
+        return {
+            file: file.read_bytes()
+            for file in uninterrupted.rglob("*")
+            if file.suffix in (".npz", ".csv")
+        }
 
     before = contents()
     train(stateful, uninterrupted)
@@ -124,13 +144,15 @@ def test_a_run_is_trained_by_one_process_at_a_time(small, tmp_path, instant):
 
 def test_long_training_is_saved_between_evaluations(small, tmp_path, monkeypatch, instant):
     saved, save = [], Trainer.save
-    monkeypatch.setattr(Trainer, "save", lambda self: (saved.append(self.progress.step), save(self)))
+    monkeypatch.setattr(
+        Trainer, "save", lambda self: (saved.append(self.progress.step), save(self))
+    )
     monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 0.0)
     train(small(), tmp_path / "run")
     assert set(saved) == set(range(13))
 
 
-# ------------------------------------------------------------------------------------------------------ signals
+# ------------------------------------------------------------------------------------------ signals
 
 
 def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
@@ -138,7 +160,9 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
     recipe.write_text(config.to_yaml())
     command = [sys.executable, "-m", "nmt", "train", str(recipe), "--run", str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         deadline = time.monotonic() + 120
         while not (run / "best.npz").is_file():  # its first evaluation
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
@@ -147,7 +171,9 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
         out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM, err
     assert out == "" and "Traceback" not in err
-    assert err.rstrip().endswith("stopped by SIGTERM; everything is saved. The same command resumes.")
+    assert err.rstrip().endswith(
+        "stopped by SIGTERM; everything is saved. The same command resumes."
+    )
     stopped_at = last_state(run)[1]["step"]
     assert 30 <= stopped_at < 180
 
@@ -156,7 +182,12 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     assert process.stdout == ""
     assert f"resumed at step {stopped_at} of 180" in process.stderr
     log = (run / "train.log").read_text("utf-8")
-    for part in ("48 training pairs; dropped: none; 3 dev pairs", "resumed at step", "dev BLEU", "reference  "):
+    for part in (
+        "48 training pairs; dropped: none; 3 dev pairs",
+        "resumed at step",
+        "dev BLEU",
+        "reference  ",
+    ):
         assert part in log, part
     assert_same_run(run, train(config, tmp_path / "in this process").path)
 
@@ -192,20 +223,35 @@ def test_signals_are_left_alone_outside_the_main_thread():
     assert results == [[]]
 
 
-# --------------------------------------------------------------------------------------- the run that is left behind
+# ---------------------------------------------------------------------- the run that is left behind
 
 
 def test_a_run_leaves_weights_history_and_a_curve(uninterrupted):
     assert {file.name for file in uninterrupted.iterdir()} == {
-        ".lock", "config.yaml", "run.json", "tokenizer.model", "corpus", "checkpoints", "best.npz", "history.csv",
-        "curve.png", "train.log",
-    }  # fmt: skip
+        ".lock",
+        "config.yaml",
+        "run.json",
+        "tokenizer.model",
+        "corpus",
+        "checkpoints",
+        "best.npz",
+        "history.csv",
+        "curve.png",
+        "train.log",
+    }
     assert (uninterrupted / "curve.png").read_bytes().startswith(b"\x89PNG")
     rows = history(uninterrupted)
     assert list(rows[0]) == [
-        "step", "epoch", "minutes", "learning_rate", "train_objective", "train_loss", "train_accuracy", "dev_loss",
+        "step",
+        "epoch",
+        "minutes",
+        "learning_rate",
+        "train_objective",
+        "train_loss",
+        "train_accuracy",
+        "dev_loss",
         "dev_bleu",
-    ]  # fmt: skip
+    ]
     assert all(math.isfinite(float(value)) for row in rows for value in row.values())
 
 

@@ -1,4 +1,5 @@
-"""From a config to checked data, tokenizers and a run: what is wrong is said at once, and leaves nothing behind."""
+"""From a config to checked data, tokenizers and a run: what is wrong is said at once, and leaves
+nothing behind."""
 
 import json
 import logging
@@ -39,7 +40,12 @@ def test_a_new_run_has_config_tokenizer_corpus_and_facts(data, run):
     opened = Run.open(run)
     assert opened.config == config
     assert opened.source_tokenizer.fingerprint == opened.target_tokenizer.fingerprint
-    assert set(opened.facts["texts"]) == {"train, source", "train, target", "dev, source", "dev, target"}
+    assert set(opened.facts["texts"]) == {
+        "train, source",
+        "train, target",
+        "dev, source",
+        "dev, target",
+    }
     assert opened.facts["precision"] == "float32"
     assert not list(run.glob("*.npz"))
 
@@ -60,13 +66,18 @@ def test_the_same_config_opens_the_run_and_trains_no_tokenizer(data, run, monkey
 
 
 def test_the_same_config_and_text_make_the_same_tokenizer_anywhere(data, run, tmp_path):
-    moved = {name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix)) for name, prefix in data.items()}
+    moved = {
+        name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix))
+        for name, prefix in data.items()
+    }
     first, second = prepare(tiny_config(data), run), prepare(tiny_config(moved), tmp_path / "other")
     assert first.run.source_tokenizer.model == second.run.source_tokenizer.model
     assert first.corpus.fingerprint == second.corpus.fingerprint
 
 
-def test_a_run_like_another_has_its_vocabulary_and_encodes_nothing(data, run, tmp_path, monkeypatch):
+def test_a_run_like_another_has_its_vocabulary_and_encodes_nothing(
+    data, run, tmp_path, monkeypatch
+):
     first = prepare(tiny_config(data), run)
     monkeypatch.setattr(module, "train_tokenizer", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr("nmt.training.corpus._write", lambda *_: pytest.fail("encoded again"))
@@ -81,7 +92,7 @@ def read_pairs(prefix):
     return list(zip(read_lines(f"{prefix}.en"), read_lines(f"{prefix}.fr"), strict=True))
 
 
-# ------------------------------------------------------------------------------------------- vocabularies
+# ------------------------------------------------------------------------------------- vocabularies
 
 
 def characters_of(tokenizer: Tokenizer) -> set[str]:
@@ -98,9 +109,16 @@ def test_a_joint_vocabulary_serves_both_languages(data, run):
 
 
 def test_separate_vocabularies_know_one_language_each(data, run):
-    config = tiny_config(data, tokenizer={"joint": False, "vocabulary_size": 310}, model={"tied_embeddings": "target"})
+    config = tiny_config(
+        data,
+        tokenizer={"joint": False, "vocabulary_size": 310},
+        model={"tied_embeddings": "target"},
+    )
     prepared = prepare(config, run).run
-    source, target = characters_of(prepared.source_tokenizer), characters_of(prepared.target_tokenizer)
+    source, target = (
+        characters_of(prepared.source_tokenizer),
+        characters_of(prepared.target_tokenizer),
+    )
     assert "è" not in source and "g" in source
     assert "è" in target and "g" not in target
     assert not (run / "tokenizer.model").exists()
@@ -124,13 +142,17 @@ def test_the_tokenizer_learns_from_a_sample_of_each_language(data, monkeypatch):
 
 
 def test_the_tokenizer_learns_from_normalised_text(data, run):
-    write_pairs(Path(data["train"]), [(f"ﬁne {source}", target) for source, target in toy_pairs(60)])
+    write_pairs(
+        Path(data["train"]), [(f"ﬁne {source}", target) for source, target in toy_pairs(60)]
+    )
     plain = prepare(tiny_config(data), run).run.source_tokenizer
-    nfkc = prepare(tiny_config({**data, "normalization": "nfkc"}), run.with_name("nfkc")).run.source_tokenizer
+    nfkc = prepare(
+        tiny_config({**data, "normalization": "nfkc"}), run.with_name("nfkc")
+    ).run.source_tokenizer
     assert "ﬁ" in characters_of(plain) and "ﬁ" not in characters_of(nfkc)
 
 
-# ------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 def refuses(config: Config, path: Path, message: str) -> None:
@@ -177,7 +199,9 @@ def test_an_empty_dev_set_is_refused(data, run):
     refuses(tiny_config(data), run, "at least one line in the dev set")
 
 
-@pytest.mark.parametrize("pairs", [[], [("", ""), (" ", "\u202f")]], ids=["no lines", "blank lines"])
+@pytest.mark.parametrize(
+    "pairs", [[], [("", ""), (" ", "\u202f")]], ids=["no lines", "blank lines"]
+)
 def test_a_training_text_without_text_is_refused(pairs, data, run):
     write_pairs(Path(data["train"]), pairs)
     refuses(tiny_config(data), run, rf"{data['train']}\.en: a tokenizer needs text")
@@ -185,13 +209,17 @@ def test_a_training_text_without_text_is_refused(pairs, data, run):
 
 
 @pytest.mark.parametrize("size, message", [(5000, "at most"), (100, "at least")])
-def test_a_vocabulary_that_the_text_does_not_allow_is_refused_with_the_limit(size, message, data, run):
+def test_a_vocabulary_that_the_text_does_not_allow_is_refused_with_the_limit(
+    size, message, data, run
+):
     refuses(tiny_config(data, tokenizer={"vocabulary_size": size}), run, rf"{message} \d+")
     assert not run.exists()
 
 
 def test_text_of_which_every_pair_is_dropped_leaves_no_run_behind(data, run):
-    refuses(tiny_config({**data, "max_tokens": 1}), run, "none; dropped {'longer than 1 tokens': 60}")
+    refuses(
+        tiny_config({**data, "max_tokens": 1}), run, "none; dropped {'longer than 1 tokens': 60}"
+    )
     assert len(prepare(tiny_config({**data, "max_tokens": 50}), run).corpus) == 60
 
 
@@ -223,13 +251,17 @@ def test_an_average_of_runs_is_not_resumed(data, run):
 
 def test_a_run_may_be_decoded_otherwise_and_its_text_may_move(data, run, tmp_path, caplog):
     prepare(tiny_config(data), run)
-    moved = {name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix)) for name, prefix in data.items()}
+    moved = {
+        name: write_pairs(tmp_path / "moved" / name, read_pairs(prefix))
+        for name, prefix in data.items()
+    }
     other = tiny_config(moved, decoding={"beam_size": 2})
     with caplog.at_level(logging.INFO, logger="nmt"):
         prepare(other, run)
     assert Run.open(run).config == other  # what comes after training, an export say, finds the text
     assert re.search(
-        r"from now on:\n  data\.train: .* -> .*\n  data\.dev: .*\n  decoding\.beam_size: \d -> 2", caplog.text
+        r"from now on:\n  data\.train: .* -> .*\n  data\.dev: .*\n  decoding\.beam_size: \d -> 2",
+        caplog.text,
     )
 
 
@@ -238,7 +270,9 @@ def test_a_run_of_other_text_is_refused_before_it_is_encoded(data, run):
     with open(f"{data['train']}.en", "ab") as source, open(f"{data['train']}.fr", "ab") as target:
         source.write(b"cat\n"), target.write(b"chat\n")
     refuses(
-        tiny_config(data), run, r"other text:\n  train, source: .* -> .*\n  train, target: [^\n]*\n.*--accept-changes"
+        tiny_config(data),
+        run,
+        r"other text:\n  train, source: .* -> .*\n  train, target: [^\n]*\n.*--accept-changes",
     )
     assert len(list((run / "corpus").iterdir())) == 1
 
@@ -258,7 +292,10 @@ def test_changes_are_accepted_on_request_and_recorded(data, run, caplog):
     opened = Run.open(run)
     assert prepared.run.config == opened.config == other
     (changes,) = opened.facts["changes"]
-    assert changes[:2] == ["model.dropout.layer: 0.0 -> 0.3", "training.epochs: 1 -> 7"] and len(changes) == 4
+    assert (
+        changes[:2] == ["model.dropout.layer: 0.0 -> 0.3", "training.epochs: 1 -> 7"]
+        and len(changes) == 4
+    )
     assert "accepted changes" in caplog.text and "train, source: other text" in caplog.text
     prepare(other, run)  # from now on it is the run's own
 
@@ -308,7 +345,7 @@ def test_other_versions_are_said(data, run, caplog, monkeypatch):
     assert "begun with other versions" in caplog.text and "-> 9.9" in caplog.text
 
 
-# --------------------------------------------------------------------------------------- more than text and tokenizer
+# --------------------------------------------------------------------- more than text and tokenizer
 
 
 def test_a_mixture_and_weights_are_part_of_the_corpus(data, run):
@@ -324,7 +361,11 @@ def test_a_mixture_and_weights_are_part_of_the_corpus(data, run):
 
 
 def test_missing_weights_are_named(data, run):
-    refuses(tiny_config({**data, "weights": "nowhere"}), run, r"nowhere: no such file. data\.weights names")
+    refuses(
+        tiny_config({**data, "weights": "nowhere"}),
+        run,
+        r"nowhere: no such file. data\.weights names",
+    )
 
 
 def test_fine_tuning_keeps_the_vocabulary(data, run):
@@ -336,7 +377,8 @@ def test_fine_tuning_keeps_the_vocabulary(data, run):
     refuses(
         tiny_config(new, training={"init_from": str(run)}, model={"encoder": {"units": 9}}),
         run.with_name("other"),
-        r"must have its model and tokenizers.*\n  model\.encoder\.units: 8 -> 9\nUse .*config\.yaml as the recipe",
+        r"must have its model and tokenizers.*\n  model\.encoder\.units: 8 -> 9\nUse .*config\.yaml"
+        r" as the recipe",
     )
 
 
@@ -347,16 +389,18 @@ def test_a_run_that_lost_its_corpus_encodes_it_again(data, run):
     assert len(prepare(tiny_config(data), run).corpus) == 60
 
 
-# ------------------------------------------------------------------------------------------------ the rest
+# ----------------------------------------------------------------------------------------- the rest
 
 
 def test_auto_is_bfloat16_where_the_processor_multiplies_in_it(monkeypatch):
     assert choose_precision("float32") == "float32"
     assert choose_precision("bfloat16") == "bfloat16"
     for flags, expected in [
-        ("flags : avx512f avx512_bf16 avx2", "bfloat16"), ("flags : amx_bf16", "bfloat16"),
-        ("flags : avx2 avx512f", "float32"), ("", "float32"),
-    ]:  # fmt: skip
+        ("flags : avx512f avx512_bf16 avx2", "bfloat16"),
+        ("flags : amx_bf16", "bfloat16"),
+        ("flags : avx2 avx512f", "float32"),
+        ("", "float32"),
+    ]:
         monkeypatch.setattr(Path, "read_text", lambda self, flags=flags: flags)
         assert choose_precision("auto") == expected
 
@@ -373,9 +417,9 @@ def test_prepare_loads_no_tensorflow(data, run):
     recipe = run.with_name("recipe.yaml")
     recipe.write_text(tiny_config(data).to_yaml())
     program = (
-        "import sys; from pathlib import Path; from nmt.config.loader import load_config; from nmt.training.setup import prepare\n"
-        f"prepare(load_config({str(recipe)!r}), Path({str(run)!r}))\n"
-        "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+        "import sys; from pathlib import Path; from nmt.config.loader import load_config; from"
+        f" nmt.training.setup import prepare\nprepare(load_config({str(recipe)!r}),"
+        f" Path({str(run)!r}))\nprint({{'tensorflow', 'keras', 'matplotlib'}} & set(sys.modules))"
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert process.stdout == "set()\n", process.stderr

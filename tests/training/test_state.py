@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from nmt.training.state import Progress, reductions
+from nmt.training.state import TrainingState, reductions
 
 
 def test_before_the_first_step_any_loss_is_usual():
-    assert Progress().loss_limit(100) == math.inf
+    assert TrainingState().loss_limit(100) == math.inf
 
 
 def test_the_usual_loss_is_a_moving_average_and_skipped_steps_are_no_part_of_it():
-    progress = Progress()
+    progress = TrainingState()
     progress.note_step(4.0, True)
     progress.note_step(2.0, True)
     progress.note_step(math.nan, False)

@@ -1,7 +1,7 @@
 """The loop: what is computed and when, and what goes wrong. Resuming: test_resume.
 
-Compiling a step takes seconds at eight units, too. So only numbers are tested on real steps; when something happens is
-tested on `instant` ones, which learn nothing.
+Compiling a step takes seconds at eight units, too. So only numbers are tested on real steps; when
+something happens is tested on `instant` ones, which learn nothing.
 """
 
 import errno
@@ -14,7 +14,16 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from fixtures.run import history, interrupt, last_checkpoint, last_state, steps_of, toy_pairs, trained_run, write_pairs
+from fixtures.run import (
+    history,
+    interrupt,
+    last_checkpoint,
+    last_state,
+    steps_of,
+    toy_pairs,
+    trained_run,
+    write_pairs,
+)
 from fixtures.train import SUMS
 
 from nmt.config.loader import parse_config
@@ -26,7 +35,7 @@ from nmt.training import trainer as module
 from nmt.training.distributed import Workers
 from nmt.training.optimizers import learning_rate
 from nmt.training.setup import prepare
-from nmt.training.train_step import Update
+from nmt.training.train_step import TrainStep
 from nmt.training.trainer import Trainer, train
 from nmt.training.validation import Validation
 
@@ -35,24 +44,36 @@ pytest_plugins = ["fixtures.train"]
 
 def test_every_update_takes_the_rate_of_its_step(small, tmp_path, instant, monkeypatch):
     taken = []
-    monkeypatch.setattr(Update, "apply", lambda *_, learning_rate, **__: (taken.append(learning_rate), SUMS, True)[1:])
+    monkeypatch.setattr(
+        TrainStep,
+        "apply",
+        lambda *_, learning_rate, **__: (taken.append(learning_rate), SUMS, True)[1:],
+    )
     config = small(max_steps=6, warmup_steps=2)
     run = train(config, tmp_path / "run").path
     assert taken == pytest.approx([learning_rate(config.training, step, 6) for step in range(6)])
-    assert [float(row["learning_rate"]) for row in history(run)] == pytest.approx([taken[4], taken[5]])
+    assert [float(row["learning_rate"]) for row in history(run)] == pytest.approx(
+        [taken[4], taken[5]]
+    )
 
 
-# ------------------------------------------------------------------------------------------- when things happen
+# ------------------------------------------------------------------------------- when things happen
 
 
-@pytest.mark.parametrize("steps, every, expected", [(None, None, [3, 6, 9, 12]), (7, 2, [2, 4, 6, 7]), (2, None, [2])])
-def test_evaluations_come_when_they_are_due_and_at_the_end(steps, every, expected, small, tmp_path, instant):
+@pytest.mark.parametrize(
+    "steps, every, expected", [(None, None, [3, 6, 9, 12]), (7, 2, [2, 4, 6, 7]), (2, None, [2])]
+)
+def test_evaluations_come_when_they_are_due_and_at_the_end(
+    steps, every, expected, small, tmp_path, instant
+):
     run = train(small(max_steps=steps, evaluate_every=every), tmp_path / "run").path
     assert steps_of(run) == expected
     assert [int(row["epoch"]) for row in history(run)] == [math.ceil(step / 3) for step in expected]
 
 
-def test_the_best_weights_are_those_of_the_best_evaluation(small, tmp_path, instant, before_each_step):
+def test_the_best_weights_are_those_of_the_best_evaluation(
+    small, tmp_path, instant, before_each_step
+):
     instant([10.0, 30.0, 30.0, 20.0])
     before_each_step(
         lambda trainer, *_: trainer.update.averaged.trainable_variables[0].assign_add(
@@ -70,7 +91,7 @@ def test_the_best_weights_are_those_of_the_best_evaluation(small, tmp_path, inst
 
 def test_training_stops_when_it_has_run_out_of_patience(small, tmp_path, instant):
     instant([10.0, 30.0, 29.0, 30.0])
-    config = small(epochs=9, evaluate_every=None, patience=2)
+    config = small(epochs=9, evaluate_every=None, early_stopping_patience=2)
     run = train(config, tmp_path / "run").path
     assert [float(row["dev_bleu"]) for row in history(run)] == [10.0, 30.0, 29.0, 30.0]
     train(config, run)  # asked again, it stays stopped
@@ -84,7 +105,9 @@ def test_a_score_of_zero_is_kept_too(small, tmp_path, instant):
 
 
 @pytest.mark.parametrize("batch_size", [60, 150])
-def test_batches_may_be_counted_in_target_tokens(batch_size, small, tmp_path, instant, before_each_step):
+def test_batches_may_be_counted_in_target_tokens(
+    batch_size, small, tmp_path, instant, before_each_step
+):
     shapes = []
     before_each_step(lambda trainer, source, target: shapes.append(target.shape))
     config = small(batch_unit="target_tokens", batch_size=batch_size, epochs=2, evaluate_every=None)
@@ -94,7 +117,9 @@ def test_batches_may_be_counted_in_target_tokens(batch_size, small, tmp_path, in
     assert last_state(run)[1]["step"] == len(shapes) == steps_of(run)[-1]
 
 
-def test_every_epoch_is_whole_however_batches_are_counted(small, tmp_path, instant, before_each_step, monkeypatch):
+def test_every_epoch_is_whole_however_batches_are_counted(
+    small, tmp_path, instant, before_each_step, monkeypatch
+):
     monkeypatch.setattr(
         "nmt.training.input_pipeline.BATCHES_AT_ONCE", 2
     )  # so that epochs differ in their number of batches
@@ -106,13 +131,16 @@ def test_every_epoch_is_whole_however_batches_are_counted(small, tmp_path, insta
     assert len(seen) == 5 * len(corpus)
 
 
-# -------------------------------------------------------------------------------------------- what is computed
+# --------------------------------------------------------------------------------- what is computed
 
 
 @pytest.fixture(scope="module")
 def observed(small, tmp_path_factory):
-    """A trainer after 7 steps, and what it did: the weights before and after each, and the sums of each."""
-    trainer = Trainer(prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"), Workers())
+    """A trainer after 7 steps, and what it did: the weights before and after each, and the sums of
+    each."""
+    trainer = Trainer(
+        prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"), Workers()
+    )
     update = trainer.update
     weights, sums = [update.variables[1].numpy()], []
 
@@ -129,12 +157,15 @@ def observed(small, tmp_path_factory):
 
 
 def test_the_average_is_that_of_the_formula(observed):
-    """average <- average + (1 - decay) (weights - average), where decay = min(0.5, (1 + step) / (10 + step))."""
+    """average <- average + (1 - decay) (weights - average), where decay = min(0.5, (1 + step) / (10
+    + step))."""
     trainer, weights, _ = observed
     average = weights[0].astype(np.float64)
     for step, new in enumerate(weights[1:]):
         average += (1 - min(0.5, (1 + step) / (10 + step))) * (new - average)
-    ours, theirs = (model.trainable_variables[1] for model in (trainer.update.averaged, trainer.update.model))
+    ours, theirs = (
+        model.trainable_variables[1] for model in (trainer.update.averaged, trainer.update.model)
+    )
     assert ours.path == theirs.path
     np.testing.assert_allclose(ours.numpy(), average, atol=1e-6)
     assert not np.allclose(ours.numpy(), theirs.numpy(), atol=1e-4)
@@ -147,7 +178,9 @@ def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observe
         assert row["train_objective"] == pytest.approx(objective / tokens, abs=1e-4)
         assert row["train_loss"] == pytest.approx(cross_entropy / tokens, abs=1e-4)
         assert row["train_accuracy"] == pytest.approx(correct / tokens, abs=1e-4)
-    assert trainer.feed.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()  # an epoch's tokens, each with its </s>
+    assert (
+        trainer.feed.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()
+    )  # an epoch's tokens, each with its </s>
 
 
 def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
@@ -155,22 +188,30 @@ def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed
     update = trainer.update
     update.apply(
         next(trainer.feed.batches(0)), learning_rate=0.01, decay=0.0
-    )  # the decay of `average_decay: 0`, at any step
-    for average, variable in zip(update.averaged.trainable_variables, update.variables, strict=True):
+    )  # the decay of `ema_decay: 0`, at any step
+    for average, variable in zip(
+        update.averaged.trainable_variables, update.variables, strict=True
+    ):
         np.testing.assert_allclose(average.numpy(), variable.numpy(), atol=1e-6)
 
 
-def test_an_average_decay_of_zero_is_taken_from_the_first_step_on(small, tmp_path, monkeypatch, instant):
+def test_an_average_decay_of_zero_is_taken_from_the_first_step_on(
+    small, tmp_path, monkeypatch, instant
+):
     decays = []
-    monkeypatch.setattr(Update, "apply", lambda *_, decay, **__: (decays.append(decay), SUMS, True)[1:])
-    train(small(average_decay=0.0, max_steps=3), tmp_path / "run")
+    monkeypatch.setattr(
+        TrainStep, "apply", lambda *_, decay, **__: (decays.append(decay), SUMS, True)[1:]
+    )
+    train(small(ema_decay=0.0, max_steps=3), tmp_path / "run")
     assert decays == [0.0, 0.0, 0.0]
 
 
 def test_bfloat16_trains_and_is_kept_in_float32(small, tmp_path):
     run = train(small(precision="bfloat16", evaluate_every=6), tmp_path / "run").path
     assert json.loads((run / "run.json").read_text())["precision"] == "bfloat16"
-    assert {array.dtype for array in load_arrays(run / "best.npz")[0].values()} == {np.dtype("float32")}
+    assert {array.dtype for array in load_arrays(run / "best.npz")[0].values()} == {
+        np.dtype("float32")
+    }
     rows = history(run)
     assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
 
@@ -179,31 +220,40 @@ def test_the_reported_score_is_that_of_the_weights_that_are_kept():
     """The last link: history, best.npz, a fresh translator and sacreBLEU say the same number."""
     run = Run.open(trained_run())
     sources, references = zip(*prepare(run.config, run.path).dev, strict=True)
-    hypotheses = [translation.text for translation in Translator.load(run).translate(sources, beam_size=1)]
+    hypotheses = [
+        translation.text for translation in Translator.load(run).translate(sources, beam_size=1)
+    ]
     best = max(float(row["dev_bleu"]) for row in history(run.path))
     assert best > 5
     assert bleu(hypotheses, [references]) == pytest.approx(best, abs=0.005)
 
 
-# --------------------------------------------------------------------------------- parts, budgets, other runs' weights
+# -------------------------------------------------------------- parts, budgets, other runs' weights
 
 
 def test_batches_of_several_parts_are_fewer_steps(small, tmp_path, monkeypatch, instant):
     sizes = []
     monkeypatch.setattr(
-        Update,
+        TrainStep,
         "apply",
-        lambda self, parts, **_: (sizes.append([len(weights) for ((*_, weights),) in parts]), SUMS, True)[1:],
+        lambda self, parts, **_: (
+            sizes.append([len(weights) for ((*_, weights),) in parts]),
+            SUMS,
+            True,
+        )[1:],
     )
-    run = train(small(accumulate=2, evaluate_every=None), tmp_path / "run").path
+    run = train(small(gradient_accumulation=2, evaluate_every=None), tmp_path / "run").path
     assert sizes == [[16, 16], [16]] * 4
     assert steps_of(run) == [2, 4, 6, 8]
 
 
 @pytest.mark.parametrize(("compiling", "budget", "steps"), [(0.0, 11, 30), (0.5, 14, 29)])
-def test_a_budget_becomes_a_number_of_steps_once(compiling, budget, steps, small, tmp_path, monkeypatch, instant):
-    """0.1 s a step and 1 s an evaluation after each 5 of them, which is 0.3 s a step; but for the last one. To compile
-    for another size of batch, of which there are three, takes `compiling` seconds."""
+def test_a_budget_becomes_a_number_of_steps_once(
+    compiling, budget, steps, small, tmp_path, monkeypatch, instant
+):
+    """0.1 s a step and 1 s an evaluation after each 5 of them, which is 0.3 s a step; but for the
+    last one. To compile for another size of batch, of which there are three, takes `compiling`
+    seconds."""
     clock = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
@@ -215,7 +265,7 @@ def test_a_budget_becomes_a_number_of_steps_once(compiling, budget, steps, small
         return SUMS, True
 
     rates, shapes = [], set()
-    monkeypatch.setattr(Update, "apply", apply)
+    monkeypatch.setattr(TrainStep, "apply", apply)
     monkeypatch.setattr(Validation, "seconds", lambda self: 1.0)
     config = small(budget=f"{budget}s", schedule="cosine", epochs=1)
     interrupt(monkeypatch, config, tmp_path / "run", 2)
@@ -232,11 +282,15 @@ def test_a_budget_becomes_a_number_of_steps_once(compiling, budget, steps, small
 def test_a_budget_that_is_too_small_is_refused(small, tmp_path, monkeypatch, instant):
     monkeypatch.setattr(Validation, "seconds", lambda self: 10.0)
     for _ in range(2):  # the same command again does not train without a plan
-        with pytest.raises(UserError, match=r"10s is not enough: preparing takes .* Give 1\ds at the least"):
+        with pytest.raises(
+            UserError, match=r"10s is not enough: preparing takes .* Give 1\ds at the least"
+        ):
             train(small(budget="10s"), tmp_path / "run")
 
 
-def test_a_changed_budget_is_planned_anew_and_without_one_the_epochs_count(small, tmp_path, monkeypatch, instant):
+def test_a_changed_budget_is_planned_anew_and_without_one_the_epochs_count(
+    small, tmp_path, monkeypatch, instant
+):
     clock = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
@@ -245,7 +299,7 @@ def test_a_changed_budget_is_planned_anew_and_without_one_the_epochs_count(small
         clock[0] += 1.0
         return SUMS, True
 
-    monkeypatch.setattr(Update, "apply", apply)
+    monkeypatch.setattr(TrainStep, "apply", apply)
     monkeypatch.setattr(Validation, "seconds", lambda self: 0.0)
     # 12 steps are measured twice; an epoch has three.
     train(small(budget="20s"), tmp_path / "run")
@@ -258,7 +312,9 @@ def test_a_changed_budget_is_planned_anew_and_without_one_the_epochs_count(small
     assert last_state(tmp_path / "run")[1]["step"] == 30 * 3
 
 
-def test_a_run_that_is_told_to_have_ended_is_evaluated_as_it_is(small, tmp_path, monkeypatch, instant):
+def test_a_run_that_is_told_to_have_ended_is_evaluated_as_it_is(
+    small, tmp_path, monkeypatch, instant
+):
     interrupt(monkeypatch, small(), tmp_path / "run", 3)
     run = train(small(max_steps=2), tmp_path / "run", accept_changes=True).path
     assert steps_of(run) == [3] and (run / "best.npz").exists()
@@ -289,7 +345,12 @@ def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
 def test_fine_tuning_begins_with_the_weights_of_the_other_run(small, tmp_path):
     parent = Run.open(trained_run())
     values = parent.config.model_dump()
-    values["training"] |= {"init_from": str(parent.path), "learning_rate": 1e-9, "max_steps": 1, "warmup_steps": 0}
+    values["training"] |= {
+        "init_from": str(parent.path),
+        "learning_rate": 1e-9,
+        "max_steps": 1,
+        "warmup_steps": 0,
+    }
     run = train(parse_config(values, "here"), tmp_path / "run").path
     expected, facts = load_arrays(parent.path / "best.npz")
     ours, our_facts = load_arrays(run / "best.npz")
@@ -298,7 +359,7 @@ def test_fine_tuning_begins_with_the_weights_of_the_other_run(small, tmp_path):
     assert our_facts["dev_bleu"] == facts["dev_bleu"]
 
 
-# ------------------------------------------------------------------------------------------------ what is left behind
+# ------------------------------------------------------------------------------ what is left behind
 
 
 def test_the_columns_of_the_history_are_written_for_tensorboard(small, tmp_path, instant):
@@ -307,12 +368,17 @@ def test_the_columns_of_the_history_are_written_for_tensorboard(small, tmp_path,
     run = train(small(max_steps=4, evaluate_every=2, tensorboard=True), tmp_path / "run").path
     events = loader.EventAccumulator(str(run / "tensorboard"))
     events.Reload()
-    values = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in events.Tensors("dev_bleu")]
+    values = [
+        (event.step, float(tf.make_ndarray(event.tensor_proto)))
+        for event in events.Tensors("dev_bleu")
+    ]
     assert values == [(2, 10.0), (4, 30.0)]
     assert set(events.Tags()["tensors"]) == set(history(run)[0])
 
 
-def test_tensorboard_that_is_not_installed_is_said_before_training(small, tmp_path, monkeypatch, instant):
+def test_tensorboard_that_is_not_installed_is_said_before_training(
+    small, tmp_path, monkeypatch, instant
+):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'nmt-attention\[tensorboard\]'"):
         train(small(tensorboard=True), tmp_path / "run")
@@ -326,7 +392,9 @@ def test_the_end_is_summed_up(small, tmp_path, instant, caplog):
     assert "best dev BLEU 30.00 (greedy) after step 6, epoch 2: its weights are kept" in caplog.text
 
 
-def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(small, tmp_path, monkeypatch, caplog, instant):
+def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(
+    small, tmp_path, monkeypatch, caplog, instant
+):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -344,12 +412,13 @@ def test_a_curve_that_cannot_be_written_costs_nothing_else(small, tmp_path, monk
     assert steps_of(train(small(), tmp_path / "run").path) == [5, 10, 12]
 
 
-# --------------------------------------------------------------------------------------------------- what goes wrong
+# ---------------------------------------------------------------------------------- what goes wrong
 
 
 @pytest.fixture
 def losses(monkeypatch, instant):
-    """losses(f): the step that has been done n times before has the loss f(n); above the limit it is not applied."""
+    """losses(f): the step that has been done n times before has the loss f(n); above the limit it
+    is not applied."""
 
     def losses(function):
         rates = []
@@ -359,7 +428,7 @@ def losses(monkeypatch, instant):
             rates.append(learning_rate)
             return SUMS._replace(objective=2.0 * loss), loss <= limit  # NaN is not
 
-        monkeypatch.setattr(Update, "apply", apply)
+        monkeypatch.setattr(TrainStep, "apply", apply)
         return rates
 
     return losses
@@ -373,12 +442,17 @@ def test_a_loss_that_is_no_number_is_skipped_and_said(small, tmp_path, losses, c
     assert last_state(run)[1]["step"] == 12
 
 
-def test_a_loss_that_explodes_goes_back_to_the_last_state_with_half_the_rate(small, tmp_path, losses, caplog):
+def test_a_loss_that_explodes_goes_back_to_the_last_state_with_half_the_rate(
+    small, tmp_path, losses, caplog
+):
     """Steps 8 to 17 explode; training goes on from the state after step 5, and does 13 more."""
     rates = losses(lambda n: 1000.0 if 7 <= n < 17 else 1.0)
     config = small(epochs=6, schedule="constant", warmup_steps=0)
     run = train(config, tmp_path / "run").path
-    assert "training diverged: 10 steps in a row were skipped. Back to step 5, with 0.5 of" in caplog.text
+    assert (
+        "training diverged: 10 steps in a row were skipped. Back to step 5, with 0.5 of"
+        in caplog.text
+    )
     assert rates == [0.02] * 17 + [0.01] * 13
     assert steps_of(run) == [5, 10, 15, 18]
     assert last_state(run)[1]["rollbacks"] == 1
@@ -389,7 +463,9 @@ def test_a_loss_that_explodes_goes_back_to_the_last_state_with_half_the_rate(sma
 def test_a_state_after_which_nothing_goes_well_is_set_aside(small, tmp_path, losses):
     losses(lambda n: math.nan if 5 <= n < 25 else 1.0)
     run = train(small(epochs=9), tmp_path / "run").path
-    assert [path.name for path in (run / "checkpoints").glob("*.diverged")] == ["step-00000005.diverged"]
+    assert [path.name for path in (run / "checkpoints").glob("*.diverged")] == [
+        "step-00000005.diverged"
+    ]
     assert last_state(run)[1]["rollbacks"] == 2
 
 
@@ -400,7 +476,9 @@ def test_training_that_diverges_again_and_again_is_given_up(small, tmp_path, los
         train(small(epochs=99, schedule="constant", warmup_steps=0), run)
     assert len(rates) == 7 + 4 * 10
     arrays, facts = last_state(run)
-    assert facts["skipped_in_a_row"] == 0 and all(np.all(np.isfinite(array)) for array in arrays.values())
+    assert facts["skipped_in_a_row"] == 0 and all(
+        np.all(np.isfinite(array)) for array in arrays.values()
+    )
 
 
 def test_nothing_is_saved_while_steps_are_being_skipped(small, tmp_path, monkeypatch, losses):

@@ -19,7 +19,11 @@ def trained():
     return run, run.load_model()
 
 
-PAIRS = [("cat dog.", "chat chien."), ("milk?", "lait\u202f?"), ("tree tree tree.", "arbre arbre arbre.")]
+PAIRS = [
+    ("cat dog.", "chat chien."),
+    ("milk?", "lait\u202f?"),
+    ("tree tree tree.", "arbre arbre arbre."),
+]
 
 
 def test_the_loss_is_the_mean_over_the_references_tokens(trained):
@@ -27,7 +31,9 @@ def test_the_loss_is_the_mean_over_the_references_tokens(trained):
     tokenizers = run.source_tokenizer, run.target_tokenizer
     losses = []
     for pair in PAIRS:
-        source, target = (tokenizer.encode(line) for tokenizer, line in zip(tokenizers, pair, strict=True))
+        source, target = (
+            tokenizer.encode(line) for tokenizer, line in zip(tokenizers, pair, strict=True)
+        )
         logits = model(tf.constant([[*source, 3]]), tf.constant([[2, *target]]))
         log_probs = tf.nn.log_softmax(logits)[0].numpy()
         losses += [-log_probs[t, id] for t, id in enumerate([*target, 3])]
@@ -38,7 +44,10 @@ def test_the_loss_is_that_of_normalised_text(trained, tmp_path):
     run, model = trained
     data = {name: getattr(run.config.data, name) for name in ("train", "dev")}
     nfkc = prepare(tiny_config({**data, "normalization": "nfkc"}), tmp_path / "run").run
-    wide, plain = (Validation(nfkc, model, [pair])._batches for pair in (("ｃａｔ.", "ｃｈａｔ."), ("cat.", "chat.")))
+    wide, plain = (
+        Validation(nfkc, model, [pair])._batches
+        for pair in (("ｃａｔ.", "ｃｈａｔ."), ("cat.", "chat."))
+    )
     for ours, theirs in zip(wide[0], plain[0], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -66,7 +75,9 @@ def answers(monkeypatch):
         monkeypatch.setattr(
             Translator,
             "translate",
-            lambda self, lines, **_: [Translation(x, (Candidate(function(x), 0.0, 0.0, False),)) for x in lines],
+            lambda self, lines, **_: [
+                Translation(x, (Candidate(function(x), 0.0, 0.0, False),)) for x in lines
+            ],
         )
 
     return answers
