@@ -1,0 +1,289 @@
+"""The view that the model has of a line: what a keyboard does to a line without changing it does not
+change the view, and every character of it has its place in the raw line (invariant 10)."""
+
+import itertools
+import json
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.text import model_input
+from nmt.text.model_input import (
+    RAW,
+    SOURCE,
+    TARGET,
+    Casing,
+    CharacterView,
+    ModelInput,
+    has_letters,
+    is_shouted,
+    peel,
+    peel_pair,
+)
+
+ODD = (
+    "ab É.!?;:,  \t\u00a0\u202f\u2009\u3000\u00ad\u200b\u200d\u200c\ufeff\ufe0f\u2060😀👍«»‹›“”„’‘`´"
+    "-‐‑−…ﬁ\"'()*_e\u0301\u0915\u094d\u0627\x00\x85\u2028#5\U0001f3f4\U000e0067\u037eﬃ\u1fef"
+)
+odd_text = st.text(st.sampled_from(ODD), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        ("He is\u00a0tired.", "He is tired."),
+        ("He is\ttired.", "He is tired."),
+        ("He  is \u2009 tired.", "He is tired."),
+        ("He is\u200b \u200btired.", "He is tired."),
+        ("He is tir\u00aded.", "He is tired."),
+        ("He\u2060 is \u200etired\u200f.", "He is tired."),
+        ("He is \ufefftired.", "He is tired."),
+        ("He\x00 is tired.", "He is tired."),
+        ("I don\u2019t like dogs.", "I don't like dogs."),
+        ("I don`t like dogs.", "I don't like dogs."),
+        ("the dogs\u2019 house", "the dogs' house"),
+        ("\u201cHe\u201d is tired.", '"He" is tired.'),
+        ("\u00ab\u00a0Il\u00a0\u00bb dort.", '"Il" dort.'),
+        ("Er sagt \u201eja\u201c.", 'Er sagt "ja".'),
+        ("a \u00bbb\u00ab c", 'a "b" c'),
+        ("Quoi\u202f? Non !", "Quoi? Non!"),
+        ("wait\u2026", "wait..."),
+        ("well\u2011known", "well-known"),
+        ("\ufb01ne o\ufb03ce", "fine office"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("f\ufb01\u0301", "ffi\u0301".replace("i\u0301", "\u00ed")),
+        # What stays: joiners where they shape a character, faces, code.
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f468\u200d\U0001f469\u200d\U0001f467"),
+        ("\u2764\ufe0f 1\ufe0f\u20e3", "\u2764\ufe0f 1\ufe0f\u20e3"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),
+        ("tired :) or ;-)", "tired :) or ;-)"),
+        ("`code`", "`code`"),
+        ("10:30", "10:30"),
+    ],
+)  # fmt: skip
+def test_the_source_is_read_in_plain_characters(raw, read):
+    assert SOURCE.read(raw) == read
+
+
+def test_a_joiner_between_latin_letters_is_nothing():
+    assert SOURCE.read("ti\u200dred\u200c") == "tired"
+
+
+@pytest.mark.parametrize("raw", ["« Quoi\u202f?\u00a0»", "l’homme…", "well‑known", "“x”"])
+def test_the_typography_of_a_target_stays(raw):
+    assert TARGET.read(raw) == raw
+
+
+def test_of_a_target_only_what_nobody_sees_goes():
+    assert TARGET.read("un\u00ad e\u0301te\u0301\u200b  chaud\t!") == "un été chaud !"
+
+
+@settings(max_examples=500, deadline=None)
+@given(odd_text)
+def test_reading_twice_is_reading_once(text):
+    for view in (SOURCE, TARGET, CharacterView("NFC"), CharacterView("NFKC"), RAW):
+        assert view.read(view.read(text)) == view.read(text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(odd_text)
+def test_every_character_read_has_a_span_and_spans_ascend(text):
+    for view in (SOURCE, TARGET, CharacterView("NFC"), CharacterView("NFKC"), RAW):
+        spans = view.spans(text)
+        assert len(spans) == len(view.read(text))
+        assert all(0 <= start < end <= len(text) for start, end in spans)
+        assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(spans))
+
+
+@settings(max_examples=500, deadline=None)
+@given(odd_text)
+def test_no_rule_is_missed_by_the_quick_look(text):
+    rules = "|".join(f"(?P<{name}>{pattern})" for name, pattern, _ in model_input._RULES)
+    slowly = re.sub(rules, model_input._replacement, text)
+    assert SOURCE._once(text) == unicodedata.normalize("NFC", slowly)
+    if model_input._PLAIN.fullmatch(text):
+        assert SOURCE._once(text) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "before", "core", "after"),
+    [
+        ('"He is tired."', "«\u00a0", "He is tired.", "\u00a0»"),
+        ("“He is tired.”", "«\u00a0", "He is tired.", "\u00a0»"),
+        ('"He is tired".', "«\u00a0", "He is tired", "\u00a0»."),
+        ("'I don't know.'", "'", "I don't know.", "'"),
+        ("(He is tired.)", "(", "He is tired.", ")"),
+        ("[He (she) is tired.]", "[", "He (she) is tired.", "]"),
+        ("**He is tired.**", "**", "He is tired.", "**"),
+        ("*tired*", "*", "tired", "*"),
+        ("_tired_", "_", "tired", "_"),
+        ('("tired")', "(«\u00a0", "tired", "\u00a0»)"),
+        ("- He is tired.", "- ", "He is tired.", ""),
+        ("1. He is tired.", "1. ", "He is tired.", ""),
+        ("• He is tired.", "• ", "He is tired.", ""),
+        ("  * He is tired.", "  * ", "He is tired.", ""),
+        ("## Tired", "## ", "Tired", ""),
+        ("a) He is tired.", "a) ", "He is tired.", ""),
+        ("   He is tired.  \t", "   ", "He is tired.", "  \t"),
+        ("\ufeff\u200eHe is tired.\u200b", "", "He is tired.", ""),
+        # Marks that are a part of the text.
+        ('"He" and "she"', "", '"He" and "she"', ""),
+        ("(He) is (tired)", "", "(He) is (tired)", ""),
+        ("'a' or 'b'", "", "'a' or 'b'", ""),
+        ("*a* and *b*", "", "*a* and *b*", ""),
+        ("snake_case_", "", "snake_case_", ""),
+        ("He is tired (very).", "", "He is tired (very).", ""),
+        ("-5 degrees", "", "-5 degrees", ""),
+        ("3.5 euros", "", "3.5 euros", ""),
+        ("I am tired.", "", "I am tired.", ""),
+    ],
+)  # fmt: skip
+def test_what_stands_around_a_text_is_put_back_around_its_translation(raw, before, core, after):
+    peeled = peel(raw, "fr")
+    assert (peeled.before, peeled.core, peeled.after) == (before, core, after)
+    assert raw[peeled.start : peeled.end] == core
+
+
+def test_quotes_take_the_form_of_the_target_language():
+    assert peel("« Il dort. »", "en").before == '"'
+    assert peel("“He sleeps.”", "en").before == "“"
+    assert peel('"He sleeps."', "de").before == "„"
+    assert peel('"He sleeps."', "xx").before == '"'
+
+
+@pytest.mark.parametrize(
+    "raw", ['""', "()", "**", "- ", "( . )", '"42"', "***", "   ", "", "-", "(", "1. 2. 3."]
+)
+def test_marks_around_nothing_stay(raw):
+    assert not has_letters(peel(raw, "fr").core)
+
+
+def test_both_sides_of_a_pair_are_peeled_or_neither():
+    def cores(*pair):
+        return tuple(side.core for side in peel_pair(*pair))
+
+    assert cores('"He sleeps."', "« Il dort. »") == ("He sleeps.", "Il dort.")
+    assert cores('"He sleeps."', "Il dort.") == ('"He sleeps."', "Il dort.")
+    assert cores("He sleeps.", "« Il dort. »") == ("He sleeps.", "« Il dort. »")
+    assert cores('- "He sleeps."', "- Il dort.") == ('"He sleeps."', "Il dort.")
+    assert cores("1. He sleeps.", "2. Il dort.") == ("1. He sleeps.", "2. Il dort.")
+    assert cores("  He sleeps.", "Il dort. ") == ("He sleeps.", "Il dort.")
+
+
+@settings(max_examples=500, deadline=None)
+@given(odd_text)
+def test_what_a_translation_stands_in_is_peeled_from_it_again(text):
+    view = ModelInput("view", "fr")
+    source = view.peel(text)
+    if not has_letters(source.core):
+        return
+    translation = f"{source.before}chat{source.after}"
+    assert view.peel_target(source, translation).core == "chat"
+
+
+@settings(max_examples=500, deadline=None)
+@given(odd_text)
+def test_a_peeled_core_has_no_edges_left_to_peel(text):
+    core = peel(text).core
+    assert not core[:1].isspace() and not core[-1:].isspace()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HE IS TIRED.",
+        "ÉTÉ À PARIS",
+        "IT'S TEN PAST TWO!",
+        "NATO AND THE EU",
+        "VISIT www.x.org NOW",
+        "ALL 3 DOGS",
+    ],
+)
+def test_a_line_in_capitals_is_shouted(text):
+    assert is_shouted(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["VOTE", "UCITS", "I", "A B", "OK, fine", "He IS", "42", "", "你好 世界", "STOP!"]
+)
+def test_a_word_in_capitals_is_not(text):
+    assert not is_shouted(text)
+
+
+def test_casing_is_learnt_from_where_no_sentence_begins():
+    lines = [
+        "The dog of Paul sleeps.",
+        "Does Paul sleep in the USA?",
+        "No. The USA is big.",
+        "Then Paul and the USA.",
+    ]
+    casing = Casing.learn(lines)
+    assert casing.starts_upper and dict(casing.names) == {"paul": "Paul", "usa": "USA"}
+    assert (
+        casing.quiet("THE DOG OF PAUL SLEEPS IN THE USA.") == "The dog of Paul sleeps in the USA."
+    )
+    assert casing.quiet("PAUL SLEEPS", is_start=False) == "Paul sleeps"
+    assert not Casing.learn(["the dog sleeps.", "a cat"]).starts_upper
+
+
+@settings(max_examples=300, deadline=None)
+@given(odd_text)
+def test_a_text_made_quiet_is_as_long_as_before(text):
+    assert len(Casing().quiet(text.upper())) == len(text.upper())
+
+
+def test_what_was_learnt_is_written_and_read():
+    casing = Casing.learn(["We saw Łódź.", "In Łódź it rains.", "Is Łódź big?"])
+    written = ModelInput("view", "fr", casing, Casing(False)).to_json()
+    read = ModelInput.from_json(written, "view", "fr")
+    assert (
+        read == ModelInput("view", "fr", casing, Casing(False))
+        and "łódź" in read.source_casing.names
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"source": 1}',
+        '{"source": {"names": 3}}',
+        json.dumps({"source": {"starts_upper": True, "names": [1]}}),
+    ],
+)
+def test_a_damaged_record_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        ModelInput.from_json(text, "view", "fr")
+
+
+@pytest.mark.parametrize("kind", ["raw", "nfc", "nfkc"])
+def test_runs_of_older_versions_read_lines_as_they_were_trained(kind):
+    view = ModelInput(kind, "fr")
+    for line in (' "HE IS TIRED." ', "42", "He is\u00a0tired."):
+        assert (
+            view.peel(line).core == line and not view.is_copied(line) and not view.is_shouted(line)
+        )
+    assert (
+        view.source.read("e\u0301\u00a0x")
+        == {"raw": "e\u0301\u00a0x", "nfc": "é\u00a0x", "nfkc": "é x"}[kind]
+    )
+
+
+def test_a_hostile_line_takes_linear_time():
+    for text in (
+        " \u200b" * 50_000,
+        "(" * 50_000,
+        '"' * 50_000,
+        "*" * 50_000,
+        "\u200d" * 50_000,
+        "- " * 50_000,
+    ):
+        peel(text + "a" + text, "fr")
+        SOURCE.read(text)
+        is_shouted(text)
