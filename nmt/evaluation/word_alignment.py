@@ -61,18 +61,6 @@ def with_lag(weights_TS: np.ndarray, lag: int) -> np.ndarray:
     return weights_TS[np.clip(np.arange(len(weights_TS)) + lag, 0, max(len(weights_TS) - 1, 0))]
 
 
-def block_diagonal(blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """The attention of a line's parts, one after the other: none looks at another's source."""
-    joined = np.zeros(
-        (sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks))
-    )
-    t = s = 0
-    for block in blocks:
-        joined[t : t + len(block), s : s + block.shape[1]] = block
-        t, s = t + len(block), s + block.shape[1]
-    return joined
-
-
 def merge_pieces(
     weights_TS: Any,
     source_words_of_piece: Sequence[int],
@@ -107,20 +95,32 @@ def merge_pieces(
                 f"{side} words must be indices from 0, or -1 to leave a piece out. Received:"
                 f" {words.min()}."
             )
-    # Scattered sums rather than products with 0-1 matrices, in which one NaN would reach every
-    # word.
     num_source, num_target = num_words or (
         source_words.max(initial=-1) + 1,
         target_words.max(initial=-1) + 1,
     )
-    summed = np.zeros((len(weights_TS), num_source))
-    kept = source_words >= 0
-    np.add.at(summed.T, source_words[kept], weights_TS[:, kept].T)
-    merged = np.zeros((num_target, num_source))
-    kept = target_words >= 0
-    np.add.at(merged, target_words[kept], summed[kept])
-    counts = np.bincount(target_words[kept], minlength=len(merged))
-    return merged / np.maximum(counts, 1)[:, None]
+    sums_TS = np.zeros((num_target, num_source))
+    add_pieces(sums_TS, weights_TS, source_words, target_words)
+    return mean_over_pieces(sums_TS, target_words)
+
+
+def add_pieces(
+    sums_TS: np.ndarray, weights_TS: np.ndarray, source_words: np.ndarray, target_words: np.ndarray
+) -> None:
+    """Adds attention between pieces to sums over words, in place. See `merge_pieces`."""
+    is_source, is_target = source_words >= 0, target_words >= 0
+    words, places = np.unique(source_words[is_source], return_inverse=True)
+    # Scattered sums rather than products with 0-1 matrices, in which one NaN would reach every
+    # word.
+    by_word_TS = np.zeros((np.count_nonzero(is_target), len(words)))
+    np.add.at(by_word_TS.T, places, weights_TS[np.ix_(is_target, is_source)].T)
+    np.add.at(sums_TS, (target_words[is_target][:, None], words[None, :]), by_word_TS)
+
+
+def mean_over_pieces(sums_TS: np.ndarray, target_words: np.ndarray) -> np.ndarray:
+    """Sums over the pieces of each target word -> means."""
+    counts_T = np.bincount(target_words[target_words >= 0], minlength=len(sums_TS))
+    return sums_TS / np.maximum(counts_T, 1)[:, None]
 
 
 def strongest_links(weights_TS: np.ndarray, threshold: float = 0.0) -> Links:

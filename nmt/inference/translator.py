@@ -3,24 +3,34 @@
 S source  T target
 """
 
-import itertools
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from nmt.config.loader import DecodingConfig, parse_config
 from nmt.errors import LineError, UserError
 from nmt.evaluation.word_alignment import Alignment, with_lag
-from nmt.inference import segments
 from nmt.inference.onnx_artifact import choose
 from nmt.inference.outputs import Candidate, Choices, ScoredTarget, Translation
-from nmt.inference.parallel import side_by_side
+from nmt.inference.parallel import isolate_failures, side_by_side
+from nmt.inference.segments import (
+    Segment,
+    Sentence,
+    SourceLine,
+    WordAttention,
+    cut,
+    is_copy,
+    join,
+    joined_text,
+    raw_spans,
+)
 from nmt.runs.run_folder import Run, refuse_unlike
 from nmt.search.beam import Hypothesis
 from nmt.search.constraints import SearchBatch
@@ -31,18 +41,46 @@ from nmt.search.controls import (
     refuse_impossible,
 )
 from nmt.search.ensemble import Ensemble, ForcingEngine
-from nmt.search.glossary import Demand, Glossary, Wording, refuse_impossible_demand
+from nmt.search.glossary import Glossary, Wording, refuse_impossible_demand
 from nmt.text.placeholders import MaskedLine
+from nmt.text.sentence_splitter import require_sentencex
 from nmt.text.tokenizer import COPY_IDS, padded
 
-__all__ = ["Alignment", "Candidate", "ScoredTarget", "Translation", "Translator"]
+__all__ = ["Alignment", "Candidate", "LineError", "ScoredTarget", "Translation", "Translator"]
 
-ProgressCallback = Callable[
-    [int], Any
-]  # called with the number of lines finished since its last call
+# Called with the number of lines finished since its last call.
+ProgressCallback = Callable[[int], Any]
+Pair = tuple[Sequence[int], Sequence[int]]  # source ids, target ids
 
-ALIGNED_PARTS = 256  # whose attention between pieces is held at once
-FORCED_TOKENS = 4096  # forced together, padding included: their logits are so many rows of the vocabulary's width
+# Tokens forced together, padding included: their logits have as many rows, as wide as the
+# vocabulary.
+FORCED_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What the caller asks of the words of all translations."""
+
+    prefixes: Sequence[str]  # one for each line, or none
+    required: Sequence[str]
+    glossary: Glossary | None
+    wording: Wording | None  # None if nothing is asked
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What all batches of a call are searched with."""
+
+    options: DecodingConfig
+    n_best: int
+    wording: Wording | None
+
+
+class Forced(NamedTuple):
+    """The result of forcing one pair, </s> included."""
+
+    log_probs_T: np.ndarray
+    weights_TS: np.ndarray
 
 
 class Translator:
@@ -119,10 +157,21 @@ class Translator:
 
     # ---------------------------------------------------------------------------------- translation
 
+    @overload
+    def translate(
+        self, lines: Iterable[str], *, errors: Literal["raise"] = "raise", **options: Any
+    ) -> list[Translation]: ...
+
+    @overload
+    def translate(
+        self, lines: Iterable[str], *, errors: Literal["return"], **options: Any
+    ) -> list[Translation | LineError]: ...
+
     def translate(
         self,
         lines: Iterable[str],
         *,
+        errors: Literal["raise", "return"] = "raise",
         n_best: int = 1,
         alignments: bool = False,
         choices: int = 0,
@@ -134,223 +183,264 @@ class Translator:
         progress: ProgressCallback | None = None,
         num_workers: int | None = None,
         **decoding: Any,
-    ) -> list[Translation]:
-        """Translates each line. `decoding` are options of that section of the run's config, here
-        for this call: `beam_size=1` (which is greedy), `length_penalty=0.6`, `sampling=True`. None
-        leaves the config's value.
+    ) -> Sequence[Translation | LineError]:
+        """Translates each line. `decoding` are options of that section of the run's config, for
+        this call only: `beam_size=1` (greedy), `length_penalty=0.6`, `sampling=True`. None leaves
+        the config's value.
 
         Blank lines stay as they are, and so does what the run's config says is copied. With
         `split_sentences` a line is translated sentence by sentence, by the rules of the language
         `data.source`, and the white space between them is kept. What is longer than
-        `decoding.max_source_tokens` is translated in parts, which are joined by a space. With
-        `alignments` each candidate says where the model looked; with `choices` the best one says
-        which so many tokens the model liked best in the place of each of its own. So many batches
-        as `num_workers` are searched at once, by default as many as the machine has cores.
+        `decoding.max_source_tokens` is translated in parts, which are joined by a space.
 
-        `prefixes`, one a line, are what the translations begin with; `required` and `banned` words
-        are in all of them, and in none, and the target phrases of a `glossary` wherever the line
-        has the source phrase. See `nmt.search.glossary` for what counts as the same word. What
-        cannot be is refused before anything is searched.
+        With `alignments` each candidate says where the model looked. With `choices` the best one
+        has, in the place of each of its tokens, that many tokens which the model liked best there.
+        `num_workers` batches are searched at once, by default one for each core.
+
+        `prefixes`, one for each line, begin the translations. `required` words are in all of them,
+        `banned` words in none, and the target phrases of a `glossary` wherever the line has the
+        source phrase. See `nmt.search.glossary` for what counts as the same word. Constraints that
+        cannot be met are refused before anything is searched.
+
+        A batch that fails is repeated line by line, so that a line that cannot be translated does
+        not affect the others. With `errors="raise"` the first such line raises LineError, which has
+        its index. With `errors="return"` a LineError stands in the place of its translation; its
+        `__cause__` is the exception if something broke, None if the request cannot be fulfilled.
+        What is wrong with the options, for all lines alike, always raises UserError.
         """
-        lines = _lines(lines)
+        if errors not in ("raise", "return"):
+            raise UserError(f'errors must be "raise" or "return". Received: {errors!r}.')
+        raw_lines = _lines(lines)
+        options = self._search_options(n_best, decoding)
+        if split_sentences:
+            require_sentencex()
+        language = self.run.config.data.source if split_sentences else None
+        constraints = self._constraints(len(raw_lines), prefixes, required, banned, glossary)
+        source_lines = [SourceLine(index, raw) for index, raw in enumerate(raw_lines)]
+
+        def fail(index: int, error: Exception) -> None:
+            line_error = _line_error(index, error)
+            if errors == "raise":
+                raise line_error
+            source_lines[index].error = line_error
+
+        for line in source_lines:
+            try:
+                line.sentences = self._cut(line, options, language)
+                self._constrain(line, constraints, options)
+            except Exception as error:
+                fail(line.index, error)
+        remaining = Counter(segment.line for line in source_lines for segment in line.segments)
+        if progress:
+            progress(len(source_lines) - len(remaining))
+        segments = [segment for line in source_lines for segment in line.segments]
+        search = SearchSettings(options, n_best, constraints.wording)
+        for batch in self._search(segments, search, num_workers or self.num_workers):
+            for segment, result in batch:
+                remaining[segment.line] -= 1
+                if isinstance(result, Exception):
+                    fail(segment.line, result)
+                else:
+                    segment.hypotheses = result
+            if progress:
+                finished = {segment.line for segment, _ in batch if not remaining[segment.line]}
+                progress(len(finished))
+        if choices:
+            self._choose(source_lines, choices, options.batch_size, fail)
+        aligned = self._align(source_lines, options.batch_size, fail) if alignments else {}
+        return [line.error or self._translation(line, aligned) for line in source_lines]
+
+    def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
         options = self._options(**decoding)
         refuse_impossible(options, n_best)
         if options.sampling and decoding.get("beam_size"):
             raise UserError(
                 "sampling searches no beam: it draws n-best samples. Leave beam_size out."
             )
-        if (
-            options.beam_size == 1
-        ):  # with a length penalty, search would look for something better behind the first end
+        if options.beam_size == 1:
+            # Greedy. With a length penalty, search would look for something better than the first.
             options = options.model_copy(update={"stopping": "first"})
-        language = self.run.config.data.source if split_sentences else None
-        tokenizer, limit = self.run.source_tokenizer, options.max_source_tokens
-        cut = [segments.cut(line, tokenizer, self._copier, limit, language) for line in lines]
-        ids = [part for sentences in cut for sentence in sentences for part in sentence.parts]
-        line_of_part = [
-            i for i, sentences in enumerate(cut) for sentence in sentences for _ in sentence.parts
-        ]
-        limits = maximum_lengths(
-            [len(part) + 1 for part in ids], options.max_length_ratio, options.max_length_offset
-        )
+        return options
+
+    def _constraints(
+        self,
+        num_lines: int,
+        prefixes: Sequence[str],
+        required: Sequence[str],
+        banned: Iterable[str],
+        glossary: Glossary | None,
+    ) -> Constraints:
+        if prefixes and len(prefixes) != num_lines:
+            raise UserError(
+                f"prefixes must be as many as lines ({num_lines}). Received: {len(prefixes)}."
+            )
         wording = None
         if prefixes or required or banned or glossary:
             form = self.run.config.data.normalization
             wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, form)
-        demands = self._demands(wording, cut, ids, line_of_part, prefixes, required, glossary)
-        for i, of_part, demand, max_length in zip(
-            line_of_part, ids, demands, limits.tolist(), strict=True
-        ):
-            num_copies = sum(id in COPY_IDS for id in of_part)  # which are in the translation, too
-            with _of_line(i):
-                refuse_impossible_demand(demand, max_length - num_copies, options)
-        remaining = np.bincount(line_of_part, minlength=len(lines))
-        if progress:
-            progress(int(np.count_nonzero(remaining == 0)))
-        found: list[list[Hypothesis]] = [[] for _ in ids]
-        # Longest first: lines of a length share a batch, and what does not fit into memory shows at
-        # once.
-        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        num_workers = num_workers or self.num_workers
-        size = min(options.batch_size, math.ceil(len(order) / num_workers) or 1)
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        return Constraints(prefixes, required, glossary, wording)
 
-        def search(chosen: list[int]) -> list[list[Hypothesis]]:
-            of_chosen = [ids[i] for i in chosen], limits[chosen], [demands[i] for i in chosen]
-            return self._search(*of_chosen, wording, options, n_best)
+    def _cut(
+        self, line: SourceLine, options: DecodingConfig, language: str | None
+    ) -> list[Sentence]:
+        """The sentences of a line, in segments that know how long their translations may be."""
+        tokenizer, limit = self.run.source_tokenizer, options.max_source_tokens
+        sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, language)
+        for segment in (segment for sentence in sentences for segment in sentence.segments):
+            (segment.max_length,) = maximum_lengths(
+                [len(segment.ids) + 1], options.max_length_ratio, options.max_length_offset
+            ).tolist()
+        return sentences
 
-        results = side_by_side(search, batches, num_workers)
-        for chosen, of_batch in zip(batches, results, strict=True):
-            for i, hypotheses in zip(chosen, of_batch, strict=True):
-                found[i] = hypotheses
-                remaining[line_of_part[i]] -= 1
-            if progress:
-                progress(len({line_of_part[i] for i in chosen if remaining[line_of_part[i]] == 0}))
-        weights = self._attention(ids, found, options.batch_size)
-        chosen_from = self._choices(ids, found, choices, options.batch_size) if choices else None
-        translations, end = [], 0
-        for line, sentences in zip(lines, cut, strict=True):
-            start, end = end, end + sum(len(sentence.parts) for sentence in sentences)
-            of_line = list(itertools.islice(weights, end - start)) if alignments else None
-            candidates = self._candidates(sentences, found[start:end], of_line)
-            if chosen_from and candidates:
-                of_best = tuple(itertools.chain.from_iterable(chosen_from[start:end]))
-                candidates = (replace(candidates[0], choices=of_best), *candidates[1:])
-            translations.append(Translation(line, candidates))
-        return translations
-
-    def _candidates(
-        self,
-        line: Sequence[segments.Sentence],
-        found: Sequence[Sequence[Hypothesis]],
-        weights: Sequence[Sequence[np.ndarray]] | None,
-    ) -> tuple[Candidate, ...]:
-        """The i-th best of a line is made of the i-th best of its parts; `weights` are for
-        alignments."""
-        source, target, form = (
-            self.run.source_tokenizer,
-            self.run.target_tokenizer,
-            self.run.config.data.normalization,
-        )
-        candidates = []
-        for i in range(min(map(len, found), default=1)):
-            chosen = [hypotheses[i] for hypotheses in found]
-            candidate = segments.join(target, line, chosen)
-            if weights is not None:
-                of_parts = [of_part[i] for of_part in weights]
-                alignment = segments.align_parts(source, target, form, line, chosen, of_parts)
-                candidate = replace(candidate, alignment=alignment)
-            candidates.append(candidate)
-        return tuple(candidates)
-
-    def _demands(
-        self,
-        wording: Wording | None,
-        cut: Sequence[list[segments.Sentence]],
-        ids: Sequence[list[int]],
-        line_of_part: Sequence[int],
-        prefixes: Sequence[str],
-        required: Sequence[str],
-        glossary: Glossary | None,
-    ) -> list[Demand]:
-        """What is asked of each part."""
+    def _constrain(
+        self, line: SourceLine, constraints: Constraints, options: DecodingConfig
+    ) -> None:
+        """Sets the demand of each segment. Raises UserError for what cannot be met."""
+        wording, glossary = constraints.wording, constraints.glossary
         if wording is None:
-            return [Demand()] * len(ids)
-        if prefixes and len(prefixes) != len(cut):
+            return
+        if constraints.required and len(line.segments) > 1:
             raise UserError(
-                f"prefixes must be as many as lines ({len(cut)}). Received: {len(prefixes)}."
+                "a line that is translated in parts has no one place for what is required."
+                " Give its parts as lines, or raise decoding.max_source_tokens."
             )
-        sentence_of_part = [sentence for line in cut for sentence in line for _ in sentence.parts]
-        demands = []
-        for p, (i, sentence) in enumerate(zip(line_of_part, sentence_of_part, strict=True)):
-            is_first = p == 0 or line_of_part[p - 1] != i
-            is_only = is_first and line_of_part[p + 1 : p + 2] != [i]
-            with _of_line(i):
-                if required and not is_only:
-                    raise UserError(
-                        "a line that is translated in parts has no one place for what is required."
-                        " Give its parts as lines, or raise decoding.max_source_tokens."
-                    )
-                here: Sequence[str] = ()
+        prefix = constraints.prefixes[line.index].rstrip(" ") if constraints.prefixes else ""
+        for sentence in line.sentences:
+            copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
+            for segment in sentence.segments:
+                required = list(constraints.required)
                 if glossary:
-                    copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
-                    here = glossary.required(self.run.source_tokenizer.decode(ids[p], copies))
-                prefix: str | MaskedLine = ""
-                if prefixes and is_first:
-                    prefix = self._copier.mask_target(sentence.masked, prefixes[i].rstrip(" "))
-                demands.append(wording.demand(prefix, [*required, *here]))
-        return demands
+                    text = self.run.source_tokenizer.decode(segment.ids, copies)
+                    required += glossary.required(text)
+                masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
+                segment.demand = wording.demand(masked, required)
+                prefix = ""  # begins the first segment only
+                num_copies = sum(id in COPY_IDS for id in segment.ids)  # translated to themselves
+                refuse_impossible_demand(segment.demand, segment.max_length - num_copies, options)
 
     def _search(
-        self,
-        ids: Sequence[list[int]],
-        limits_B: np.ndarray,
-        demands: Sequence[Demand],
-        wording: Wording | None,
-        options: DecodingConfig,
-        n_best: int,
-    ) -> list[list[Hypothesis]]:
+        self, segments: Sequence[Segment], search: SearchSettings, num_workers: int
+    ) -> Iterator[list[tuple[Segment, list[Hypothesis] | Exception]]]:
+        """The hypotheses of each segment, batch by batch."""
+        # Longest first: segments of one length share a batch, and what does not fit into memory
+        # shows at once.
+        order = sorted(segments, key=lambda segment: -len(segment.ids))
+        size = min(search.options.batch_size, math.ceil(len(order) / num_workers) or 1)
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+
+        def search_batch(batch: Sequence[Segment]) -> list[list[Hypothesis]]:
+            with self._turns:
+                return controlled_search(
+                    self._engine, self._search_batch(batch, search), search.options, search.n_best
+                )
+
+        results = side_by_side(partial(isolate_failures, search_batch), batches, num_workers)
+        for batch, of_batch in zip(batches, results, strict=True):
+            yield list(zip(batch, of_batch, strict=True))
+
+    def _search_batch(self, segments: Sequence[Segment], search: SearchSettings) -> SearchBatch:
+        ratio, wording = search.options.min_length_ratio, search.wording
         batch = SearchBatch(
-            source_BS=padded(ids),
-            max_lengths_B=limits_B,
-            min_lengths_B=minimum_lengths([len(row) + 1 for row in ids], options.min_length_ratio),
+            source_BS=padded(segment.ids for segment in segments),
+            max_lengths_B=np.array([segment.max_length for segment in segments]),
+            min_lengths_B=minimum_lengths([len(segment.ids) + 1 for segment in segments], ratio),
             copy_ids=COPY_IDS if self.run.config.copying.classes else (),
         )
-        if wording:
-            batch = replace(
-                batch,
-                banned=wording.banned,
-                word_parts=wording.word_parts,
-                prefixes=[demand.prefix for demand in demands],
-                required=[demand.required for demand in demands],
-            )
-        with self._turns:
-            return controlled_search(self._engine, batch, options, n_best)
+        if wording is None:
+            return batch
+        return replace(
+            batch,
+            banned=wording.banned,
+            word_parts=wording.word_parts,
+            prefixes=[segment.demand.prefix for segment in segments],
+            required=[segment.demand.required for segment in segments],
+        )
 
-    def _attention(
-        self, ids: Sequence[Sequence[int]], found: Sequence[Sequence[Hypothesis]], batch_size: int
-    ) -> Iterator[list[np.ndarray]]:
-        """The attention of the hypotheses of each part, by forcing them: search and training share
-        one recurrence, so that it need not ride through the beam."""
-        for start in range(0, len(ids), ALIGNED_PARTS):
-            here = range(start, min(start + ALIGNED_PARTS, len(ids)))
-            places = [(i, n) for i in here for n in range(len(found[i]))]
-            weights: dict[int, list[Any]] = {i: [None] * len(found[i]) for i in here}
-            pairs = [(ids[i], found[i][n].ids) for i, n in places]
-            for index, _, weights_TS in self._force(pairs, batch_size):
-                i, n = places[index]
-                weights[i][n] = weights_TS
-            yield from weights.values()
-
-    def _choices(
+    def _choose(
         self,
-        ids: Sequence[list[int]],
-        found: Sequence[Sequence[Hypothesis]],
+        lines: Sequence[SourceLine],
         count: int,
         batch_size: int,
-    ) -> list[list[Choices]]:
-        """What the model likes best at each place of the best hypothesis of each part, made to
-        write that one."""
-        chosen_from: list[list[Choices]] = [[] for _ in ids]
-        for start in range(0, len(ids), batch_size):
-            here = range(start, min(start + batch_size, len(ids)))
-            target_BT = padded((found[i][0].ids for i in here), begin=True)
-            with self._turns:
-                memory, state = self._engine.encode(padded(ids[i] for i in here))
-                for t in range(target_BT.shape[1] - 1):
-                    log_probs_B1C, ids_B1C, state, _ = self._engine.step(
-                        target_BT[:, t : t + 1], state, memory, count
-                    )
-                    for i, log_probs_C, ids_C in zip(
-                        here, log_probs_B1C[:, 0], ids_B1C[:, 0], strict=True
-                    ):
-                        if t < len(found[i][0].token_log_probs):
-                            possible = np.isfinite(log_probs_C)
-                            pieces = self.run.target_tokenizer.pieces(ids_C[possible])
-                            chosen_from[i].append(
-                                tuple(zip(pieces, log_probs_C[possible].tolist(), strict=True))
-                            )
-        return chosen_from
+        fail: Callable[[int, Exception], None],
+    ) -> None:
+        """Sets `choices` of each segment: the `count` likeliest tokens in the place of each token
+        of its best hypothesis, when the model is made to write that one."""
+        segments = [segment for line in lines for segment in line.segments]
+        for start in range(0, len(segments), batch_size):
+            batch = segments[start : start + batch_size]
+            results = isolate_failures(partial(self._choices, count=count), batch)
+            for segment, result in zip(batch, results, strict=True):
+                if isinstance(result, Exception):
+                    fail(segment.line, result)
+                else:
+                    segment.choices = result
+
+    def _choices(self, segments: Sequence[Segment], count: int) -> list[list[Choices]]:
+        best = [segment.hypotheses[0] for segment in segments]
+        target_BT = padded((hypothesis.ids for hypothesis in best), begin=True)
+        choices: list[list[Choices]] = [[] for _ in segments]
+        with self._turns:
+            memory, state = self._engine.encode(padded(segment.ids for segment in segments))
+            for t in range(target_BT.shape[1] - 1):
+                log_probs_B1C, ids_B1C, state, _ = self._engine.step(
+                    target_BT[:, t : t + 1], state, memory, count
+                )
+                for b, hypothesis in enumerate(best):
+                    if t < len(hypothesis.token_log_probs):
+                        choices[b].append(self._likeliest(log_probs_B1C[b, 0], ids_B1C[b, 0]))
+        return choices
+
+    def _likeliest(self, log_probs_C: np.ndarray, ids_C: np.ndarray) -> Choices:
+        """Tokens and log-probabilities, best first. An engine that is asked for the whole
+        vocabulary does not sort it."""
+        order = np.argsort(-log_probs_C, kind="stable")
+        order = order[np.isfinite(log_probs_C[order])]
+        tokens = self.run.target_tokenizer.pieces(ids_C[order])
+        return tuple(zip(tokens, log_probs_C[order].tolist(), strict=True))
+
+    def _align(
+        self,
+        lines: Sequence[SourceLine],
+        batch_size: int,
+        fail: Callable[[int, Exception], None],
+    ) -> dict[tuple[int, int], Alignment]:
+        """(line, candidate) -> its alignment, by forcing the hypotheses: search and training share
+        one recurrence, so that attention need not be carried through the beam."""
+        tokenizer, form = self.run.source_tokenizer, self.run.config.data.normalization
+        sums: dict[tuple[int, int], WordAttention] = {}
+        places: list[tuple[int, int, int, int]] = []  # line, candidate, first piece of each side
+        pairs: list[Pair] = []
+        for line in lines:
+            if line.error:
+                continue
+            source_spans = [span for one in line.sentences for span in one.spans(tokenizer, form)]
+            for n in range(line.num_candidates):
+                text, spans = joined_text(self.run.target_tokenizer, line, n, with_spans=True)
+                sums[line.index, n] = WordAttention(line.raw, text, source_spans, spans)
+                target_start = source_start = 0
+                for segment in line.segments:
+                    places.append((line.index, n, target_start, source_start))
+                    pairs.append((segment.ids, segment.hypotheses[n].ids))
+                    target_start += len(segment.hypotheses[n].ids)
+                    source_start += len(segment.ids)
+        for pair, forced in self._force(pairs, batch_size):
+            index, n, target_start, source_start = places[pair]
+            if isinstance(forced, Exception):
+                fail(index, forced)
+            else:  # without the row and the column of </s>, which belong to no word
+                source_ids, target_ids = pairs[pair]
+                weights_TS = forced.weights_TS[: len(target_ids), : len(source_ids)]
+                sums[index, n].add(weights_TS, target_start, source_start)
+        return {place: attention.alignment() for place, attention in sums.items()}
+
+    def _translation(
+        self, line: SourceLine, aligned: Mapping[tuple[int, int], Alignment]
+    ) -> Translation:
+        candidates = []
+        for n in range(line.num_candidates):
+            candidate = join(self.run.target_tokenizer, line, n)
+            candidates.append(replace(candidate, alignment=aligned.get((line.index, n))))
+        return Translation(line.raw, tuple(candidates))
 
     # ------------------------------------------------------------------ translations that are given
 
@@ -374,18 +464,19 @@ class Translator:
         pairs = _pairs(sources, targets)
         scored = [ScoredTarget(target, 0.0, (), ()) for _, target in pairs]
         masked = [self._copier.mask_both(*pair) for pair in pairs]
-        chosen = [i for i, pair in enumerate(pairs) if not segments.stays(masked[i][0], pair[1])]
-        ids = [self._encoded(masked[i]) for i in chosen]
+        forced = [i for i, pair in enumerate(pairs) if not is_copy(masked[i][0], pair[1])]
+        ids = [self._encoded(masked[i]) for i in forced]
         if progress:
-            progress(len(pairs) - len(chosen))
-        for index, log_probs_T, _ in self._force(
+            progress(len(pairs) - len(forced))
+        for index, result in self._force(
             ids, self._options(batch_size=batch_size).batch_size, progress
         ):
+            i = forced[index]
+            if isinstance(result, Exception):
+                raise _line_error(i, result)
             tokens = (*self.run.target_tokenizer.pieces(ids[index][1]), "</s>")
-            log_probs = tuple(log_probs_T.tolist())
-            scored[chosen[index]] = ScoredTarget(
-                pairs[chosen[index]][1], sum(log_probs), tokens, log_probs
-            )
+            log_probs = tuple(result.log_probs_T.tolist())
+            scored[i] = ScoredTarget(pairs[i][1], sum(log_probs), tokens, log_probs)
         return scored
 
     def align(self, source: str, target: str, *, lag: int = 0) -> Alignment:
@@ -410,48 +501,55 @@ class Translator:
         masked = [self._copier.mask_both(*pair) for pair in pairs]
         alignments: list[Any] = [None] * len(pairs)
         batch_size = self._options(batch_size=batch_size).batch_size
-        for i, _, weights_TS in self._force(
-            [self._encoded(pair) for pair in masked], batch_size, progress
-        ):
-            (source, target), (masked_source, masked_target) = pairs[i], masked[i]
-            form = self.run.config.data.normalization
-            source_spans = segments.raw_spans(
-                self.run.source_tokenizer, source, masked_source, form
-            )
-            target_spans = segments.raw_spans(
-                self.run.target_tokenizer, target, masked_target, form
-            )
+        form = self.run.config.data.normalization
+        tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
+        ids = [self._encoded(pair) for pair in masked]
+        for i, result in self._force(ids, batch_size, progress):
+            if isinstance(result, Exception):
+                raise _line_error(i, result)
+            spans = [
+                raw_spans(tokenizer, line, masked_line, form)
+                for tokenizer, line, masked_line in zip(
+                    tokenizers, pairs[i], masked[i], strict=True
+                )
+            ]
+            attention = WordAttention(*pairs[i], *spans)
             # The row and the column of </s> belong to no word.
-            weights_TS = with_lag(weights_TS, lag)[:-1, :-1]
-            alignments[i] = segments.align_words(
-                source, target, source_spans, target_spans, weights_TS
-            )
+            attention.add(with_lag(result.weights_TS, lag)[:-1, :-1])
+            alignments[i] = attention.alignment()
         return alignments
 
     def _force(
         self,
-        ids: Sequence[tuple[Sequence[int], Sequence[int]]],
+        ids: Sequence[Pair],
         batch_size: int,
         progress: ProgressCallback | None = None,
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Pairs of ids -> (which, log-probabilities t, weights ts) of each, </s> included, the
-        longest first."""
+    ) -> Iterator[tuple[int, Forced | Exception]]:
+        """Teacher-forces pairs of source and target ids, longest first -> index and result of each."""
         order = sorted(range(len(ids)), key=lambda i: (-len(ids[i][1]), -len(ids[i][0])))
         while order:
             longest = len(ids[order[0]][1]) + 1
             count = max(1, min(batch_size, FORCED_TOKENS // longest))
-            chosen, order = order[:count], order[count:]
-            source_BS, target_BT = (
-                padded(ids[i][0] for i in chosen),
-                padded((ids[i][1] for i in chosen), begin=True),
+            batch, order = order[:count], order[count:]
+            yield from zip(
+                batch,
+                isolate_failures(self._force_batch, [ids[i] for i in batch]),
+                strict=True,
             )
-            with self._turns:
-                log_probs_BT, weights_BTS = self._engine.force(source_BS, target_BT)
-            for i, log_probs_T, weights_TS in zip(chosen, log_probs_BT, weights_BTS, strict=True):
-                num_source, num_target = (len(side) + 1 for side in ids[i])
-                yield i, log_probs_T[:num_target], weights_TS[:num_target, :num_source]
             if progress:
-                progress(len(chosen))
+                progress(len(batch))
+
+    def _force_batch(self, pairs: Sequence[Pair]) -> list[Forced]:
+        source_BS = padded(source for source, _ in pairs)
+        target_BT = padded((target for _, target in pairs), begin=True)
+        with self._turns:
+            log_probs_BT, weights_BTS = self._engine.force(source_BS, target_BT)
+        return [
+            Forced(log_probs_T[: len(target) + 1], weights_TS[: len(target) + 1, : len(source) + 1])
+            for (source, target), log_probs_T, weights_TS in zip(
+                pairs, log_probs_BT, weights_BTS, strict=True
+            )
+        ]
 
     # --------------------------------------------------------------------------------- shared parts
 
@@ -472,13 +570,14 @@ class Translator:
         return self.run.source_tokenizer.encode(pair[0]), self.run.target_tokenizer.encode(pair[1])
 
 
-@contextmanager
-def _of_line(index: int) -> Iterator[None]:
-    """Names the line in errors."""
-    try:
-        yield
-    except UserError as error:
-        raise LineError(index, str(error)) from None
+def _line_error(index: int, error: Exception) -> LineError:
+    """The error of one line. `__cause__` is set for what is not the user's mistake."""
+    if isinstance(error, UserError):
+        return LineError(index, str(error))
+    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    line_error = LineError(index, f"could not be processed ({detail}).")
+    line_error.__cause__ = error
+    return line_error
 
 
 def _lines(lines: Iterable[str]) -> list[str]:

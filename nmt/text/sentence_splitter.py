@@ -1,13 +1,16 @@
 """Paragraphs into sentences, for plain text: rules and lists of abbreviations, no markup.
 
-By sentencex (Wikimedia, MIT), the extra `split`. It knows some 300 languages and, where in doubt,
-leaves two sentences together.
+By sentencex (Wikimedia, MIT), the extra `split`. It knows some 300 languages and, in doubt, leaves
+two sentences together.
 """
 
+import logging
 import re
 
 from nmt.about import install_command
 from nmt.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 # "M. Dupont", "J.-C. Juncker": a letter alone is an initial more often than the end of a sentence.
 # The library's English rules know that, its French ones do not. Of the ends it finds in five lines
@@ -16,21 +19,35 @@ from nmt.errors import UserError
 _INITIAL = re.compile(r"(?:^|\W)\w\.\s*$")
 
 
-def sentences(text: str, language: str) -> list[str]:
-    """The sentences of a text, each with the white space that follows it: joined, they are the text
-    again.
-
-    `language` is an ISO code such as "fr"; English rules serve one that is not known. Raises
-    UserError if the library is not installed.
-    """
+def require_sentencex() -> None:
+    """Raises UserError if the library is not installed."""
     try:
-        from sentencex import segment
+        import sentencex  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"splitting sentences needs sentencex. Install it with: {install_command('split')}"
         ) from error
+
+
+def sentences(text: str, language: str) -> list[str]:
+    """The sentences of a text, each with the white space that follows it: joined, they are the text
+    again.
+
+    `language` is an ISO code such as "fr"; for an unknown one the English rules are used. A text
+    that the library cannot process is one sentence. Raises UserError if it is not installed.
+    """
+    require_sentencex()
+    from sentencex import segment
+
+    try:
+        parts = list(segment(language, text))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in Rust is no Exception
+        logger.warning("a line is not split into sentences: %s", error)
+        return [text]
     found: list[str] = []
-    for part in segment(language, text):
+    for part in parts:
         if found and (_INITIAL.search(found[-1]) or not part.strip() or not found[-1].strip()):
             found[-1] += part
         else:

@@ -14,7 +14,6 @@ from nmt.evaluation.word_alignment import (
     Behaviour,
     alignment_score,
     attention_behaviour,
-    block_diagonal,
     diagonal_links,
     format_pharaoh,
     merge_pieces,
@@ -80,12 +79,6 @@ def test_words_may_be_counted_beforehand():
     np.testing.assert_array_equal(
         merge_pieces([[1.0]], [0], [1], num_words=(2, 3)), [[0, 0], [1, 0], [0, 0]]
     )
-
-
-def test_parts_of_a_line_stand_one_after_the_other():
-    joined = block_diagonal([np.array([[0.1, 0.9]]), np.zeros((0, 1)), np.array([[0.4], [0.6]])])
-    np.testing.assert_array_equal(joined, [[0.1, 0.9, 0, 0], [0, 0, 0, 0.4], [0, 0, 0, 0.6]])
-    assert block_diagonal([]).shape == (0, 0)
 
 
 def test_a_lag_takes_the_row_of_a_later_or_earlier_step():

@@ -3,6 +3,7 @@ joined again."""
 
 import functools
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from nmt.errors import UserError
 from nmt.inference.outputs import as_json, as_n_best, as_text, perplexity
+from nmt.inference.segments import WordAttention
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import Run
 from nmt.text.tokenizer import padded
@@ -340,14 +342,46 @@ def test_any_lines_may_be_split_and_aligned(lines):
             assert candidate.alignment.source_words == translation.source.split()
 
 
-def test_more_parts_than_are_aligned_at_once_keep_their_places(translator, monkeypatch):
+def test_segments_that_are_forced_in_several_batches_keep_their_places(translator, monkeypatch):
     expected = translator.translate([*LINES, LONG], beam_size=1, alignments=True)
-    monkeypatch.setattr("nmt.inference.translator.ALIGNED_PARTS", 2)
+    monkeypatch.setattr("nmt.inference.translator.FORCED_TOKENS", 1)
     for ours, theirs in zip(
         translator.translate([*LINES, LONG], beam_size=1, alignments=True), expected, strict=True
     ):
         weights = [translation.candidates[0].alignment.weights_TS for translation in (ours, theirs)]
         np.testing.assert_allclose(*weights, atol=1e-5)
+
+
+def test_the_alignment_of_a_line_without_spaces_takes_memory_for_its_words_only():
+    """A matrix over the pieces of the whole line would have 3.2 GB."""
+    num_pieces, size = 20_000, 40
+    line, spans = "x" * num_pieces, [(i, i + 1) for i in range(num_pieces)]
+    tracemalloc.start()
+    try:
+        attention = WordAttention(line, line, spans, spans)
+        for start in range(0, num_pieces, size):
+            block = np.full((size, size), 1 / size, np.float32)
+            attention.add(block, target_start=start, source_start=start)
+        alignment = attention.alignment()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert alignment.source_words == alignment.target_words == [line]
+    np.testing.assert_allclose(alignment.weights_TS, [[1.0]])
+    assert peak < 20e6
+
+
+def test_a_long_line_without_spaces_is_aligned(translator):
+    (translation,) = translator.translate(["x" * 300], beam_size=1, alignments=True)
+    alignment = translation.candidates[0].alignment
+    assert alignment.source_words == ["x" * 300]
+    assert alignment.weights_TS.shape == (len(translation.text.split()), 1)
+    assert len(alignment.target_word_of_piece) >= len(alignment.target_words) > 1
+
+
+def test_nothing_is_forced_unless_alignments_are_asked_for(translator, monkeypatch):
+    monkeypatch.setattr(translator._engine, "force", None)
+    translator.translate(LINES, choices=2)
 
 
 def test_the_parts_of_a_long_line_look_at_their_own_source_only(translator):

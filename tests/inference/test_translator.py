@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nmt import Translator as TranslatorOfThePackage
 from nmt.errors import UserError
-from nmt.inference.segments import Sentence, joined_text, split
+from nmt.inference.segments import Segment, Sentence, SourceLine, joined_text, split
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import Run
 from nmt.search.beam import Hypothesis
@@ -364,13 +364,13 @@ def test_a_part_begins_with_a_capital_where_a_sentence_does():
         "max_lines": 10,
     }
     folding = train_tokenizer(["The cat. The dog."], algorithm="bpe", fold_initial=True, **options)
-    sentence = Sentence("raw", 0, "", MaskedLine("raw"), parts=[[9], [9], [9]])
-    found = [
-        Hypothesis(tuple(folding.encode(text)), -1.0, -1.0, False, ())
+    segments = [
+        Segment(0, [9], hypotheses=[Hypothesis(tuple(folding.encode(text)), -1.0, -1.0, False, ())])
         for text in ("The cat", "The dog.", "The cat")
     ]
-    text, spans = joined_text(folding, [sentence], found, with_spans=True)
-    assert text == joined_text(folding, [sentence], found)[0] == "The cat the dog. The cat"
+    line = SourceLine(0, "raw", [Sentence("raw", 0, "", MaskedLine("raw"), segments)])
+    text, spans = joined_text(folding, line, 0, with_spans=True)
+    assert text == joined_text(folding, line, 0)[0] == "The cat the dog. The cat"
     assert "".join(text[start:end] for start, end in spans) == text.replace(" ", "")
 
 

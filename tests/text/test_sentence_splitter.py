@@ -45,3 +45,28 @@ def test_a_missing_library_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentencex", None)
     with pytest.raises(UserError, match=r"pip install 'nmt-attention\[split\]'"):
         sentences("One. Two.", "en")
+
+
+@pytest.mark.parametrize("text", ["Le plan A\u00a0.", "Oui. Le plan A\u00a0. Non."])
+def test_a_text_that_makes_the_library_panic_is_left_unsplit(text):
+    """sentencex 1.0.32 raises what is no Exception."""
+    assert "".join(sentences(text, "fr")) == text
+
+
+class Panic(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error, caught", [(KeyboardInterrupt, False), (SystemExit, False), (Panic, True)]
+)
+def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch):
+    def segment(language, text):
+        raise error
+
+    monkeypatch.setattr("sentencex.segment", segment)
+    if caught:
+        assert sentences("One. Two.", "en") == ["One. Two."]
+    else:
+        with pytest.raises(error):
+            sentences("One. Two.", "en")
