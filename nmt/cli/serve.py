@@ -38,8 +38,7 @@ def add_verbs(verbs: Any) -> None:
     serve.add_argument(
         "--split-sentences",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="translate a line sentence by sentence (default: yes)",
+        help="translate a line sentence by sentence (default: the run's config)",
     )
     limits = serve.add_argument_group("who may ask for how much")
 

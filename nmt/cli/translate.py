@@ -44,7 +44,9 @@ def add_verbs(verbs: Any) -> None:
         "--alignments", action="store_true", help="add ` ||| ` and links of words, `i-j` from 0"
     )
     translate.add_argument(
-        "--split-sentences", action="store_true", help="translate a line sentence by sentence"
+        "--split-sentences",
+        action=argparse.BooleanOptionalAction,
+        help="translate a line sentence by sentence (default: the run's config)",
     )
     translate.add_argument(
         "--unbuffered", action="store_true", help="answer each line before reading the next one"
@@ -107,7 +109,6 @@ def _answers(
                 window,
                 n_best=options.n_best,
                 alignments=options.alignments,
-                split_sentences=options.split_sentences,
                 prefixes=here,
                 progress=bar.update,
                 **search_options(options),
@@ -157,7 +158,6 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
                 (translation,) = translator.translate(
                     [line],
                     n_best=options.n_best,
-                    split_sentences=options.split_sentences,
                     **search_options(options),
                 )
             except UserError as error:  # about this line: the next may do

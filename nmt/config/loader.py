@@ -17,8 +17,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from nmt.config.schema import (
+    ABSENT_FROM_RUNS,
     ATTENTIONS,
     RENAMED_KEYS,
+    RENAMED_VALUES,
     SCORES,
     Config,
     CopyingConfig,
@@ -67,9 +69,9 @@ class ConfigError(UserError):
     what came."""
 
 
-def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(recipe: str | Path, overrides: Sequence[str] = (), of_run: bool = False) -> Config:
     """The config of a recipe (by name or by path) with `overrides` like `training.batch_size=64`
-    applied."""
+    applied. `of_run`: of a run, in which a key may be missing that is younger than the run."""
     path = find_recipe(recipe)
     try:
         values = read_yaml(path.read_text(encoding="utf-8"), _is_text)
@@ -84,6 +86,9 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = ()) -> Config:
             f"{path}: expected sections (data, tokenizer, ...), received {type(values).__name__}."
         )
     _rename_keys(values, str(path))
+    for key, value in ABSENT_FROM_RUNS.items() if of_run else ():
+        section, name = key.split(".")
+        values[section] = {name: value, **(values.get(section) or {})}
     for override in overrides:
         _apply(values, override)
     return parse_config(values, f"{path} with --set" if overrides else str(path))
@@ -133,6 +138,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         )
     if key in RENAMED_KEYS:
         logger.info(f"--set {override}: '{key}' is now '{RENAMED_KEYS[key]}'")
+        text = RENAMED_VALUES.get((key, text), text)
         key = RENAMED_KEYS[key]
     *sections, last = key.split(".")
     try:
@@ -169,7 +175,8 @@ def _rename_keys(values: dict[str, Any], where: str) -> None:
                 f"{where}: '{old}' is the old name of '{new}'. Keep the new one only."
             )
         logger.info(f"{where}: '{old}' is now '{new}'")
-        inner[new_key] = inner.pop(old_key)
+        value = inner.pop(old_key)
+        inner[new_key] = RENAMED_VALUES.get((old, value), value)
 
 
 def _is_text(path: Sequence[str]) -> bool:

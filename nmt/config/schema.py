@@ -69,6 +69,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+class TypographyConfig(Section):
+    """One convention for a text: `nmt/text/typography.py`."""
+
+    apostrophe: Literal["keep", "straight", "curly"] = "keep"
+    space: Literal["keep", "narrow", "no_break", "none"] = "keep"  # before ! ? : ; and inside « »
+
+
 class DataConfig(Section):
     """Where the text is. A file is a prefix (`data/train` for `data/train.en` and `data/train.fr`),
     a pair (`a.txt,b.txt`) or a `.tsv`, each of them plain or `.gz`."""
@@ -84,7 +91,10 @@ class DataConfig(Section):
     mix_share: Share = 0.5  # of the pairs of an epoch
     source: str = "en"  # suffix of the source files
     target: str = "fr"
-    normalization: Literal["none", "nfc", "nfkc"] = "none"
+    model_input: Literal["view", "raw", "nfc", "nfkc"] = (
+        "view"  # how the model reads a line, see nmt/text/model_input.py
+    )
+    typography: TypographyConfig = TypographyConfig()  # of the targets that training reads
     max_tokens: Count = 100  # longer training pairs are dropped (sub-words, either side)
     max_ratio: Annotated[float, Field(ge=1.0)] = (
         4.0  # training pairs whose sub-word counts differ more are dropped
@@ -301,6 +311,17 @@ class ModelConfig(Section):
         return self
 
 
+class AugmentationConfig(Section):
+    """Rates at which training pairs are changed to what people type: `nmt/training/augmentation.py`."""
+
+    capitals: Share = 0.0
+    title_case: Share = 0.0
+    small_initial: Share = 0.0
+    no_final_mark: Share = 0.0
+    enclosed: Share = 0.0  # in quotes, brackets or asterisks
+    typing_errors: Share = 0.0
+
+
 class TrainingConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 1
     epochs: Count = 10
@@ -339,6 +360,7 @@ class TrainingConfig(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     label_smoothing: Share = 0.1
+    augmentation: AugmentationConfig = AugmentationConfig()
     bpe_dropout: Share = 0.0  # of merges, drawn anew in each epoch (Provilkov et al., 2020)
     coverage_loss: Annotated[float, Field(ge=0.0)] = (
         0.0  # lambda of See et al. (2017): not to look twice; they take 1
@@ -395,6 +417,8 @@ class DecodingConfig(Section):
         1.0  # from the fewest likeliest with so much probability; 1: all
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1  # of sampling
+    split_sentences: bool = True  # a line is translated sentence by sentence
+    typography: TypographyConfig = TypographyConfig()  # of the output
     max_source_tokens: Annotated[int, Field(ge=8)] = 200  # longer lines are translated in parts
     batch_size: Count = 64
 
@@ -466,7 +490,14 @@ class Config(Section):
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
 
+# What a run's config means by leaving a key out: the key is younger than the run.
+ABSENT_FROM_RUNS: dict[str, Any] = {
+    "data.model_input": "raw",
+    "decoding.split_sentences": False,
+}
+RENAMED_VALUES = {("data.normalization", "none"): "raw"}
 RENAMED_KEYS = {  # old -> new; the old ones are still read
+    "data.normalization": "data.model_input",
     "training.average_decay": "training.ema_decay",
     "training.accumulate": "training.gradient_accumulation",
     "training.patience": "training.early_stopping_patience",

@@ -42,7 +42,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import encode_function, named_leaves, step_function
 from nmt.runs.run_folder import Run
 from nmt.search.beam import map_arrays
-from nmt.text.lines import file_fingerprint, is_blank, normalize, read_parallel, resolve_parallel
+from nmt.text.lines import file_fingerprint, is_blank, read_parallel, resolve_parallel
 from nmt.text.tokenizer import padded
 
 logger = logging.getLogger(__name__)
@@ -227,11 +227,11 @@ def _largest_difference(
     """Between Keras and ONNX, of what the encoder makes of each source alone, of the folded steps
     over all targets together, and of whole rows of a step of several hypotheses. Raises UserError
     if a number is off by more than the tolerance."""
-    form = run.config.data.normalization
     tokenizers = run.source_tokenizer, run.target_tokenizer
+    views = run.model_input.source, run.model_input.target
     sources, targets = (
-        [tokenizer.encode(normalize(pair[side], form)) for pair in pairs]
-        for side, tokenizer in enumerate(tokenizers)
+        [tokenizer.encode(view.read(pair[side])) for pair in pairs]
+        for side, (tokenizer, view) in enumerate(zip(tokenizers, views, strict=True))
     )
     largest = 0.0
 

@@ -2,24 +2,28 @@
 
     raw line -> sentences -> segments -> hypotheses -> one text for each sentence -> text of the line
 
-A line is one sentence, or is split into several. What has to be copied in a sentence is masked. A
-sentence with more tokens than the model takes is cut into several segments. Each sentence records
-where it stands in the raw line, so that alignments refer to what the user typed.
+A line is peeled of what stands around it and is one sentence, or is split into several, which are
+peeled as well (`nmt.text.model_input`). What has to be copied in a sentence is masked. A sentence
+with more tokens than the model takes is cut into several segments. Each sentence records where it
+stands in the raw line, so that alignments refer to what the user typed.
 
 S source pieces or words  T target pieces or words
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nmt.errors import LineError
-from nmt.evaluation.word_alignment import Alignment, Span, add_pieces, mean_over_pieces
+from nmt.evaluation.word_alignment import Alignment, add_pieces, mean_over_pieces
 from nmt.inference.outputs import Candidate, Choices
 from nmt.search.beam import Hypothesis
 from nmt.search.glossary import Demand
-from nmt.text.lines import NormalForm, is_blank, normalized_spans
+from nmt.text.characters import RAW, CharacterView, Span
+from nmt.text.lines import is_blank
+from nmt.text.model_input import ModelInput
 from nmt.text.placeholders import Copier, MaskedLine
 from nmt.text.sentence_splitter import sentences
 from nmt.text.tokenizer import COPY_IDS, Tokenizer
@@ -40,20 +44,36 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """A line, or a sentence of one: the view of it that the model reads, and where it stands."""
+class ReadText:
+    """A stretch of a raw line as the model reads it."""
 
     raw: str
     start: int  # in the raw line
-    gap: str  # white space after it, kept in the translation
     masked: MaskedLine
-    segments: list[Segment]  # none if there is nothing to translate
+    characters: CharacterView
 
-    def spans(self, tokenizer: Tokenizer, form: NormalForm) -> list[Span]:
+    def spans(self, tokenizer: Tokenizer) -> list[Span]:
+        """Where each of its ids stands in the raw line."""
+        return shifted(raw_spans(tokenizer, self.raw, self.masked, self.characters), self.start)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A line, or a sentence of one: what the model reads of it, and how it is written again."""
+
+    text: ReadText
+    segments: list[Segment]  # none if there is nothing to translate
+    before: str = ""  # what stands around its translation
+    after: str = ""
+    is_shouted: bool = False  # answered in capitals
+
+    @property
+    def masked(self) -> MaskedLine:
+        return self.text.masked
+
+    def spans(self, tokenizer: Tokenizer) -> list[Span]:
         """Where each source id stands in the raw line."""
-        if not self.segments:
-            return []
-        return shifted(raw_spans(tokenizer, self.raw, self.masked, form), self.start)
+        return self.text.spans(tokenizer) if self.segments else []
 
 
 @dataclass
@@ -94,32 +114,75 @@ def cut(
 ) -> list[Sentence]:
     """Cuts a line into sentences by the rules of `language` (None: one sentence), and those into
     segments of at most `max_tokens`."""
-    found, start = list[Sentence](), 0
-    for text in [raw] if language is None or is_blank(raw) else sentences(raw, language):
-        sentence = text if language is None else text.rstrip()
-        masked = MaskedLine(sentence) if is_blank(sentence) else copier.mask(sentence)
-        parts = (
-            []
-            if has_nothing_to_translate(masked)
-            else split(tokenizer, tokenizer.encode(masked), max_tokens)
-        )
-        segments = [Segment(index, ids) for ids in parts]
-        found.append(Sentence(sentence, start, text[len(sentence) :], masked, segments))
+    view = copier.view
+    outer = view.peel(raw)
+    if is_blank(raw) or view.is_copied(raw):
+        return [Sentence(ReadText(raw, 0, MaskedLine(raw), view.source), [])]
+    is_shouted = view.is_shouted(outer.core)
+    texts = [outer.core] if language is None else sentences(outer.core, language)
+    found, start = list[Sentence](), outer.start
+    for number, text in enumerate(texts):
+        core = text if language is None else text.rstrip()
+        before, after, core_start = "", text[len(core) :], 0
+        if len(texts) > 1:
+            inner = view.peel(core)
+            before, after = inner.before, inner.after + after
+            core, core_start = inner.core, inner.start
+        before = before if number else outer.before + before
+        after = after if number + 1 < len(texts) else after + outer.after
+        masked = MaskedLine(core) if is_blank(core) else copier.mask(core)
+        if has_nothing_to_translate(masked, view):
+            segments = []
+        else:
+            masked = masked.quieted(view.source_casing) if is_shouted else masked
+            ids = tokenizer.encode(masked)
+            segments = [Segment(index, part) for part in split(tokenizer, ids, max_tokens)]
+        read = ReadText(core, start + core_start, masked, view.source)
+        found.append(Sentence(read, segments, before, after, is_shouted))
         start += len(text)
     return found
 
 
-def has_nothing_to_translate(line: MaskedLine) -> bool:
+def read_pair(copier: Copier, source: str, target: str) -> tuple[ReadText, ReadText]:
+    """Source and target of a raw pair to be scored or aligned, as the model would have read the one
+    and written the other."""
+    view = copier.view
+    outer = view.peel(source)
+    inner = view.peel_target(outer, target)
+    masked = copier.mask(outer.core)
+    masked_target = copier.mask_target(masked, inner.core)
+    if view.is_shouted(outer.core):
+        masked = masked.quieted(view.source_casing)
+        if inner.core.upper() == inner.core:
+            masked_target = masked_target.quieted(view.target_casing)
+    return (
+        ReadText(outer.core, outer.start, masked, view.source),
+        ReadText(inner.core, inner.start, masked_target, view.target),
+    )
+
+
+def has_nothing_to_translate(line: MaskedLine, view: ModelInput) -> bool:
+    """Whether white space, copies and, in the view, what has no letters are all there is."""
+    if view.kind == "view":
+        return not line.has_letters
     return is_blank(line.text) or line.is_all_copies
 
 
-def is_copy(source: MaskedLine, target: str) -> bool:
+def is_copy(source: ReadText, target: ReadText, view: ModelInput) -> bool:
     """Whether the source is not translated and the target is what it becomes, but for white space."""
-    return has_nothing_to_translate(source) and copied(source).split() == target.split()
+    if not has_nothing_to_translate(source.masked, view):
+        return False
+    return copied(source).split() == target.raw.split()
 
 
-def copied(line: MaskedLine) -> str:
-    return line.replaced(lambda copy: copy.restored)
+def copied(text: ReadText) -> str:
+    """What becomes of a text that is not translated: it stays, and so does what was masked in it,
+    or what a dictionary has for that."""
+    parts, end = [], 0
+    for copy in text.masked.copies:
+        parts += [text.raw[end : copy.raw_start], copy.restored]
+        end = copy.raw_start + copy.end - copy.start
+    return "".join([*parts, text.raw[end:]])
 
 
 def split(tokenizer: Tokenizer, ids: list[int], limit: int) -> list[list[int]]:
@@ -141,14 +204,16 @@ def split(tokenizer: Tokenizer, ids: list[int], limit: int) -> list[list[int]]:
 # ------------------------------------------------------------------------------------------ joining
 
 
-def join(tokenizer: Tokenizer, line: SourceLine, n: int) -> Candidate:
-    """The n-th best translation of a line.
+def join(
+    tokenizer: Tokenizer, line: SourceLine, n: int, typography: CharacterView = RAW
+) -> Candidate:
+    """The n-th best translation of a line, written with a typography.
 
     The log-probabilities of its segments add up; the ranking score is their mean.
     """
     found = line.hypotheses(n)
     return Candidate(
-        joined_text(tokenizer, line, n)[0],
+        joined_text(tokenizer, line, n, typography)[0],
         log_prob=float(sum(hypothesis.log_prob for hypothesis in found)),
         score=float(np.mean([hypothesis.score for hypothesis in found])) if found else 0.0,
         truncated=any(hypothesis.truncated for hypothesis in found),
@@ -165,23 +230,66 @@ def _tokens(tokenizer: Tokenizer, hypothesis: Hypothesis) -> list[str]:
 
 
 def joined_text(
-    tokenizer: Tokenizer, line: SourceLine, n: int, with_spans: bool = False
+    tokenizer: Tokenizer,
+    line: SourceLine,
+    n: int,
+    typography: CharacterView = RAW,
+    with_spans: bool = False,
 ) -> tuple[str, list[Span]]:
     """The text of the n-th best translation and, if asked for (it takes time), the span of each of
     its tokens."""
     text, spans = "", list[Span]()
     for sentence in line.sentences:
-        of_sentence, its_spans = _sentence_text(tokenizer, sentence, n, with_spans)
+        # Where copies stand is known by the spans, and copies are not put into capitals.
+        of_sentence, its_spans = _sentence_text(
+            tokenizer, sentence, n, with_spans or sentence.is_shouted
+        )
+        if sentence.is_shouted and sentence.segments:
+            of_copies = _spans_of_copies(line, sentence, n, its_spans)
+            of_sentence, its_spans = _in_capitals(of_sentence, its_spans, of_copies)
+        if typography.rules:
+            places = typography.spans(of_sentence)
+            of_sentence, its_spans = typography.read(of_sentence), _moved(its_spans, places)
+        text += sentence.before
         spans += shifted(its_spans, len(text))
-        text += of_sentence + sentence.gap
+        text += of_sentence + sentence.after
     return text, spans
+
+
+def _spans_of_copies(
+    line: SourceLine, sentence: Sentence, n: int, spans: Sequence[Span]
+) -> list[Span]:
+    ids = [id for segment in sentence.segments for id in segment.hypotheses[n].ids]
+    return [span for id, span in zip(ids, spans, strict=True) if id in COPY_IDS]
+
+
+def _in_capitals(text: str, spans: Sequence[Span], kept: Sequence[Span]) -> tuple[str, list[Span]]:
+    """A text in capitals, but for what stands in the spans `kept`, and where its spans are then."""
+    is_kept = [False] * len(text)
+    for start, end in kept:
+        is_kept[start:end] = [True] * (end - start)
+    capitals = [c if kept else c.upper() for c, kept in zip(text, is_kept, strict=True)]
+    places = [(i, i + 1) for i, c in enumerate(capitals) for _ in c]
+    return "".join(capitals), _moved(spans, places)
+
+
+def _moved(spans: Sequence[Span], places: Sequence[Span]) -> list[Span]:
+    """Spans of a text in one that was made of it; `places` are the old spans of its characters."""
+    starts = [start for start, _ in places]
+    ends = [end for _, end in places]
+    moved = []
+    for start, end in spans:
+        first = bisect_right(ends, start)
+        last = bisect_left(starts, end) if end > start else first
+        moved.append((first, max(first, last)))
+    return moved
 
 
 def _sentence_text(
     tokenizer: Tokenizer, sentence: Sentence, n: int, with_spans: bool
 ) -> tuple[str, list[Span]]:
     if not sentence.segments:
-        return copied(sentence.masked), []
+        return copied(sentence.text), []
     text, spans = "", list[Span]()
     copies, emitted = sentence.masked.copies, set[int]()
     for number, segment in enumerate(sentence.segments):
@@ -243,16 +351,18 @@ class WordAttention:
         )
 
 
-def raw_spans(tokenizer: Tokenizer, line: str, masked: MaskedLine, form: NormalForm) -> list[Span]:
-    """Where each id of a masked line stands in the raw one: a normal form moves characters, a copy
-    keeps its own."""
+def raw_spans(
+    tokenizer: Tokenizer, line: str, masked: MaskedLine, characters: CharacterView
+) -> list[Span]:
+    """Where each id of a masked line stands in the raw one: the view moves characters, a copy keeps
+    its own."""
     places: list[Span] = []
     end = 0
     for copy in masked.copies:
-        places += shifted(normalized_spans(line[end : copy.raw_start], form), end)
+        places += shifted(characters.spans(line[end : copy.raw_start]), end)
         end = copy.raw_start + copy.end - copy.start
         places += [(character, character + 1) for character in range(copy.raw_start, end)]
-    places += [*shifted(normalized_spans(line[end:], form), end), (len(line), len(line))]
+    places += [*shifted(characters.spans(line[end:]), end), (len(line), len(line))]
     return [
         (places[start][0], places[max(start, stop - 1)][start < stop])
         for start, stop in tokenizer.spans(masked)

@@ -3,6 +3,7 @@
 S source  T target
 """
 
+import logging
 import math
 import threading
 from collections import Counter
@@ -21,6 +22,7 @@ from nmt.inference.onnx_artifact import choose
 from nmt.inference.outputs import Candidate, Choices, ScoredTarget, Translation
 from nmt.inference.parallel import isolate_failures, side_by_side
 from nmt.inference.segments import (
+    ReadText,
     Segment,
     Sentence,
     SourceLine,
@@ -29,7 +31,7 @@ from nmt.inference.segments import (
     is_copy,
     join,
     joined_text,
-    raw_spans,
+    read_pair,
 )
 from nmt.runs.run_folder import Run, refuse_unlike
 from nmt.search.beam import Hypothesis
@@ -42,13 +44,15 @@ from nmt.search.controls import (
 )
 from nmt.search.ensemble import Ensemble, ForcingEngine
 from nmt.search.glossary import Glossary, Wording, refuse_impossible_demand
-from nmt.text.placeholders import MaskedLine
-from nmt.text.sentence_splitter import require_sentencex
+from nmt.text.characters import CharacterView
+from nmt.text.characters import typography as output_typography
 from nmt.text.tokenizer import COPY_IDS, padded
 
 __all__ = ["Alignment", "Candidate", "LineError", "ScoredTarget", "Translation", "Translator"]
 
 # Called with the number of lines finished since its last call.
+logger = logging.getLogger(__name__)
+
 ProgressCallback = Callable[[int], Any]
 Pair = tuple[Sequence[int], Sequence[int]]  # source ids, target ids
 
@@ -127,7 +131,14 @@ class Translator:
     def greedy(cls, run: Run, engine: ForcingEngine) -> "Translator":
         """One that searches greedily and without controls, whatever the run's config says: to
         compare models."""
-        sizes = {"max_length_ratio", "max_length_offset", "max_source_tokens", "batch_size"}
+        sizes = {
+            "max_length_ratio",
+            "max_length_offset",
+            "max_source_tokens",
+            "batch_size",
+            "split_sentences",
+            "typography",
+        }
         decoding = DecodingConfig(beam_size=1, **run.config.decoding.model_dump(include=sizes))
         config = run.config.model_copy(update={"decoding": decoding})
         return cls(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), engine)
@@ -175,7 +186,6 @@ class Translator:
         n_best: int = 1,
         alignments: bool = False,
         choices: int = 0,
-        split_sentences: bool = False,
         prefixes: Sequence[str] = (),
         required: Sequence[str] = (),
         banned: Iterable[str] = (),
@@ -188,9 +198,9 @@ class Translator:
         this call only: `beam_size=1` (greedy), `length_penalty=0.6`, `sampling=True`. None leaves
         the config's value.
 
-        Blank lines stay as they are, and so does what the run's config says is copied. With
-        `split_sentences` a line is translated sentence by sentence, by the rules of the language
-        `data.source`, and the white space between them is kept. What is longer than
+        Blank lines stay as they are, and so does what the run's config says is copied. With the
+        option `split_sentences` a line is translated sentence by sentence, by the rules of the
+        language `data.source`, and the white space between them is kept. What is longer than
         `decoding.max_source_tokens` is translated in parts, which are joined by a space.
 
         With `alignments` each candidate says where the model looked. With `choices` the best one
@@ -212,9 +222,6 @@ class Translator:
             raise UserError(f'errors must be "raise" or "return". Received: {errors!r}.')
         raw_lines = _lines(lines)
         options = self._search_options(n_best, decoding)
-        if split_sentences:
-            require_sentencex()
-        language = self.run.config.data.source if split_sentences else None
         constraints = self._constraints(len(raw_lines), prefixes, required, banned, glossary)
         source_lines = [SourceLine(index, raw) for index, raw in enumerate(raw_lines)]
 
@@ -226,7 +233,7 @@ class Translator:
 
         for line in source_lines:
             try:
-                line.sentences = self._cut(line, options, language)
+                line.sentences = self._cut(line, options, constraints)
                 self._constrain(line, constraints, options)
             except Exception as error:
                 fail(line.index, error)
@@ -247,8 +254,11 @@ class Translator:
                 progress(len(finished))
         if choices:
             self._choose(source_lines, choices, options.batch_size, fail)
-        aligned = self._align(source_lines, options.batch_size, fail) if alignments else {}
-        return [line.error or self._translation(line, aligned) for line in source_lines]
+        typography = output_typography(options.typography.apostrophe, options.typography.space)
+        aligned = (
+            self._align(source_lines, options.batch_size, typography, fail) if alignments else {}
+        )
+        return [line.error or self._translation(line, aligned, typography) for line in source_lines]
 
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
         options = self._options(**decoding)
@@ -276,16 +286,23 @@ class Translator:
             )
         wording = None
         if prefixes or required or banned or glossary:
-            form = self.run.config.data.normalization
-            wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, form)
+            characters = self.run.model_input.target
+            wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, characters)
         return Constraints(prefixes, required, glossary, wording)
 
     def _cut(
-        self, line: SourceLine, options: DecodingConfig, language: str | None
+        self, line: SourceLine, options: DecodingConfig, constraints: Constraints
     ) -> list[Sentence]:
         """The sentences of a line, in segments that know how long their translations may be."""
         tokenizer, limit = self.run.source_tokenizer, options.max_source_tokens
+        language = self.run.config.data.source if options.split_sentences else None
         sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, language)
+        if constraints.required and len(sentences) > 1:
+            logger.info(
+                "line %d is translated as one sentence, as words are required of the whole line",
+                line.index + 1,
+            )
+            sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, None)
         for segment in (segment for sentence in sentences for segment in sentence.segments):
             (segment.max_length,) = maximum_lengths(
                 [len(segment.ids) + 1], options.max_length_ratio, options.max_length_offset
@@ -402,20 +419,23 @@ class Translator:
         self,
         lines: Sequence[SourceLine],
         batch_size: int,
+        typography: CharacterView,
         fail: Callable[[int, Exception], None],
     ) -> dict[tuple[int, int], Alignment]:
         """(line, candidate) -> its alignment, by forcing the hypotheses: search and training share
         one recurrence, so that attention need not be carried through the beam."""
-        tokenizer, form = self.run.source_tokenizer, self.run.config.data.normalization
+        tokenizer = self.run.source_tokenizer
         sums: dict[tuple[int, int], WordAttention] = {}
         places: list[tuple[int, int, int, int]] = []  # line, candidate, first piece of each side
         pairs: list[Pair] = []
         for line in lines:
             if line.error:
                 continue
-            source_spans = [span for one in line.sentences for span in one.spans(tokenizer, form)]
+            source_spans = [span for one in line.sentences for span in one.spans(tokenizer)]
             for n in range(line.num_candidates):
-                text, spans = joined_text(self.run.target_tokenizer, line, n, with_spans=True)
+                text, spans = joined_text(
+                    self.run.target_tokenizer, line, n, typography, with_spans=True
+                )
                 sums[line.index, n] = WordAttention(line.raw, text, source_spans, spans)
                 target_start = source_start = 0
                 for segment in line.segments:
@@ -434,11 +454,14 @@ class Translator:
         return {place: attention.alignment() for place, attention in sums.items()}
 
     def _translation(
-        self, line: SourceLine, aligned: Mapping[tuple[int, int], Alignment]
+        self,
+        line: SourceLine,
+        aligned: Mapping[tuple[int, int], Alignment],
+        typography: CharacterView,
     ) -> Translation:
         candidates = []
         for n in range(line.num_candidates):
-            candidate = join(self.run.target_tokenizer, line, n)
+            candidate = join(self.run.target_tokenizer, line, n, typography)
             candidates.append(replace(candidate, alignment=aligned.get((line.index, n))))
         return Translation(line.raw, tuple(candidates))
 
@@ -463,9 +486,10 @@ class Translator:
         """
         pairs = _pairs(sources, targets)
         scored = [ScoredTarget(target, 0.0, (), ()) for _, target in pairs]
-        masked = [self._copier.mask_both(*pair) for pair in pairs]
-        forced = [i for i, pair in enumerate(pairs) if not is_copy(masked[i][0], pair[1])]
-        ids = [self._encoded(masked[i]) for i in forced]
+        read = [read_pair(self._copier, *pair) for pair in pairs]
+        view = self.run.model_input
+        forced = [i for i, pair in enumerate(read) if not is_copy(*pair, view)]
+        ids = [self._encoded(read[i]) for i in forced]
         if progress:
             progress(len(pairs) - len(forced))
         for index, result in self._force(
@@ -498,20 +522,16 @@ class Translator:
         UserError: not equally many of both.
         """
         pairs = _pairs(sources, targets)
-        masked = [self._copier.mask_both(*pair) for pair in pairs]
+        read = [read_pair(self._copier, *pair) for pair in pairs]
         alignments: list[Any] = [None] * len(pairs)
         batch_size = self._options(batch_size=batch_size).batch_size
-        form = self.run.config.data.normalization
         tokenizers = self.run.source_tokenizer, self.run.target_tokenizer
-        ids = [self._encoded(pair) for pair in masked]
+        ids = [self._encoded(pair) for pair in read]
         for i, result in self._force(ids, batch_size, progress):
             if isinstance(result, Exception):
                 raise _line_error(i, result)
             spans = [
-                raw_spans(tokenizer, line, masked_line, form)
-                for tokenizer, line, masked_line in zip(
-                    tokenizers, pairs[i], masked[i], strict=True
-                )
+                text.spans(tokenizer) for tokenizer, text in zip(tokenizers, read[i], strict=True)
             ]
             attention = WordAttention(*pairs[i], *spans)
             # The row and the column of </s> belong to no word.
@@ -566,8 +586,12 @@ class Translator:
             self._last_options = given, options
         return options
 
-    def _encoded(self, pair: tuple[MaskedLine, MaskedLine]) -> tuple[list[int], list[int]]:
-        return self.run.source_tokenizer.encode(pair[0]), self.run.target_tokenizer.encode(pair[1])
+    def _encoded(self, pair: tuple[ReadText, ReadText]) -> tuple[list[int], list[int]]:
+        source, target = pair
+        return (
+            self.run.source_tokenizer.encode(source.masked),
+            self.run.target_tokenizer.encode(target.masked),
+        )
 
 
 def _line_error(index: int, error: Exception) -> LineError:

@@ -47,7 +47,9 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
     if Run.exists(output):
         raise UserError(f"{output} already holds a run. Choose another folder.")
     weights = mean([_weights(path) for path in paths], paths)
-    of_first = {key: value for key, value in first.facts.items() if key in ("texts", "precision")}
+    of_first = {
+        key: value for key, value in first.facts.items() if key in ("texts", "precision", "casing")
+    }
     facts = {"average_of": [str(path) for path in paths]}
     Run.create(
         output, first.config, first.source_tokenizer, first.target_tokenizer, {**of_first, **facts}

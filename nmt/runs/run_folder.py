@@ -15,6 +15,7 @@ import platform
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,7 +25,9 @@ import numpy as np
 from nmt.about import VERSION
 from nmt.config.loader import Config, load_config
 from nmt.errors import UserError
+from nmt.text.characters import target_view
 from nmt.text.lines import atomic_write
+from nmt.text.model_input import Casing, ModelInput
 from nmt.text.placeholders import Copier
 from nmt.text.tokenizer import COPY_IDS, Tokenizer
 
@@ -115,7 +118,7 @@ class Run:
                 f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this"
                 f" is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt to use it."
             )
-        config = load_config(cls._file(path / "config.yaml"))
+        config = load_config(cls._file(path / "config.yaml"), of_run=True)
         names = cls._tokenizer_names(config)
         tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
         return cls(path, config, *(tokenizers[name] for name in names))
@@ -155,8 +158,18 @@ class Run:
                 " dictionary out, or train a run with copying.classes set (`nmt recipes"
                 " quickstart` shows how)."
             )
-        unknown, form = self.source_tokenizer.unknown_characters, self.config.data.normalization
-        return Copier(self.config.copying.classes, unknown, form, dictionary)
+        unknown = self.source_tokenizer.unknown_characters
+        return Copier(self.config.copying.classes, unknown, self.model_input, dictionary)
+
+    @cached_property
+    def model_input(self) -> ModelInput:
+        """How this run's model reads lines. UserError if run.json is damaged."""
+        casing = self.facts.get("casing", {}) if self.exists(self.path) else {}
+        try:
+            casings = {side: Casing.from_dict(record) for side, record in dict(casing).items()}
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self.path / 'run.json'} is damaged: 'casing': {error}.") from error
+        return model_input(self.config, casings)
 
     @property
     def forbidden_ids(self) -> list[int]:
@@ -235,6 +248,17 @@ class Run:
             raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
 
 
+def model_input(config: Config, casings: Mapping[str, Casing]) -> ModelInput:
+    """How a model of this config reads lines; `casings` are those of "source" and "target"."""
+    return ModelInput(
+        config.data.model_input,
+        config.data.target,
+        casings.get("source", Casing()),
+        casings.get("target", Casing()),
+        target_view(config.data.typography.apostrophe, config.data.typography.space),
+    )
+
+
 def refuse_unlike(runs: Sequence[Run]) -> None:
     """UserError unless all runs read and write a line in the same ids, so that their models can
     decode together."""
@@ -249,11 +273,11 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
                     f"an ensemble needs one vocabulary. The {side} tokenizers of {first.path} and"
                     f" {other.path} differ: train with the same tokenizer and data."
                 )
-        settings = [(run.config.copying, run.config.data.normalization) for run in (first, other)]
+        settings = [(run.config.copying, run.config.data.model_input) for run in (first, other)]
         if settings[0] != settings[1]:
             raise UserError(
                 f"an ensemble reads every line in one way. {first.path} and {other.path} differ in"
-                " copying or data.normalization."
+                " copying or data.model_input."
             )
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from nmt.config.loader import DecodingConfig
 from nmt.errors import UserError
 from nmt.search.constraints import Bans, Phrase, Spelling, WordParts
+from nmt.text.characters import RAW, SOURCE, CharacterView
 from nmt.text.escaping import escape, fold
-from nmt.text.lines import NormalForm, is_blank, normalize, read_phrase_table
+from nmt.text.lines import is_blank, read_phrase_table
 from nmt.text.placeholders import MaskedLine
 from nmt.text.tokenizer import Tokenizer
 
@@ -103,9 +104,10 @@ class Wording:
         tokenizer: Tokenizer,
         forbidden_ids: Iterable[int],
         banned: Iterable[str] = (),
-        form: NormalForm = "none",
+        characters: CharacterView = RAW,
     ):
-        self._tokenizer, self._forbidden, self._form = tokenizer, {*forbidden_ids}, form
+        self._tokenizer, self._forbidden = tokenizer, {*forbidden_ids}
+        self._characters = characters
         names = tokenizer.pieces(range(tokenizer.vocabulary_size))
         self._ids = {
             name: id
@@ -132,7 +134,7 @@ class Wording:
     def demand(self, prefix: str | MaskedLine = "", required: Iterable[str] = ()) -> Demand:
         """UserError for what the vocabulary cannot spell and for what is banned."""
         line = (
-            prefix if isinstance(prefix, MaskedLine) else MaskedLine(normalize(prefix, self._form))
+            prefix if isinstance(prefix, MaskedLine) else MaskedLine(self._characters.read(prefix))
         )
         prefix_ids = self._checked(self._tokenizer.encode(line), line.text)
         if self._bans and self._bans.first_in(prefix_ids) is not None:
@@ -166,7 +168,7 @@ class Wording:
     def _phrase(self, text: str, what: str) -> str:
         if is_blank(text):
             raise UserError(f"{what} must be text. Received: {text!r}.")
-        return normalize(text.strip(), self._form)
+        return self._characters.read(text.strip())
 
     def _is_out(self, spelling: Spelling) -> bool:
         # Behind <s> an initial one is looked for, too; for others that is strict, but harms none.
@@ -249,7 +251,7 @@ def refuse_impossible_demand(demand: Demand, max_length: int, options: DecodingC
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD_OR_MARK.findall(unicodedata.normalize("NFC", text)))
+    return tuple(_WORD_OR_MARK.findall(SOURCE.read(text)))
 
 
 def _capitalised(text: str) -> str:

@@ -51,7 +51,7 @@ class Service:
         translators: Iterable[Translator],
         limits: Limits,
         metrics: Metrics,
-        split_sentences: bool = False,
+        split_sentences: bool | None = None,
     ):
         self._by_pair: dict[tuple[str, str], Translator] = {}
         for translator in translators:

@@ -13,7 +13,6 @@ import hashlib
 import os
 import secrets
 import stat
-import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -93,42 +92,6 @@ def is_blank(line: str) -> bool:
     is translated like any other.
     """
     return not line or line.isspace()
-
-
-NormalForm = Literal["none", "nfc", "nfkc"]
-
-
-def normalize(line: str, form: NormalForm) -> str:
-    """Apply a Unicode normal form. "nfkc" loses French typography: it turns U+00A0 and U+202F into
-    plain spaces."""
-    if form == "none":
-        return line
-    if form == "nfc":
-        return unicodedata.normalize("NFC", line)
-    if form == "nfkc":
-        return unicodedata.normalize("NFKC", line)
-    raise UserError(f"the normal form must be one of none, nfc, nfkc. Received: {form!r}.")
-
-
-def normalized_spans(line: str, form: Literal["none", "nfc", "nfkc"]) -> list[tuple[int, int]]:
-    """For each character of `normalize(line, form)`, the (start, end) of what it was made of in the
-    line."""
-    if form == "none":
-        return [(start, start + 1) for start in range(len(line))]
-    spans: list[tuple[int, int]] = []
-    start, end = 0, 0
-    while start < len(line):
-        end += 1
-        # A cluster ends where the next character neither combines with it nor changes its form.
-        while end < len(line) and (
-            unicodedata.combining(line[end])
-            or normalize(line[start:end], form) + normalize(line[end], form)
-            != normalize(line[start : end + 1], form)
-        ):
-            end += 1
-        spans += [(start, end)] * len(normalize(line[start:end], form))
-        start = end
-    return spans
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:

@@ -17,173 +17,19 @@ Training reads its pairs through the same view, so the model meets plain charact
 is deterministic, and every character of the view has a span in the raw line.
 """
 
-import json
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Span = tuple[int, int]  # start and end, in characters
+from nmt.text.characters import IGNORABLE, RAW, SOURCE, TARGET, UNSEEN, CharacterView
+
 Kind = Literal["view", "raw", "nfc", "nfkc"]  # of view; the others are those of older runs
-
-# ---------------------------------------------------------------------------------- characters
-
-# Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt) without the joiners U+200C
-# and U+200D, variation selectors and tags, which have rules of their own; and control characters
-# that are no white space.
-_IGNORABLE = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
-)
-_EMOJI = (
-    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff"
-    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
-)
-# Scripts in which joiners decide how letters are shaped: Arabic to Thaana, Brahmic ones, Mongolian.
-_JOINING = (
-    "\u0600-\u08ff\u0900-\u0dff\u0e00-\u0fff\u1000-\u109f\u1780-\u18af\u1900-\u1cff\ua840-\uabff"
-    "\ufb50-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff"
-)
-_UNSEEN = (
-    rf"(?:[{_IGNORABLE}]"
-    rf"|(?<![{_JOINING}])\u200c"
-    rf"|(?<![{_JOINING}])(?<![{_EMOJI}\ufe0f])\u200d|(?<![{_JOINING}])\u200d(?![{_EMOJI}])"
-    rf"|(?<![{_EMOJI}0-9#*])[\ufe00-\ufe0f]|[\U000e0100-\U000e01ef]"
-    r"|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f])"
-)
-# Possessive quantifiers throughout: a run is read once, however long it is.
-_SPACES = rf"(?={_UNSEEN}*+\s)(?:\s|{_UNSEEN})++"
-_LIGATURES = {c: unicodedata.normalize("NFKC", c) for c in "ﬀﬁﬂﬃﬄﬅﬆ"}
-
-_RULES: tuple[tuple[str, str, str], ...] = (  # name, pattern, replacement
-    # "Quoi ?" and "Quoi?" are the same question; " :)" is no colon.
-    (
-        "before_mark",
-        r"(?<=[\w\u0300-\u036f)\]\"'«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇])"
-        rf"{_SPACES}(?=[!?;:\u037e]++(?:\s|$))",
-        "",
-    ),
-    ("guillemets", r"(?<!\w)[«‹]\s++|\s++[»›](?!\w)|[«»]", '"'),
-    ("space", _SPACES, " "),
-    ("unseen", rf"{_UNSEEN}++", ""),
-    ("double", "[“”„‟″〝〞＂]", '"'),
-    ("single", r"[’‘‚‛ʼ′＇‹›]|(?<=\w)[`´\u1fef](?=\w)", "'"),
-    ("hyphen", "[‐‑−]", "-"),
-    ("ellipsis", "…", "..."),
-    ("ligature", "[ﬀ-ﬆ]", ""),
-)
-# What a rule's match can begin with. Asked first, as it is nothing of this almost everywhere.
-_SPECIAL = (
-    rf"\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200d\u2028-\u202f\u205f\u3000{_IGNORABLE}"
-    r"\ufe00-\ufe0f\U000e0000-\U000e01ef«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇`´\u1fef‐‑−…ﬀ-ﬆ"
-)
-_SOURCE_RULES = re.compile(
-    rf"(?=[{_SPECIAL}]| [ {_SPECIAL}!?;:\u037e])(?:"
-    + "|".join(f"(?P<{name}>{pattern})" for name, pattern, _ in _RULES)
-    + ")"
-)
-_TARGET_RULES = re.compile(rf"(?P<unseen>{_UNSEEN}++)|(?P<space>[ \t][ \t]++|\t)")
-_REPLACEMENTS = {name: replacement for name, _, replacement in _RULES}
-
-# Text that no rule changes, found many times faster than by trying them.
-_PLAIN_WORD = (
-    r"[a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$&/*+=#@_-][a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$&/*+=#@_:;!?-]*"
-)
-_PLAIN = re.compile(rf" ?{_PLAIN_WORD}(?: {_PLAIN_WORD})*+ ?|")
-
-
-_MOST_PASSES = (
-    5  # what one replacement leaves may match another rule: a mark in a mark, once or twice
-)
-
-
-def _replacement(match: re.Match[str]) -> str:
-    rule = match.lastgroup or ""
-    return _LIGATURES[match[0]] if rule == "ligature" else _REPLACEMENTS[rule]
-
-
-@dataclass(frozen=True)
-class CharacterView:
-    """Characters as the model reads them, with the way back.
-
-    `form` is a Unicode normal form or none; `rules` replace what they match in the text that has
-    that form.
-    """
-
-    form: Literal["NFC", "NFKC"] | None = None
-    rules: re.Pattern[str] | None = None
-
-    def read(self, text: str) -> str:
-        """The text as the model reads it; reading that again changes nothing."""
-        if self.rules is _SOURCE_RULES and _PLAIN.fullmatch(text):
-            return text
-        for _ in range(_MOST_PASSES):
-            before, text = text, self._once(text)
-            if text == before:
-                break
-        return text
-
-    def spans(self, text: str) -> list[Span]:
-        """For each character of `read(text)` the span of `text` that it was made of."""
-        spans = [(i, i + 1) for i in range(len(text))]
-        for _ in range(_MOST_PASSES):
-            before, text, of_pass = text, self._once(text), self._spans_once(text)
-            if text == before:
-                break
-            spans = [(spans[start][0], spans[end - 1][1]) for start, end in of_pass]
-        return spans
-
-    def _once(self, text: str) -> str:
-        if self.rules:
-            text = self.rules.sub(_replacement, text)
-        return unicodedata.normalize(self.form, text) if self.form else text
-
-    def _spans_once(self, text: str) -> list[Span]:
-        replaced: list[Span] = []
-        end = 0
-        for match in self.rules.finditer(text) if self.rules else ():
-            replaced += [(i, i + 1) for i in range(end, match.start())]
-            replaced += [match.span()] * len(_replacement(match))
-            end = match.end()
-        replaced += [(i, i + 1) for i in range(end, len(text))]
-        if self.form is None:
-            return replaced
-        text = self.rules.sub(_replacement, text) if self.rules else text
-        if unicodedata.is_normalized(self.form, text):
-            return replaced
-        clusters = _normalized_spans(text, self.form)
-        return [(replaced[start][0], replaced[end - 1][1]) for start, end in clusters]
-
-
-def _normalized_spans(text: str, form: Literal["NFC", "NFKC"]) -> list[Span]:
-    """For each character of the text in a normal form the span that it was made of."""
-    normalize = unicodedata.normalize
-    spans: list[Span] = []
-    start, end = 0, 0
-    while start < len(text):
-        end += 1
-        # A cluster ends where the next character neither combines with it nor changes its form.
-        while end < len(text) and (
-            unicodedata.combining(text[end])
-            or normalize(form, text[start:end]) + normalize(form, text[end])
-            != normalize(form, text[start : end + 1])
-        ):
-            end += 1
-        spans += [(start, end)] * len(normalize(form, text[start:end]))
-        start = end
-    return spans
-
-
-RAW = CharacterView()
-SOURCE = CharacterView("NFC", _SOURCE_RULES)
-TARGET = CharacterView("NFC", _TARGET_RULES)
 
 # ---------------------------------------------------------------------------------------- edges
 
-_EDGE = re.compile(rf"(?:\s|{_UNSEEN})++")
+_EDGE = re.compile(rf"(?:\s|{UNSEEN})++")
 _NO_SPACE = re.compile(r"\S+")
 _MARKER = re.compile(
     r"(?P<bullet>[-–—•*·‣▪◦+>]|#{1,6})(?=\s)|(?P<number>\(?(?:\d{1,3}|[a-zA-Z])\)|\d{1,3}\.)(?=\s)"
@@ -283,7 +129,7 @@ def _strip(line: str, start: int, end: int) -> tuple[int, int, str, str]:
 
 
 _LAST = frozenset(".!?,;:)]\"'" + "abcdefghijklmnopqrstuvwxyzé0123456789")
-_IGNORABLES = re.compile(f"[{_IGNORABLE}\u200c\u200d]")
+_IGNORABLES = re.compile(f"[{IGNORABLE}\u200c\u200d]")
 
 
 def _is_unseen(line: str, index: int) -> bool:
@@ -412,14 +258,17 @@ class Casing:
             text = text[: first.start()] + first[0].upper() + text[first.end() :]
         return text
 
-    def to_json(self) -> dict[str, Any]:
-        return {"starts_upper": self.starts_upper, "names": list(self.names.values())}
+    def as_dict(self) -> dict[str, Any]:
+        return {"starts_upper": self.starts_upper, "names": " ".join(self.names.values())}
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Casing":
-        """Raises ValueError, TypeError or KeyError for what `to_json` does not write."""
-        names = [str(name) for name in record["names"]]
-        return cls(bool(record["starts_upper"]), {name.lower(): name for name in names})
+    def from_dict(cls, record: Any) -> "Casing":
+        """What `as_dict` wrote. Raises ValueError for anything else."""
+        try:
+            names = record["names"].split()
+            return cls(bool(record["starts_upper"]), {name.lower(): name for name in names})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError("expected `starts_upper` and `names`") from error
 
 
 def _small(character: str) -> str:
@@ -447,6 +296,7 @@ class ModelInput:
     target_language: str | None = None
     source_casing: Casing = Casing()
     target_casing: Casing = Casing()
+    target_characters: CharacterView = TARGET
 
     @property
     def source(self) -> CharacterView:
@@ -454,7 +304,7 @@ class ModelInput:
 
     @property
     def target(self) -> CharacterView:
-        return TARGET if self.kind == "view" else self._form
+        return self.target_characters if self.kind == "view" else self._form
 
     @property
     def _form(self) -> CharacterView:
@@ -484,21 +334,3 @@ class ModelInput:
 
     def is_shouted(self, core: str) -> bool:
         return self.kind == "view" and is_shouted(core)
-
-    def to_json(self) -> str:
-        """What was learnt from training text; kind and languages stand in the run's config."""
-        sides = {"source": self.source_casing.to_json(), "target": self.target_casing.to_json()}
-        return json.dumps(sides, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str, kind: Kind, target_language: str | None) -> "ModelInput":
-        """Raises ValueError for what `to_json` does not write."""
-        try:
-            record = json.loads(text)
-            casings = (Casing.from_json(record[side]) for side in ("source", "target"))
-            return cls(kind, target_language, *casings)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"expected casing of source and target: {error!r}") from error
-
-
-Reader = Callable[[str], str]

@@ -23,11 +23,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nmt.seeding import derive_seed
-from nmt.text.lines import NormalForm, is_blank, normalize, normalized_spans
+from nmt.text.lines import is_blank
+from nmt.text.model_input import Casing, CharacterView, ModelInput, has_letters
 
 NUM_COPY_SYMBOLS = (
     16  # and so the most copies of a line; what else would be one is encoded as any text
@@ -76,6 +77,21 @@ class MaskedLine:
         """Whether nothing but white space stands beside the copies: there is nothing to translate."""
         return bool(self.copies) and is_blank(self.replaced(lambda copy: ""))
 
+    @property
+    def has_letters(self) -> bool:
+        """Whether letters stand beside the copies."""
+        return has_letters(self.replaced(lambda copy: " "))
+
+    def quieted(self, casing: Casing) -> "MaskedLine":
+        """A line in capitals in small letters, but for its copies."""
+        text, end = "", 0
+        for copy in (*self.copies, None):
+            stretch = self.text[end : copy.start if copy else None]
+            text += casing.quiet(stretch, is_start=end == 0)
+            if copy:
+                text, end = text + self.text[copy.start : copy.end], copy.end
+        return replace(self, text=text)
+
 
 # ----------------------------------------------------------------------------------- finding copies
 
@@ -112,18 +128,19 @@ class Copier:
 
     `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that
     `unknown_characters` says a line has. A `dictionary` maps words or phrases of the source,
-    exactly as they stand there, to what they become. `form` is the normal form of the text that is
-    translated; what is copied keeps its own.
+    exactly as they stand there, to what they become. `view` says how the model reads what stands
+    between the copies; what is copied stays as it is.
     """
 
     def __init__(
         self,
         classes: Collection[str],
         unknown_characters: Callable[[str], set[str]],
-        form: NormalForm = "none",
+        view: ModelInput | None = None,
         dictionary: Mapping[str, str] | None = None,
     ):
-        self.classes, self.form, self.dictionary = classes, form, dictionary or {}
+        self.classes, self.dictionary = classes, dictionary or {}
+        self.view = view or ModelInput()
         self._unknown_characters = unknown_characters if "unseen" in classes else None
         patterns = [f"(?:{pattern})" for name, pattern in PATTERNS.items() if name in classes]
         # The longest first, as alternatives are tried in order.
@@ -148,15 +165,14 @@ class Copier:
         return sorted(spans)
 
     def _unknown(self, line: str) -> set[str]:
-        """Those of a raw line's characters that are unknown, also as the normal form will have
-        them."""
+        """Those of a raw line's characters that are unknown, also as the model reads them."""
         if not self._unknown_characters:
             return set()
         unknown = self._unknown_characters(line)
-        if unknown and self.form != "none":
-            normal = normalize(line, self.form)
-            still = self._unknown_characters(normal)
-            spans = zip(normal, normalized_spans(line, self.form), strict=True)
+        if unknown and self.view.kind != "raw":
+            read = self.view.source.read(line)
+            still = self._unknown_characters(read)
+            spans = zip(read, self.view.source.spans(line), strict=True)
             unknown &= {
                 raw for character, span in spans if character in still for raw in line[slice(*span)]
             }
@@ -168,14 +184,8 @@ class Copier:
         return _masked(
             line,
             [Copy(*span[:2], symbol, span.restored) for symbol, span in enumerate(spans)],
-            self.form,
+            self.view.source,
         )
-
-    def mask_both(self, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
-        """A raw pair to be scored or aligned: the source as `mask`, and in the target what that
-        would restore."""
-        masked = self.mask(source)
-        return masked, self.mask_target(masked, target)
 
     def mask_target(self, source: MaskedLine, target: str) -> MaskedLine:
         """A raw target line, or the beginning of one, with the symbols of its source for what they
@@ -195,7 +205,7 @@ class Copier:
                 Copy(place.start, place.end, symbol, restored)
                 for place, symbol in zip(places, symbols[restored], strict=False)
             ]
-        return _masked(target, sorted(copies), self.form)
+        return _masked(target, sorted(copies), self.view.target)
 
     def pair_up(self, source: str, target: str) -> list[tuple[CopySpan, CopySpan]]:
         """What both lines of a raw pair hold equally often, first to first."""
@@ -259,17 +269,17 @@ def _touches(place: CopySpan, others: Iterable[CopySpan | Copy]) -> bool:
     return any(place.start < other.end and other.start < place.end for other in others)
 
 
-def _masked(line: str, copies: Iterable[Copy], form: NormalForm) -> MaskedLine:
-    """A raw line in normal form, but for its copies, which keep their own; their places follow."""
+def _masked(line: str, copies: Iterable[Copy], characters: CharacterView) -> MaskedLine:
+    """A raw line as the model reads it, but for its copies, which stay; their places follow."""
     text, end, moved = "", 0, []
     for copy in copies:
-        text += normalize(line[end : copy.start], form)
+        text += characters.read(line[end : copy.start])
         kept = line[copy.start : copy.end]
         moved.append(
             copy._replace(start=len(text), end=len(text) + len(kept), raw_start=copy.start)
         )
         text, end = text + kept, copy.end
-    return MaskedLine(text + normalize(line[end:], form), tuple(moved))
+    return MaskedLine(text + characters.read(line[end:]), tuple(moved))
 
 
 # ----------------------------------------------------------------------------------------- training
@@ -331,8 +341,17 @@ class PairMasker:
 
     def mask(self, number: int, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
         """Source and target of training pair `number`."""
+        view = self._copier.view
+        source, target = (side.core for side in view.peel_pair(source, target))
+        masked = self._masked(number, source, target)
+        if view.is_shouted(source) and view.is_shouted(target):
+            return masked[0].quieted(view.source_casing), masked[1].quieted(view.target_casing)
+        return masked
+
+    def _masked(self, number: int, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
+        characters = self._copier.view.source, self._copier.view.target
         if not (self._copier.classes or self._share):
-            return _masked(source, [], self._copier.form), _masked(target, [], self._copier.form)
+            return _masked(source, [], characters[0]), _masked(target, [], characters[1])
         generator = random.Random(derive_seed(self._seed, "copies", number))
         chosen, added, at_start = (
             generator.random() < share for share in (self._share, _SHARE_ADDED, 0.5)
@@ -358,7 +377,7 @@ class PairMasker:
                     Copy(*pair[side][:2], symbol, pair[side].restored)
                     for pair, symbol in zip(pairs, symbols, strict=True)
                 ),
-                self._copier.form,
+                characters[side],
             )
             for side, line in enumerate((source, target))
         ]

@@ -1,14 +1,13 @@
 """Paragraphs into sentences, for plain text: rules and lists of abbreviations, no markup.
 
-By sentencex (Wikimedia, MIT), the extra `split`. It knows some 300 languages and, in doubt, leaves
+By sentencex (Wikimedia, MIT). It knows some 300 languages and, in doubt, leaves
 two sentences together.
 """
 
 import logging
 import re
 
-from nmt.about import install_command
-from nmt.errors import UserError
+from sentencex import segment
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +16,8 @@ logger = logging.getLogger(__name__)
 # of Europarl put together, 91 % end a line in French without this and 95 % with it, and 96 % in
 # English; it misses less than 1 %.
 _INITIAL = re.compile(r"(?:^|\W)\w\.\s*$")
-
-
-def require_sentencex() -> None:
-    """Raises UserError if the library is not installed."""
-    try:
-        import sentencex  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"splitting sentences needs sentencex. Install it with: {install_command('split')}"
-        ) from error
+# What every end of a sentence inside a line has; most lines are one sentence and have none.
+_END_INSIDE = re.compile(r"[.!?…:;。．！？｡।॥؟۔።။៖\n\u2028]\W*\w")
 
 
 def sentences(text: str, language: str) -> list[str]:
@@ -34,11 +25,10 @@ def sentences(text: str, language: str) -> list[str]:
     again.
 
     `language` is an ISO code such as "fr"; for an unknown one the English rules are used. A text
-    that the library cannot process is one sentence. Raises UserError if it is not installed.
+    that the library cannot process is one sentence.
     """
-    require_sentencex()
-    from sentencex import segment
-
+    if not _END_INSIDE.search(text):
+        return [text]
     try:
         parts = list(segment(language, text))
     except (KeyboardInterrupt, SystemExit):

@@ -21,10 +21,12 @@ from nmt.config.loader import Config, DataConfig
 from nmt.errors import UserError
 from nmt.seeding import derive_seed
 from nmt.text.lines import ParallelFiles, atomic_write, is_blank, read_lines, read_parallel
+from nmt.text.model_input import ModelInput
 from nmt.text.placeholders import Copier, PairMasker, translations_of_words
 from nmt.text.tokenizer import Tokenizer, sample_lines
 
 FORMAT = 1
+MODEL_INPUT_FORMAT = 1  # raised when the view of a line changes
 LINES_AT_ONCE = 10_000  # encoded together
 PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each other
 
@@ -136,16 +138,21 @@ def join(own: Corpus, others: Corpus) -> Corpus:
     )
 
 
-def fingerprint(text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer) -> str:
+def fingerprint(
+    text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer, view: ModelInput
+) -> str:
     """Changes with the files, whose fingerprints `text` holds, the tokenizers and what else decides
     the ids on disk."""
     parts = [*text, source.fingerprint, target.fingerprint]
     parts += [
-        config.data.normalization,
+        {"raw": "none"}.get(view.kind, view.kind),  # as encoded by older versions
         str(config.data.max_tokens),
         str(config.data.max_ratio),
         str(FORMAT),
     ]
+    if view.kind == "view":
+        casing = view.source_casing.as_dict(), view.target_casing.as_dict()
+        parts += [str(MODEL_INPUT_FORMAT), config.data.typography.model_dump_json(), repr(casing)]
     if config.copying.classes:
         parts += [
             *sorted(config.copying.classes),
@@ -161,6 +168,7 @@ def encode_corpus(
     config: Config,
     source: Tokenizer,
     target: Tokenizer,
+    view: ModelInput,
     folder: Path,
     *,
     weights: Path | None = None,
@@ -173,16 +181,18 @@ def encode_corpus(
     are dropped. What `config.copying` says becomes copy symbols. `weights` holds one number a line.
     `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
     """
-    key = fingerprint(text, config, source, target)
+    key = fingerprint(text, config, source, target, view)
     folder = folder / key
     if not (folder / "corpus.json").is_file():
-        _write(files, weights, config, source, target, folder, progress)
+        _write(files, weights, config, source, target, view, folder, progress)
     return _open(folder, key)
 
 
-def pair_masker(files: ParallelFiles, config: Config, source: Tokenizer) -> PairMasker:
+def pair_masker(
+    files: ParallelFiles, config: Config, source: Tokenizer, view: ModelInput
+) -> PairMasker:
     """What masks the training pairs of these files."""
-    copier = Copier(config.copying.classes, source.unknown_characters, config.data.normalization)
+    copier = Copier(config.copying.classes, source.unknown_characters, view)
     if not config.copying.classes or not config.copying.replaced_pairs:
         return PairMasker(copier, {}, 0.0, config.training.seed)
     seed = derive_seed(config.training.seed, "translations of words")
@@ -198,6 +208,7 @@ def _write(
     config: Config,
     source: Tokenizer,
     target: Tokenizer,
+    view: ModelInput,
     folder: Path,
     progress: Any,
 ) -> None:
@@ -208,7 +219,7 @@ def _write(
             f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder."
         ) from error
     dropped: Counter[str] = Counter()
-    masker = pair_masker(files, config, source)
+    masker = pair_masker(files, config, source, view)
     num_masked = 0
     is_chosen = [np.zeros(0, bool)]  # of each line
     sides = [

@@ -13,6 +13,7 @@ from nmt.runs.run_folder import Run
 from nmt.seeding import derive_seed
 from nmt.text.bpe_dropout import SubwordSampler
 from nmt.text.tokenizer import padded
+from nmt.training.augmentation import Augmentation
 from nmt.training.corpus import Corpus
 from nmt.training.distributed import Workers
 
@@ -36,6 +37,12 @@ class InputPipeline:
         self.run_config, self.config = run.config, run.config.training
         tokenizers = run.source_tokenizer, run.target_tokenizer
         dropout, seed = self.config.bpe_dropout, self.config.seed
+        rates = self.config.augmentation
+        self.augmentation = (
+            Augmentation(rates, run.model_input, tokenizers, seed)
+            if any(rates.model_dump().values())
+            else None
+        )
         self.samplers = (
             [SubwordSampler(tokenizer, dropout, seed) for tokenizer in tokenizers]
             if dropout
@@ -76,18 +83,22 @@ class InputPipeline:
         start = first * self.config.gradient_accumulation
         ids, weights = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.float32)
 
-        def resegment(number: int, *rows: Any) -> Any:
+        def changed(number: int, indices: np.ndarray, source: Any, target: Any) -> Any:
+            if self.augmentation:
+                source, target = self.augmentation.batch(source, target, indices.tolist(), epoch)
+            if not self.samplers:
+                return source, target
             return [
                 sampler.batch(side, epoch, number)
-                for sampler, side in zip(self.samplers, rows, strict=True)
+                for sampler, side in zip(self.samplers, (source, target), strict=True)
             ]
+
+        changes = changed if self.samplers or self.augmentation else None
 
         def generate() -> Iterator[TrainingBatch]:
             for number, part in enumerate(parts[start:], start):
                 for indices in self.workers.parts(part):
-                    yield from batches(
-                        self.corpus, [indices], number, resegment if self.samplers else None
-                    )
+                    yield from batches(self.corpus, [indices], number, changes)
 
         ready = iter(
             tf.data.Dataset.from_generator(generate, output_signature=(ids, ids, weights)).prefetch(
@@ -172,12 +183,12 @@ def batches(
     corpus: Corpus,
     plan: Sequence[np.ndarray],
     first: int = 0,
-    resegment: Callable[..., Any] | None = None,
+    changed: Callable[..., Any] | None = None,
 ) -> Iterator[TrainingBatch]:
     """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, which begins
     with number `first`.
 
-    `resegment(number, rows, rows)` may split the words of a batch anew. A batch of no pairs is one
+    `changed(number, indices, sources, targets)` may put other ids in the place of a batch's. A batch of no pairs is one
     that weighs nothing.
     """
     for number, indices in enumerate(plan, first):
@@ -185,7 +196,7 @@ def batches(
             yield padded([[]]), padded([[]], begin=True), np.zeros(1, np.float32)
             continue
         rows = [side.lines(indices) for side in (corpus.source, corpus.target)]
-        source, target = resegment(number, *rows) if resegment else rows
+        source, target = changed(number, indices, *rows) if changed else rows
         weights = (
             np.ones(len(indices), np.float32) if corpus.weights is None else corpus.weights[indices]
         )

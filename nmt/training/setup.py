@@ -18,7 +18,7 @@ from tqdm import tqdm
 from nmt.config.loader import Config, differences
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
-from nmt.runs.run_folder import FORMAT, Run
+from nmt.runs.run_folder import FORMAT, Run, model_input
 from nmt.seeding import derive_seed
 from nmt.text.lines import (
     ParallelFiles,
@@ -27,11 +27,14 @@ from nmt.text.lines import (
     read_parallel,
     resolve_parallel,
 )
+from nmt.text.model_input import Casing, ModelInput
 from nmt.text.placeholders import Copier, MaskedLine, PairMasker
 from nmt.text.tokenizer import Tokenizer, sample_lines, train_tokenizer
 from nmt.training.corpus import Corpus, encode_corpus, join
 
 logger = logging.getLogger(__name__)
+
+PAIRS_FOR_CASING = 100_000  # drawn to learn what is written with capitals
 
 # What the weights depend on: changed, they mean nothing. (Dropout has none.)
 FIXED = (
@@ -43,7 +46,7 @@ FIXED = (
     "tokenizer.",
     "data.source",
     "data.target",
-    "data.normalization",
+    "data.model_input",
 )
 FIXED_STATE = (
     *FIXED,
@@ -120,32 +123,45 @@ def prepare(
                 f"{path} is the average of other runs, with nothing to resume. Train on from its"
                 f" weights in a new run: --init-from {shlex.quote(str(path))} --run ANOTHER."
             )
+        view = run.model_input
         changes = _changes(run, config, fingerprints, accept_changes)
         # Before they are recorded: text of no use must not replace what the run can be resumed
         # with.
         corpus = _encode(
-            texts, fingerprints, config, (run.source_tokenizer, run.target_tokenizer), path
+            texts, fingerprints, config, (run.source_tokenizer, run.target_tokenizer), view, path
         )
         if changes is not None:
             with only_trainer(path):
                 run.record_change(config, changes)
     else:
         if like:
-            tokenizers = like.source_tokenizer, like.target_tokenizer
+            tokenizers, view = (like.source_tokenizer, like.target_tokenizer), like.model_input
             shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
         else:
-            tokenizers = _tokenizers_to_begin_with(config, texts)
+            tokenizers, view = _reading_to_begin_with(config, texts)
         # Before the run begins: text of no use must leave no run behind, which would refuse the
         # config that mends it.
-        corpus = _encode(texts, fingerprints, config, tokenizers, path)
-        facts = {"texts": fingerprints, "precision": choose_precision(config.training.precision)}
+        corpus = _encode(texts, fingerprints, config, tokenizers, view, path)
+        facts: dict[str, Any] = {
+            "texts": fingerprints,
+            "precision": choose_precision(config.training.precision),
+        }
+        if view.kind == "view":
+            facts["casing"] = {
+                "source": view.source_casing.as_dict(),
+                "target": view.target_casing.as_dict(),
+            }
         run = Run.create(path, config, *tokenizers, facts)
     return Prepared(run, corpus, dev)
 
 
-def _tokenizers_to_begin_with(config: Config, texts: Texts) -> tuple[Tokenizer, Tokenizer]:
+def _reading_to_begin_with(
+    config: Config, texts: Texts
+) -> tuple[tuple[Tokenizer, Tokenizer], ModelInput]:
+    """Tokenizers, and the view that they were trained on: new ones, or those of a parent run."""
     if config.training.init_from is None:
-        return build_tokenizers(config, texts.train)
+        view = learn_model_input(config, texts.train)
+        return build_tokenizers(config, texts.train, view), view
     parent = Run.open(config.training.init_from)
     differing = [line for line in differences(parent.config, config) if line.startswith(FIXED)]
     if differing:
@@ -156,16 +172,29 @@ def _tokenizers_to_begin_with(config: Config, texts: Texts) -> tuple[Tokenizer, 
             + f"\nUse {parent.path / 'config.yaml'} as the recipe, with --set for what is to be"
             " new."
         )
-    return parent.source_tokenizer, parent.target_tokenizer
+    return (parent.source_tokenizer, parent.target_tokenizer), parent.model_input
 
 
-def build_tokenizers(config: Config, files: ParallelFiles) -> tuple[Tokenizer, Tokenizer]:
+def learn_model_input(config: Config, files: ParallelFiles) -> ModelInput:
+    """How the model will read lines; how the languages are cased is learnt from the text."""
+    if config.data.model_input != "view":
+        return model_input(config, {})
+    seed = derive_seed(config.training.seed, "casing")
+    sources, targets = zip(
+        *sample_lines(read_parallel(files), PAIRS_FOR_CASING, seed) or [("", "")], strict=True
+    )
+    return model_input(config, {"source": Casing.learn(sources), "target": Casing.learn(targets)})
+
+
+def build_tokenizers(
+    config: Config, files: ParallelFiles, view: ModelInput
+) -> tuple[Tokenizer, Tokenizer]:
     """Trains the tokenizers of source and target, one for both if they share it."""
     settings = config.tokenizer
 
     # What will be copied takes no room in the vocabulary. Characters are unseen only to a tokenizer
     # that exists.
-    copier = Copier(config.copying.classes, lambda line: set(), config.data.normalization)
+    copier = Copier(config.copying.classes, lambda line: set(), view)
     masker = PairMasker(copier, {}, 0.0, config.training.seed)
 
     def lines(side: int) -> list[MaskedLine]:
@@ -287,6 +316,7 @@ def _encode(
     fingerprints: dict[str, str],
     config: Config,
     tokenizers: tuple[Tokenizer, Tokenizer],
+    view: ModelInput,
     path: Path,
 ) -> Corpus:
     with tqdm(desc="encoding", unit="pair", leave=False, disable=None, dynamic_ncols=True) as bar:
@@ -300,7 +330,14 @@ def _encode(
             text = [digest for key, digest in fingerprints.items() if key.startswith(name)]
             text += [fingerprints["weights"]] if weights else []
             return encode_corpus(
-                files, text, config, *tokenizers, path / "corpus", weights=weights, progress=counted
+                files,
+                text,
+                config,
+                *tokenizers,
+                view,
+                path / "corpus",
+                weights=weights,
+                progress=counted,
             )
 
         corpus = encoded(texts.train, "train", texts.weights)

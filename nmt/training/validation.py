@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from nmt.evaluation.metrics import bleu
 from nmt.inference.keras_engine import KerasEngine
+from nmt.inference.segments import read_pair
 from nmt.inference.translator import Translator
 from nmt.model.losses import vocabulary_loss
 from nmt.model.seq2seq import Seq2Seq
@@ -117,7 +118,8 @@ def _encode(run: Run, *sides: Sequence[str]) -> list[tuple[np.ndarray, np.ndarra
     all memory.
     """
     copier = run.copier()
-    masked = zip(*(copier.mask_both(*pair) for pair in zip(*sides, strict=True)), strict=True)
+    read = [read_pair(copier, *pair) for pair in zip(*sides, strict=True)]
+    masked = [[pair[side].masked for pair in read] for side in (0, 1)]
     tokenizers = run.source_tokenizer, run.target_tokenizer
     encoded = zip(
         *(t.encode_batch(side) for t, side in zip(tokenizers, masked, strict=True)), strict=True

@@ -32,7 +32,7 @@ def translator():
 
 @functools.cache
 def variant(**sections):
-    """The trained model under another config: variant(data=(("normalization", "nfkc"),))."""
+    """The trained model under another config: variant(data=(("model_input", "nfkc"),))."""
     run, model = trained_translator().run, trained_translator()._engine.model
     update = {
         name: getattr(run.config, name).model_copy(update=dict(values))
@@ -45,7 +45,7 @@ def variant(**sections):
 
 
 def normalizing(form):
-    return variant(data=(("normalization", form),))
+    return variant(data=(("model_input", form),))
 
 
 # ------------------------------------------------------------------------------- scores and choices
@@ -275,7 +275,7 @@ def test_a_normal_form_that_adds_characters_moves_no_word():
 
 def test_what_is_copied_stays_where_it_was_in_the_raw_line():
     """NFKC makes two characters of "ﬁ" before the address and would make "e" of "ｅ" in it."""
-    translator = variant(copying=(("classes", ("urls",)),), data=(("normalization", "nfkc"),))
+    translator = variant(copying=(("classes", ("urls",)),), data=(("model_input", "nfkc"),))
     source, target = "ﬁnd www.ｅ.org dog", "chat www.ｅ.org"
     alignment = translator.align(source, target)
     assert alignment.source_words == source.split() and alignment.target_words == target.split()

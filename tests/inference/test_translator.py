@@ -460,7 +460,7 @@ def test_progress_counts_every_line_once(translator):
 
 
 def test_the_source_is_normalised_as_in_training(translator, variant):
-    nfkc = variant(data={"normalization": "nfkc"})
+    nfkc = variant(data={"model_input": "nfkc"})
     fullwidth, plain = "ｃａｔ ｄｏｇ.", "cat dog."
     assert texts(nfkc.translate([fullwidth])) == texts(translator.translate([plain]))
     assert texts(translator.translate([fullwidth])) != texts(translator.translate([plain]))

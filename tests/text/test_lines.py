@@ -19,8 +19,6 @@ from nmt.text.lines import (
     decode_lines,
     file_fingerprint,
     is_blank,
-    normalize,
-    normalized_spans,
     read_lines,
     read_parallel,
     read_phrase_table,
@@ -161,39 +159,6 @@ def test_white_space_is_blank(line):
 @pytest.mark.parametrize("line", ["a", " . ", "\u200b", "\ufeff", "\u00ad", "\u200d", "\x00"])
 def test_zero_width_and_control_characters_are_not_blank(line):
     assert not is_blank(line)
-
-
-def test_normal_forms():
-    assert normalize("e\u0301\u202fﬁ", "none") == "e\u0301\u202fﬁ"
-    assert normalize("e\u0301\u202fﬁ", "nfc") == "é\u202fﬁ"
-    assert normalize("e\u0301\u202fﬁ", "nfkc") == "é fi"
-    with pytest.raises(UserError, match="none, nfc, nfkc"):
-        normalize("a", "NFC")  # type: ignore[arg-type]
-
-
-CLUSTERS = st.sampled_from(
-    "ae\u0301\u0327\u0323\u1100\u1161\u11a8\uac00\u09c7\u09be\ufb01\u00b4\u2026\uff83\uff9e"
-)
-
-
-@pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
-@given(st.text(st.one_of(CLUSTERS, st.characters())))
-def test_every_normalised_character_knows_what_it_was_made_of(form, line):
-    spans = normalized_spans(line, form)
-    assert len(spans) == len(normalize(line, form))
-    places = sorted(set(spans))
-    assert "".join(line[start:end] for start, end in places) == line
-    assert "".join(normalize(line[start:end], form) for start, end in places) == normalize(
-        line, form
-    )
-
-
-def test_normalised_characters_by_hand():
-    assert normalized_spans("ae\u0301ﬁ", "nfkc") == [(0, 1), (1, 3), (3, 4), (3, 4)]
-    assert normalized_spans("e\u0301", "none") == [(0, 1), (1, 2)]
-
-
-# Atomic writing
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):

@@ -3,20 +3,23 @@ change the view, and every character of it has its place in the raw line (invari
 
 import itertools
 import json
-import re
 import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.text import model_input
-from nmt.text.model_input import (
+from nmt.text import characters
+from nmt.text.characters import (
     RAW,
     SOURCE,
     TARGET,
-    Casing,
     CharacterView,
+    target_view,
+    typography,
+)
+from nmt.text.model_input import (
+    Casing,
     ModelInput,
     has_letters,
     is_shouted,
@@ -102,10 +105,9 @@ def test_every_character_read_has_a_span_and_spans_ascend(text):
 @settings(max_examples=500, deadline=None)
 @given(odd_text)
 def test_no_rule_is_missed_by_the_quick_look(text):
-    rules = "|".join(f"(?P<{name}>{pattern})" for name, pattern, _ in model_input._RULES)
-    slowly = re.sub(rules, model_input._replacement, text)
+    slowly = characters.Rules(characters._RULES).replace(text)
     assert SOURCE._once(text) == unicodedata.normalize("NFC", slowly)
-    if model_input._PLAIN.fullmatch(text):
+    if characters._PLAIN.fullmatch(text):
         assert SOURCE._once(text) == text
 
 
@@ -238,28 +240,37 @@ def test_a_text_made_quiet_is_as_long_as_before(text):
 
 def test_what_was_learnt_is_written_and_read():
     casing = Casing.learn(["We saw Łódź.", "In Łódź it rains.", "Is Łódź big?"])
-    written = ModelInput("view", "fr", casing, Casing(False)).to_json()
-    read = ModelInput.from_json(written, "view", "fr")
-    assert (
-        read == ModelInput("view", "fr", casing, Casing(False))
-        and "łódź" in read.source_casing.names
-    )
+    read = Casing.from_dict(json.loads(json.dumps(casing.as_dict())))
+    assert read == casing and read.names["łódź"] == "Łódź"
 
 
 @pytest.mark.parametrize(
-    "text",
+    "record", [None, [], {}, "x", {"names": 3}, {"starts_upper": True, "names": [1]}]
+)
+def test_a_damaged_record_is_a_value_error(record):
+    with pytest.raises(ValueError, match="names"):
+        Casing.from_dict(record)
+
+
+@pytest.mark.parametrize(
+    ("raw", "apostrophe", "space", "written"),
     [
-        "",
-        "[]",
-        "{}",
-        '{"source": 1}',
-        '{"source": {"names": 3}}',
-        json.dumps({"source": {"starts_upper": True, "names": [1]}}),
+        ("l'homme d’ici, dit-il", "curly", "keep", "l’homme d’ici, dit-il"),
+        ("l'homme d’ici, dit-il", "straight", "keep", "l'homme d'ici, dit-il"),
+        ("Quoi? Non !", "keep", "narrow", "Quoi\u202f? Non\u202f!"),
+        ("Quoi\u202f? Non\u00a0!", "keep", "none", "Quoi? Non!"),
+        ("«Quoi ?»", "keep", "no_break", "«\u00a0Quoi\u00a0?\u00a0»"),
+        ("à 10:30, http://x.org :)", "keep", "narrow", "à 10:30, http://x.org :)"),
+        ("Voici : un", "keep", "no_break", "Voici\u00a0: un"),
+        ("Quoi ?!", "keep", "narrow", "Quoi\u202f?!"),
     ],
 )
-def test_a_damaged_record_is_a_value_error(text):
-    with pytest.raises(ValueError):
-        ModelInput.from_json(text, "view", "fr")
+def test_typography_is_brought_to_one_convention(raw, apostrophe, space, written):
+    view = typography(apostrophe, space)
+    assert view.read(raw) == written
+    assert view.read(written) == written
+    assert len(view.spans(raw)) == len(written)
+    assert target_view(apostrophe, space).read(raw) == written
 
 
 @pytest.mark.parametrize("kind", ["raw", "nfc", "nfkc"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.config.loader import CopyingConfig
+from nmt.text.model_input import ModelInput
 from nmt.text.placeholders import (
     NUM_COPY_SYMBOLS,
     PATTERNS,
@@ -47,6 +48,11 @@ LINES = st.lists(
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=3),
     max_size=12,
 ).map("".join)
+
+
+def mask_both(copier, source, target):
+    masked = copier.mask(source)
+    return masked, copier.mask_target(masked, target)
 
 
 def beyond_ascii(line):
@@ -185,7 +191,9 @@ def test_copies_are_numbered_in_order_and_the_seventeenth_is_text():
 
 
 def test_what_the_normal_form_makes_known_is_not_copied():
-    copier = Copier(["unseen"], lambda line: {c for c in line if c not in "abcdefé 2?"}, "nfkc")
+    copier = Copier(
+        ["unseen"], lambda line: {c for c in line if c not in "abcdefé 2?"}, ModelInput("nfkc")
+    )
     assert [span.restored for span in copier.find("cafe\u0301 a² b\u202f? ﬀ")] == []
     assert [span.restored for span in copier.find("cafe\u0301 a² bo\u0302 \u202f?")] == ["bo\u0302"]
 
@@ -198,7 +206,7 @@ def test_placeholders_are_found_in_linear_time():
 
 
 def test_the_rest_is_normalised_and_copies_are_not():
-    masked = Copier(["placeholders"], beyond_ascii, "nfkc").mask("ﬁ {ﬁ} ² {x²} e\u0301")
+    masked = Copier(["placeholders"], beyond_ascii, ModelInput("nfkc")).mask("ﬁ {ﬁ} ² {x²} e\u0301")
     assert masked.text == "fi {ﬁ} 2 {x²} é"
     assert [masked.text[copy.start : copy.end] for copy in masked.copies] == ["{ﬁ}", "{x²}"]
 
@@ -259,14 +267,14 @@ def test_a_place_is_a_whole_word_or_a_whole_copy():
 def test_a_target_is_masked_with_the_symbols_of_its_source():
     copier = Copier(ALL, beyond_ascii, dictionary={"zeugma": "attelage"})
     lines = "{a} sees a zeugma, {b} and {a}: {c}.", "{b} et {a} voient {a}, {a} ou l'attelage {d}"
-    source, target = copier.mask_both(*lines)
+    source, target = mask_both(copier, *lines)
     assert source == copier.mask(lines[0])
     assert shown(target) == "<2> et <0> voient <3>, {a} ou l'<1> {d}"
 
 
 def test_of_two_copies_the_longer_is_taken_where_one_holds_the_other():
     copier = Copier([], beyond_ascii, dictionary={"x": "tour", "y": "la tour noire"})
-    assert shown(copier.mask_both("x y", "la tour noire, tour")[1]) == "<1>, <0>"
+    assert shown(mask_both(copier, "x y", "la tour noire, tour")[1]) == "<1>, <0>"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
 """Sentence splitting: nothing is lost, and the rules of both languages of this project hold."""
 
-import sys
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.errors import UserError
 from nmt.text.sentence_splitter import sentences
 
 
@@ -41,12 +38,6 @@ def test_joined_they_are_the_text_and_none_is_blank(text, language):
     assert len(found) == 1 or all(sentence.strip() for sentence in found) or not text
 
 
-def test_a_missing_library_is_named_with_its_remedy(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sentencex", None)
-    with pytest.raises(UserError, match=r"pip install 'nmt-attention\[split\]'"):
-        sentences("One. Two.", "en")
-
-
 @pytest.mark.parametrize("text", ["Le plan A\u00a0.", "Oui. Le plan A\u00a0. Non."])
 def test_a_text_that_makes_the_library_panic_is_left_unsplit(text):
     """sentencex 1.0.32 raises what is no Exception."""
@@ -64,7 +55,7 @@ def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch
     def segment(language, text):
         raise error
 
-    monkeypatch.setattr("sentencex.segment", segment)
+    monkeypatch.setattr("nmt.text.sentence_splitter.segment", segment)
     if caught:
         assert sentences("One. Two.", "en") == ["One. Two."]
     else:

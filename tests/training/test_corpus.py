@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from nmt.config.loader import Config, DataConfig
 from nmt.errors import UserError
+from nmt.runs.run_folder import model_input
 from nmt.text.lines import file_fingerprint, resolve_parallel, write_lines
+from nmt.text.model_input import ModelInput
 from nmt.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, padded, train_tokenizer
 from nmt.training import corpus as data
 from nmt.training.corpus import encode_corpus, join
@@ -43,9 +45,10 @@ def encode(tokenizer, tmp_path):
             write_lines(tmp_path / "weights", weights)
             text.append(file_fingerprint([tmp_path / "weights"]))
             weights = tmp_path / "weights"
-        config = Config(data=DataConfig(**config))
+        config = Config(data=DataConfig(**{"model_input": "raw", **config}))
+        view = model_input(config, {})
         return encode_corpus(
-            files, text, config, source, target, tmp_path / "corpus", weights=weights
+            files, text, config, source, target, view, tmp_path / "corpus", weights=weights
         )
 
     return encode
@@ -110,8 +113,8 @@ def test_limits_are_allowed_themselves(encode, tokenizer):
 
 def test_text_is_normalised_before_it_is_encoded(encode, tokenizer):
     pairs = [("ﬁsh cafe\u0301", "poisson\u202f!")]
-    assert texts(encode(pairs, normalization="none"), tokenizer) == pairs
-    assert texts(encode(pairs, normalization="nfkc"), tokenizer) == [("fish café", "poisson !")]
+    assert texts(encode(pairs, model_input="raw"), tokenizer) == pairs
+    assert texts(encode(pairs, model_input="nfkc"), tokenizer) == [("fish café", "poisson !")]
 
 
 class Wide:
@@ -189,7 +192,7 @@ def test_what_decides_the_ids_decides_the_fingerprint(encode, tokenizer):
         encode([pair[::-1] for pair in PAIRS]),
         encode(max_tokens=50),
         encode(max_ratio=5.0),
-        encode(normalization="nfc"),
+        encode(model_input="nfc"),
         encode(source=other),
         encode(target=other),
     ]
@@ -198,9 +201,11 @@ def test_what_decides_the_ids_decides_the_fingerprint(encode, tokenizer):
 
 def test_where_the_text_lies_does_not_decide_the_fingerprint(encode, tokenizer, tmp_path):
     files = resolve_parallel(write_pairs(tmp_path / "elsewhere" / "moved", PAIRS), "en", "fr")
-    config = Config(data=DataConfig(train="moved", dev="somewhere"))
+    config = Config(data=DataConfig(train="moved", dev="somewhere", model_input="raw"))
     text = [file_fingerprint([files.source, files.target])]
-    assert data.fingerprint(text, config, tokenizer, tokenizer) == encode().fingerprint
+    assert (
+        data.fingerprint(text, config, tokenizer, tokenizer, ModelInput()) == encode().fingerprint
+    )
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -258,7 +263,14 @@ def test_progress_sees_every_pair(tokenizer, tmp_path):
             yield pair
 
     encode_corpus(
-        files, ["text"], Config(), tokenizer, tokenizer, tmp_path / "corpus", progress=progress
+        files,
+        ["text"],
+        Config(),
+        tokenizer,
+        tokenizer,
+        ModelInput(),
+        tmp_path / "corpus",
+        progress=progress,
     )
     assert seen == PAIRS
 

@@ -17,6 +17,7 @@ from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.run_folder import Run
 from nmt.text.lines import read_lines, resolve_parallel
+from nmt.text.model_input import ModelInput
 from nmt.text.tokenizer import Tokenizer
 from nmt.training import setup as module
 from nmt.training.setup import build_tokenizers, choose_precision, prepare
@@ -53,7 +54,7 @@ def test_a_new_run_has_config_tokenizer_corpus_and_facts(data, run):
 def test_the_dev_set_is_raw(data, run):
     pairs = [("ﬁsh", "poisson\u202f!"), ("", ""), ("cat " * 200, "x\u2028y")]
     write_pairs(Path(data["dev"]), pairs)
-    data["normalization"] = "nfkc"
+    data["model_input"] = "nfkc"
     assert prepare(tiny_config({**data, "max_tokens": 10}), run).dev == pairs
 
 
@@ -136,7 +137,7 @@ def test_the_tokenizer_learns_from_a_sample_of_each_language(data, monkeypatch):
 
     monkeypatch.setattr(module, "train_tokenizer", train_tokenizer)
     config = tiny_config(data, tokenizer={"max_lines": 7})
-    build_tokenizers(config, resolve_parallel(data["train"], "en", "fr"))
+    build_tokenizers(config, resolve_parallel(data["train"], "en", "fr"), ModelInput())
     sides = [set(side) for side in zip(*read_pairs(data["train"]), strict=True)]
     assert [sum(line in side for line in seen[0]) for side in sides] == [7, 7]
 
@@ -145,9 +146,9 @@ def test_the_tokenizer_learns_from_normalised_text(data, run):
     write_pairs(
         Path(data["train"]), [(f"ﬁne {source}", target) for source, target in toy_pairs(60)]
     )
-    plain = prepare(tiny_config(data), run).run.source_tokenizer
+    plain = prepare(tiny_config({**data, "model_input": "raw"}), run).run.source_tokenizer
     nfkc = prepare(
-        tiny_config({**data, "normalization": "nfkc"}), run.with_name("nfkc")
+        tiny_config({**data, "model_input": "nfkc"}), run.with_name("nfkc")
     ).run.source_tokenizer
     assert "ﬁ" in characters_of(plain) and "ﬁ" not in characters_of(nfkc)
 

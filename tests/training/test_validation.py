@@ -43,7 +43,7 @@ def test_the_loss_is_the_mean_over_the_references_tokens(trained):
 def test_the_loss_is_that_of_normalised_text(trained, tmp_path):
     run, model = trained
     data = {name: getattr(run.config.data, name) for name in ("train", "dev")}
-    nfkc = prepare(tiny_config({**data, "normalization": "nfkc"}), tmp_path / "run").run
+    nfkc = prepare(tiny_config({**data, "model_input": "nfkc"}), tmp_path / "run").run
     wide, plain = (
         Validation(nfkc, model, [pair])._batches
         for pair in (("ｃａｔ.", "ｃｈａｔ."), ("cat.", "chat."))

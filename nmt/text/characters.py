@@ -1,0 +1,218 @@
+"""Characters as the model reads them, as a typographic convention has them, and the way back.
+
+French corpora mix `'` with `’`, and U+0020, U+00A0, U+202F and nothing before `! ? : ;`. A model
+learns the mixture as noise: a convention for its targets takes that away, and another one may be
+asked for where translations are written.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Span = tuple[int, int]  # start and end, in characters
+Rule = tuple[str, str, str]  # name, pattern, what replaces a match
+Apostrophe = Literal["keep", "straight", "curly"]
+Space = Literal["keep", "narrow", "no_break", "none"]
+
+# Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt) without the joiners U+200C
+# and U+200D, variation selectors and tags, which have rules of their own; and control characters
+# that are no white space.
+IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+)
+_EMOJI = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+# Scripts in which joiners decide how letters are shaped: Arabic to Thaana, Brahmic ones, Mongolian.
+_JOINING = (
+    "\u0600-\u08ff\u0900-\u0dff\u0e00-\u0fff\u1000-\u109f\u1780-\u18af\u1900-\u1cff\ua840-\uabff"
+    "\ufb50-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff"
+)
+UNSEEN = (
+    rf"(?:[{IGNORABLE}]"
+    rf"|(?<![{_JOINING}])\u200c"
+    rf"|(?<![{_JOINING}])(?<![{_EMOJI}\ufe0f])\u200d|(?<![{_JOINING}])\u200d(?![{_EMOJI}])"
+    rf"|(?<![{_EMOJI}0-9#*])[\ufe00-\ufe0f]|[\U000e0100-\U000e01ef]"
+    r"|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f])"
+)
+# Possessive quantifiers throughout: a run is read once, however long it is.
+_SPACES = rf"(?={UNSEEN}*+\s)(?:\s|{UNSEEN})++"
+_LIGATURES = {c: unicodedata.normalize("NFKC", c) for c in "ﬀﬁﬂﬃﬄﬅﬆ"}
+
+_RULES: tuple[tuple[str, str, str], ...] = (  # name, pattern, replacement
+    # "Quoi ?" and "Quoi?" are the same question; " :)" is no colon.
+    (
+        "before_mark",
+        r"(?<=[\w\u0300-\u036f)\]\"'«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇])"
+        rf"{_SPACES}(?=[!?;:\u037e]++(?:\s|$))",
+        "",
+    ),
+    ("guillemets", r"(?<!\w)[«‹]\s++|\s++[»›](?!\w)|[«»]", '"'),
+    ("space", _SPACES, " "),
+    ("unseen", rf"{UNSEEN}++", ""),
+    ("double", "[“”„‟″〝〞＂]", '"'),
+    ("single", r"[’‘‚‛ʼ′＇‹›]|(?<=\w)[`´\u1fef](?=\w)", "'"),
+    ("hyphen", "[‐‑−]", "-"),
+    ("ellipsis", "…", "..."),
+    ("ligature", "[ﬀ-ﬆ]", ""),
+)
+# What a rule's match can begin with. Asked first, as it is nothing of this almost everywhere.
+_SPECIAL = (
+    rf"\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200d\u2028-\u202f\u205f\u3000{IGNORABLE}"
+    r"\ufe00-\ufe0f\U000e0000-\U000e01ef«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇`´\u1fef‐‑−…ﬀ-ﬆ"
+)
+_SOURCE_GATE = rf"(?=[{_SPECIAL}]| [ {_SPECIAL}!?;:\u037e])"
+_TARGET_RULES = (("unseen", rf"{UNSEEN}++", ""), ("space", r"[ \t][ \t]++|\t", " "))
+
+# Text that no rule changes, found many times faster than by trying them.
+_PLAIN_WORD = (
+    r"[a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$&/*+=#@_-][a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$&/*+=#@_:;!?-]*"
+)
+_PLAIN = re.compile(rf" ?{_PLAIN_WORD}(?: {_PLAIN_WORD})*+ ?|")
+
+
+# What one replacement leaves may match another rule: a mark in a mark, once or twice.
+_MOST_PASSES = 5
+
+
+class Rules:
+    """Replacements by regular expressions, the first that matches at a place; name, pattern, text."""
+
+    def __init__(self, rules: Iterable[Rule], gate: str = ""):
+        rules = tuple(rules)
+        self.pattern = re.compile(
+            gate + "(?:" + "|".join(f"(?P<{n}>{p})" for n, p, _ in rules) + ")"
+        )
+        self._texts = {name: text for name, _, text in rules}
+
+    def replacement(self, match: re.Match[str]) -> str:
+        rule = match.lastgroup or ""
+        return _LIGATURES[match[0]] if rule == "ligature" else self._texts[rule]
+
+    def replace(self, text: str) -> str:
+        return self.pattern.sub(self.replacement, text)
+
+    def spans(self, text: str) -> list[Span]:
+        """For each character of `replace(text)` the span of `text` that it was made of. One that
+        was put between two has that of the first."""
+        spans: list[Span] = []
+        end = 0
+        for match in self.pattern.finditer(text):
+            start = match.start()
+            spans += [(i, i + 1) for i in range(end, start)]
+            replaced = match.span() if match[0] else (max(0, start - 1), max(1, start))
+            spans += [replaced] * len(self.replacement(match))
+            end = match.end()
+        return spans + [(i, i + 1) for i in range(end, len(text))]
+
+
+_SOURCE_RULES = Rules(_RULES, _SOURCE_GATE)
+
+
+@dataclass(frozen=True)
+class CharacterView:
+    """Characters as somebody reads them, with the way back: what `rules` make of a text, in a
+    Unicode normal form, if any."""
+
+    form: Literal["NFC", "NFKC"] | None = None
+    rules: Rules | None = None
+
+    def read(self, text: str) -> str:
+        """The text as the model reads it; reading that again changes nothing."""
+        if self.rules is _SOURCE_RULES and _PLAIN.fullmatch(text):
+            return text
+        for _ in range(_MOST_PASSES):
+            before, text = text, self._once(text)
+            if text == before:
+                break
+        return text
+
+    def spans(self, text: str) -> list[Span]:
+        """For each character of `read(text)` the span of `text` that it was made of."""
+        spans = [(i, i + 1) for i in range(len(text))]
+        for _ in range(_MOST_PASSES):
+            before, text, of_pass = text, self._once(text), self._spans_once(text)
+            if text == before:
+                break
+            spans = [(spans[start][0], spans[end - 1][1]) for start, end in of_pass]
+        return spans
+
+    def _once(self, text: str) -> str:
+        text = self.rules.replace(text) if self.rules else text
+        return unicodedata.normalize(self.form, text) if self.form else text
+
+    def _spans_once(self, text: str) -> list[Span]:
+        replaced = self.rules.spans(text) if self.rules else [(i, i + 1) for i in range(len(text))]
+        text = self.rules.replace(text) if self.rules else text
+        if self.form is None or unicodedata.is_normalized(self.form, text):
+            return replaced
+        clusters = _normalized_spans(text, self.form)
+        return [(replaced[start][0], replaced[end - 1][1]) for start, end in clusters]
+
+
+def _normalized_spans(text: str, form: Literal["NFC", "NFKC"]) -> list[Span]:
+    """For each character of the text in a normal form the span that it was made of."""
+    normalize = unicodedata.normalize
+    spans: list[Span] = []
+    start, end = 0, 0
+    while start < len(text):
+        end += 1
+        # A cluster ends where the next character neither combines with it nor changes its form.
+        while end < len(text) and (
+            unicodedata.combining(text[end])
+            or normalize(form, text[start:end]) + normalize(form, text[end])
+            != normalize(form, text[start : end + 1])
+        ):
+            end += 1
+        spans += [(start, end)] * len(normalize(form, text[start:end]))
+        start = end
+    return spans
+
+
+# ---------------------------------------------------------------------------------- typography
+
+_TYPOGRAPHIC_SPACES = {"narrow": "\u202f", "no_break": "\u00a0", "none": ""}
+# Not "10:30", "http://" or ":)": a mark stands after a word, and before a space or the end.
+_BEFORE_MARK = (
+    r"(?<=[\w)\]%€\"'’»])(?:[ \u00a0\u202f]|(?<![ \u00a0\u202f])(?=[!?;:]))"
+    r"(?=[!?;:]++(?:[\s»\"]|$)|[!?]++[)\]])"
+)
+
+
+def typography_rules(apostrophe: Apostrophe, space: Space) -> list[Rule]:
+    """What brings a text to one convention."""
+    rules: list[Rule] = []
+    if apostrophe != "keep":
+        pattern = r"(?<=[^\W_])['’](?=[^\W_])|(?<=[^\W_])['’](?=\s|$)"
+        rules.append(("apostrophe", pattern, "'" if apostrophe == "straight" else "’"))
+    if space != "keep":
+        character = _TYPOGRAPHIC_SPACES[space]
+        rules += [
+            ("before_mark", _BEFORE_MARK, character),
+            ("opening", r"«[ \u00a0\u202f]?", f"«{character}"),
+            ("closing", r"[ \u00a0\u202f]?»", f"{character}»"),
+        ]
+    return rules
+
+
+RAW = CharacterView()
+SOURCE = CharacterView("NFC", _SOURCE_RULES)
+TARGET = CharacterView("NFC", Rules(_TARGET_RULES))
+
+
+def target_view(apostrophe: Apostrophe = "keep", space: Space = "keep") -> CharacterView:
+    """The view of targets that have one typography."""
+    rules = typography_rules(apostrophe, space)
+    return CharacterView("NFC", Rules((*_TARGET_RULES, *rules))) if rules else TARGET
+
+
+def typography(apostrophe: Apostrophe = "keep", space: Space = "keep") -> CharacterView:
+    """A text with these apostrophes, this space before `! ? : ;` and inside `« »`; nothing else is
+    changed."""
+    rules = typography_rules(apostrophe, space)
+    return CharacterView(None, Rules(rules)) if rules else RAW
