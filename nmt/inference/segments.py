@@ -20,7 +20,7 @@ from nmt.errors import LineError
 from nmt.evaluation.word_alignment import Alignment, add_pieces, mean_over_pieces
 from nmt.inference.outputs import Candidate, Choices
 from nmt.search.beam import Hypothesis
-from nmt.search.glossary import Demand
+from nmt.search.glossary import TargetConstraints
 from nmt.text.characters import RAW, CharacterView, Span
 from nmt.text.lines import is_blank
 from nmt.text.model_input import ModelInput
@@ -38,7 +38,7 @@ class Segment:
     line: int  # index of its line
     ids: list[int]
     max_length: int = 0  # of a hypothesis, </s> included
-    demand: Demand = field(default_factory=Demand)
+    constraints: TargetConstraints = field(default_factory=TargetConstraints)
     hypotheses: list[Hypothesis] = field(default_factory=list)  # best first
     choices: list[Choices] = field(default_factory=list)  # for each token of the best hypothesis
 

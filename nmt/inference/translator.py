@@ -37,13 +37,13 @@ from nmt.runs.run_folder import Run, refuse_unlike
 from nmt.search.beam import Hypothesis
 from nmt.search.constraints import SearchBatch
 from nmt.search.controls import (
+    check_n_best,
     controlled_search,
     maximum_lengths,
     minimum_lengths,
-    refuse_impossible,
 )
 from nmt.search.ensemble import Ensemble, ForcingEngine
-from nmt.search.glossary import Glossary, Wording, refuse_impossible_demand
+from nmt.search.glossary import ConstraintEncoder, Glossary, check_constraints
 from nmt.text.characters import CharacterView
 from nmt.text.characters import typography as output_typography
 from nmt.text.tokenizer import COPY_IDS, padded
@@ -68,7 +68,7 @@ class Constraints:
     prefixes: Sequence[str]  # one for each line, or none
     required: Sequence[str]
     glossary: Glossary | None
-    wording: Wording | None  # None if nothing is asked
+    constraint_encoder: ConstraintEncoder | None  # None if nothing is asked
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class SearchSettings:
 
     options: DecodingConfig
     n_best: int
-    wording: Wording | None
+    constraint_encoder: ConstraintEncoder | None
 
 
 class Forced(NamedTuple):
@@ -241,7 +241,7 @@ class Translator:
         if progress:
             progress(len(source_lines) - len(remaining))
         segments = [segment for line in source_lines for segment in line.segments]
-        search = SearchSettings(options, n_best, constraints.wording)
+        search = SearchSettings(options, n_best, constraints.constraint_encoder)
         for batch in self._search(segments, search, num_workers or self.num_workers):
             for segment, result in batch:
                 remaining[segment.line] -= 1
@@ -262,7 +262,7 @@ class Translator:
 
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
         options = self._options(**decoding)
-        refuse_impossible(options, n_best)
+        check_n_best(options, n_best)
         if options.sampling and decoding.get("beam_size"):
             raise UserError(
                 "sampling searches no beam: it draws n-best samples. Leave beam_size out."
@@ -284,11 +284,13 @@ class Translator:
             raise UserError(
                 f"prefixes must be as many as lines ({num_lines}). Received: {len(prefixes)}."
             )
-        wording = None
+        constraint_encoder = None
         if prefixes or required or banned or glossary:
             characters = self.run.model_input.target
-            wording = Wording(self.run.target_tokenizer, self.run.forbidden_ids, banned, characters)
-        return Constraints(prefixes, required, glossary, wording)
+            constraint_encoder = ConstraintEncoder(
+                self.run.target_tokenizer, self.run.forbidden_ids, banned, characters
+            )
+        return Constraints(prefixes, required, glossary, constraint_encoder)
 
     def _cut(
         self, line: SourceLine, options: DecodingConfig, constraints: Constraints
@@ -312,9 +314,9 @@ class Translator:
     def _constrain(
         self, line: SourceLine, constraints: Constraints, options: DecodingConfig
     ) -> None:
-        """Sets the demand of each segment. Raises UserError for what cannot be met."""
-        wording, glossary = constraints.wording, constraints.glossary
-        if wording is None:
+        """Sets the constraints of each segment. Raises UserError if they cannot be satisfied."""
+        constraint_encoder, glossary = constraints.constraint_encoder, constraints.glossary
+        if constraint_encoder is None:
             return
         if constraints.required and len(line.segments) > 1:
             raise UserError(
@@ -330,10 +332,10 @@ class Translator:
                     text = self.run.source_tokenizer.decode(segment.ids, copies)
                     required += glossary.required(text)
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
-                segment.demand = wording.demand(masked, required)
+                segment.constraints = constraint_encoder.encode(masked, required)
                 prefix = ""  # begins the first segment only
                 num_copies = sum(id in COPY_IDS for id in segment.ids)  # translated to themselves
-                refuse_impossible_demand(segment.demand, segment.max_length - num_copies, options)
+                check_constraints(segment.constraints, segment.max_length - num_copies, options)
 
     def _search(
         self, segments: Sequence[Segment], search: SearchSettings, num_workers: int
@@ -356,21 +358,21 @@ class Translator:
             yield list(zip(batch, of_batch, strict=True))
 
     def _search_batch(self, segments: Sequence[Segment], search: SearchSettings) -> SearchBatch:
-        ratio, wording = search.options.min_length_ratio, search.wording
+        ratio, constraint_encoder = search.options.min_length_ratio, search.constraint_encoder
         batch = SearchBatch(
             source_BS=padded(segment.ids for segment in segments),
             max_lengths_B=np.array([segment.max_length for segment in segments]),
             min_lengths_B=minimum_lengths([len(segment.ids) + 1 for segment in segments], ratio),
             copy_ids=COPY_IDS if self.run.config.copying.classes else (),
         )
-        if wording is None:
+        if constraint_encoder is None:
             return batch
         return replace(
             batch,
-            banned=wording.banned,
-            word_parts=wording.word_parts,
-            prefixes=[segment.demand.prefix for segment in segments],
-            required=[segment.demand.required for segment in segments],
+            banned=constraint_encoder.banned,
+            word_boundaries=constraint_encoder.word_boundaries,
+            prefixes=[segment.constraints.prefix for segment in segments],
+            required=[segment.constraints.required for segment in segments],
         )
 
     def _choose(

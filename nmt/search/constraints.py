@@ -1,17 +1,17 @@
-"""Lexical control of search: what a translation must begin with, must contain, and must not
-contain.
+"""Lexical constraints as controls of search: forced prefixes, banned and required phrases, copies.
 
-A phrase is a tuple of spellings (id sequences), any of which will do, for "arbre" is spelt
-otherwise in "l'arbre" and at the line's start. It counts where it stands as whole words: `chat` is
-not in `chats`. Neither text nor tokenizer is known here: `WordParts` says which ids can join with a
-neighbour into one word.
+A phrase is a tuple of spellings, each a sequence of ids; any of them satisfies it, as "arbre" has
+other pieces in "l'arbre" and at the start of the line. Phrases match whole words: `chat` does not
+match within `chats`. This module knows ids only; `WordBoundaries` says which neighbouring ids
+belong to one word.
 """
 
-# B sentences   K live hypotheses of each   C candidates of each   T tokens so far, the first of them <s>
-# Q required phrases of a sentence   A spellings of a phrase   L ids of a spelling   V vocabulary
+# B sentences   K live hypotheses of each   C candidates of each   T tokens so far, the first <s>
+# Q required phrases of a sentence   X states of all automata   N ids   V vocabulary
 
 from __future__ import annotations
 
+import enum
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,116 +23,134 @@ from nmt.search.beam import BeamState, Candidates, Control, StepRequest
 
 
 class Spelling(NamedTuple):
-    """The first of a phrase's spellings is the plain one, which can stand anywhere."""
+    """One way to write a phrase. The first spelling of a phrase is the plain one, which may stand
+    anywhere in a line."""
 
     ids: tuple[int, ...]
-    initial: bool = False  # counts at the line's start only
-    attached: bool = (
-        False  # counts only behind an id that invites a word without a space, such as an apostrophe
-    )
+    initial: bool = False  # matches at the start of the line only
+    attached: bool = False  # matches only after an id with `ends_with_joiner_V`
 
 
 Phrase = tuple[Spelling, ...]
 
 
-class WordParts(NamedTuple):
-    """Id x joins with id y into one word if x ends and y starts inside a word."""
+class Start(enum.IntFlag):
+    """What may start at a position: the conditions that hold there."""
 
-    starts_inside_V: (
-        np.ndarray
-    )  # bool: the id's text starts with a letter, without a space before it
-    ends_inside_V: np.ndarray  # bool: it ends with a letter
-    invites_V: np.ndarray  # bool: it ends with what a word follows without a space
+    OF_WORD = 1  # the id before does not continue in this one
+    AFTER_JOINER = 2  # the id before ends with an apostrophe, a hyphen, an opening bracket, ...
+    OF_LINE = 4
+
+
+# The other two need a word to start.
+START_FLAGS = (0, *(int(Start.OF_WORD) + other for other in (0, 2, 4, 6)))
+
+
+class WordBoundaries(NamedTuple):
+    """Which ids join: id y continues the word of id x before it if x ends and y starts with a
+    letter and no space is between them."""
+
+    starts_with_letter_V: np.ndarray  # bool: and not with a space before the letter
+    ends_with_letter_V: np.ndarray  # bool
+    ends_with_joiner_V: np.ndarray  # bool: a word may follow without a space, as after "l'"
 
     @classmethod
-    def none(cls) -> WordParts:
+    def none(cls) -> WordBoundaries:
         return cls(*[np.zeros(0, bool)] * 3)
 
     def join(self, left: np.ndarray | int, right: np.ndarray | int) -> np.ndarray:
-        return self.ends_inside_V[left] & self.starts_inside_V[right]
+        return self.ends_with_letter_V[left] & self.starts_with_letter_V[right]
+
+    def start(self, left: np.ndarray, right: np.ndarray, at_line_start: bool) -> np.ndarray:
+        """`Start` flags of the position of `right`; 0 where no word starts."""
+        line_start = Start.OF_LINE if at_line_start else 0
+        flags = Start.OF_WORD | line_start | Start.AFTER_JOINER * self.ends_with_joiner_V[left]
+        return np.where(self.join(left, right), 0, flags)
 
 
 @dataclass(frozen=True)
 class SearchBatch:
-    """Sentences to search for, and what is asked of each translation."""
+    """Sentences to search for, and the constraints on each translation."""
 
     source_BS: np.ndarray  # ids, padded with 0
-    max_lengths_B: np.ndarray  # these two count </s>
+    max_lengths_B: np.ndarray  # in tokens, including </s>, as min_lengths
     min_lengths_B: np.ndarray
-    prefixes: Sequence[Sequence[int]] = ()  # of each sentence; none: no prefixes at all
-    required: Sequence[Sequence[Phrase]] = ()
-    banned: Sequence[Spelling] = ()  # of all sentences
-    word_parts: WordParts = field(
-        default_factory=WordParts.none
-    )  # if phrases are required or banned
-    copy_ids: Sequence[
-        int
-    ] = ()  # ascending; each that a source holds appears once in its translation, and no other
+    prefixes: Sequence[Sequence[int]] = ()  # one per sentence; empty: no prefixes at all
+    required: Sequence[Sequence[Phrase]] = ()  # likewise
+    banned: Sequence[Spelling] = ()  # for all sentences
+    # Needed for required and banned phrases only.
+    word_boundaries: WordBoundaries = field(default_factory=WordBoundaries.none)
+    # Ascending. Each of these in a source appears once in its translation, and no other.
+    copy_ids: Sequence[int] = ()
     eos_id: int = 3
 
 
-def strike(candidates: Candidates, struck_BKC: np.ndarray) -> Candidates:
-    """Without those candidates: they will not be chosen."""
-    scores_BKC = np.where(struck_BKC, -np.inf, candidates.scores_BKC)
-    return candidates._replace(scores_BKC=scores_BKC, keys_BKC=scores_BKC)
+def mask_out(candidates: Candidates, masked_BKC: np.ndarray) -> Candidates:
+    """Excludes candidates from selection."""
+    scores_BKC = np.where(masked_BKC, -np.inf, candidates.scores_BKC)
+    return candidates._replace(scores_BKC=scores_BKC, sort_keys_BKC=scores_BKC)
 
 
-# --------------------------------------------------------------------------------------- the copies
+def request_ids(request: StepRequest, ids_BKN: np.ndarray) -> StepRequest:
+    """Requests the log-probabilities of these ids, too; -1 marks an empty slot."""
+    if request.named_ids_BKN is not None:
+        ids_BKN = np.concatenate([request.named_ids_BKN, ids_BKN], axis=2)
+    return request._replace(named_ids_BKN=ids_BKN)
 
 
-def copied(batch: SearchBatch) -> Control | None:
-    """Each copy symbol of the source appears exactly once, and no other.
+# ------------------------------------------------------------------------------------------- copies
 
-    A symbol is struck out unless it is missing yet. As long as one is, `</s>` is struck out, and so
-    is what the model likes less: where it would end, a missing symbol follows instead. Where there
-    is just room for what is missing, all else is. So the model chooses the places to the last,
-    unlike `required`, which reserves a part of the beam for hypotheses that have them early.
+
+def copied_symbols(batch: SearchBatch) -> Control | None:
+    """Each copy symbol of the source appears exactly once in the translation, and no other.
+
+    A symbol that is not missing is masked out. While one is missing, `</s>` and every token less
+    likely than `</s>` are masked out, so a missing symbol is placed where the model would end.
+    When only the missing symbols still fit, everything else is masked out. The model thus places
+    symbols freely, unlike `required_phrases`, which reserves part of the beam for hypotheses that
+    have them early.
     """
     copy_ids_N = np.array(batch.copy_ids, np.int32)
     if not copy_ids_N.size:
         return None
-    of_source_BN = (batch.source_BS[:, :, None] == copy_ids_N).any(axis=1)
+    in_source_BN = (batch.source_BS[:, :, None] == copy_ids_N).any(axis=1)
 
-    def missing(live: BeamState) -> np.ndarray:
-        """Whether a hypothesis still lacks the symbol -> bkn."""
-        has_BKN = (live.ids_BKT[:, :, :, None] == copy_ids_N).any(axis=2)
-        return of_source_BN[live.rows_B][:, None] & ~has_BKN
+    def missing_symbols(live: BeamState) -> np.ndarray:
+        """bool bkn."""
+        in_target_BKN = (live.ids_BKT[:, :, :, None] == copy_ids_N).any(axis=2)
+        return in_source_BN[live.rows_B][:, None] & ~in_target_BKN
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
-        missing_BKN = missing(live)
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+        missing_BKN = missing_symbols(live)
         if missing_BKN.any():
-            request = name_ids(request, np.where(missing_BKN, copy_ids_N, -1))
-            request = name_ids(request, np.full((*missing_BKN.shape[:2], 1), batch.eos_id))
+            request = request_ids(request, np.where(missing_BKN, copy_ids_N, -1))
+            request = request_ids(request, np.full((*missing_BKN.shape[:2], 1), batch.eos_id))
         return request._replace(num_candidates=request.num_candidates + copy_ids_N.size + 1), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
-        missing_BKN = missing(live)
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+        missing_BKN = missing_symbols(live)
         num_missing_BK1 = missing_BKN.sum(axis=2, keepdims=True)
-        place_BKC = np.searchsorted(copy_ids_N, candidates.ids_BKC).clip(max=copy_ids_N.size - 1)
-        is_copy_BKC = copy_ids_N[place_BKC] == candidates.ids_BKC
-        is_missing_BKC = is_copy_BKC & np.take_along_axis(missing_BKN, place_BKC, axis=2)
-        room_B11 = (
-            live.max_lengths_B[:, None, None] - live.length - 2
-        )  # after this token, before </s>
-        too_late_BK1 = num_missing_BK1 > room_B11
-        ends_BKC = candidates.ids_BKC == batch.eos_id
-        end_BK1 = candidates.token_log_probs_BKC.max(
-            axis=2, where=ends_BKC, initial=-np.inf, keepdims=True
+        index_BKC = np.searchsorted(copy_ids_N, candidates.ids_BKC).clip(max=copy_ids_N.size - 1)
+        is_copy_BKC = copy_ids_N[index_BKC] == candidates.ids_BKC
+        is_missing_BKC = is_copy_BKC & np.take_along_axis(missing_BKN, index_BKC, axis=2)
+        # Tokens that fit after this one and before </s>.
+        room_B11 = live.max_lengths_B[:, None, None] - live.length - 2
+        no_room_BK1 = num_missing_BK1 > room_B11
+        eos_log_prob_BK1 = candidates.token_log_probs_BKC.max(
+            axis=2, where=candidates.ids_BKC == batch.eos_id, initial=-np.inf, keepdims=True
         )
-        late_BKC = (num_missing_BK1 > 0) & (
-            too_late_BK1 | (candidates.token_log_probs_BKC <= end_BK1)
-        )
-        return strike(candidates, ~is_missing_BKC & (is_copy_BKC | late_BKC)), live
+        worse_than_eos_BKC = candidates.token_log_probs_BKC <= eos_log_prob_BK1
+        must_copy_BKC = (num_missing_BK1 > 0) & (no_room_BK1 | worse_than_eos_BKC)
+        return mask_out(candidates, ~is_missing_BKC & (is_copy_BKC | must_copy_BKC)), live
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
-# --------------------------------------------------------------------------------------- the prefix
+# ------------------------------------------------------------------------------------------- prefix
 
 
 def forced_prefix(batch: SearchBatch) -> Control | None:
-    """A translation begins with the ids of its prefix. This is stronger than all else: whatever
-    else would strike out an id of the prefix does not."""
+    """Each translation begins with its prefix, which overrides all controls before this one."""
     if not any(batch.prefixes):
         return None
     longest = max(map(len, batch.prefixes))
@@ -140,304 +158,317 @@ def forced_prefix(batch: SearchBatch) -> Control | None:
     for row, prefix in enumerate(batch.prefixes):
         prefixes_BT[row, : len(prefix)] = prefix
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         if live.length >= longest:
             return request, live
         forced_B = prefixes_BT[live.rows_B, live.length]
         forced_BK1 = np.broadcast_to(forced_B[:, None, None], (*live.scores_BK.shape, 1))
-        return name_ids(request, forced_BK1), live
+        return request_ids(request, forced_BK1), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         if live.length >= longest:
             return candidates, live
         forced_B11 = prefixes_BT[live.rows_B, live.length][:, None, None]
         is_forced_BKC = candidates.ids_BKC == forced_B11
-        is_forced_BKC &= np.cumsum(is_forced_BKC, axis=2) == 1  # named, it may be there twice
+        is_forced_BKC &= np.cumsum(is_forced_BKC, axis=2) == 1  # a named id may occur twice
         scores_BKC = live.scores_BK[:, :, None] + candidates.token_log_probs_BKC
         only_forced_BKC = np.where(is_forced_BKC, scores_BKC, -np.inf)
         scores_BKC = np.where(forced_B11 >= 0, only_forced_BKC, candidates.scores_BKC)
-        return candidates._replace(scores_BKC=scores_BKC, keys_BKC=scores_BKC), live
+        return candidates._replace(scores_BKC=scores_BKC, sort_keys_BKC=scores_BKC), live
 
-    return Control(ask=ask, weigh=weigh)
-
-
-def name_ids(request: StepRequest, ids_BKN: np.ndarray) -> StepRequest:
-    """Asks for the log-probabilities of these ids, too; -1 is none."""
-    if request.named_ids_BKN is not None:
-        ids_BKN = np.concatenate([request.named_ids_BKN, ids_BKN], axis=2)
-    return request._replace(named_ids_BKN=ids_BKN)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
-# --------------------------------------------------------------------------------------------- bans
+# ----------------------------------------------------------------------------------- banned phrases
 
 
-class Bans:
-    """Banned spellings, by what stands before their last id."""
+class BannedPhrases:
+    """Finds the ids that would complete a banned spelling."""
 
-    def __init__(self, spellings: Sequence[Spelling], word_parts: WordParts):
-        self.word_parts = word_parts
-        size = len(word_parts.starts_inside_V)
-        # Of one id: looked up for all candidates at once. Of several: from all ids but the last to
-        # the last ones.
+    def __init__(self, spellings: Sequence[Spelling], word_boundaries: WordBoundaries):
+        self.word_boundaries = word_boundaries
+        size = len(word_boundaries.starts_with_letter_V)
+        # Spellings of one id are looked up for all candidates at once. Longer ones map all ids but
+        # the last to the set of last ids.
         self.single_V, self.initial_single_V = np.zeros(size, bool), np.zeros(size, bool)
-        self.following: dict[tuple[int, ...], set[int]] = defaultdict(set)
-        self.initial_following: dict[tuple[int, ...], set[int]] = defaultdict(set)
+        self.last_ids: dict[tuple[int, ...], set[int]] = defaultdict(set)
+        self.initial_last_ids: dict[tuple[int, ...], set[int]] = defaultdict(set)
         for spelling in spellings:
             *before, last = spelling.ids
             if before:
-                (self.initial_following if spelling.initial else self.following)[tuple(before)].add(
-                    last
-                )
+                last_ids = self.initial_last_ids if spelling.initial else self.last_ids
+                last_ids[tuple(before)].add(last)
             else:
                 (self.initial_single_V if spelling.initial else self.single_V)[last] = True
-        self.lengths = sorted(
-            {len(before) for before in (*self.following, *self.initial_following)}
-        )
+        self.lengths = sorted({len(ids) for ids in (*self.last_ids, *self.initial_last_ids)})
         self.num_single = int((self.single_V | self.initial_single_V).sum())
 
-    def may_not_follow(self, tokens: Sequence[int]) -> Iterator[int]:
-        """Ids that would complete a banned spelling of several ids after these tokens, the first of
-        them <s>."""
+    def completing_ids(self, tokens: Sequence[int]) -> Iterator[int]:
+        """Ids that complete a spelling of several ids after these tokens, the first of them <s>."""
         for length in self.lengths:
             start = len(tokens) - length
-            if start >= 1 and not self.word_parts.join(tokens[start - 1], tokens[start]):
+            if start >= 1 and not self.word_boundaries.join(tokens[start - 1], tokens[start]):
                 tail = tuple(tokens[start:])
-                yield from self.following.get(tail, ())
+                yield from self.last_ids.get(tail, ())
                 if start == 1:
-                    yield from self.initial_following.get(tail, ())
+                    yield from self.initial_last_ids.get(tail, ())
 
-    def singles(self, ids: np.ndarray, last: np.ndarray, at_start: bool) -> np.ndarray:
-        """Which ids are banned spellings by themselves, after `last`."""
-        single_V = self.single_V | self.initial_single_V if at_start else self.single_V
-        return single_V[ids] & ~self.word_parts.join(last, ids)
+    def are_single(self, ids: np.ndarray, last: np.ndarray, at_line_start: bool) -> np.ndarray:
+        """Whether ids are banned spellings of one id, after `last`."""
+        single_V = self.single_V | self.initial_single_V if at_line_start else self.single_V
+        return single_V[ids] & ~self.word_boundaries.join(last, ids)
 
-    def first_in(self, ids: Sequence[int], bos_id: int = 2) -> int | None:
-        """The place in `ids` (a whole line's, or its beginning's) where a banned spelling is
-        completed, if any is."""
+    def find(self, ids: Sequence[int], bos_id: int = 2) -> int | None:
+        """The index in a line's ids at which the first banned spelling is complete, if any is."""
         tokens = [bos_id, *ids]
         for t in range(1, len(tokens)):
-            if self.singles(np.array(tokens[t]), np.array(tokens[t - 1]), t == 1) or tokens[
-                t
-            ] in set(self.may_not_follow(tokens[:t])):
+            is_single = self.are_single(np.array(tokens[t]), np.array(tokens[t - 1]), t == 1)
+            if is_single or tokens[t] in set(self.completing_ids(tokens[:t])):
                 return t - 1
         return None
 
 
-def banned(batch: SearchBatch) -> Control | None:
-    """No banned spelling is completed: the last of its ids is struck out. So a longer word that
-    begins with the very ids of a banned one is lost, too."""
+def banned_phrases(batch: SearchBatch) -> Control | None:
+    """No banned spelling is completed: its last id is masked out.
+
+    This also excludes longer words that begin with the ids of a banned one.
+    """
     if not batch.banned:
         return None
-    bans = Bans(batch.banned, batch.word_parts)
+    banned = BannedPhrases(batch.banned, batch.word_boundaries)
 
-    def struck(live: BeamState) -> list[list[int]]:
-        """Of each of the B*K hypotheses."""
-        if not bans.lengths:
+    def completing_ids(live: BeamState) -> list[list[int]]:
+        """For each of the B*K hypotheses."""
+        if not banned.lengths:
             return []
         hypotheses = live.ids_BKT.reshape(-1, live.length + 1).tolist()
-        return [list(bans.may_not_follow(tokens)) for tokens in hypotheses]
+        return [list(banned.completing_ids(tokens)) for tokens in hypotheses]
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
-        longest = max(map(len, struck(live)), default=0)
-        return (
-            request._replace(num_candidates=request.num_candidates + longest + bans.num_single),
-            live,
-        )
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+        num_masked = max(map(len, completing_ids(live)), default=0) + banned.num_single
+        return request._replace(num_candidates=request.num_candidates + num_masked), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
-        struck_BKC = bans.singles(candidates.ids_BKC, live.ids_BKT[:, :, -1:], live.length == 0)
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+        last_BK1 = live.ids_BKT[:, :, -1:]
+        masked_BKC = banned.are_single(candidates.ids_BKC, last_BK1, live.length == 0)
         num_hypotheses = live.ids_BKT.shape[1]
-        for index, ids in enumerate(struck(live)):
+        for index, ids in enumerate(completing_ids(live)):
             if ids:
                 b, k = divmod(index, num_hypotheses)
-                struck_BKC[b, k] |= np.isin(candidates.ids_BKC[b, k], ids)
-        return strike(candidates, struck_BKC), live
+                masked_BKC[b, k] |= np.isin(candidates.ids_BKC[b, k], ids)
+        return mask_out(candidates, masked_BKC), live
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
 # --------------------------------------------------------------------------------- required phrases
 
 
-class Required(NamedTuple):
-    """Required phrases of a batch as arrays. A missing phrase has the length 0 and is met from the
-    beginning; a missing spelling has ids of -1 and never starts."""
+Beginning = tuple[int, int]  # index of a spelling, number of its ids that have matched
 
-    ids_BQAL: np.ndarray
-    lengths_BQA: np.ndarray
-    initial_BQA: np.ndarray
-    attached_BQA: np.ndarray
+
+class PhraseState(NamedTuple):
+    """A state of a `PhraseAutomaton`: which beginnings of spellings the hypothesis ends with."""
+
+    is_complete: bool  # it ends with a whole spelling: met, unless the next id continues the word
+    next_ids: tuple[int, ...]  # continue the longest beginning of each spelling, or start anew
+    num_saved: int  # ids fewer to go than to write the plain spelling from its start
+    num_saved_apart: int  # the same, from beginnings whose next id starts a new word
+
+
+@dataclass(frozen=True)
+class PhraseAutomaton:
+    """Deterministic automaton that recognises the spellings of one phrase, id by id.
+
+    State 0 is the initial one. Transitions that are not listed lead back to it.
+    """
+
+    num_ids: int  # of the plain spelling
+    states: list[PhraseState]
+    transitions: dict[tuple[int, int, int], int]  # (state, `Start` flags, id) -> state
 
     @classmethod
-    def of(cls, phrases: Sequence[Sequence[Phrase]]) -> Required:
-        num_phrases = max(map(len, phrases))
-        num_spellings = max(len(phrase) for of_sentence in phrases for phrase in of_sentence)
-        longest = max(
-            len(s.ids) for of_sentence in phrases for phrase in of_sentence for s in phrase
-        )
-        shape = len(phrases), num_phrases, num_spellings
-        # One -1 more than the longest has: what follows a spelling that is complete.
-        ids_BQAL, lengths_BQA = (
-            np.full((*shape, longest + 1), -1, np.int32),
-            np.zeros(shape, np.int64),
-        )
-        initial_BQA, attached_BQA = np.zeros(shape, bool), np.zeros(shape, bool)
+    def build(cls, phrase: Phrase, word_boundaries: WordBoundaries) -> PhraseAutomaton:
+        """By subset construction over the beginnings of spellings."""
+        starting: dict[int, dict[int, set[Beginning]]] = {}  # flags -> id -> beginnings
+        for flags in START_FLAGS:
+            starting[flags] = defaultdict(set)
+            for a, spelling in enumerate(phrase):
+                if _needed_flags(spelling) & ~flags == 0:
+                    starting[flags][spelling.ids[0]].add((a, 1))
+        beginnings_of: list[frozenset[Beginning]] = [frozenset()]
+        index_of = {beginnings_of[0]: 0}
+        transitions: dict[tuple[int, int, int], int] = {}
+        for state, beginnings in enumerate(beginnings_of):  # which grows on the way
+            continuing: dict[int, set[Beginning]] = defaultdict(set)
+            for a, length in beginnings:
+                if length < len(phrase[a].ids):
+                    continuing[phrase[a].ids[length]].add((a, length + 1))
+            for flags, starts in starting.items():
+                for id in {*continuing, *starts}:
+                    following = frozenset(continuing.get(id, set()) | starts.get(id, set()))
+                    if following not in index_of:
+                        index_of[following] = len(beginnings_of)
+                        beginnings_of.append(following)
+                    transitions[state, flags, id] = index_of[following]
+        states = [_phrase_state(phrase, begun, word_boundaries) for begun in beginnings_of]
+        return cls(len(phrase[0].ids), states, transitions)
+
+
+def _needed_flags(spelling: Spelling) -> int:
+    attached = Start.AFTER_JOINER if spelling.attached else 0
+    return Start.OF_WORD | attached | (Start.OF_LINE if spelling.initial else 0)
+
+
+def _phrase_state(
+    phrase: Phrase, beginnings: frozenset[Beginning], word_boundaries: WordBoundaries
+) -> PhraseState:
+    longest = [0] * len(phrase)
+    for a, length in beginnings:
+        longest[a] = max(longest[a], length)
+    next_ids, saved, saved_apart = [], [0], [0]
+    for spelling, length in zip(phrase, longest, strict=True):
+        if length < len(spelling.ids):
+            next_ids.append(spelling.ids[length])
+            if length:
+                saved.append(len(phrase[0].ids) - (len(spelling.ids) - length))
+                if not word_boundaries.join(spelling.ids[length - 1], spelling.ids[length]):
+                    saved_apart.append(saved[-1])
+    # Continuing may join the last word of another phrase, and so break it; starting anew does not.
+    next_ids.append(phrase[0].ids[0])
+    is_complete = any(length == len(phrase[a].ids) for a, length in beginnings)
+    return PhraseState(is_complete, tuple(next_ids), max(saved), max(saved_apart))
+
+
+class PhraseProgress(NamedTuple):
+    """How far each hypothesis is with each required phrase of its sentence."""
+
+    states_BKQ: np.ndarray  # indices into the states of all automata
+    met_BKQ: np.ndarray  # bool: the phrase stands there as whole words
+
+
+class PhraseAutomata:
+    """The automata of a batch side by side, as arrays over all their states.
+
+    State 0 is for sentences with fewer phrases than others: a phrase of no ids.
+    """
+
+    def __init__(self, phrases: Sequence[Sequence[Phrase]], word_boundaries: WordBoundaries):
+        self.word_boundaries = word_boundaries
+        self.initial_BQ = np.zeros((len(phrases), max(map(len, phrases))), np.int64)
+        states, initial, num_ids = [PhraseState(False, (), 0, 0)], [0], [0]
+        transitions: dict[int, int] = {}
         for b, of_sentence in enumerate(phrases):
             for q, phrase in enumerate(of_sentence):
-                for a, (ids, initial, attached) in enumerate(phrase):
-                    ids_BQAL[b, q, a, : len(ids)], lengths_BQA[b, q, a] = ids, len(ids)
-                    initial_BQA[b, q, a], attached_BQA[b, q, a] = initial, attached
-        return cls(ids_BQAL, lengths_BQA, initial_BQA, attached_BQA)
+                automaton = PhraseAutomaton.build(phrase, word_boundaries)
+                first = len(states)
+                self.initial_BQ[b, q] = first
+                states += automaton.states
+                initial += [first] * len(automaton.states)
+                num_ids += [automaton.num_ids] * len(automaton.states)
+                for (state, flags, id), following in automaton.transitions.items():
+                    transitions[int(self._key(first + state, flags, id))] = first + following
+        self.initial_X, self.num_ids_X = np.array(initial), np.array(num_ids)
+        self.is_complete_X = np.array([state.is_complete for state in states])
+        self.num_saved_X = np.array([state.num_saved for state in states])
+        self.num_saved_apart_X = np.array([state.num_saved_apart for state in states])
+        self.next_ids_XN = np.full((len(states), max(len(s.next_ids) for s in states)), -1)
+        for next_ids_N, (_, next_ids, *_) in zip(self.next_ids_XN, states, strict=True):
+            next_ids_N[: len(next_ids)] = next_ids
+        self._keys = np.array(sorted(transitions))
+        self._targets = np.array([transitions[key] for key in self._keys.tolist()])
 
-    def may_start(
-        self, before: np.ndarray, joined: np.ndarray, at_start: bool, parts: WordParts
-    ) -> np.ndarray:
-        """Whether a spelling may start behind an id that its first one joins with, or not -> ...qa;
-        both are b..."""
-        batch = (len(before), *[1] * (before.ndim - 1))
-        allowed = ~joined[..., None, None] & (at_start | ~self._spread(self.initial_BQA, batch))
-        return allowed & (
-            parts.invites_V[before][..., None, None] | ~self._spread(self.attached_BQA, batch)
-        )
+    def _key(
+        self, state: np.ndarray | int, flags: np.ndarray | int, id: np.ndarray | int
+    ) -> np.ndarray | int:
+        vocabulary_size = len(self.word_boundaries.starts_with_letter_V)
+        return (state * (START_FLAGS[-1] + 1) + flags) * vocabulary_size + id
 
-    @staticmethod
-    def _spread(values_BQA: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
-        return values_BQA.reshape(*batch, *values_BQA.shape[1:])
+    def advance(
+        self, progress: PhraseProgress, last: np.ndarray, ids: np.ndarray, at_line_start: bool
+    ) -> PhraseProgress:
+        """The progress ...q after one more id; `last` and `ids` are ..."""
+        flags = self.word_boundaries.start(last, ids, at_line_start)[..., None]
+        keys = self._key(progress.states_BKQ, flags, ids[..., None])
+        places = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        is_listed = self._keys[places] == keys
+        states = np.where(is_listed, self._targets[places], self.initial_X[progress.states_BKQ])
+        is_apart = ~self.word_boundaries.join(last, ids)[..., None]
+        met = progress.met_BKQ | (self.is_complete_X[progress.states_BKQ] & is_apart)
+        return PhraseProgress(states, met)
+
+    def progress(self, live: BeamState) -> PhraseProgress:
+        """The progress of hypotheses that have just got one more token."""
+        if live.length == 0:
+            states_BKQ = self.initial_BQ[live.rows_B][:, None].repeat(live.ids_BKT.shape[1], axis=1)
+            return PhraseProgress(states_BKQ, self.num_ids_X[states_BKQ] == 0)
+        last_BK, ids_BK = live.ids_BKT[:, :, -2], live.ids_BKT[:, :, -1]
+        before = live.control_state(PhraseProgress)
+        return self.advance(before, last_BK, ids_BK, live.length == 1)
+
+    def num_missing(self, ids_BKC: np.ndarray, live: BeamState) -> np.ndarray:
+        """The number of ids that the phrases still need after each candidate -> bkc."""
+        progress = live.control_state(PhraseProgress)
+        before = PhraseProgress(progress.states_BKQ[:, :, None], progress.met_BKQ[:, :, None])
+        after = self.advance(before, live.ids_BKT[:, :, -1:], ids_BKC, live.length == 0)
+        states_BKCQ, met_BKCQ = after
+        num_ids_BKCQ = self.num_ids_X[states_BKCQ]
+        complete_BKCQ = self.is_complete_X[states_BKCQ] & ~met_BKCQ
+        unmet_BKCQ = ~(met_BKCQ | complete_BKCQ)
+        missing_BKC = (num_ids_BKCQ * unmet_BKCQ).sum(axis=-1)
+        # Only one of the phrases begun can be continued. If its next id joins the last word, all
+        # phrases that have just been completed are lost.
+        saved_BKC = (self.num_saved_X[states_BKCQ] * unmet_BKCQ).max(axis=-1)
+        saved_apart_BKC = (self.num_saved_apart_X[states_BKCQ] * unmet_BKCQ).max(axis=-1)
+        lost_BKC = (num_ids_BKCQ * complete_BKCQ).sum(axis=-1)
+        return np.minimum(missing_BKC - saved_apart_BKC, missing_BKC + lost_BKC - saved_BKC)
 
 
-class RequiredProgress(NamedTuple):
-    """How far a hypothesis is with its phrases."""
-
-    met_BKQ: np.ndarray  # stands there as whole words
-    complete_BKQ: np.ndarray  # has just been completed: met, unless the next id joins its last word
-    begun_BKQAL: np.ndarray  # the hypothesis ends with the first l ids of the spelling, l from 0 on
-
-
-def required(batch: SearchBatch) -> Control | None:
+def required_phrases(batch: SearchBatch) -> Control | None:
     """Every required phrase appears: lexically constrained decoding by dynamic beam allocation
     (Post and Vilar, 2018).
 
-    Candidates belong to a bank by the number of ids that their phrases still lack. The beam takes
-    the best of every bank, then the second of every bank, and so on, from the bank that lacks
-    least; so a bank with few candidates leaves its share to the others. The ids that would bring a
-    phrase forward are always among the candidates, and therefore the beam's first hypothesis lacks
-    one less at each step until it lacks none. `</s>` follows those only.
+    Candidates are divided into banks by the number of ids that their phrases still need. The beam
+    takes the best of every bank, then the second of every bank, and so on, starting from the bank
+    that needs least; a bank with few candidates leaves its share to the others. The ids that
+    advance a phrase are always among the candidates, so the first hypothesis of the beam needs one
+    id less at each step until it needs none. Only then may `</s>` follow.
     """
     if not any(batch.required):
         return None
-    phrases, parts = Required.of(batch.required), batch.word_parts
+    automata = PhraseAutomata(batch.required, batch.word_boundaries)
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
-        here = Required(*(array[live.rows_B] for array in phrases))
-        progress = _progress(live, here, parts)
-        # The ids that go on with the most that is begun of each spelling.
-        length_BKQA = (
-            progress.begun_BKQAL.shape[4] - 1 - np.argmax(progress.begun_BKQAL[..., ::-1], axis=4)
-        )
-        ids_BKQAL = np.broadcast_to(here.ids_BQAL[:, None], progress.begun_BKQAL.shape)
-        next_BKQA = np.take_along_axis(ids_BKQAL, length_BKQA[..., None], axis=4)[..., 0]
-        # Or begin the plain one anew: what goes on may join with the last word of another phrase,
-        # and so break it.
-        anew_BKQ1 = np.broadcast_to(here.ids_BQAL[:, None, :, :1, 0], (*next_BKQA.shape[:3], 1))
-        next_BKQA = np.concatenate([next_BKQA, anew_BKQ1], axis=3)
-        next_BKQA = np.where(progress.met_BKQ[..., None], -1, next_BKQA)
-        request = name_ids(request, next_BKQA.reshape(*next_BKQA.shape[:2], -1))
-        # One more, for </s>
-        request = request._replace(num_candidates=request.num_candidates + 1)
-        return request, live._replace(kept={**live.kept, "required": progress})
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+        progress = automata.progress(live)
+        next_ids_BKQN = automata.next_ids_XN[progress.states_BKQ]
+        next_ids_BKQN = np.where(progress.met_BKQ[..., None], -1, next_ids_BKQN)
+        request = request_ids(request, next_ids_BKQN.reshape(*next_ids_BKQN.shape[:2], -1))
+        request = request._replace(num_candidates=request.num_candidates + 1)  # for </s>
+        return request, live.with_control_state(progress)
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
-        here = Required(*(array[live.rows_B] for array in phrases))
-        lacking_BKC = _lacking(candidates.ids_BKC, live, here, parts)
-        # Room for what is lacking and for </s>; at the very last place it is too late for </s>
-        # alone.
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+        num_missing_BKC = automata.num_missing(candidates.ids_BKC, live)
+        # Tokens that fit after this one and before </s>; none after </s>.
         room_B = np.maximum(live.max_lengths_B - live.length - 2, 0)
-        too_late_BKC = lacking_BKC > np.where(
-            candidates.ids_BKC == batch.eos_id, 0, room_B[:, None, None]
-        )
-        candidates = strike(candidates, too_late_BKC)
-        return candidates._replace(keys_BKC=_by_banks(candidates.scores_BKC, lacking_BKC)), live
+        is_eos_BKC = candidates.ids_BKC == batch.eos_id
+        no_room_BKC = num_missing_BKC > np.where(is_eos_BKC, 0, room_B[:, None, None])
+        candidates = mask_out(candidates, no_room_BKC)
+        sort_keys_BKC = _sort_keys_by_bank(candidates.scores_BKC, num_missing_BKC)
+        return candidates._replace(sort_keys_BKC=sort_keys_BKC), live
 
-    return Control(ask=ask, weigh=weigh)
-
-
-def _progress(live: BeamState, phrases: Required, parts: WordParts) -> RequiredProgress:
-    """The progress of hypotheses that have just got one token more; what they had is in
-    `live.kept`."""
-    ids_BKT = live.ids_BKT
-    num_tokens = ids_BKT.shape[2]
-    lengths_BQA = phrases.lengths_BQA
-    met_BKQ = np.repeat((lengths_BQA[:, :, 0] == 0)[:, None], ids_BKT.shape[1], axis=1)
-    if num_tokens > 1:
-        last: RequiredProgress = live.kept["required"]
-        joined_BK = parts.join(ids_BKT[:, :, -2], ids_BKT[:, :, -1])
-        met_BKQ = last.met_BKQ | (last.complete_BKQ & ~joined_BK[:, :, None])
-    begun_BKQAL = np.zeros((*ids_BKT.shape[:2], *phrases.ids_BQAL.shape[1:]), bool)
-    begun_BKQAL[..., 0] = True
-    for length in range(1, min(num_tokens, phrases.ids_BQAL.shape[3])):
-        start = num_tokens - length
-        tail_BK11L = ids_BKT[:, :, None, None, start:]
-        begun = (tail_BK11L == phrases.ids_BQAL[:, None, :, :, :length]).all(axis=-1)
-        before_BK = ids_BKT[:, :, start - 1]
-        joined_BK = parts.join(before_BK, ids_BKT[:, :, start])
-        begun_BKQAL[..., length] = begun & phrases.may_start(
-            before_BK, joined_BK, start == 1, parts
-        )
-    complete_BKQA = np.take_along_axis(begun_BKQAL, lengths_BQA[:, None, :, :, None], axis=4)[
-        ..., 0
-    ]
-    complete_BKQA &= (lengths_BQA > 0)[:, None]
-    return RequiredProgress(met_BKQ, complete_BKQA.max(axis=3), begun_BKQAL)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
-def _lacking(
-    ids_BKC: np.ndarray, live: BeamState, phrases: Required, parts: WordParts
-) -> np.ndarray:
-    """The number of ids that the phrases still lack after each candidate -> bkc."""
-    progress: RequiredProgress = live.kept["required"]
-    last_BK1 = live.ids_BKT[:, :, -1:]
-    joined_BKC = parts.join(last_BK1, ids_BKC)
-    may_start = phrases.may_start(last_BK1, joined_BKC, live.length == 0, parts)
-    shape = (*ids_BKC.shape, *phrases.lengths_BQA.shape[1:])
-    begun_BKCQA, would_join_BKCQA = np.zeros(shape, np.int64), np.zeros(shape, bool)
-    for length in range(phrases.ids_BQAL.shape[3] - 1):
-        ids_B11QA, next_B11QA = (
-            phrases.ids_BQAL[:, None, None, :, :, place] for place in (length, length + 1)
-        )
-        goes_on = ids_BKC[..., None, None] == ids_B11QA
-        goes_on &= progress.begun_BKQAL[:, :, None, :, :, length] & (may_start | (length > 0))
-        begun_BKCQA[goes_on] = length + 1
-        would_join_BKCQA[goes_on] = parts.join(ids_BKC[..., None, None], next_B11QA)[goes_on]
-    lengths_B11Q = phrases.lengths_BQA[:, None, None, :, 0]
-    # What a begun spelling spares, against the plain one from its beginning.
-    spared_BKCQA = lengths_B11Q[..., None] - (phrases.lengths_BQA[:, None, None] - begun_BKCQA)
-    spared_BKCQA = np.where(begun_BKCQA > 0, spared_BKCQA, 0)
-    met_BKCQ = progress.met_BKQ[:, :, None] | (
-        progress.complete_BKQ[:, :, None] & ~joined_BKC[..., None]
-    )
-    is_complete_BKCQA = (begun_BKCQA == phrases.lengths_BQA[:, None, None]) & (begun_BKCQA > 0)
-    complete_BKCQ = is_complete_BKCQA.any(axis=-1) & ~met_BKCQ
-    unmet_BKCQ = ~(met_BKCQ | complete_BKCQ)
-    lacking_BKC = (lengths_B11Q * unmet_BKCQ).sum(axis=-1)
-    broken_BKC = (lengths_B11Q * complete_BKCQ).sum(axis=-1)
-    # Of what has begun, one can be gone on with; if that would join the last word, all that are
-    # complete are lost.
-    spared_BKCQA = np.where(unmet_BKCQ[..., None], spared_BKCQA, 0)
-    most_BKC = spared_BKCQA.max(axis=(3, 4))
-    harmless_BKC = np.where(would_join_BKCQA, 0, spared_BKCQA).max(axis=(3, 4))
-    return np.minimum(lacking_BKC - harmless_BKC, lacking_BKC + broken_BKC - most_BKC)
-
-
-def _by_banks(scores_BKC: np.ndarray, lacking_BKC: np.ndarray) -> np.ndarray:
-    """Keys in the order of places within a bank, and of banks within a place."""
+def _sort_keys_by_bank(scores_BKC: np.ndarray, banks_BKC: np.ndarray) -> np.ndarray:
+    """Sort keys that order candidates by their rank within their bank, then by bank."""
     scores_BN, banks_BN = (
-        values.reshape(len(scores_BKC), -1) for values in (scores_BKC, lacking_BKC)
+        values.reshape(len(scores_BKC), -1) for values in (scores_BKC, banks_BKC)
     )
     order_BN = np.argsort(-scores_BN, axis=1, kind="stable")
     num_banks = int(banks_BN.max()) + 1
-    in_order = np.take_along_axis(banks_BN, order_BN, axis=1)[:, :, None] == np.arange(num_banks)
-    place_BN = ((np.cumsum(in_order, axis=1) - 1) * in_order).sum(axis=2)
+    in_bank = np.take_along_axis(banks_BN, order_BN, axis=1)[:, :, None] == np.arange(num_banks)
+    rank_BN = ((np.cumsum(in_bank, axis=1) - 1) * in_bank).sum(axis=2)
     keys_BN = np.empty(scores_BN.shape)
-    np.put_along_axis(keys_BN, order_BN, -place_BN * float(num_banks), axis=1)
+    np.put_along_axis(keys_BN, order_BN, -rank_BN * float(num_banks), axis=1)
     keys_BN = np.where(np.isneginf(scores_BN), -np.inf, keys_BN - banks_BN)
     return keys_BN.reshape(scores_BKC.shape)

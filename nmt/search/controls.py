@@ -1,19 +1,19 @@
-"""The controls of search, each a pure function or a few over candidates and search state, and the
-dict that holds them.
+"""The controls of search: one function per decoding option, and `CONTROLS`, the dict of them.
 
-A control is made for a batch, from the options of the config, if they ask for it; search calls it
-at its moments (`nmt.search.beam.Control`) and knows none by name. They act in the dict's order:
-what strikes candidates out or changes their scores, then what orders the choice, then what rates
-the chosen.
+Each function makes a `Control` for a batch if the config's options ask for one. Search calls the
+controls in the order of the dict and knows none by name: first those that mask out candidates or
+change their scores, then those that change the order of selection, then those that change final
+scores.
 """
 
-# B sentences   G groups of each, R = B*G beams   K live hypotheses of a sentence   C candidates of a hypothesis
-# N chosen candidates of a beam   T tokens so far, the first of them <s>   S source tokens
+# B sentences   G groups of each, R = B*G beams   K live hypotheses of a sentence
+# C candidates of a hypothesis   N selected candidates of a beam   S source tokens
+# T tokens so far, the first of them <s>   W windows of n tokens
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,14 +30,15 @@ from nmt.search.beam import (
     StepRequest,
     search,
 )
-from nmt.search.constraints import SearchBatch, strike
+from nmt.search.constraints import SearchBatch, mask_out
 from nmt.search.mbr import minimum_bayes_risk
 
 # ------------------------------------------------------------------------------------------ lengths
 
 
 def power_penalty(lengths: Any, alpha: float) -> np.ndarray:
-    """|y|^alpha. alpha 1 ranks by the mean log-probability of a token (Cho et al., 2014, "On the Properties")."""
+    """|y|^alpha. With alpha 1, hypotheses are ranked by mean log-probability per token (Cho et
+    al., 2014, "On the Properties of Neural Machine Translation")."""
     return np.asarray(lengths, np.float64) ** alpha
 
 
@@ -46,7 +47,7 @@ def gnmt_penalty(lengths: Any, alpha: float) -> np.ndarray:
     return ((5.0 + np.asarray(lengths, np.float64)) / 6.0) ** alpha
 
 
-# name -> penalty(|y|, alpha): positive, and monotone in |y|, for the stopping rule relies on it.
+# name -> penalty(|y|, alpha). Must be positive and monotone in |y|: the upper bounds rely on it.
 LENGTH_PENALTIES: dict[str, Callable[[Any, float], np.ndarray]] = {
     "power": power_penalty,
     "gnmt": gnmt_penalty,
@@ -54,13 +55,13 @@ LENGTH_PENALTIES: dict[str, Callable[[Any, float], np.ndarray]] = {
 
 
 def maximum_lengths(source_lengths_B: Any, ratio: float, offset: int) -> np.ndarray:
-    """floor(ratio * source length) + offset, at least 1 -> b. Counts `</s>`."""
+    """floor(ratio * source length) + offset, at least 1 -> b. Includes `</s>`."""
     lengths_B = np.floor(ratio * np.asarray(source_lengths_B, np.float64)).astype(np.int64) + offset
     return np.maximum(lengths_B, 1)
 
 
 def minimum_lengths(source_lengths_B: Any, ratio: float) -> np.ndarray:
-    """floor(ratio * source length) -> b. Counts `</s>`."""
+    """floor(ratio * source length) -> b. Includes `</s>`."""
     return np.floor(ratio * np.asarray(source_lengths_B, np.float64)).astype(np.int64)
 
 
@@ -74,25 +75,22 @@ def length_penalty(options: DecodingConfig, batch: SearchBatch) -> Control | Non
         np.concatenate([[1], lengths_T]), options.length_penalty
     )
 
-    def rate(chosen: Selection, live: BeamState) -> tuple[Selection, BeamState]:
+    def adjust_selection(selection: Selection, live: BeamState) -> tuple[Selection, BeamState]:
         length = live.length + 1
-        # Tokens to come can only lower a log-probability. So the best a hypothesis can hope for is
-        # to lose nothing more and to be divided by the largest penalty ahead: at the maximum length
-        # if alpha > 0, at the next token if < 0.
+        # Further tokens can only lower a log-probability. The upper bound is therefore the present
+        # one divided by the largest penalty ahead: the one of the maximum length if alpha > 0, of
+        # the next token if alpha < 0.
         largest_B = np.maximum(
             penalties_T[min(length + 1, longest)], penalties_T[live.max_lengths_B]
         )
-        upper_bounds_RN = (
-            chosen.upper_bounds_RN.reshape(len(largest_B), -1) / largest_B[:, None]
-        ).reshape(chosen.upper_bounds_RN.shape)
-        return (
-            chosen._replace(
-                ratings_RN=chosen.ratings_RN / penalties_T[length], upper_bounds_RN=upper_bounds_RN
-            ),
-            live,
+        bounds_BN = selection.upper_bounds_RN.reshape(len(largest_B), -1) / largest_B[:, None]
+        selection = selection._replace(
+            final_scores_RN=selection.final_scores_RN / penalties_T[length],
+            upper_bounds_RN=bounds_BN.reshape(selection.upper_bounds_RN.shape),
         )
+        return selection, live
 
-    return Control(rate=rate)
+    return Control(adjust_selection=adjust_selection)
 
 
 def minimum_length(options: DecodingConfig, batch: SearchBatch) -> Control | None:
@@ -101,55 +99,64 @@ def minimum_length(options: DecodingConfig, batch: SearchBatch) -> Control | Non
     if longest < 2:  # </s> alone has length 1
         return None
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         return request._replace(num_candidates=request.num_candidates + 1), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         if live.length + 1 >= longest:
             return candidates, live
         too_short_B = live.length + 1 < batch.min_lengths_B[live.rows_B]
-        return (
-            strike(candidates, (candidates.ids_BKC == batch.eos_id) & too_short_B[:, None, None]),
-            live,
-        )
+        is_eos_BKC = candidates.ids_BKC == batch.eos_id
+        return mask_out(candidates, is_eos_BKC & too_short_B[:, None, None]), live
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
 # ----------------------------------------------------------------------------------------- coverage
 
-UNSEEN = float(np.finfo(np.float32).tiny)  # what a position that attention never touched counts as
+# Coverage of a position without any attention, so that its logarithm is finite.
+MIN_COVERAGE = float(np.finfo(np.float32).tiny)
+
+
+class Coverage(NamedTuple):
+    """The sum of the attention weights of each hypothesis so far; 1 on padding."""
+
+    weights_BKS: np.ndarray
 
 
 def coverage_penalty(options: DecodingConfig, batch: SearchBatch) -> Control | None:
     """score += beta * sum over source positions of log(min(sum over target of attention, 1)) (Wu et
     al., 2016, eq. 14).
 
-    It is at most 0 and can only grow, so upper_bounds need not know it.
+    The term is at most 0 and can only grow, so upper bounds without it hold.
     """
     beta = options.coverage_penalty
     if beta == 0:
         return None
-    padding_BS = (batch.source_BS == 0).astype(np.float64)  # counts as covered
+    padding_BS = (batch.source_BS == 0).astype(np.float64)
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         return request._replace(with_weights=True), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
-        before = live.kept["coverage"] if live.length else padding_BS[live.rows_B][:, None]
-        return candidates, live._replace(
-            kept={**live.kept, "coverage": before + candidates.weights_BKS}
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+        is_first = live.length == 0
+        before = (
+            Coverage(padding_BS[live.rows_B][:, None]) if is_first else live.control_state(Coverage)
         )
+        coverage = Coverage(before.weights_BKS + candidates.weights_BKS)
+        return candidates, live.with_control_state(coverage)
 
-    def rate(chosen: Selection, live: BeamState) -> tuple[Selection, BeamState]:
-        covered_BKS = np.clip(live.kept["coverage"], UNSEEN, 1.0)
+    def adjust_selection(selection: Selection, live: BeamState) -> tuple[Selection, BeamState]:
+        covered_BKS = np.clip(live.control_state(Coverage).weights_BKS, MIN_COVERAGE, 1.0)
         penalties_BK = beta * np.log(covered_BKS).sum(axis=2)
-        return (
-            chosen._replace(ratings_RN=chosen.ratings_RN + penalties_BK.ravel()[chosen.parents_RN]),
-            live,
-        )
+        final_scores_RN = selection.final_scores_RN + penalties_BK.ravel()[selection.parents_RN]
+        return selection._replace(final_scores_RN=final_scores_RN), live
 
-    return Control(ask=ask, weigh=weigh, rate=rate)
+    return Control(
+        adjust_request=adjust_request,
+        adjust_candidates=adjust_candidates,
+        adjust_selection=adjust_selection,
+    )
 
 
 # --------------------------------------------------------------------------------------- repetition
@@ -163,7 +170,7 @@ def no_repeat_ngram(options: DecodingConfig, batch: SearchBatch) -> Control | No
         return None
 
     def repeating_ids(live: BeamState) -> np.ndarray:
-        """What would complete an n-gram that is there already -> bkw; -1 where none would."""
+        """Ids that would complete an n-gram a second time -> bkw; -1 marks empty slots."""
         tokens_BKT = live.ids_BKT[:, :, 1:]
         if live.length < size:
             return np.zeros((*live.scores_BK.shape, 0), np.int32)
@@ -172,106 +179,108 @@ def no_repeat_ngram(options: DecodingConfig, batch: SearchBatch) -> Control | No
         same_BKW = (windows_BKWN[..., :-1] == tail_BK1N).all(axis=3)
         return np.where(same_BKW, windows_BKWN[..., -1], -1)
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         most = int(np.max((repeating_ids(live) >= 0).sum(axis=2)))
         return request._replace(num_candidates=request.num_candidates + most), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
-        return strike(candidates, is_among(candidates.ids_BKC, repeating_ids(live))), live
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+        return mask_out(candidates, is_among(candidates.ids_BKC, repeating_ids(live))), live
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
 def repetition_penalty(options: DecodingConfig, batch: SearchBatch) -> Control | None:
-    """Search counts the log-probability of a token that the translation has already
-    `repetition_penalty` times (after Keskar et al., 2019, section 4.1, who do so with logits)."""
+    """score += repetition_penalty * log-probability for a token that the translation already
+    contains (after Keskar et al., 2019, section 4.1, who penalise logits)."""
     if options.repetition_penalty == 1:
         return None
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         return request._replace(num_candidates=request.num_candidates + live.length), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         seen_BKC = is_among(candidates.ids_BKC, live.ids_BKT[:, :, 1:])
         surplus_BKC = (options.repetition_penalty - 1) * candidates.token_log_probs_BKC
         scores_BKC = candidates.scores_BKC + np.where(seen_BKC, surplus_BKC, 0.0)
-        return candidates._replace(scores_BKC=scores_BKC, keys_BKC=scores_BKC), live
+        return candidates._replace(scores_BKC=scores_BKC, sort_keys_BKC=scores_BKC), live
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
-def is_among(ids_BKC: np.ndarray, others_BKN: np.ndarray) -> np.ndarray:
-    """Whether an id is one of its hypothesis's others -> bkc."""
-    return (ids_BKC[:, :, :, None] == others_BKN[:, :, None, :]).any(axis=3)
+def is_among(ids_BKC: np.ndarray, known_ids_BKN: np.ndarray) -> np.ndarray:
+    """Whether each id is one of the known ids of its hypothesis -> bkc."""
+    return (ids_BKC[:, :, :, None] == known_ids_BKN[:, :, None, :]).any(axis=3)
 
 
 # ----------------------------------------------------------------------- groups, sampling, stopping
 
 
 def diverse_groups(options: DecodingConfig, batch: SearchBatch) -> Control | None:
-    """Diverse beam search with Hamming diversity (Vijayakumar et al., 2016, eq. 5): group g chooses
-    by log-probability minus `diversity_penalty` times the number of hypotheses, in the groups
-    before it, that this step gave the token.
+    """Diverse beam search with Hamming diversity (Vijayakumar et al., 2016, eq. 5).
 
-    The term counts for the choice of its step alone; scores stay log-probabilities.
+    Group g sorts its candidates by log-probability minus `diversity_penalty` times the number of
+    hypotheses of earlier groups that take the same token at this step. The term affects this step's
+    selection only; scores stay log-probabilities.
     """
     num_groups = options.num_beam_groups
     if num_groups == 1:
         return None
-    of_group = options.beam_size // num_groups
+    group_size = options.beam_size // num_groups
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
-        others = options.beam_size - of_group  # tokens that a group may wish to avoid
-        return request._replace(num_candidates=request.num_candidates + others), live
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+        num_taken = options.beam_size - group_size  # tokens that earlier groups may have taken
+        return request._replace(num_candidates=request.num_candidates + num_taken), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         num_sentences = len(live.rows_B)
         ids_BGN, keys_BGN = (
             values.reshape(num_sentences, num_groups, -1)
-            for values in (candidates.ids_BKC, candidates.keys_BKC)
+            for values in (candidates.ids_BKC, candidates.sort_keys_BKC)
         )
         keys_BGN, taken_BN = keys_BGN.copy(), np.zeros((num_sentences, 0), ids_BGN.dtype)
         for g in range(num_groups):
             times_BN = (ids_BGN[:, g, :, None] == taken_BN[:, None]).sum(axis=2)
             keys_BGN[:, g] -= options.diversity_penalty * times_BN
-            best_BN = np.argsort(-keys_BGN[:, g], axis=1, kind="stable")[:, :of_group]
+            best_BN = np.argsort(-keys_BGN[:, g], axis=1, kind="stable")[:, :group_size]
             best_keys_BN = np.take_along_axis(keys_BGN[:, g], best_BN, axis=1)
             best_ids_BN = np.take_along_axis(ids_BGN[:, g], best_BN, axis=1)
             taken_BN = np.concatenate(
                 [taken_BN, np.where(np.isneginf(best_keys_BN), -1, best_ids_BN)], axis=1
             )
-        return candidates._replace(keys_BKC=keys_BGN.reshape(candidates.keys_BKC.shape)), live
+        return candidates._replace(
+            sort_keys_BKC=keys_BGN.reshape(candidates.sort_keys_BKC.shape)
+        ), live
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
 def sampling(options: DecodingConfig, batch: SearchBatch) -> Control | None:
-    """Each token is drawn from softmax(log_prob / temperature), from the `top_k` likeliest (Fan et
-    al., 2018), from the fewest likeliest whose probabilities reach `top_p` (Holtzman et al., 2020),
-    or from both (top_k first).
+    """Each token is drawn from softmax(log_prob / temperature), restricted to the `top_k` likeliest
+    (Fan et al., 2018), then to the fewest likeliest whose probabilities reach `top_p` (Holtzman et
+    al., 2020).
 
-    A draw is where the sum of the probabilities passes a uniform number, which is a pure function
-    of seed, source sentence, sample and position: a sentence's samples do not depend on its place
-    or its batch-mates.
+    The token drawn is the first at which the cumulative probability exceeds a uniform number. That
+    number is a pure function of seed, source sentence, sample and position, so a sentence's samples
+    depend neither on its place nor on its batch.
     """
     if not options.sampling:
         return None
-    seeds_B = _mixed(np.full(len(batch.source_BS), options.seed, np.uint64), np.uint64(0))
+    seeds_B = _mix_in(np.full(len(batch.source_BS), options.seed, np.uint64), np.uint64(0))
     for ids_B in batch.source_BS.T:
-        seeds_B = np.where(ids_B > 0, _mixed(seeds_B, ids_B), seeds_B)
+        seeds_B = np.where(ids_B > 0, _mix_in(seeds_B, ids_B), seeds_B)
 
-    def ask(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
+    def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         count = request.num_candidates + options.top_k if options.top_k else np.iinfo(np.int32).max
         return request._replace(num_candidates=int(count)), live
 
-    def weigh(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
+    def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         probs_BKC = _softmax(candidates.scores_BKC, options.temperature)
         probs_BKC = _only_top_p(_only_top_k(probs_BKC, options.top_k), options.top_p)
         sums_BKC = np.cumsum(probs_BKC, axis=2)
         samples_K = np.arange(live.ids_BKT.shape[1])
-        uniform_BK1 = _uniform(_mixed(_mixed(seeds_B[live.rows_B, None], samples_K), live.length))[
-            :, :, None
-        ]
+        uniform_BK1 = _uniform(
+            _mix_in(_mix_in(seeds_B[live.rows_B, None], samples_K), live.length)
+        )[:, :, None]
         drawn_BK1 = np.argmax(sums_BKC > uniform_BK1 * sums_BKC[:, :, -1:], axis=2)[:, :, None]
 
         def drawn(values_BKC: np.ndarray) -> np.ndarray:
@@ -287,16 +296,16 @@ def sampling(options: DecodingConfig, batch: SearchBatch) -> Control | None:
                 ids_BKC=ids_BK1,
                 token_log_probs_BKC=token_log_probs_BK1,
                 scores_BKC=scores_BK1,
-                keys_BKC=scores_BK1,
+                sort_keys_BKC=scores_BK1,
             ),
             live,
         )
 
-    return Control(ask=ask, weigh=weigh)
+    return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 
 
 def _softmax(scores_BKC: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities; of a slot without a hypothesis, zeros."""
+    """Probabilities; zeros for empty slots."""
     best_BK1 = scores_BKC.max(axis=2, keepdims=True)
     probs_BKC = np.exp((scores_BKC - np.where(np.isneginf(best_BK1), 0.0, best_BK1)) / temperature)
     return probs_BKC / np.maximum(probs_BKC.sum(axis=2, keepdims=True), 1.0)
@@ -310,8 +319,7 @@ def _only_top_k(probs_BKC: np.ndarray, top_k: int) -> np.ndarray:
 
 
 def _only_top_p(probs_BKC: np.ndarray, top_p: float) -> np.ndarray:
-    """Few tokens reach `top_p` as a rule, so the best 64 are sorted, and more only of the rows that
-    need more."""
+    """Sorts the best 64 of each row, which usually reach `top_p`, and more only where needed."""
     if top_p == 1:
         return probs_BKC
     probs_RC = probs_BKC.reshape(-1, probs_BKC.shape[2])
@@ -337,8 +345,8 @@ def _only_top_p(probs_BKC: np.ndarray, top_p: float) -> np.ndarray:
     return kept_RC.reshape(probs_BKC.shape)
 
 
-def _mixed(state: np.ndarray, value: Any) -> np.ndarray:
-    """One more value into a hash of 64 bits: the finaliser of SplitMix64 (Steele et al., 2014)."""
+def _mix_in(state: np.ndarray, value: Any) -> np.ndarray:
+    """Mixes a value into a 64-bit hash, by the finaliser of SplitMix64 (Steele et al., 2014)."""
     with np.errstate(over="ignore"):
         x = state + (np.asarray(value).astype(np.uint64) + np.uint64(1)) * np.uint64(
             0x9E3779B97F4A7C15
@@ -353,31 +361,26 @@ def _uniform(bits: np.ndarray) -> np.ndarray:
 
 
 def stopping(options: DecodingConfig, batch: SearchBatch) -> Control | None:
-    """The rule `first`: as soon as enough have finished, nothing that lives may hope. `best` is
-    search's own rule."""
-    if options.stopping == "best" and not options.sampling:  # which has but one end to wait for
+    """Rule `first`: stop once enough hypotheses have finished. `best` is the rule of `search`."""
+    if options.stopping == "best" and not options.sampling:  # a sample finishes only once
         return None
-    hopeless = np.finfo(np.float64).min
+    lowest = np.finfo(np.float64).min  # above the -inf of an empty slot
 
-    def rate(chosen: Selection, live: BeamState) -> tuple[Selection, BeamState]:
-        return (
-            chosen._replace(
-                upper_bounds_RN=np.where(np.isneginf(chosen.upper_bounds_RN), -np.inf, hopeless)
-            ),
-            live,
-        )
+    def adjust_selection(selection: Selection, live: BeamState) -> tuple[Selection, BeamState]:
+        is_empty_RN = np.isneginf(selection.upper_bounds_RN)
+        return selection._replace(upper_bounds_RN=np.where(is_empty_RN, -np.inf, lowest)), live
 
-    return Control(rate=rate)
+    return Control(adjust_selection=adjust_selection)
 
 
 CONTROLS: dict[str, Callable[[DecodingConfig, SearchBatch], Control | None]] = {
     "minimum_length": minimum_length,
     "no_repeat_ngram": no_repeat_ngram,
     "repetition_penalty": repetition_penalty,
-    "banned": lambda options, batch: constraints.banned(batch),
-    "copied": lambda options, batch: constraints.copied(batch),
+    "banned": lambda options, batch: constraints.banned_phrases(batch),
+    "copied": lambda options, batch: constraints.copied_symbols(batch),
     "forced_prefix": lambda options, batch: constraints.forced_prefix(batch),
-    "required": lambda options, batch: constraints.required(batch),
+    "required": lambda options, batch: constraints.required_phrases(batch),
     "diverse_groups": diverse_groups,
     "sampling": sampling,
     "length_penalty": length_penalty,
@@ -386,8 +389,8 @@ CONTROLS: dict[str, Callable[[DecodingConfig, SearchBatch], Control | None]] = {
 }
 
 
-def refuse_impossible(options: DecodingConfig, n_best: int) -> None:
-    """UserError if so many translations of a sentence cannot come of these options."""
+def check_n_best(options: DecodingConfig, n_best: int) -> None:
+    """UserError if these options cannot give so many translations per sentence."""
     if options.sampling and n_best < 1:
         raise UserError(f"n-best must be at least 1, received {n_best}.")
     if not options.sampling and not 1 <= n_best <= options.beam_size:
@@ -400,23 +403,23 @@ def refuse_impossible(options: DecodingConfig, n_best: int) -> None:
 def controlled_search(
     engine: Engine, batch: SearchBatch, options: DecodingConfig, n_best: int = 1
 ) -> list[list[Hypothesis]]:
-    """`search` under the options of a config. Sampling draws `n_best` samples, whatever the beam
+    """`search` with the options of a config. Sampling draws `n_best` samples, whatever the beam
     size."""
     beam_size, num_groups = (
         (n_best, n_best) if options.sampling else (options.beam_size, options.num_beam_groups)
     )
-    made = {name: make(options, batch) for name, make in CONTROLS.items()}
+    controls = {name: make(options, batch) for name, make in CONTROLS.items()}
     num_found = beam_size if options.mbr else n_best
     found = search(
         engine,
         batch.source_BS,
         batch.max_lengths_B,
         beam_size=beam_size,
-        # Groups may find the same, so more must be found to choose from.
-        n_best=beam_size if options.num_beam_groups > 1 and not made["stopping"] else num_found,
+        # Groups may find the same hypotheses, so more are needed to choose from.
+        n_best=beam_size if options.num_beam_groups > 1 and not controls["stopping"] else num_found,
         num_groups=num_groups,
-        num_wanted=-(-num_found // num_groups) if made["stopping"] else None,
-        controls=[control for control in made.values() if control],
+        num_wanted=-(-num_found // num_groups) if controls["stopping"] else None,
+        controls=[control for control in controls.values() if control],
         eos_id=batch.eos_id,
     )
     if options.num_beam_groups > 1:
@@ -427,7 +430,7 @@ def controlled_search(
 
 
 def distinct(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """The first of each text."""
+    """Without duplicates; the first of each is kept."""
     by_ids: dict[tuple[int, ...], Hypothesis] = {}
     for hypothesis in hypotheses:
         by_ids.setdefault(hypothesis.ids, hypothesis)

@@ -1,4 +1,4 @@
-"""Several models with one vocabulary as one engine: the mean of their probabilities.
+"""An ensemble of models with the same vocabularies as one engine, by the mean of probabilities.
 
 M models  B batch  K hypotheses  V vocabulary  C candidates  S source  T target
 """
@@ -13,19 +13,20 @@ from nmt.search.beam import Engine, Step
 
 
 class ForcingEngine(Engine, Protocol):
-    """An engine that also says what a model thinks of a translation that is given. One that several
-    threads may use at once says how many, as `num_workers`."""
+    """An engine that can also score given translations.
+
+    One that several threads may use at once has an attribute `num_workers`, the number of threads.
+    """
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Padded ids, targets from <s> on -> log-probabilities bt of what follows <s>, attention
-        weights bts."""
+        """Padded ids, targets including <s> -> log-probabilities bt of the tokens after <s>,
+        attention weights bts."""
 
 
 class Ensemble:
-    """p(y_t | y_<t, x) = 1/M sum over m of p_m(y_t | y_<t, x): at each step, as in fairseq;
-    attention is the mean, too.
+    """p(y_t | y_<t, x) = 1/M sum over m of p_m(y_t | y_<t, x) at each step, as in fairseq.
 
-    Memory and state are tuples of those of the models.
+    Attention is averaged, too. Memory and state are tuples with one entry per model.
     """
 
     def __init__(self, engines: Sequence[ForcingEngine]):
@@ -45,23 +46,26 @@ class Ensemble:
         named_ids_BKN: np.ndarray | None = None,
         with_weights: bool = False,
     ) -> Step:
-        """See `nmt.search.beam.Engine`. Whole rows of every model, as a mean needs them; slow
-        logarithms of the best."""
+        """See `nmt.search.beam.Engine`.
+
+        The mean needs whole rows of every model. The logarithm is slow, so the best ids are found
+        by the sum of probabilities and only theirs are computed exactly.
+        """
         whole_row = np.iinfo(np.int32).max
         steps = [
-            engine.step(ids_BK, of_model, memory_of_model, whole_row, None, with_weights)
-            for engine, of_model, memory_of_model in zip(self.engines, state, memory, strict=True)
+            engine.step(ids_BK, model_state, model_memory, whole_row, None, with_weights)
+            for engine, model_state, model_memory in zip(self.engines, state, memory, strict=True)
         ]
-        of_models = [step.log_probs_BKC for step in steps]
-        vocabulary_size = of_models[0].shape[2]
-        ids_BKC = np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), of_models[0].shape)
+        log_probs = [step.log_probs_BKC for step in steps]
+        vocabulary_size = log_probs[0].shape[2]
+        ids_BKC = np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), log_probs[0].shape)
         if num_candidates < vocabulary_size:
-            ids_BKC = best(reduce(np.add, map(np.exp, of_models)), num_candidates)
+            ids_BKC = top_ids(reduce(np.add, map(np.exp, log_probs)), num_candidates)
         if named_ids_BKN is not None:
             ids_BKC = np.concatenate([ids_BKC, named_ids_BKN.astype(np.int32)], axis=2)
         places_BKC = np.maximum(ids_BKC, 0)
-        log_probs_BKC = mean_probability(
-            [np.take_along_axis(row, places_BKC, axis=2) for row in of_models]
+        log_probs_BKC = log_mean_probability(
+            [np.take_along_axis(row, places_BKC, axis=2) for row in log_probs]
         )
         weights = [step.weights_BKS for step in steps if step.weights_BKS is not None]
         return Step(
@@ -73,23 +77,23 @@ class Ensemble:
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Teacher forcing: the log-probability of each target token after <s>, and the attention
-        that predicted it."""
+        of the step that predicts it."""
         forced = [engine.force(source_BS, target_BT) for engine in self.engines]
-        return mean_probability([log_probs for log_probs, _ in forced]), np.mean(
+        return log_mean_probability([log_probs for log_probs, _ in forced]), np.mean(
             [w for _, w in forced], axis=0
         )
 
 
-def mean_probability(log_probs: Sequence[np.ndarray]) -> np.ndarray:
-    """log(1/M sum of exp(log-probabilities)), elementwise; -inf where all are."""
+def log_mean_probability(log_probs: Sequence[np.ndarray]) -> np.ndarray:
+    """log(1/M sum of exp(log-probabilities)), elementwise; -inf where all are -inf."""
     total = log_probs[0]
-    for of_model in log_probs[1:]:
-        total = np.logaddexp(total, of_model)
+    for log_probs_of_model in log_probs[1:]:
+        total = np.logaddexp(total, log_probs_of_model)
     return total - np.float32(np.log(len(log_probs)))
 
 
-def best(values_BKV: np.ndarray, count: int) -> np.ndarray:
-    """The ids of the greatest of each row, descending, lower ids first among equals."""
+def top_ids(values_BKV: np.ndarray, count: int) -> np.ndarray:
+    """The ids of the `count` greatest values of each row, descending; ties by lower id."""
     candidates = np.argpartition(values_BKV, -count, axis=2)[:, :, -count:]
     candidates.sort(axis=2)
     order = np.argsort(-np.take_along_axis(values_BKV, candidates, axis=2), axis=2, kind="stable")

@@ -1,9 +1,8 @@
-"""Words that translations must or must not contain: from text to the spellings that search works
-with, and glossaries.
+"""From text to lexical constraints: glossaries, and the spellings of required and banned words.
 
-A word is spelt in three ways: as it stands after a space (and, as a tokenizer puts a space before
-each line, at its start), as it stands after an apostrophe, a hyphen or a bracket ("l'arbre"), and,
-where it begins the line, with a capital letter. Other changes of case make other words.
+A word has up to three spellings: after a space (also used at the start of a line, where tokenizers
+put a space), after an apostrophe, a hyphen or a bracket ("l'arbre"), and at the start of a line,
+with a capital letter. Words that differ in case otherwise are different words.
 """
 
 import re
@@ -16,44 +15,42 @@ import numpy as np
 
 from nmt.config.loader import DecodingConfig
 from nmt.errors import UserError
-from nmt.search.constraints import Bans, Phrase, Spelling, WordParts
+from nmt.search.constraints import BannedPhrases, Phrase, Spelling, WordBoundaries
 from nmt.text.characters import RAW, SOURCE, CharacterView
 from nmt.text.escaping import escape, fold
 from nmt.text.lines import is_blank, read_phrase_table
 from nmt.text.placeholders import MaskedLine
 from nmt.text.tokenizer import Tokenizer
 
-MAX_SEGMENTATIONS = (
-    1000  # of a banned word into pieces; it has fewer, but for long words of an unusual vocabulary
-)
+# Of a banned word into pieces; exceeded only by long words with an unusual vocabulary.
+MAX_SEGMENTATIONS = 1000
 
 _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 class Glossary:
-    """Source phrases and the target phrase that is required where one occurs, as whole words, in a
-    line."""
+    """Source phrases and their required translations. Phrases match whole words."""
 
     def __init__(self, entries: Iterable[tuple[str, str]]):
         self._targets: dict[tuple[str, ...], str] = {}
         for source, target in entries:
             if is_blank(source) or is_blank(target):
                 raise UserError(
-                    f"a glossary's entry needs a source and a target phrase. Received: {source!r},"
+                    f"a glossary entry needs a source and a target phrase. Received: {source!r},"
                     f" {target!r}."
                 )
             known = self._targets.setdefault(_words(source), target.strip())
             if known != target.strip():
                 raise UserError(
-                    f"a glossary must say one thing. Received for {source!r}: {known!r} and"
-                    f" {target!r}."
+                    "a glossary must give each source phrase one translation. Received for"
+                    f" {source!r}: {known!r} and {target!r}."
                 )
         self._longest = max(map(len, self._targets), default=0)
 
     @classmethod
     def load(cls, path: str | Path) -> "Glossary":
-        """From a file of lines `source phrase TAB target phrase`. UserError for any other."""
+        """Reads lines `source phrase TAB target phrase`. UserError for anything else."""
         entries = read_phrase_table(path).items()
         try:
             return cls(entries)
@@ -61,9 +58,12 @@ class Glossary:
             raise UserError(f"{path}: {error}") from None
 
     def required(self, line: str) -> list[str]:
-        """The target phrases of a line, each once. Where phrases overlap, the longest of the first
-        place counts. The line's first letter may be a capital."""
-        words, found, start = _words(line), [], 0
+        """The target phrases of the glossary entries in a line, without duplicates.
+
+        Of overlapping entries the leftmost counts, and of several that start there the longest. The
+        first letter of the line may be a capital.
+        """
+        words, targets, start = _words(line), [], 0
         while start < len(words):
             length = next(
                 (
@@ -74,9 +74,9 @@ class Glossary:
                 0,
             )
             if length:
-                found.append(self._target(words, start, length))
+                targets.append(self._target(words, start, length))
             start += max(length, 1)
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(targets))
 
     def _target(self, words: tuple[str, ...], start: int, length: int) -> str:
         phrase = words[start : start + length]
@@ -86,17 +86,17 @@ class Glossary:
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What is asked of one translation, in ids."""
+class TargetConstraints:
+    """The lexical constraints on one translation, in ids."""
 
     prefix: tuple[int, ...] = ()
     required: tuple[Phrase, ...] = ()
 
 
-class Wording:
-    """Spells what is asked of translations with a target vocabulary, and refuses what cannot be.
+class ConstraintEncoder:
+    """Encodes lexical constraints with a target vocabulary, and rejects impossible ones.
 
-    `forbidden_ids` are those that search never picks.
+    `forbidden_ids` are the ids that search never emits.
     """
 
     def __init__(
@@ -115,53 +115,50 @@ class Wording:
             if id not in self._forbidden and not _BYTE.fullmatch(name)
         }
         self._longest = max(map(len, self._ids))
-        self.word_parts = WordParts(
-            np.array([_is_inside(name, 0) for name in names]),
-            np.array([_is_inside(name, -1) for name in names]),
-            np.array(
-                [
-                    name[-1] in "'’-‐‑" or unicodedata.category(name[-1]) in ("Ps", "Pi", "Zs")
-                    for name in names
-                ]
-            ),
+        self.word_boundaries = WordBoundaries(
+            starts_with_letter_V=np.array([_is_word_character(name, 0) for name in names]),
+            ends_with_letter_V=np.array([_is_word_character(name, -1) for name in names]),
+            ends_with_joiner_V=np.array([_is_joiner(name[-1]) for name in names]),
         )
         banned = [self._phrase(word, "a banned word") for word in banned]
         self.banned = list(
             dict.fromkeys(spelling for word in banned for spelling in self._banned(word))
         )
-        self._bans = Bans(self.banned, self.word_parts) if self.banned else None
+        self._bans = BannedPhrases(self.banned, self.word_boundaries) if self.banned else None
 
-    def demand(self, prefix: str | MaskedLine = "", required: Iterable[str] = ()) -> Demand:
-        """UserError for what the vocabulary cannot spell and for what is banned."""
+    def encode(
+        self, prefix: str | MaskedLine = "", required: Iterable[str] = ()
+    ) -> TargetConstraints:
+        """UserError for text that the vocabulary cannot spell or that contains a banned word."""
         line = (
             prefix if isinstance(prefix, MaskedLine) else MaskedLine(self._characters.read(prefix))
         )
-        prefix_ids = self._checked(self._tokenizer.encode(line), line.text)
-        if self._bans and self._bans.first_in(prefix_ids) is not None:
+        prefix_ids = self._allowed(self._tokenizer.encode(line), line.text)
+        if self._bans and self._bans.find(prefix_ids) is not None:
             raise UserError(f"the prefix {line.text!r} contains a banned word. Change one of them.")
         phrases = (self._phrase(phrase, "a required phrase") for phrase in required)
-        return Demand(
+        return TargetConstraints(
             tuple(prefix_ids), tuple(self.spellings(phrase) for phrase in dict.fromkeys(phrases))
         )
 
     def spellings(self, phrase: str) -> Phrase:
-        """In the tokenizer's own pieces, the plain one first."""
-        plain = self._checked(self._tokenizer.encode(phrase, initial=False), phrase)
+        """The spellings of a phrase in the tokenizer's own pieces, the plain one first."""
+        plain = self._allowed(self._tokenizer.encode(phrase, initial=False), phrase)
         spellings = [Spelling(tuple(plain))]
-        apostrophe, behind_it = (
+        apostrophe, after_it = (
             self._tokenizer.encode(text, initial=False) for text in ("'", "'" + phrase)
         )
-        if behind_it[: len(apostrophe)] == apostrophe:
-            spellings.append(Spelling(tuple(behind_it[len(apostrophe) :]), attached=True))
+        if after_it[: len(apostrophe)] == apostrophe:
+            spellings.append(Spelling(tuple(after_it[len(apostrophe) :]), attached=True))
         if (as_initial := self._as_initial(phrase)) != phrase:
             spellings.append(
                 Spelling(tuple(self._tokenizer.encode(as_initial, initial=False)), initial=True)
             )
-        allowed = [spelling for spelling in spellings if not self._is_out(spelling)]
+        allowed = [spelling for spelling in spellings if not self._is_excluded(spelling)]
         if spellings[0] not in allowed:
             raise UserError(
-                f"{phrase!r} is required and a banned word is in it, or begins it. Change one of"
-                " them."
+                f"the required phrase {phrase!r} contains a banned word, or begins with one. Change"
+                " one of them."
             )
         return tuple(dict.fromkeys(allowed))
 
@@ -170,21 +167,22 @@ class Wording:
             raise UserError(f"{what} must be text. Received: {text!r}.")
         return self._characters.read(text.strip())
 
-    def _is_out(self, spelling: Spelling) -> bool:
-        # Behind <s> an initial one is looked for, too; for others that is strict, but harms none.
-        banned = self._bans is not None and self._bans.first_in(spelling.ids) is not None
+    def _is_excluded(self, spelling: Spelling) -> bool:
+        # Every spelling is checked as if it stood at the start of the line, where initial bans
+        # apply, too: stricter than necessary, but simpler.
+        banned = self._bans is not None and self._bans.find(spelling.ids) is not None
         return banned or not self._forbidden.isdisjoint(spelling.ids)
 
-    def _checked(self, ids: list[int], text: str) -> list[int]:
+    def _allowed(self, ids: list[int], text: str) -> list[int]:
         if not self._forbidden.isdisjoint(ids):
             raise UserError(
-                f"the target vocabulary cannot spell {text!r}, or search must not. Choose another"
-                " word, or train with tokenizer.byte_fallback."
+                f"the target vocabulary cannot spell {text!r}, or search never emits its ids."
+                " Choose another word, or train with tokenizer.byte_fallback."
             )
         return ids
 
     def _banned(self, word: str) -> Iterator[Spelling]:
-        """In every way that the vocabulary allows, for a model may choose pieces that the tokenizer
+        """All spellings that the vocabulary allows, as a model may choose pieces that the tokenizer
         would not."""
         as_initial = self._as_initial(word)
         yield from (
@@ -195,58 +193,61 @@ class Wording:
                 ids for text in (" " + as_initial, as_initial) for ids in self._segmentations(text)
             )
             yield from (Spelling(ids, initial=True) for ids in initials)
-        # In bytes, where a character has no piece.
+        # With byte pieces, if a character has no piece of its own.
         yield Spelling(tuple(self._tokenizer.encode(word, initial=False)))
 
     def _as_initial(self, phrase: str) -> str:
-        """What a line that the phrase begins is encoded with."""
+        """The phrase as it is encoded at the start of a line."""
         return (fold(phrase) or phrase) if self._tokenizer.folds_initial else _capitalised(phrase)
 
     def _segmentations(self, text: str) -> list[tuple[int, ...]]:
         rest = escape(text).replace(" ", "▁")
         if any(character not in self._ids for character in rest):
             return []
-        found: list[tuple[int, ...]] = []
-        open_: list[tuple[tuple[int, ...], int]] = [((), 0)]
-        while open_ and len(found) < MAX_SEGMENTATIONS:
-            ids, start = open_.pop()
+        segmentations: list[tuple[int, ...]] = []
+        stack: list[tuple[tuple[int, ...], int]] = [((), 0)]
+        while stack and len(segmentations) < MAX_SEGMENTATIONS:
+            ids, start = stack.pop()
             if start == len(rest):
-                found.append(ids)
-            for end in range(
-                start + 1, min(len(rest), start + self._longest) + 1
-            ):  # the longest piece on top
+                segmentations.append(ids)
+            # The longest piece ends up on top of the stack.
+            for end in range(start + 1, min(len(rest), start + self._longest) + 1):
                 if rest[start:end] in self._ids:
-                    open_.append(((*ids, self._ids[rest[start:end]]), end))
-        return found
+                    stack.append(((*ids, self._ids[rest[start:end]]), end))
+        return segmentations
 
 
-def refuse_impossible_demand(demand: Demand, max_length: int, options: DecodingConfig) -> None:
-    """UserError if no translation of at most so many tokens, `</s>` included, can do what is asked."""
-    if not (demand.prefix or demand.required):
+def check_constraints(
+    constraints: TargetConstraints, max_length: int, options: DecodingConfig
+) -> None:
+    """UserError if no translation of at most `max_length` tokens, including `</s>`, can satisfy the
+    constraints."""
+    if not (constraints.prefix or constraints.required):
         return
-    if demand.required and (options.sampling or options.num_beam_groups > 1):
+    if constraints.required and (options.sampling or options.num_beam_groups > 1):
         raise UserError(
-            "words can be required of a beam search only, without sampling and without num_beam_groups."
+            "required words need a beam search without sampling and without num_beam_groups. Leave"
+            " these options out, or require nothing."
         )
-    plain = [phrase[0].ids for phrase in demand.required]
-    needed = len(demand.prefix) + sum(map(len, plain)) + 1
+    plain = [phrase[0].ids for phrase in constraints.required]
+    needed = len(constraints.prefix) + sum(map(len, plain)) + 1
     if needed > max_length:
         raise UserError(
-            f"the prefix and what is required have {needed} tokens with </s>, of {max_length} at"
-            " most. Ask for less, or raise decoding.max_length_ratio or"
+            f"the prefix and the required phrases need {needed} tokens including </s>, but at most"
+            f" {max_length} are allowed. Ask for less, or raise decoding.max_length_ratio or"
             " decoding.max_length_offset."
         )
     size = options.no_repeat_ngram_size
     ngrams = [
         ids[i : i + size]
-        for ids in (demand.prefix, *plain)
+        for ids in (constraints.prefix, *plain)
         for i in range(len(ids) - size + 1)
         if size
     ]
-    if demand.required and len(set(ngrams)) < len(ngrams):
+    if constraints.required and len(set(ngrams)) < len(ngrams):
         raise UserError(
-            f"what is required repeats {size} tokens, which no_repeat_ngram_size forbids. Raise"
-            " that, or set it to 0."
+            f"the prefix and the required phrases repeat {size} tokens, which no_repeat_ngram_size"
+            " forbids. Raise it, or set it to 0."
         )
 
 
@@ -258,8 +259,14 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _is_inside(name: str, place: int) -> bool:
-    """Whether the first or last character of a piece can be part of a longer word."""
+def _is_joiner(character: str) -> bool:
+    """Whether a word may follow without a space: after apostrophes, hyphens, opening brackets and
+    quotes, and spaces of any kind."""
+    return character in "'’-‐‑" or unicodedata.category(character) in ("Ps", "Pi", "Zs")
+
+
+def _is_word_character(name: str, place: int) -> bool:
+    """Whether the first (0) or last (-1) character of a piece can be part of a longer word."""
     if byte := _BYTE.fullmatch(name):
         return int(byte[1], 16) >= 0x80 or chr(int(byte[1], 16)).isalnum()
     if name.startswith("<") and name.endswith(">"):

@@ -1,5 +1,4 @@
-"""Of several hypotheses the one that the others agree with most: minimum Bayes risk, the risk being
-BLEU.
+"""Minimum Bayes risk decoding: choose the hypothesis that the others agree with most, by BLEU.
 
 K hypotheses  G n-grams
 """
@@ -15,12 +14,12 @@ ORDERS = (1, 2, 3, 4)  # of n-grams
 
 
 def minimum_bayes_risk(hypotheses: Sequence[Hypothesis], scale: float) -> list[Hypothesis]:
-    """The same, by the BLEU that each is expected to have if one of them is the reference, p of
-    each being ~ exp(scale * score); that BLEU (0 to 1) is the new score. Truncated ones stay behind
-    the others.
+    """Reranks hypotheses by expected BLEU (0 to 1), which becomes their score.
 
-    Kumar and Byrne, 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", eq. 4,
-    over the beam.
+    The expectation is over the hypotheses as references, with probabilities proportional to
+    exp(scale * score). Truncated hypotheses stay behind the others.
+
+    Kumar and Byrne, 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", eq. 4.
     """
     if not hypotheses:
         return []
@@ -37,10 +36,10 @@ def minimum_bayes_risk(hypotheses: Sequence[Hypothesis], scale: float) -> list[H
 
 
 def bleu_of_pairs(texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """BLEU (0 to 1, over tokens) of each text, a row, against each as reference, a column -> kk.
+    """BLEU (0 to 1, over tokens) of each text (row) against each as reference (column) -> kk.
 
-    One is added to the counts above unigrams (Lin and Och, 2004, "ORANGE"). An empty text has 0,
-    but against itself 1.
+    Add-one smoothing above unigrams (Lin and Och, 2004, "ORANGE"). An empty text scores 0 against
+    others and 1 against an empty one.
     """
     lengths = np.array([len(text) for text in texts], np.float64)
     precision = np.ones((len(texts), len(texts)))
@@ -56,9 +55,9 @@ def bleu_of_pairs(texts: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def _ngram_counts(texts: Sequence[Sequence[int]], n: int) -> np.ndarray:
-    """How often each text has each n-gram of them all -> kg."""
+    """Counts of every n-gram of all texts in each text -> kg."""
     columns: dict[tuple[int, ...], int] = {}
-    places = [
+    columns_of = [
         [
             columns.setdefault(ngram, len(columns))
             for ngram in zip(*(text[start:] for start in range(n)), strict=False)
@@ -66,5 +65,5 @@ def _ngram_counts(texts: Sequence[Sequence[int]], n: int) -> np.ndarray:
         for text in texts
     ]
     return np.stack(
-        [np.bincount(np.array(row, np.int64), minlength=len(columns)) for row in places]
+        [np.bincount(np.array(row, np.int64), minlength=len(columns)) for row in columns_of]
     )

@@ -127,12 +127,12 @@ def test_runs_of_other_vocabularies_are_no_ensemble(tmp_path):
     [
         (
             {"required": ["chat"], "banned": ["chat"]},
-            "line 1: 'chat' is required and a banned word is in it",
+            "line 1: the required phrase 'chat' contains a banned word",
         ),
-        ({"required": ["chat " * 40]}, r"line 1: .* tokens with </s>, of \d+ at most"),
+        ({"required": ["chat " * 40]}, r"line 1: .* tokens including </s>, but at most \d+"),
         (
             {"required": ["chat"], "sampling": True},
-            "line 1: words can be required of a beam search only",
+            "line 1: required words need a beam search",
         ),
         ({"prefixes": ["Le"]}, r"prefixes must be as many as lines \(8\)\. Received: 1"),
         ({"sampling": True, "beam_size": 3}, "Leave beam_size out"),

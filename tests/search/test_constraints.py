@@ -22,14 +22,24 @@ from fixtures.search import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.search.constraints import Bans, Spelling, WordParts
+from nmt.search.constraints import (
+    BannedPhrases,
+    PhraseAutomaton,
+    Spelling,
+    Start,
+    WordBoundaries,
+)
 
 X, Y, Z, W = 4, 5, 6, 7
 V = 8
 INSIDE = np.array([False] * 6 + [True] * 2)
-PARTS = WordParts(INSIDE, ends_inside_V=np.arange(8) >= 4, invites_V=np.zeros(8, bool))
-APOSTROPHE = WordParts(
-    INSIDE, ends_inside_V=np.isin(np.arange(8), [X, Z, W]), invites_V=np.arange(8) == Y
+PARTS = WordBoundaries(
+    INSIDE, ends_with_letter_V=np.arange(8) >= 4, ends_with_joiner_V=np.zeros(8, bool)
+)
+APOSTROPHE = WordBoundaries(
+    INSIDE,
+    ends_with_letter_V=np.isin(np.arange(8), [X, Z, W]),
+    ends_with_joiner_V=np.arange(8) == Y,
 )
 
 seeds = st.integers(0, 10**6)
@@ -41,7 +51,7 @@ every_kind = st.sampled_from([PARTS, APOSTROPHE])
 
 
 def joins(parts, left, right):
-    return parts.ends_inside_V[left] and parts.starts_inside_V[right]
+    return parts.ends_with_letter_V[left] and parts.starts_with_letter_V[right]
 
 
 def places(spelling, tokens, parts=PARTS):
@@ -53,7 +63,7 @@ def places(spelling, tokens, parts=PARTS):
             tokens[start : start + size] == spelling.ids
             and not joins(parts, before, tokens[start])
             and (start == 0 or not spelling.initial)
-            and (parts.invites_V[before] or not spelling.attached)
+            and (parts.ends_with_joiner_V[before] or not spelling.attached)
         ):
             yield start + size
 
@@ -120,7 +130,7 @@ def test_a_prefix_is_stronger_than_a_ban_a_minimum_and_a_repetition():
         beam_size=2,
         prefixes=[[X, X, X]],
         banned=[Spelling((X,))],
-        word_parts=PARTS,
+        word_boundaries=PARTS,
         no_repeat_ngram_size=1,
         min_lengths=[4],
     )
@@ -158,7 +168,7 @@ def test_bans_are_law_3_on_a_table_without_what_would_complete_them(seed, banned
         beam_size=beam_size,
         n_best=beam_size,
         banned=banned,
-        word_parts=PARTS,
+        word_boundaries=PARTS,
     )
     for sentence, max_length, hypotheses in zip((5, 6), (6, 4), found, strict=True):
         expected = law_3_in_slow_motion(
@@ -171,12 +181,14 @@ def test_bans_are_law_3_on_a_table_without_what_would_complete_them(seed, banned
 
 
 def test_a_ban_counts_from_the_edge_of_a_word_and_an_initial_one_at_the_line_s_start():
-    bans = Bans([Spelling((Z,)), Spelling((X, Y)), Spelling((Y, Y), initial=True)], PARTS)
-    assert bans.first_in([Z]) == 0
-    assert bans.first_in([X, Z]) is None  # `xz` is one word
-    assert bans.first_in([Y, X, Y]) == 2
-    assert bans.first_in([Y, Y]) == 1
-    assert bans.first_in([Z]) == 0 and bans.first_in([X, Y, Y]) == 1
+    banned = BannedPhrases(
+        [Spelling((Z,)), Spelling((X, Y)), Spelling((Y, Y), initial=True)], PARTS
+    )
+    assert banned.find([Z]) == 0
+    assert banned.find([X, Z]) is None  # `xz` is one word
+    assert banned.find([Y, X, Y]) == 2
+    assert banned.find([Y, Y]) == 1
+    assert banned.find([Z]) == 0 and banned.find([X, Y, Y]) == 1
 
 
 # --------------------------------------------------------------------------------- required phrases
@@ -187,6 +199,50 @@ phrases = st.tuples(plain, st.lists(spelled, max_size=2)).map(lambda pair: (pair
 
 def holds(phrase, tokens, parts=PARTS):
     return any(stands_in(spelling, tokens, parts) for spelling in phrase)
+
+
+def run(automaton, *steps):
+    """The state after steps (flags, id) from the initial one."""
+    state = 0
+    for flags, id in steps:
+        state = automaton.transitions.get((state, flags, id), 0)
+    return automaton.states[state]
+
+
+def test_an_automaton_finds_a_phrase_that_starts_within_a_failed_match():
+    automaton = PhraseAutomaton.build((Spelling((X, X, Y)),), PARTS)
+    word = Start.OF_WORD
+    after_x_x = run(automaton, (word, X), (word, X))
+    assert not after_x_x.is_complete and after_x_x.next_ids == (Y, X)
+    assert after_x_x.num_saved == after_x_x.num_saved_apart == 2
+    assert run(automaton, (word, X), (word, X), (word, X), (word, Y)).is_complete
+    assert not run(automaton, (word, X), (word, X), (word, Z), (word, Y)).is_complete
+
+
+def test_an_automaton_starts_each_spelling_only_where_it_may_stand():
+    phrase = Spelling((X, Z)), Spelling((Y, Z), initial=True), Spelling((W, Z), attached=True)
+    automaton = PhraseAutomaton.build(phrase, PARTS)
+    in_line, at_line_start = Start.OF_WORD, Start.OF_WORD | Start.OF_LINE
+    after_joiner = Start.OF_WORD | Start.AFTER_JOINER
+    complete = {
+        (first, flags)
+        for first in (X, Y, W)
+        for flags in (0, in_line, at_line_start, after_joiner)
+        if run(automaton, (flags, first), (0, Z)).is_complete
+    }
+    assert complete == {
+        (X, in_line),
+        (X, at_line_start),
+        (X, after_joiner),
+        (Y, at_line_start),
+        (W, after_joiner),
+    }
+
+
+def test_what_an_automaton_saves_apart_does_not_join_the_last_word():
+    joining = PhraseAutomaton.build((Spelling((X, Z)),), PARTS)  # `x-z` is one word
+    begun = run(joining, (Start.OF_WORD, X))
+    assert (begun.num_saved, begun.num_saved_apart) == (1, 0)
 
 
 @settings(deadline=None, max_examples=80)
@@ -208,7 +264,7 @@ def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, part
         beam_size=beam_size,
         n_best=beam_size,
         required=required,
-        word_parts=parts,
+        word_boundaries=parts,
         length_penalty=alpha,
     )
     for sentence, of_sentence, hypotheses in zip(
@@ -245,7 +301,7 @@ def test_a_wide_enough_beam_finds_the_required_hypotheses_that_brute_force_finds
         beam_size=1500,
         n_best=1500,
         required=[required],
-        word_parts=parts,
+        word_boundaries=parts,
     )
     expected = [
         (ids, cut, score)
@@ -284,7 +340,7 @@ def test_sentences_with_and_without_requirements_share_a_batch():
             beam_size=3,
             n_best=3,
             required=[required[row] for row in rows],
-            word_parts=PARTS,
+            word_boundaries=PARTS,
         )
 
     together = find([0, 1, 2, 3])
@@ -303,6 +359,6 @@ def test_a_requirement_may_be_met_by_the_prefix():
         beam_size=2,
         prefixes=[[Y, X, Z]],
         required=[[(Spelling((X, Z)),)]],
-        word_parts=PARTS,
+        word_boundaries=PARTS,
     )
     assert hypothesis.ids[:3] == (Y, X, Z)

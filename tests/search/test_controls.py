@@ -36,10 +36,10 @@ from nmt.search.beam import Control
 from nmt.search.constraints import SearchBatch
 from nmt.search.controls import (
     CONTROLS,
+    check_n_best,
     controlled_search,
     maximum_lengths,
     minimum_lengths,
-    refuse_impossible,
 )
 
 seeds = st.integers(0, 10**6)
@@ -252,7 +252,7 @@ def test_a_wide_beam_finds_the_best_covered_of_all():
 # ----------------------------------------------------------------------------------- diverse groups
 
 
-def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, strength):
+def diverse_in_slow_motion(table, sentence, max_length, group_size, num_groups, strength):
     """Vijayakumar et al. (2016), equation 5, over lists: group by group, step by step; an end is
     law 3's."""
     live = [[((), 0.0)] for _ in range(num_groups)]
@@ -276,27 +276,27 @@ def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, st
                 )
                 if np.isfinite(token_log_prob)
             ]
-            candidates = sorted(candidates, key=lambda candidate: -candidate[3])[: 2 * of_group]
+            candidates = sorted(candidates, key=lambda candidate: -candidate[3])[: 2 * group_size]
             done[g] += [
                 (tokens, False, lp)
-                for tokens, token, lp, _ in candidates[:of_group]
+                for tokens, token, lp, _ in candidates[:group_size]
                 if token == EOS
             ]
-            done[g] = sorted(done[g], key=lambda hypothesis: -hypothesis[2])[:of_group]
-            taken += [token for _, token, _, _ in candidates[:of_group]]
+            done[g] = sorted(done[g], key=lambda hypothesis: -hypothesis[2])[:group_size]
+            taken += [token for _, token, _, _ in candidates[:group_size]]
             live[g] = [
                 ((*tokens, token), lp) for tokens, token, lp, _ in candidates if token != EOS
-            ][:of_group]
+            ][:group_size]
             best = max((lp for _, lp in live[g]), default=-np.inf)
-            closed[g] = not live[g] or (len(done[g]) == of_group and best <= done[g][-1][2])
+            closed[g] = not live[g] or (len(done[g]) == group_size and best <= done[g][-1][2])
             if closed[g]:
-                live[g] = live[g][: of_group - len(done[g])] if len(done[g]) < of_group else []
+                live[g] = live[g][: group_size - len(done[g])] if len(done[g]) < group_size else []
     for g in range(num_groups):
         cut = sorted(
             [(tokens, True, log_prob) for tokens, log_prob in live[g]],
             key=lambda hypothesis: -hypothesis[2],
         )
-        done[g] += cut[: of_group - len(done[g])]
+        done[g] += cut[: group_size - len(done[g])]
     found = sorted(itertools.chain(*done), key=lambda hypothesis: (hypothesis[1], -hypothesis[2]))
     found = [
         hypothesis
@@ -310,15 +310,15 @@ def diverse_in_slow_motion(table, sentence, max_length, of_group, num_groups, st
 @given(
     seed=seeds,
     num_groups=st.integers(2, 3),
-    of_group=st.integers(1, 3),
+    group_size=st.integers(1, 3),
     strength=st.sampled_from([0.3, 1.0, 5.0]),
     max_lengths=st.lists(st.integers(1, 7), min_size=1, max_size=3),
 )
-def test_diverse_groups_follow_the_formula(seed, num_groups, of_group, strength, max_lengths):
+def test_diverse_groups_follow_the_formula(seed, num_groups, group_size, strength, max_lengths):
     table, ids_BS, beam_size = (
         random_table(seed),
         sentences(len(max_lengths)),
-        num_groups * of_group,
+        num_groups * group_size,
     )
     found = beam_search(
         TableEngine(table),
@@ -333,7 +333,7 @@ def test_diverse_groups_follow_the_formula(seed, num_groups, of_group, strength,
         ids_BS[:, 0].tolist(), max_lengths, found, strict=True
     ):
         expected = diverse_in_slow_motion(
-            table, sentence, max_length, of_group, num_groups, strength
+            table, sentence, max_length, group_size, num_groups, strength
         )
         assert [summary(hypothesis) for hypothesis in hypotheses] == expected
         for hypothesis in hypotheses:
@@ -528,12 +528,12 @@ def test_a_control_of_one_s_own_is_called_by_search(monkeypatch):
     """The dict is the place to extend search: here, nothing may follow but `b` and the end."""
 
     def only_b(options, batch):
-        def weigh(candidates, live):
+        def adjust_candidates(candidates, live):
             allowed = np.isin(candidates.ids_BKC, [EOS, 5])
             scores = np.where(allowed, candidates.scores_BKC, -np.inf)
-            return candidates._replace(scores_BKC=scores, keys_BKC=scores), live
+            return candidates._replace(scores_BKC=scores, sort_keys_BKC=scores), live
 
-        return Control(weigh=weigh)
+        return Control(adjust_candidates=adjust_candidates)
 
     monkeypatch.setitem(CONTROLS, "only_b", only_b)
     engine = table_engine({"<s>": {"a": 0.5, "b": 0.3}, "b": {"a": 0.5, "</s>": 0.4}})
@@ -592,4 +592,4 @@ def test_options_that_contradict_each_other_are_refused(options, message):
 @pytest.mark.parametrize("n_best", [0, 6])
 def test_n_best_beyond_the_beam_is_refused(n_best):
     with pytest.raises(UserError, match="n-best must be"):
-        refuse_impossible(options_of(beam_size=5), n_best)
+        check_n_best(options_of(beam_size=5), n_best)

@@ -14,7 +14,7 @@ from fixtures.search import (
     summary,
 )
 
-from nmt.search.ensemble import Ensemble, best
+from nmt.search.ensemble import Ensemble, top_ids
 
 TABLES = [
     random_table(seed, vocabulary=6, masked=masked)
@@ -93,7 +93,7 @@ def test_a_step_answers_as_the_protocol_says():
 
 def test_the_best_are_descending_and_lower_ids_come_first_among_equals():
     log_probs = np.array([[[0.1, 0.5, 0.5, 0.2, 0.3]]])
-    assert best(log_probs, 3).tolist() == [[[1, 2, 4]]]
+    assert top_ids(log_probs, 3).tolist() == [[[1, 2, 4]]]
 
 
 def test_force_gives_the_log_probability_that_search_gave(tiny_model):

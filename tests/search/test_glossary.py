@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.search.glossary import Glossary, Wording, refuse_impossible_demand
+from nmt.search.glossary import ConstraintEncoder, Glossary, check_constraints
 from nmt.text.tokenizer import train_tokenizer
 
 TEXT = [
@@ -42,8 +42,8 @@ def folding():
 
 
 @pytest.fixture(scope="module")
-def wording(tokenizer):
-    return Wording(tokenizer, tokenizer.forbidden_ids)
+def encoder(tokenizer):
+    return ConstraintEncoder(tokenizer, tokenizer.forbidden_ids)
 
 
 # --------------------------------------------------------------------------------------- glossaries
@@ -72,7 +72,7 @@ def test_a_glossary_is_read_from_lines_with_a_tab(tmp_path):
         ("dog\n", "line 1 must be source phrase, tab, target phrase. Received: 'dog'"),
         (
             "good dog\tchien\ngood  dog\tclébard\n",
-            "must say one thing. Received for 'good  dog': 'chien' and 'clébard'",
+            "must give each source phrase one translation. Received for 'good  dog': 'chien' and 'clébard'",
         ),
     ],
 )
@@ -86,8 +86,8 @@ def test_what_is_no_glossary_is_refused_with_its_line(text, message, tmp_path):
 # ---------------------------------------------------------------------------------------- spellings
 
 
-def test_a_word_is_spelt_after_a_space_after_an_apostrophe_and_with_a_capital(wording, tokenizer):
-    plain, attached, initial = wording.spellings("arbre")
+def test_a_word_is_spelt_after_a_space_after_an_apostrophe_and_with_a_capital(encoder, tokenizer):
+    plain, attached, initial = encoder.spellings("arbre")
     assert list(plain.ids) == tokenizer.encode("arbre") and not (plain.attached or plain.initial)
     assert (
         tokenizer.encode("'") + list(attached.ids) == tokenizer.encode("'arbre")
@@ -97,24 +97,24 @@ def test_a_word_is_spelt_after_a_space_after_an_apostrophe_and_with_a_capital(wo
 
 
 def test_where_initials_are_folded_a_phrase_keeps_its_letters_but_at_the_lines_start(folding):
-    wording = Wording(folding, folding.forbidden_ids, ["Un"])
-    plain, *_, initial = wording.spellings("Le")
+    encoder = ConstraintEncoder(folding, folding.forbidden_ids, ["Un"])
+    plain, *_, initial = encoder.spellings("Le")
     assert folding.decode(plain.ids, initial=False) == "Le" and not plain.initial
     assert folding.decode(initial.ids, initial=False) == "le" and initial.initial
-    assert not any(spelling.initial for spelling in wording.spellings("arbre"))
+    assert not any(spelling.initial for spelling in encoder.spellings("arbre"))
     spelled = {
         (folding.decode(spelling.ids, initial=False), spelling.initial)
-        for spelling in wording.banned
+        for spelling in encoder.banned
     }
     assert spelled == {("Un", False), ("un", True)}
-    assert folding.decode(wording.demand("un chien").prefix) == "un chien"
+    assert folding.decode(encoder.encode("un chien").prefix) == "un chien"
 
 
 def test_a_banned_word_is_spelt_in_every_segmentation(tokenizer):
-    wording = Wording(tokenizer, tokenizer.forbidden_ids, ["chat"])
-    spelled = {tokenizer.decode(spelling.ids) for spelling in wording.banned}
+    encoder = ConstraintEncoder(tokenizer, tokenizer.forbidden_ids, ["chat"])
+    spelled = {tokenizer.decode(spelling.ids) for spelling in encoder.banned}
     assert spelled == {"chat", "Chat"}
-    pieces = {tuple(tokenizer.pieces(spelling.ids)) for spelling in wording.banned}
+    pieces = {tuple(tokenizer.pieces(spelling.ids)) for spelling in encoder.banned}
     assert ("▁", "c", "h", "a", "t") in pieces and ("c", "h", "a", "t") in pieces
     assert tuple(tokenizer.pieces(tokenizer.encode("chat"))) in pieces
 
@@ -136,17 +136,17 @@ def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones
         return logits - np.log(np.exp(logits).sum())
 
     all_banned = ["chien", "noir", banned]
-    wording = Wording(tokenizer, forbidden, all_banned)
-    demand = wording.demand(required=[word])
+    encoder = ConstraintEncoder(tokenizer, forbidden, all_banned)
+    constraints = encoder.encode(required=[word])
     found = beam_search(
         TableEngine(table),
         sentences(6),
         np.full(6, 16),
         beam_size=4,
         n_best=4,
-        required=[demand.required] * 6,
-        banned=wording.banned,
-        word_parts=wording.word_parts,
+        required=[constraints.required] * 6,
+        banned=encoder.banned,
+        word_boundaries=encoder.word_boundaries,
     )
     texts = [tokenizer.decode(hypothesis.ids) for hypotheses in found for hypothesis in hypotheses]
     assert len(texts) == 24
@@ -165,8 +165,8 @@ def _stands_in(word, text):
 
 @settings(max_examples=200, deadline=None)
 @given(word=st.text(alphabet="chatnoirldve'- ", min_size=1, max_size=8).filter(str.strip))
-def test_every_spelling_spells_its_word(word, wording, tokenizer):
-    for spelling in wording.spellings(word.strip()):
+def test_every_spelling_spells_its_word(word, encoder, tokenizer):
+    for spelling in encoder.spellings(word.strip()):
         assert tokenizer.decode(spelling.ids).strip(" ").lower() == word.strip().lower()
 
 
@@ -174,40 +174,42 @@ def test_every_spelling_spells_its_word(word, wording, tokenizer):
 
 
 def test_what_cannot_be_is_refused(tokenizer):
-    wording = Wording(tokenizer, tokenizer.forbidden_ids, ["chat"])
-    with pytest.raises(UserError, match="'chat noir' is required and a banned word is in it"):
-        wording.demand(required=["chat noir"])
+    encoder = ConstraintEncoder(tokenizer, tokenizer.forbidden_ids, ["chat"])
+    with pytest.raises(UserError, match="the required phrase 'chat noir' contains a banned word"):
+        encoder.encode(required=["chat noir"])
     with pytest.raises(UserError, match="the prefix 'Un chat' contains a banned word"):
-        wording.demand(prefix="Un chat")
+        encoder.encode(prefix="Un chat")
     with pytest.raises(UserError, match=r"a required phrase must be text\. Received: ' '"):
-        wording.demand(required=[" "])
+        encoder.encode(required=[" "])
     with pytest.raises(UserError, match="a banned word must be text"):
-        Wording(tokenizer, [], [""])
+        ConstraintEncoder(tokenizer, [], [""])
     with pytest.raises(UserError, match="cannot spell"):
-        wording.demand(required=["a\x07b"])
+        encoder.encode(required=["a\x07b"])
 
 
-def test_more_than_the_maximum_length_is_refused(wording):
-    demand = wording.demand("Le chat", ["arbre"])
-    needed = len(demand.prefix) + len(demand.required[0][0].ids) + 1
-    refuse_impossible_demand(demand, needed, options_of())
-    with pytest.raises(UserError, match=f"have {needed} tokens with </s>, of {needed - 1} at most"):
-        refuse_impossible_demand(demand, needed - 1, options_of())
+def test_more_than_the_maximum_length_is_refused(encoder):
+    constraints = encoder.encode("Le chat", ["arbre"])
+    needed = len(constraints.prefix) + len(constraints.required[0][0].ids) + 1
+    check_constraints(constraints, needed, options_of())
+    with pytest.raises(
+        UserError, match=f"need {needed} tokens including </s>, but at most {needed - 1}"
+    ):
+        check_constraints(constraints, needed - 1, options_of())
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sampling": True}, "required of a beam search only"),
+        ({"sampling": True}, "required words need a beam search"),
         (
             {"beam_size": 4, "num_beam_groups": 2, "diversity_penalty": 0.5},
-            "required of a beam search only",
+            "required words need a beam search",
         ),
-        ({"no_repeat_ngram_size": 1}, "repeats 1 tokens, which no_repeat_ngram_size forbids"),
+        ({"no_repeat_ngram_size": 1}, "repeat 1 tokens, which no_repeat_ngram_size forbids"),
     ],
 )
-def test_requirements_that_an_option_rules_out_are_refused(options, message, wording):
-    demand = wording.demand(required=["chat noir", "chien noir"])
-    refuse_impossible_demand(demand, 50, options_of())
+def test_requirements_that_an_option_rules_out_are_refused(options, message, encoder):
+    constraints = encoder.encode(required=["chat noir", "chien noir"])
+    check_constraints(constraints, 50, options_of())
     with pytest.raises(UserError, match=message):
-        refuse_impossible_demand(demand, 50, options_of(**options))
+        check_constraints(constraints, 50, options_of(**options))
