@@ -1,4 +1,4 @@
-"""Scores and attention: on paper, and by the law of weights. Keras's own layers:
+"""Scores and attention: on paper, and by the invariant of weights. Keras's own layers:
 test_keras_attention.py."""
 
 import math

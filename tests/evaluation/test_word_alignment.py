@@ -1,4 +1,4 @@
-"""Word alignments: by hand, by law, and against what Moses' symal gives for the same links."""
+"""Word alignments: by hand, by invariant, and against Moses' symal on the same links."""
 
 import itertools
 

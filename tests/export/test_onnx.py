@@ -85,7 +85,7 @@ json.dump([found, alignment.weights_TS.tolist(), alignment.source_words], sys.st
 def test_the_folder_alone_translates_and_aligns_where_tensorflow_is_not_installed(
     exported, tmp_path
 ):
-    """Law 5, and what `pip install` without TensorFlow needs; ONNX Runtime reports to nobody."""
+    """Invariant 5, without TensorFlow installed; ONNX Runtime sends no telemetry."""
     moved = shutil.copytree(exported[1].folder, tmp_path / "elsewhere")
     home = tmp_path / "home"
     home.mkdir()

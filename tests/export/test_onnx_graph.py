@@ -1,5 +1,5 @@
-"""The ONNX graphs against the model they were made of, by the laws, over cells, scores, layers and
-input feeding."""
+"""The ONNX graphs against the model they were exported from, by invariant, over cells, scores,
+layers and input feeding."""
 
 import numpy as np
 import onnx
@@ -43,7 +43,7 @@ def test_encode_of_a_sentence_alone_is_that_of_the_model(name):
 
 @every_variant
 def test_steps_folded_over_a_target_are_the_teacher_forced_pass(name):
-    """Laws 1 and 4: Keras computes the whole target of a padded batch at once."""
+    """Invariants 1 and 4: Keras computes the whole target of a padded batch at once."""
     keras, ours = both_engines(name)
     real = TARGET[:, 1:] != 0
     for found, expected in zip(
@@ -55,7 +55,7 @@ def test_steps_folded_over_a_target_are_the_teacher_forced_pass(name):
 
 @every_variant
 def test_a_beam_finds_what_it_finds_with_keras(name):
-    """Law 2: with the log-probabilities of a teacher-forced pass."""
+    """Invariant 2: with the log-probabilities of a teacher-forced pass."""
     keras, ours = both_engines(name)
     found, expected = (
         search(engine, SOURCE, [9, 6, 4], beam_size=3, n_best=2) for engine in (ours, keras)
@@ -72,7 +72,7 @@ def test_a_beam_finds_what_it_finds_with_keras(name):
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_padding_and_company_do_not_change_a_sentence(precision):
-    """Law 4, in integers too: every row has a scale of its own."""
+    """Invariant 4, in integers too: every row has a scale of its own."""
     engine = integer_engine() if precision == "int8" else both_engines()[1]
     together = search(engine, SOURCE, [9] * 3, beam_size=3)
     wide = np.pad(SOURCE[::-1], ((0, 0), (0, 4)))

@@ -1,5 +1,4 @@
-"""The controls of search from text to text, over a trained run: laws 2, 4 and 8 for every one of
-them."""
+"""The controls of search from text to text, over a trained run: invariants 2, 4 and 8 for each."""
 
 import re
 

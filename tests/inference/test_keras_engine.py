@@ -225,8 +225,7 @@ TARGET = np.array([[2, 4, 9, 7, 3], [2, 6, 1, 3, 0], [2, 3, 0, 0, 0]])
 
 @every_variant
 def test_force_equals_step_folded_over_the_target(options, tiny_model):
-    """Laws 1 and 2: what is known already has the log-probabilities that a search would have given
-    it."""
+    """Invariants 1 and 2: a given target has the log-probabilities that search gives it."""
     model = tiny_model(**options)
     engine = KerasEngine(model, forbidden_ids=[1, 12])
     log_probs, weights = engine.force(SOURCE, TARGET)

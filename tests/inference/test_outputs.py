@@ -107,7 +107,7 @@ def test_the_scores_of_tokens_sum_to_the_score_of_the_text(beam_size, n_best, tr
 
 
 def test_a_translation_is_scored_as_it_was_found(translator):
-    """Law 2, through text: where the tokenizer spells the translation as the model did."""
+    """Invariant 2, through text: where the tokenizer spells the translation as the model did."""
     translations = translator.translate(LINES, n_best=3)
     found = [
         (line, candidate)

@@ -1,5 +1,5 @@
-"""Text to text, by the laws: one line in and one out, scores that are the model's, and the same
-text in any company."""
+"""Text to text, by invariant: one line in, one line out; the model's own scores; the same text
+whatever the batch."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ def test_it_has_learnt_the_toy_language(translator):
     )
 
 
-# -------------------------------------------------------------------- law 2: scores are the model's
+# -------------------------------------------------------------- invariant 2: scores are the model's
 
 
 def teacher_forced(model, source_ids, hypothesis):
@@ -162,7 +162,7 @@ def test_what_was_cut_is_flagged(variant):
     )
 
 
-# ---------------------------------------------------------------------------- law 4: in any company
+# ---------------------------------------------------------------------- invariant 4: in any company
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -203,7 +203,7 @@ def test_threads_take_turns(translator):
         )
 
 
-# ---------------------------------------------------------------------------------- law 5: anywhere
+# ---------------------------------------------------------------------------- invariant 5: anywhere
 
 IN_A_FRESH_PROCESS = """
 import json, sys
@@ -238,7 +238,7 @@ def test_the_package_gives_the_translator_itself():
     assert TranslatorOfThePackage is Translator
 
 
-# ----------------------------------------------------------------- law 8: one line in, one line out
+# ----------------------------------------------------------- invariant 8: one line in, one line out
 
 characters = st.one_of(
     st.characters(),  # surrogates, too

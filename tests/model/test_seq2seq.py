@@ -1,4 +1,5 @@
-"""The whole model: the laws of padding, of saving, of one recurrence and of learning."""
+"""The whole model: the invariants of padding, saving, one recurrence and
+learning."""
 
 import re
 import subprocess

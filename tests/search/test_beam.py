@@ -1,5 +1,5 @@
-"""Search, over tables in place of models: by hand, by law 3 clause by clause, and against two slow
-oracles."""
+"""Search over tables instead of models: by hand, clause by clause of invariant 3, and against two
+slow oracles."""
 
 import itertools
 import math
@@ -14,9 +14,9 @@ from fixtures.search import (
     Memory,
     TableEngine,
     beam_search,
+    beam_search_oracle,
     every_hypothesis,
     greedy,
-    law_3_in_slow_motion,
     one,
     penalty_of,
     random_table,
@@ -102,7 +102,7 @@ def test_search_stops_as_soon_as_nothing_live_can_win():
     beam_search(engine, *one(1000), beam_size=1)
     assert len(engine.fed) == 1
     engine = table_engine(table)
-    # Mean log-probability: the empty sentence has log 0.6 = -0.51; one of n tokens still upper_bounds for
+    # Mean log-probability: the empty sentence has log 0.6 = -0.51; one of n tokens may still reach
     # log 0.4 / 5 = -0.18.
     beam_search(engine, *one(5), beam_size=1, length_penalty=1.0)
     assert len(engine.fed) == 5
@@ -225,7 +225,7 @@ def test_every_sentence_has_its_own_maximum_length():
     assert lengths == [4, 1, 2]
 
 
-# -------------------------------------------------------------------------------------- by the laws
+# ------------------------------------------------------------------------------------- by invariant
 
 
 @pytest.mark.parametrize(("penalty", "alpha"), PENALTIES)
@@ -257,7 +257,7 @@ def test_a_wide_enough_beam_finds_all_that_brute_force_finds(seed, penalty, alph
     beam_size=st.integers(1, 5),
     penalty=st.sampled_from(PENALTIES),
 )
-def test_beam_search_is_law_3_to_the_letter(
+def test_beam_search_equals_invariant_3_written_out(
     seed, vocabulary, ties, masked, sharpness, max_lengths, beam_size, penalty
 ):
     table = random_table(seed, vocabulary=vocabulary, ties=ties, masked=masked, sharpness=sharpness)
@@ -277,7 +277,7 @@ def test_beam_search_is_law_3_to_the_letter(
     ):
         found = [summary(hypothesis) for hypothesis in hypotheses]
         for stop in (True, False):  # stopping early changes nothing
-            expected = law_3_in_slow_motion(
+            expected = beam_search_oracle(
                 table, sentence, max_length, beam_size, penalty_of(name, alpha), stop=stop
             )
             assert found == expected
@@ -287,7 +287,7 @@ def test_beam_search_is_law_3_to_the_letter(
         assert [(cut, -score) for _, cut, score in found] == sorted(
             (cut, -score) for _, cut, score in found
         )
-        for hypothesis in hypotheses:  # law 2
+        for hypothesis in hypotheses:  # invariant 2
             tokens = hypothesis.ids if hypothesis.truncated else (*hypothesis.ids, EOS)
             by_table = [table(sentence, tokens[:t])[token] for t, token in enumerate(tokens)]
             assert list(hypothesis.token_log_probs) == by_table

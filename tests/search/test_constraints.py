@@ -1,8 +1,7 @@
-"""Prefixes, banned and required phrases over tables: the words are there, or not; and against brute
-force.
+"""Prefixes, banned and required phrases over tables, by hand, by property and against brute force.
 
-The ids of these tables are 4 `x` and 5 `y`, which start words, and 6 `-z` and 7 `-w`, which go on
-with one. In half of the tests `y` is an apostrophe.
+The ids of these tables are 4 `x` and 5 `y`, which start words, and 6 `-z` and 7 `-w`, which
+continue one. In half of the tests `y` is an apostrophe.
 """
 
 import numpy as np
@@ -11,8 +10,8 @@ from fixtures.search import (
     EOS,
     TableEngine,
     beam_search,
+    beam_search_oracle,
     every_hypothesis,
-    law_3_in_slow_motion,
     one,
     penalty_of,
     random_table,
@@ -76,7 +75,7 @@ def stands_in(spelling, tokens, parts=PARTS):
     )
 
 
-def assert_law_2(hypothesis, table, sentence):
+def assert_invariant_2(hypothesis, table, sentence):
     tokens = hypothesis.ids if hypothesis.truncated else (*hypothesis.ids, EOS)
     by_table = [table(sentence, tokens[:t])[token] for t, token in enumerate(tokens)]
     np.testing.assert_allclose(hypothesis.token_log_probs, by_table)
@@ -102,7 +101,9 @@ def with_prefixes(table, prefix_of):
     beam_size=beam_sizes,
     alpha=st.sampled_from([0.0, 1.0]),
 )
-def test_a_forced_prefix_is_law_3_on_a_table_without_all_else(seed, prefixes, beam_size, alpha):
+def test_a_forced_prefix_equals_search_on_a_table_without_other_tokens(
+    seed, prefixes, beam_size, alpha
+):
     table, ids_BS = random_table(seed, vocabulary=V, sharpness=3.0), sentences(len(prefixes))
     changed = with_prefixes(table, dict(zip(ids_BS[:, 0].tolist(), prefixes, strict=True)))
     found = beam_search(
@@ -115,11 +116,11 @@ def test_a_forced_prefix_is_law_3_on_a_table_without_all_else(seed, prefixes, be
         prefixes=prefixes,
     )
     for sentence, prefix, hypotheses in zip(ids_BS[:, 0].tolist(), prefixes, found, strict=True):
-        expected = law_3_in_slow_motion(changed, sentence, 7, beam_size, penalty_of("power", alpha))
+        expected = beam_search_oracle(changed, sentence, 7, beam_size, penalty_of("power", alpha))
         assert [summary(hypothesis) for hypothesis in hypotheses] == expected
         for hypothesis in hypotheses:
             assert list(hypothesis.ids[: len(prefix)]) == prefix
-            assert_law_2(hypothesis, table, sentence)
+            assert_invariant_2(hypothesis, table, sentence)
 
 
 def test_a_prefix_is_stronger_than_a_ban_a_minimum_and_a_repetition():
@@ -159,7 +160,7 @@ def without_banned(table, banned):
     banned=st.lists(unattached, min_size=1, max_size=4),
     beam_size=beam_sizes,
 )
-def test_bans_are_law_3_on_a_table_without_what_would_complete_them(seed, banned, beam_size):
+def test_bans_equal_search_on_a_table_without_what_would_complete_them(seed, banned, beam_size):
     table = random_table(seed, vocabulary=V)
     found = beam_search(
         TableEngine(table),
@@ -171,13 +172,13 @@ def test_bans_are_law_3_on_a_table_without_what_would_complete_them(seed, banned
         word_boundaries=PARTS,
     )
     for sentence, max_length, hypotheses in zip((5, 6), (6, 4), found, strict=True):
-        expected = law_3_in_slow_motion(
+        expected = beam_search_oracle(
             without_banned(table, banned), sentence, max_length, beam_size, penalty_of("power", 0.0)
         )
         assert [summary(hypothesis) for hypothesis in hypotheses] == expected
         for hypothesis in hypotheses:
             assert not any(stands_in(spelling, hypothesis.ids) for spelling in banned)
-            assert_law_2(hypothesis, table, sentence)
+            assert_invariant_2(hypothesis, table, sentence)
 
 
 def test_a_ban_counts_from_the_edge_of_a_word_and_an_initial_one_at_the_line_s_start():
@@ -273,7 +274,7 @@ def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, part
         assert hypotheses
         for hypothesis in hypotheses:
             assert all(holds(phrase, hypothesis.ids, parts) for phrase in of_sentence)
-            assert_law_2(hypothesis, table, sentence)
+            assert_invariant_2(hypothesis, table, sentence)
             assert hypothesis.score == pytest.approx(
                 hypothesis.log_prob / len(hypothesis.token_log_probs) ** alpha
             )

@@ -1,8 +1,9 @@
-"""The controls of search over tables: by hand, and against what search without them does on a table
-changed to suit.
+"""The controls of search over tables: by hand, and against search without controls on a changed
+table.
 
-A control that strikes tokens out is law 3 on a table without them; one that changes scores is law 3
-on a table with those scores. Either way the log-probabilities stay the first table's (law 2).
+A control that masks out tokens equals invariant 3 on a table without them; one that changes scores
+equals invariant 3 on a table with those scores. The log-probabilities always stay those of the
+original table (invariant 2).
 """
 
 import itertools
@@ -14,9 +15,9 @@ from fixtures.search import (
     EOS,
     TableEngine,
     beam_search,
+    beam_search_oracle,
     every_hypothesis,
     greedy,
-    law_3_in_slow_motion,
     one,
     options_of,
     penalty_of,
@@ -46,7 +47,7 @@ seeds = st.integers(0, 10**6)
 beam_sizes = st.integers(1, 4)
 
 
-def assert_law_2(hypothesis, table, sentence):
+def assert_invariant_2(hypothesis, table, sentence):
     tokens = hypothesis.ids if hypothesis.truncated else (*hypothesis.ids, EOS)
     by_table = [table(sentence, tokens[:t])[token] for t, token in enumerate(tokens)]
     np.testing.assert_allclose(hypothesis.token_log_probs, by_table)
@@ -70,7 +71,7 @@ def test_a_minimum_length_counts_the_end():
     assert found == ["", "", "a", "a b"]
 
 
-# ------------------------------------------------ what strikes out, and what changes scores: oracle
+# -------------------------------------------- controls that mask out or change scores: by an oracle
 
 
 def without_short_ones(table, minimum):
@@ -116,7 +117,7 @@ def with_dearer_repetitions(table, factor):
     factor=st.sampled_from([1.0, 1.3, 3.0]),
     penalty=st.sampled_from([("power", 0.0), ("power", 1.0), ("gnmt", 0.8)]),
 )
-def test_controls_are_law_3_on_a_changed_table(
+def test_controls_equal_search_on_a_changed_table(
     seed, ties, max_lengths, beam_size, minimum, size, factor, penalty
 ):
     table = random_table(seed, vocabulary=7, ties=ties, sharpness=2.0)
@@ -140,7 +141,7 @@ def test_controls_are_law_3_on_a_changed_table(
     for sentence, max_length, hypotheses in zip(
         ids_BS[:, 0].tolist(), max_lengths, found, strict=True
     ):
-        expected = law_3_in_slow_motion(
+        expected = beam_search_oracle(
             changed, sentence, max_length, beam_size, penalty_of(name, alpha)
         )
         assert [(ids, cut) for ids, cut, _ in map(summary, hypotheses)] == [
@@ -148,7 +149,7 @@ def test_controls_are_law_3_on_a_changed_table(
         ]
         for hypothesis, (_, _, score) in zip(hypotheses, expected, strict=True):
             assert hypothesis.score == pytest.approx(score)
-            assert_law_2(hypothesis, table, sentence)
+            assert_invariant_2(hypothesis, table, sentence)
 
 
 @pytest.mark.parametrize("size", [1, 2])
@@ -231,7 +232,7 @@ def test_a_coverage_penalty_scores_every_hypothesis_by_its_own_attention(
             assert hypothesis.score == pytest.approx(
                 hypothesis.log_prob / num_tokens**alpha + coverage
             )
-            assert_law_2(hypothesis, table, sentence)
+            assert_invariant_2(hypothesis, table, sentence)
 
 
 def test_a_wide_beam_finds_the_best_covered_of_all():
@@ -252,9 +253,9 @@ def test_a_wide_beam_finds_the_best_covered_of_all():
 # ----------------------------------------------------------------------------------- diverse groups
 
 
-def diverse_in_slow_motion(table, sentence, max_length, group_size, num_groups, strength):
-    """Vijayakumar et al. (2016), equation 5, over lists: group by group, step by step; an end is
-    law 3's."""
+def diverse_beam_search_oracle(table, sentence, max_length, group_size, num_groups, strength):
+    """Vijayakumar et al. (2016), equation 5, over lists, group by group and step by step. Each
+    group ends by invariant 3."""
     live = [[((), 0.0)] for _ in range(num_groups)]
     done = [[] for _ in range(num_groups)]
     closed = [False] * num_groups
@@ -332,12 +333,12 @@ def test_diverse_groups_follow_the_formula(seed, num_groups, group_size, strengt
     for sentence, max_length, hypotheses in zip(
         ids_BS[:, 0].tolist(), max_lengths, found, strict=True
     ):
-        expected = diverse_in_slow_motion(
+        expected = diverse_beam_search_oracle(
             table, sentence, max_length, group_size, num_groups, strength
         )
         assert [summary(hypothesis) for hypothesis in hypotheses] == expected
         for hypothesis in hypotheses:
-            assert_law_2(hypothesis, table, sentence)
+            assert_invariant_2(hypothesis, table, sentence)
 
 
 def test_strong_diversity_makes_groups_begin_differently():
@@ -470,7 +471,7 @@ def test_a_sample_has_the_model_s_log_probability(seed, temperature, top_k, n_be
     )
     assert len(hypotheses) == n_best
     for hypothesis in hypotheses:
-        assert_law_2(hypothesis, table, 7)
+        assert_invariant_2(hypothesis, table, 7)
         assert hypothesis.score == hypothesis.log_prob
 
 

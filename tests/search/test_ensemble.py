@@ -1,5 +1,4 @@
-"""Several engines as one: the mean of their probabilities, over tables and, for the laws, over
-models."""
+"""Ensembles by the mean of probabilities, over tables and, for the invariants, over models."""
 
 import numpy as np
 import pytest
