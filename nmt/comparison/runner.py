@@ -338,7 +338,7 @@ def _result(
         samples=samples,
         counts={
             name: {
-                metric.name: metric.of_sentences(translated[name][0], text.references)
+                metric.name: metric.sentence_counts(translated[name][0], text.references)
                 for metric in METRICS
             }
             for name, text in texts.items()

@@ -1,2 +1,2 @@
-"""Measures of a translation and of attention, with what others can check: sacreBLEU's scores,
-significance tests, word alignments, and plots."""
+"""Evaluation of translations and of attention: sacreBLEU scores (`metrics`), significance tests
+(`significance`), word alignments and their error rate (`word_alignment`), and `plots`."""

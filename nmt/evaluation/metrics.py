@@ -1,11 +1,11 @@
-"""How good a translation is, in numbers that others can check.
+"""Translation quality: BLEU, chrF and TER by sacreBLEU, and agreement of French typography.
 
-Every score is sacreBLEU's, on detokenised text against raw references, and carries its signature.
-sacreBLEU reads every white-space character alike, so no score tells `Quoi ?` with U+202F from the
-same with U+0020; `typography_agreement` does.
+Scores are computed on detokenised text against raw references and carry sacreBLEU's signature.
+sacreBLEU treats all white-space characters alike, so its scores do not distinguish `Quoi ?` with
+U+202F from `Quoi ?` with U+0020; `typography_agreement` does.
 
-A *reference set* holds one reference for every line, None where a line has no reference in that
-set: the shape sacreBLEU takes, `references[set][line]`.
+A *reference set* holds one reference per line, or None for a line without a reference in that set.
+This is the shape that sacreBLEU takes: `references[set][line]`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARKS_BEFORE_A_SPACE = frozenset("«")
 
 @dataclass(frozen=True)
 class MetricScore:
-    """One metric over a corpus; BLEU and chrF grow with quality, TER falls."""
+    """A corpus-level score. Higher is better for BLEU and chrF, lower for TER."""
 
     name: str
     value: float
@@ -44,15 +44,15 @@ class MetricScore:
 
 @dataclass(frozen=True)
 class Agreement:
-    """`matched` of the references' `total` typographic marks were reproduced, space and all."""
+    """`matched` of the `total` typographic marks in the references were reproduced with their
+    space."""
 
     matched: int
     total: int
 
     @property
     def share(self) -> float | None:
-        """Between 0 and 1; None when the references hold no such mark, which is neither good nor
-        bad."""
+        """Between 0 and 1; None if the references contain no such mark."""
         return self.matched / self.total if self.total else None
 
     def as_dict(self) -> dict[str, int | float | None]:
@@ -70,68 +70,63 @@ class Agreement:
 def corpus_scores(
     hypotheses: Sequence[str], references: Sequence[ReferenceSet]
 ) -> list[MetricScore]:
-    """BLEU, chrF and TER, in this order, with sacreBLEU's default settings: those of its command
-    line.
+    """BLEU, chrF and TER, in this order, with the default settings of sacreBLEU's command line.
 
     Raises UserError if there is nothing to score, if a set is not as long as `hypotheses`, or if a
-    line has no reference; TypeError for a string in the place of a sequence of lines.
+    line has no reference; TypeError for a string instead of a sequence of lines.
     """
     _check(hypotheses, references)
     return [_score(metric, hypotheses, references) for metric in (BLEU(), CHRF(), TER())]
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[ReferenceSet]) -> float:
-    """The BLEU of `corpus_scores`, alone and without a signature: cheap enough to follow a training
-    with."""
+    """BLEU as in `corpus_scores`, without a signature. Used for validation during training."""
     _check(hypotheses, references)
-    # `force` changes no number: it keeps sacreBLEU from warning about tokenised text again at every
-    # evaluation.
+    # `force` only silences a warning about tokenised text at every evaluation.
     return _score(BLEU(force=True), hypotheses, references).value
 
 
 def typography_agreement(
     hypotheses: Sequence[str], references: Sequence[ReferenceSet]
 ) -> Agreement:
-    """How often the spaces around French punctuation are those of the reference.
+    """How often the spaces around French punctuation equal those of the reference.
 
-    A line is read as a multiset of pairs (mark, space): each of `? ! ; : » % €` with the character
-    before it, and each `«` with the character after it. Only white space counts as a space, by its
-    exact character (U+0020, U+00A0, U+202F ...); anything else, or the edge of the line, is "no
-    space". `total` counts the pairs of the references, `matched` those that the hypothesis holds
-    too, each at most as often as it holds it. So a mark that is missing altogether is not matched
-    either, and one too many costs nothing: this is a recall. Where in the line a mark stands does
-    not matter.
+    A line is treated as a multiset of pairs (mark, space): each of `? ! ; : » % €` with the
+    character before it, and each `«` with the character after it. White space is compared by exact
+    character (U+0020, U+00A0, U+202F ...); any other character, or the edge of the line, is "no
+    space". `total` counts the pairs of the references, and `matched` those that also occur in the
+    hypothesis, at most as often as they occur there. This is a recall: missing marks count as
+    errors, additional ones do not. Positions in the line are ignored.
 
-    Of several references for a line only the one most alike counts: the highest 2*matched / (pairs
-    of both), where two lines without marks are alike, then the one with more marks, then the first.
-    (By plain recall, a hypothesis without marks would be held against the one reference that has
-    some.)
+    Of several references for a line only the most similar one counts: the highest 2*matched /
+    (pairs of both), where two lines without marks are equal, then the one with more marks, then the
+    first. (With plain recall, a hypothesis without marks would be compared to the only reference
+    that has some.)
 
     Raises what `corpus_scores` raises.
     """
     _check(hypotheses, references)
     matched = total = 0
     for hypothesis, line_references in zip(hypotheses, zip(*references, strict=True), strict=True):
-        found = _spaced_marks(hypothesis)
+        marks = _spaced_marks(hypothesis)
         candidates = [
             _spaced_marks(reference) for reference in line_references if reference is not None
         ]
-        wanted = max(candidates, key=lambda marks: (_likeness(found, marks), marks.total()))
-        matched += (found & wanted).total()
-        total += wanted.total()
+        best = max(candidates, key=lambda other: (_similarity(marks, other), other.total()))
+        matched += (marks & best).total()
+        total += best.total()
     return Agreement(matched, total)
 
 
 def group_references(
     sources: Sequence[str], references: Sequence[str]
 ) -> tuple[list[str], list[list[str | None]]]:
-    """Each distinct source line once, with all the references it has anywhere in the corpus.
+    """Groups the references of repeated source lines.
 
     `references[i]` translates `sources[i]`. Returns the distinct sources in order of first
-    appearance, and the reference sets for them: as many sets as the most-translated source has
-    references, None where a source has fewer. A reference repeated for the same source is kept
-    once. A source scored once per reference, each time against that one alone, would be marked
-    wrong for choosing another.
+    appearance, and their reference sets: as many sets as the source with most references needs,
+    None where a source has fewer. Repeated references of a source are kept once. Without grouping,
+    a valid translation would be scored against each of the other references in turn.
 
     Raises UserError if the two are not equally long.
     """
@@ -144,10 +139,10 @@ def group_references(
     grouped: dict[str, dict[str, None]] = {}  # a dict of None is a set that keeps its order
     for source, reference in zip(sources, references, strict=True):
         grouped.setdefault(source, {})[reference] = None
-    num_sets = max((len(found) for found in grouped.values()), default=0)
+    num_sets = max(map(len, grouped.values()), default=0)
     sets: list[list[str | None]] = [[] for _ in range(num_sets)]
-    for found in grouped.values():
-        padded: list[str | None] = [*found, *[None] * (num_sets - len(found))]
+    for of_source in grouped.values():
+        padded: list[str | None] = [*of_source, *[None] * (num_sets - len(of_source))]
         for reference_set, one_or_none in zip(sets, padded, strict=True):
             reference_set.append(one_or_none)
     return list(grouped), sets
@@ -157,13 +152,13 @@ def _score(
     metric: Any, hypotheses: Sequence[str], references: Sequence[ReferenceSet]
 ) -> MetricScore:
     result = metric.corpus_score(hypotheses, references)
-    # Only now does the metric know the number of references, which the signature states.
+    # The signature includes the number of references, which is known after scoring only.
     return MetricScore(result.name, float(result.score), str(metric.get_signature()))
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[ReferenceSet]) -> None:
-    """sacreBLEU itself cuts the longer side without a word, and fails obscurely on a line without
-    references."""
+    """sacreBLEU truncates the longer side silently, and a line without references gives an obscure
+    error."""
     if isinstance(hypotheses, str) or any(
         isinstance(reference_set, str) for reference_set in references
     ):
@@ -197,7 +192,7 @@ def _check(hypotheses: Sequence[str], references: Sequence[ReferenceSet]) -> Non
 
 
 def _spaced_marks(line: str) -> Counter[tuple[str, str]]:
-    """(mark, its space) -> how often; the space is "" where there is none."""
+    """Counts of (mark, its space); "" for no space."""
     pairs: Counter[tuple[str, str]] = Counter()
     for i, mark in enumerate(line):
         if mark in MARKS_AFTER_A_SPACE:
@@ -210,6 +205,6 @@ def _spaced_marks(line: str) -> Counter[tuple[str, str]]:
     return pairs
 
 
-def _likeness(a: Counter[tuple[str, str]], b: Counter[tuple[str, str]]) -> float:
+def _similarity(a: Counter[tuple[str, str]], b: Counter[tuple[str, str]]) -> float:
     size = a.total() + b.total()
     return 2 * (a & b).total() / size if size else 1.0

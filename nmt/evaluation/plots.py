@@ -1,9 +1,7 @@
-"""Where a model looked and how it learnt, as pictures and as text. From arrays and rows alone: no
-model is known here.
+"""Plots of attention and learning curves, and attention as text. They take arrays and rows only.
 
-Matplotlib is an extra (`plot`) and is loaded by the two `plot_` functions only. They draw on a
-`Figure` of their own, never through pyplot, so that no window, backend or global setting is
-involved.
+Matplotlib is an extra (`plot`) and is imported by the `plot_` functions only. They draw on a
+`Figure` of their own instead of using pyplot, so no window, backend or global setting is involved.
 """
 
 from __future__ import annotations
@@ -30,19 +28,17 @@ if TYPE_CHECKING:
 # S source words or pieces  T target words or pieces
 
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
-# Okabe and Ito's palette: told apart by colour-blind readers, and dark enough on white.
+# Okabe and Ito's palette, which colour-blind readers can tell apart; dark enough on white.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#007A5A"
 
 CELL_INCHES = 0.3
-MAX_PICTURE_INCHES = (
-    40  # 130 words at full size; beyond, cells shrink, or a picture would need gigabytes of pixels
-)
+# 130 words at full size. Cells of larger pictures shrink, which bounds their memory.
+MAX_PICTURE_INCHES = 40
 MAX_LABEL_CHARACTERS = 28
-MAPS_IN_A_ROW = 4
-START_OF_CURVES = (
-    0.6  # of the lowest end: what is below tells nothing, and presses the ends together
-)
-# The palette's others follow, yellow left out; lines beyond them are dashed.
+MAPS_PER_ROW = 4
+# The lowest BLEU shown, as a share of the lowest final one: keeps the final values apart.
+MIN_CURVE_SHARE = 0.6
+# The rest of the palette without yellow; further lines are dashed.
 CURVE_COLORS = (BLUE, VERMILLION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 CURVE_STYLES = ("-", "--", ":")
 
@@ -55,15 +51,14 @@ def text_heatmap(
     target_words: Sequence[str],
     width: int = 100,
 ) -> str:
-    """Attention for a terminal: a line for each target word, with the source words it looked at,
-    the strongest first.
+    """Attention for a terminal: a line per target word with its source words, strongest first.
 
         chien  <- dog 0.91  a 0.05
 
-    The strongest source word is always named; others from a weight of 0.05 on, while the line has
-    room. A source word that occurs more than once is named with its position from 0: `the[4]`. No
-    line is wider than `width` columns, wide (East Asian) characters counting as two. Returns "" if
-    there is no target word; NaN weights are passed over.
+    The strongest source word is always shown, others if their weight is at least 0.05 and the line
+    has room. A source word that occurs more than once is shown with its position from 0: `the[4]`.
+    No line is wider than `width` columns; wide (East Asian) characters count as two. Returns "" if
+    there is no target word. NaN weights are skipped.
 
     Raises ValueError if the shape does not fit the words, or if `width` is below 20.
     """
@@ -100,10 +95,10 @@ def plot_attention(
     path: str | PathLike[str],
     title: str | None = None,
 ) -> None:
-    """Draw attention as a heat map: a column for each source word, a row for each target word; NaN
-    is grey.
+    """Draws attention as a heat map, a column per source word and a row per target word.
 
-    The suffix of `path` chooses PNG, SVG or PDF; the picture grows with the number of words.
+    NaN weights are grey. The suffix of `path` selects PNG, SVG or PDF. The picture grows with the
+    number of words.
 
     Raises ValueError if the shape does not fit the words; UserError if a side has no words, the
     suffix is unknown or Matplotlib is not installed.
@@ -118,13 +113,11 @@ def plot_attention(
     num_rows, num_columns = weights_TS.shape
     cell = min(CELL_INCHES, MAX_PICTURE_INCHES / max(num_rows, num_columns))
     width, height = cell * num_columns, cell * num_rows
-    font: dict[str, Any] = {
-        "fontsize": 30 * cell,
-        "parse_math": False,
-    }  # or a word with two `$` would be set as a formula
+    # With `parse_math`, a word with two `$` would be typeset as a formula.
+    font: dict[str, Any] = {"fontsize": 30 * cell, "parse_math": False}
 
-    # The figure is exactly the matrix. What surrounds it is drawn outside and taken in by the tight
-    # box when saving, so the cells stay square and equally large whatever the length of the words.
+    # The figure is exactly the matrix. Labels are drawn outside it and included by the tight
+    # bounding box on saving, so cells stay square and equally large whatever the length of words.
     figure = _figure(width, height)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_facecolor("0.85")
@@ -148,7 +141,7 @@ def plot_attention(
         title = textwrap.fill(_printable(title), max(40, int(9 * width)))
         axes.set_title(title, fontsize=11, pad=10, parse_math=False)
 
-    bar_height = max(0.9, min(height, 3.0))  # below 0.9 its three labels would touch
+    bar_height = max(0.9, min(height, 3.0))  # below 0.9 its three labels would overlap
     bar_axes = figure.add_axes(
         (1 + 0.2 / width, 1 - bar_height / height, 0.13 / width, bar_height / height)
     )
@@ -162,15 +155,14 @@ def plot_attention(
 def plot_history(
     rows: Sequence[Mapping[str, Number]], path: str | PathLike[str], x_axis: str | None = None
 ) -> None:
-    """Draw learning curves: the losses above, BLEU on the development set below with its best point
-    marked.
+    """Draws learning curves: losses above, BLEU on the development set with its maximum below.
 
-    A row may hold `step`, `minutes`, `train_loss`, `dev_loss`, `dev_bleu`, as numbers or as text
-    from a file; what is missing, blank or not finite is passed over, other keys are ignored, and a
-    panel without values is left out. `x_axis` is "minutes" or "step"; None takes minutes if every
-    row has them.
+    A row may hold `step`, `minutes`, `train_loss`, `dev_loss` and `dev_bleu`, as numbers or as text
+    from a file. Values that are missing, blank or not finite are skipped, other keys are ignored,
+    and a panel without values is omitted. `x_axis` is "minutes" or "step"; None selects minutes if
+    every row has them.
 
-    Raises UserError if nothing can be drawn, a value is no number, the suffix is unknown or
+    Raises UserError if nothing can be drawn, a value is not a number, the suffix is unknown or
     Matplotlib is not installed.
     """
     if x_axis is None:
@@ -213,8 +205,7 @@ def plot_attentions(
     target_words: Sequence[str],
     path: str | PathLike[str],
 ) -> None:
-    """Draw what several models look at in one pair of sentences, side by side: a heat map for each,
-    under its name.
+    """Draws the attention of several models on one sentence pair side by side.
 
     Raises what `plot_attention` raises.
     """
@@ -228,7 +219,7 @@ def plot_attentions(
             " kind."
         )
     path = _picture_path(path)
-    num_columns = min(MAPS_IN_A_ROW, len(matrices))
+    num_columns = min(MAPS_PER_ROW, len(matrices))
     num_rows = math.ceil(len(matrices) / num_columns)
     cell = 0.75 * CELL_INCHES
     labels = 0.075 * max(len(_label(word)) for word in (*source_words, *target_words))
@@ -260,11 +251,10 @@ def plot_attentions(
 def plot_curves(
     runs: Mapping[str, Sequence[Sequence[Mapping[str, Number]]]], path: str | PathLike[str]
 ) -> None:
-    """Draw BLEU on the development set by updates and by minutes, a curve for each name.
+    """Draws BLEU on the development set by updates and by minutes, a curve per name.
 
-    A name has the histories (rows as in `plot_history`) of one or several runs, which were
-    evaluated after the same steps: the curve is their mean, and the area around it goes from the
-    lowest to the highest.
+    A name has the histories (rows as in `plot_history`) of one or several runs that were evaluated
+    after the same steps. The curve is their mean, the area around it their range.
 
     Raises what `plot_history` raises.
     """
@@ -300,7 +290,7 @@ def plot_curves(
         for histories in runs.values()
         for points in [_curve(histories[0], "step", "dev_bleu")]
     ]
-    panels[0].set_ylim(bottom=START_OF_CURVES * min(ends))
+    panels[0].set_ylim(bottom=MIN_CURVE_SHARE * min(ends))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     _save(figure, path)
 
@@ -331,9 +321,8 @@ def _draw_losses(
 
 def _draw_bleu(axes: Axes, curve: list[tuple[float, float]]) -> None:
     axes.plot(*zip(*curve, strict=True), color=GREEN, linewidth=1.3, marker="o", markersize=3.5)
-    x, best = max(
-        curve, key=lambda point: point[1]
-    )  # max keeps the first of equals: the earliest checkpoint
+    # The first of equals, which is the earliest checkpoint.
+    x, best = max(curve, key=lambda point: point[1])
     axes.plot(
         [x],
         [best],
@@ -345,9 +334,7 @@ def _draw_bleu(axes: Axes, curve: list[tuple[float, float]]) -> None:
         zorder=3,
     )
     xs = [point[0] for point in curve]
-    late = (
-        x > (min(xs) + max(xs)) / 2
-    )  # then the text stands to the left, or it would leave the panel
+    late = x > (min(xs) + max(xs)) / 2  # then the label goes to the left to stay in the panel
     axes.annotate(
         f"best {best:.2f}",
         (x, best),
@@ -395,8 +382,7 @@ def _curve(
 
 
 def _printable(word: str) -> str:
-    """Composed, for Matplotlib sets a combining accent beside its letter; without what would steer
-    a terminal."""
+    """In NFC, as Matplotlib misplaces combining accents, and without control characters."""
     composed = unicodedata.normalize("NFC", word)
     return "".join(
         "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in composed
@@ -409,17 +395,8 @@ def _label(word: str) -> str:
 
 def _columns(text: str) -> int:
     """Terminal columns: two for wide characters, none for combining and invisible ones."""
-    widths = (
-        (
-            0
-            if unicodedata.category(c) in ("Mn", "Me", "Cf")
-            else 2
-            if unicodedata.east_asian_width(c) in "WF"
-            else 1
-        )
-        for c in text
-    )
-    return sum(widths)
+    visible = [c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf")]
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in visible)
 
 
 def _cut(text: str, columns: int) -> str:
@@ -459,7 +436,6 @@ def _save(figure: Figure, path: Path) -> None:
         "facecolor": "white",
     }
     with warnings.catch_warnings():
-        # Emoji and Chinese are not in the default font: they come out as boxes, and the rest of the
-        # picture stays good.
+        # Characters missing from the default font (emoji, Chinese) are drawn as boxes.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         figure.savefig(path, **options)

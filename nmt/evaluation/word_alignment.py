@@ -1,17 +1,16 @@
-"""Word alignments: from attention between sub-words to links between words; their formats, union
-and error rate; and how attention behaves.
+"""Word alignments from attention: links between words, symmetrisation, formats, alignment error
+rate, and statistics of attention.
 
 S source words or pieces  T target words or pieces
 
 **Which row belongs to which token.** Row t of a teacher-forced pass is the attention of the step
-that reads target token t - 1 and predicts target token t; so row t is taken for token t. All cells
-agree on this, though their queries know different things. `update_first` (Luong) and `conditional`
-ask with the state that has just read token t - 1. `attend_first` (Bahdanau) asks with the state
-before that, which has read up to token t - 2, and token t - 1 joins the context only in the
-recurrent layer: its rows are softer, and now and then look at what the token before needed.
-`with_lag` takes row t + lag for token t: 1 for a model that looks at a source word only once it has
-written it, -1 for one that looks ahead. `nmt evaluate --alignments --lag` measures which fits; so
-far it has always been 0.
+that reads target token t - 1 and predicts target token t, so row t aligns token t. This holds for
+all cells, although their queries differ. In `update_first` (Luong) and `conditional` the query is
+the state after token t - 1. In `attend_first` (Bahdanau) it is the state after token t - 2; token
+t - 1 joins the context in the recurrent layer only. Its rows are softer and sometimes attend to
+what the previous token needed. `with_lag` aligns token t by row t + lag: 1 for a model that attends
+to a source word only after translating it, -1 for one that attends ahead. `nmt evaluate
+--alignments --lag` measures which lag fits; so far it has always been 0.
 """
 
 import bisect
@@ -24,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from nmt.errors import UserError
+from nmt.text.spans import Span
 
 Links = frozenset[tuple[int, int]]  # (source word, target word), from 0
-Span = tuple[int, int]  # start and end, in characters
 
 _PHARAOH = re.compile(r"(\d+)-(\d+)", re.ASCII)
 _GOLD = re.compile(r"(\d+)([-p])(\d+)", re.ASCII)
@@ -34,11 +33,9 @@ _GOLD = re.compile(r"(\d+)([-p])(\d+)", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where a model looked while it wrote `target_words`: weights ts over words; rows sum to at
-    most 1.
+    """Attention between the words of a line and its translation, weights ts; rows sum to at most 1.
 
-    Words are what white space parts. A word's span says where in the raw line it stands:
-    `line[start:end]`. Each target piece but </s> belongs to a word, -1: to none.
+    Words are separated by white space. Spans are those of the words in the raw lines.
     """
 
     source_words: list[str]
@@ -46,7 +43,7 @@ class Alignment:
     weights_TS: np.ndarray
     source_spans: list[Span]
     target_spans: list[Span]
-    target_word_of_piece: Sequence[int] = ()
+    target_word_of_piece: Sequence[int] = ()  # for each target piece but </s>; -1: no word
 
     def links(self, threshold: float = 0.0) -> Links:
         """`strongest_links` of the weights."""
@@ -57,7 +54,7 @@ class Alignment:
 
 
 def with_lag(weights_TS: np.ndarray, lag: int) -> np.ndarray:
-    """Row t + lag in the place of row t; the first or last row where there is none. See above."""
+    """Replaces row t by row t + lag, or by the first or last row where there is none. See above."""
     return weights_TS[np.clip(np.arange(len(weights_TS)) + lag, 0, max(len(weights_TS) - 1, 0))]
 
 
@@ -67,14 +64,13 @@ def merge_pieces(
     target_words_of_piece: Sequence[int],
     num_words: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Attention between words, from attention between the pieces they were cut into.
+    """Attention between words from attention between their pieces.
 
-    `source_words_of_piece[s]` is the index of the word that piece s belongs to, -1 for one to leave
-    out (`</s>`, padding); likewise for the target. Columns are summed over the pieces of a source
-    word, for a row is a distribution over them; rows are averaged over the pieces of a target word,
-    so a row still sums to 1 if no source piece was left out. The result has a column and a row for
-    each of `num_words`, source and target (not given: up to the highest index); a word without
-    pieces gets zeros.
+    `source_words_of_piece[s]` is the index of the word of piece s, or -1 to leave the piece out
+    (`</s>`, padding); likewise for the target. Columns are summed over the pieces of a source word,
+    as a row is a distribution over them. Rows are averaged over the pieces of a target word, so a
+    row still sums to 1 if no source piece is left out. The result has `num_words` (source, target)
+    columns and rows, by default up to the highest index; a word without pieces gets zeros.
 
     Raises ValueError if a sequence is not as long as its axis, or holds an index below -1.
     """
@@ -85,20 +81,17 @@ def merge_pieces(
             f"weights must have a row for each target and a column for each source piece: {shape}. "
             f"Received: {weights_TS.shape}."
         )
-    source_words, target_words = (
-        np.array(source_words_of_piece, int),
-        np.array(target_words_of_piece, int),
-    )
+    source_words = np.array(source_words_of_piece, int)
+    target_words = np.array(target_words_of_piece, int)
     for side, words in (("source", source_words), ("target", target_words)):
         if words.min(initial=-1) < -1:
             raise ValueError(
                 f"{side} words must be indices from 0, or -1 to leave a piece out. Received:"
                 f" {words.min()}."
             )
-    num_source, num_target = num_words or (
-        source_words.max(initial=-1) + 1,
-        target_words.max(initial=-1) + 1,
-    )
+    if num_words is None:
+        num_words = source_words.max(initial=-1) + 1, target_words.max(initial=-1) + 1
+    num_source, num_target = num_words
     sums_TS = np.zeros((num_target, num_source))
     add_pieces(sums_TS, weights_TS, source_words, target_words)
     return mean_over_pieces(sums_TS, target_words)
@@ -110,25 +103,23 @@ def add_pieces(
     """Adds attention between pieces to sums over words, in place. See `merge_pieces`."""
     is_source, is_target = source_words >= 0, target_words >= 0
     words, places = np.unique(source_words[is_source], return_inverse=True)
-    # Scattered sums rather than products with 0-1 matrices, in which one NaN would reach every
-    # word.
+    # Scattered sums instead of products with 0-1 matrices, where one NaN would affect every word.
     by_word_TS = np.zeros((np.count_nonzero(is_target), len(words)))
     np.add.at(by_word_TS.T, places, weights_TS[np.ix_(is_target, is_source)].T)
     np.add.at(sums_TS, (target_words[is_target][:, None], words[None, :]), by_word_TS)
 
 
 def mean_over_pieces(sums_TS: np.ndarray, target_words: np.ndarray) -> np.ndarray:
-    """Sums over the pieces of each target word -> means."""
+    """Divides sums over the pieces of each target word by the number of its pieces."""
     counts_T = np.bincount(target_words[target_words >= 0], minlength=len(sums_TS))
     return sums_TS / np.maximum(counts_T, 1)[:, None]
 
 
 def strongest_links(weights_TS: np.ndarray, threshold: float = 0.0) -> Links:
-    """Each target word with the source word that has most of its weight, where that is above
-    `threshold`.
+    """Links each target word to the source word with the highest weight, if above `threshold`.
 
-    The first of equals wins. A higher threshold leaves doubtful words unaligned: precision grows,
-    recall falls.
+    Ties go to the first source word. A higher threshold leaves doubtful words unaligned: precision
+    rises and recall falls.
     """
     if not weights_TS.size:
         return frozenset()
@@ -137,8 +128,7 @@ def strongest_links(weights_TS: np.ndarray, threshold: float = 0.0) -> Links:
 
 
 def diagonal_links(num_source: int, num_target: int) -> Links:
-    """The baseline that reads no word: each target word with the source word as far along in its
-    sentence."""
+    """Baseline: links each target word to the source word at the same relative position."""
     if not num_source:
         return frozenset()
     return frozenset(((2 * t + 1) * num_source // (2 * num_target), t) for t in range(num_target))
@@ -146,23 +136,15 @@ def diagonal_links(num_source: int, num_target: int) -> Links:
 
 # ----------------------------------------------------------------------------------- symmetrisation
 
-_NEIGHBOURS = [
-    (-1, 0),
-    (0, -1),
-    (1, 0),
-    (0, 1),
-    (-1, -1),
-    (-1, 1),
-    (1, -1),
-    (1, 1),
-]  # in the order they are tried
+# In the order in which symal tries them.
+_NEIGHBOURS = [(-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
 
 
-def forward_alone(forward: Links, backward: Links) -> Links:
+def forward_only(forward: Links, backward: Links) -> Links:
     return forward
 
 
-def backward_alone(forward: Links, backward: Links) -> Links:
+def backward_only(forward: Links, backward: Links) -> Links:
     return backward
 
 
@@ -175,11 +157,11 @@ def union(forward: Links, backward: Links) -> Links:
 
 
 def grow_diag(forward: Links, backward: Links) -> Links:
-    """The intersection, grown: links of the union that touch it, diagonally too, and reach a word
-    not yet linked.
+    """Grows the intersection by links of the union that are adjacent to it, also diagonally, and
+    have a word without a link.
 
-    The order is that of Moses' symal, on which the outcome depends: by target word, then source
-    word, and a link that was added counts from then on.
+    The result depends on the order, which is that of Moses' symal: by target word, then source
+    word, and added links count at once.
     """
     candidates, grown = forward | backward, forward & backward
     linked_sources, linked_targets = {s for s, _ in grown}, {t for _, t in grown}
@@ -187,30 +169,28 @@ def grow_diag(forward: Links, backward: Links) -> Links:
     size_before = -1
     while len(order) > size_before:
         size_before = len(order)
-        place = 0
-        while place < len(order):
-            t, s = order[place]
+        index = 0
+        while index < len(order):
+            t, s = order[index]
             for new in [(t + dt, s + ds) for dt, ds in _NEIGHBOURS]:
                 if (new[1], new[0]) in candidates and not (
                     new[1] in linked_sources and new[0] in linked_targets
                 ):
                     linked_sources.add(new[1])
                     linked_targets.add(new[0])
-                    place += new < (t, s)  # this link moves up by one
+                    index += new < (t, s)  # the current link moves up by one
                     bisect.insort(order, new)
-            place += 1
+            index += 1
     return frozenset((s, t) for t, s in order)
 
 
 def grow_diag_final(forward: Links, backward: Links) -> Links:
-    """`grow_diag`, and then every link of the union with a word, on either side, that nothing is
-    linked to yet."""
+    """`grow_diag`, then every link of the union with at least one word that has no link yet."""
     return _final(grow_diag(forward, backward), forward, backward, both=False)
 
 
 def grow_diag_final_and(forward: Links, backward: Links) -> Links:
-    """`grow_diag`, and then every link of the union between two words that nothing is linked to
-    yet."""
+    """`grow_diag`, then every link of the union between two words that have no link yet."""
     return _final(grow_diag(forward, backward), forward, backward, both=True)
 
 
@@ -227,12 +207,12 @@ def _final(grown: Links, forward: Links, backward: Links, both: bool) -> Links:
     return frozenset(result)
 
 
-# Och and Ney (2003); Koehn, Och and Marcu (2003). `forward` has links from a model source ->
-# target, at most one a target word; `backward` from a model target -> source, at most one a source
-# word; both as (source, target).
+# Och and Ney (2003); Koehn, Och and Marcu (2003). `forward` links come from a model source ->
+# target, at most one per target word; `backward` links from a model target -> source, at most one
+# per source word. Both are (source, target).
 SYMMETRISATIONS = {
-    "forward": forward_alone,
-    "backward": backward_alone,
+    "forward": forward_only,
+    "backward": backward_only,
     "intersection": intersection,
     "union": union,
     "grow-diag": grow_diag,
@@ -254,16 +234,16 @@ def format_pharaoh(links: Links) -> str:
 
 
 def parse_pharaoh(line: str) -> Links:
-    """What `format_pharaoh` wrote. Raises UserError for anything else."""
+    """Parses the format of `format_pharaoh`. Raises UserError for anything else."""
     return frozenset((int(s), int(t)) for s, t in _parsed(_PHARAOH, line, "links such as 0-0 1-2"))
 
 
 def parse_gold(line: str) -> tuple[Links, Links]:
-    """Sure and possible links of a hand-made alignment: `i-j` sure, `ipj` possible, source first,
-    from **1**.
+    """Sure and possible links of a manual alignment: `i-j` sure, `ipj` possible, source first,
+    counted from **1**.
 
-    Sure links are possible ones, too. Both are returned from 0. Raises UserError for what is no
-    such line.
+    Sure links are also possible links. Both are returned counted from 0. Raises UserError for any
+    other line.
     """
     sure, possible = set(), set()
     for s, kind, t in _parsed(_GOLD, line, "sure and possible links such as 1-1 2p3"):
@@ -288,10 +268,10 @@ def _parsed(form: re.Pattern[str], line: str, expected: str) -> Iterable[tuple[s
 
 @dataclass(frozen=True)
 class AlignmentScore:
-    """Links against gold ones (Och and Ney, 2003, equations 2 and 3). Precision is of possible,
-    recall of sure links.
+    """Links against gold links (Och and Ney, 2003, equations 2 and 3).
 
-    AER = 1 - (|A & S| + |A & P|) / (|A| + |S|) over all sentences together: 0 is best.
+    Precision counts possible, recall sure links. The alignment error rate over all sentences is
+    AER = 1 - (|A & S| + |A & P|) / (|A| + |S|); 0 is best.
     """
 
     precision: float
@@ -315,10 +295,10 @@ class AlignmentScore:
 def alignment_score(
     hypotheses: Sequence[Links], gold: Sequence[tuple[Links, Links]]
 ) -> AlignmentScore:
-    """`gold` holds (sure, possible) for each sentence. Raises UserError for unequal counts and
-    where there is no gold.
+    """`gold` holds (sure, possible) links for each sentence.
 
-    Precision is 1 where there are no links at all: none is wrong.
+    Precision is 1 if there are no links. Raises UserError for unequal counts and if there are no
+    sure gold links.
     """
     if len(hypotheses) != len(gold):
         raise UserError(
@@ -329,31 +309,34 @@ def alignment_score(
     num_sure = sum(len(sure) for sure, _ in gold)
     if not num_sure:
         raise UserError("an error rate needs sure gold links. Received: none.")
-    right = sum(
+    num_possible_hits = sum(
         len(links & (sure | possible))
         for links, (sure, possible) in zip(hypotheses, gold, strict=True)
     )
-    found = sum(len(links & sure) for links, (sure, _) in zip(hypotheses, gold, strict=True))
+    num_sure_hits = sum(
+        len(links & sure) for links, (sure, _) in zip(hypotheses, gold, strict=True)
+    )
     return AlignmentScore(
-        precision=right / num_links if num_links else 1.0,
-        recall=found / num_sure,
-        error_rate=1 - (found + right) / (num_links + num_sure),
+        precision=num_possible_hits / num_links if num_links else 1.0,
+        recall=num_sure_hits / num_sure,
+        error_rate=1 - (num_sure_hits + num_possible_hits) / (num_links + num_sure),
         num_links=num_links,
     )
 
 
-# ---------------------------------------------------------------------------------------- behaviour
+# ---------------------------------------------------------------------------- attention statistics
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How attention between words behaves over a text. None where there is nothing to say: of a
-    model without any.
+    """Statistics of attention between words over a text; None for a model without attention.
 
-    entropy       of a target word's weights, in bits, mean: 0 where all looks at one word, log2 S where none stands out
-    coverage      what a source word gets from all target words together, at most 1 (as in GNMT's penalty), mean
-    monotonicity  of the steps to the next target word at which another source word becomes the strongest, the share
-                  that goes forward
+    entropy       mean entropy of a target word's weights, in bits: 0 if all weight is on one word,
+                  log2 S if it is uniform
+    coverage      mean over source words of the total weight from all target words, capped at 1 as
+                  in the coverage penalty of GNMT
+    monotonicity  share of forward moves among the moves of the strongest source word from one
+                  target word to the next
     """
 
     entropy: float | None = None
@@ -362,8 +345,10 @@ class Behaviour:
 
 
 def attention_behaviour(alignments: Iterable[Alignment]) -> Behaviour:
-    """Of all words of a text alike. A row is scaled to sum to 1: part of it was `</s>`'s. Empty
-    rows are left out."""
+    """Statistics over all words of a text with equal weight.
+
+    Rows are scaled to sum to 1, as part of their weight may be on `</s>`. Empty rows are left out.
+    """
     entropies: list[np.ndarray] = []
     coverages: list[np.ndarray] = []
     moves: list[np.ndarray] = []

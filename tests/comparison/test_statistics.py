@@ -38,7 +38,7 @@ def result(
         line.replace("dort", "court") if (i * 7 + seed) % 30 < wrong else line
         for i, line in enumerate(REFERENCES)
     ]
-    counts = {metric.name: metric.of_sentences(hypotheses, REFERENCES) for metric in METRICS}
+    counts = {metric.name: metric.sentence_counts(hypotheses, REFERENCES) for metric in METRICS}
     history = [
         {"step": 10 * n, "minutes": m, "dev_bleu": b}
         for n, (m, b) in enumerate(zip(minutes, bleu, strict=True), 1)

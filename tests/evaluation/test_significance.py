@@ -51,7 +51,7 @@ REFERENCES = text(60)
 def system(metric, *shares, references=REFERENCES, seed=0):
     """Counts knc of runs that spoil such shares of the words."""
     runs = [spoilt(references, share, 100 * seed + k) for k, share in enumerate(shares)]
-    return np.stack([metric.of_sentences(run, references) for run in runs])
+    return np.stack([metric.sentence_counts(run, references) for run in runs])
 
 
 def constant(value):
@@ -78,7 +78,7 @@ def test_scores_of_summed_counts_are_sacrebleus_with_its_signature(hypotheses, r
     expected = corpus_scores(hypotheses, [references])[:2]
     for metric, score in zip(METRICS, expected, strict=True):
         assert (metric.name, metric.signature) == (score.name, score.signature)
-        found = metric.score(metric.of_sentences(hypotheses, references).sum(axis=0))
+        found = metric.score(metric.sentence_counts(hypotheses, references).sum(axis=0))
         assert found == pytest.approx(score.value, abs=1e-9)
 
 
@@ -104,7 +104,7 @@ def test_with_one_seed_the_p_value_is_sacrebleus_own(share, monkeypatch):
     )()
     for metric in METRICS:
         theirs = results[metric.name][1].p_value
-        arrays = (metric.of_sentences(run, REFERENCES)[None] for run in (ours, baseline))
+        arrays = (metric.sentence_counts(run, REFERENCES)[None] for run in (ours, baseline))
         assert randomization_p(*arrays, metric.score, 2000) == theirs
         assert 0.0005 < theirs < 1.0
 

@@ -1,4 +1,4 @@
-"""Words that translations must or must not contain, from text to ids; over a small tokenizer."""
+"""Glossaries and lexical constraints from text to ids, over a small tokenizer."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_a_glossary_is_read_from_lines_with_a_tab(tmp_path):
         ("dog\n", "line 1 must be source phrase, tab, target phrase. Received: 'dog'"),
         (
             "good dog\tchien\ngood  dog\tclébard\n",
-            "must give each source phrase one translation. Received for 'good  dog': 'chien' and 'clébard'",
+            "one translation. Received for 'good  dog': 'chien' and 'clébard'",
         ),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_banned_word_is_spelt_in_every_segmentation(tokenizer):
 def test_whatever_a_search_writes_required_words_are_in_its_text_and_banned_ones_are_not(
     word, name, banned, request
 ):
-    """The proof in text: a table that likes anything, and the words looked for in what comes out."""
+    """From text to text: random tables, and the words are searched for in the output."""
     tokenizer = request.getfixturevalue(name)
     size, forbidden = tokenizer.vocabulary_size, tokenizer.forbidden_ids
     liked = [id for line in TEXT for id in tokenizer.encode(line)]

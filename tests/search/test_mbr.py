@@ -16,7 +16,7 @@ def hypothesis_of(ids, score=0.0, truncated=False):
 
 
 def test_what_the_others_agree_on_by_hand():
-    """[1 2] is as likely as the others, which have 3 and 4 in common, and shares no word with them."""
+    """[1 2] is as likely as the others, which share 3 and 4, and shares no word with them."""
     hypotheses = [hypothesis_of(ids) for ids in ([1, 2], [3, 4, 5], [3, 4])]
     found = minimum_bayes_risk(hypotheses, 1.0)
     of_345_to_34 = (2 / 3 * (1 + 1) / (2 + 1) * 1 / (1 + 1) * 1) ** (1 / 4)
