@@ -1,3 +1,2 @@
-"""What an experiment may say: the schema of a config with its defaults, the loader that reads and
-explains it, and the recipes that ship. Loads no TensorFlow, so that a mistake in a config is
-reported at once."""
+"""Configuration of experiments: the `schema` with its defaults, the `loader` that reads files and
+explains errors, and the recipes that ship. Loads no TensorFlow, so it reports mistakes at once."""

@@ -1,5 +1,4 @@
-"""One YAML file describes an experiment: reads it, applies overrides, and says what is wrong with
-it.
+"""Reads the YAML file of an experiment, applies overrides, and explains what is wrong with it.
 
 Loads no TensorFlow, so that a mistake in a config is reported at once.
 """
@@ -65,13 +64,12 @@ __all__ = [
 
 
 class ConfigError(UserError):
-    """A config that does not describe an experiment: names the file, the key, what was expected and
-    what came."""
+    """An invalid config. The message names the file, the key, what was expected and received."""
 
 
 def load_config(recipe: str | Path, overrides: Sequence[str] = (), of_run: bool = False) -> Config:
-    """The config of a recipe (by name or by path) with `overrides` like `training.batch_size=64`
-    applied. `of_run`: of a run, in which a key may be missing that is younger than the run."""
+    """The config of a recipe, given by name or path, with `overrides` such as
+    `training.batch_size=64`. `of_run`: the config of a run, which may lack keys added since."""
     path = find_recipe(recipe)
     try:
         values = read_yaml(path.read_text(encoding="utf-8"), _is_text)
@@ -104,7 +102,7 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
 
 
 def differences(old: Config, new: Config) -> list[str]:
-    """`key: old -> new` for each key in which two configs differ."""
+    """`key: old -> new` for each key whose value differs between two configs."""
     values = {
         key: tuple(functools.reduce(getattr, key.split("."), config) for config in (old, new))
         for key in _all_keys()
@@ -150,13 +148,12 @@ def _apply(values: dict[str, Any], override: str) -> None:
         values[section] = dict(inner) if isinstance(inner, Mapping) else {}
         values = values[section]
     if sections == ["model", "decoder"] and last in ("attention", "cell", "score"):
-        # An override replaces what the recipe says, in whichever of the two ways that was.
+        # An override replaces the recipe's value, whether that is given as `attention` or as cell
+        # and score.
         try:
             expanded = {} if last == "attention" else expand_attention(values)
         except ValueError:
-            expanded = (
-                values  # an alias that does not exist is reported with its place, by the schema
-            )
+            expanded = values  # the schema reports an unknown name with its key
         for key in ("attention", "cell", "score"):
             values.pop(key, None)
         values.update({key: expanded[key] for key in ("cell", "score") if key in expanded})
@@ -164,7 +161,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 
 def _rename_keys(values: dict[str, Any], where: str) -> None:
-    """Puts what old versions named otherwise under its present name."""
+    """Replaces keys by their present names."""
     for old, new in RENAMED_KEYS.items():
         (section, old_key), (_, new_key) = old.split("."), new.split(".")
         inner = values.get(section)
@@ -180,11 +177,11 @@ def _rename_keys(values: dict[str, Any], where: str) -> None:
 
 
 def _is_text(path: Sequence[str]) -> bool:
-    """Whether the value of a key is text, so that it is what was typed, whatever it looks like."""
-    keys = [key for key in path if not key.isdecimal()]  # without places in a list
+    """Whether the value of a key is text, to be kept as typed even if it looks like a number."""
+    keys = [key for key in path if not key.isdecimal()]  # without list indices
     try:
         annotation = _fields(keys[:-1])[keys[-1]].annotation
-    except (KeyError, IndexError, AttributeError):  # an unknown key, which the schema reports
+    except (KeyError, IndexError, AttributeError):  # unknown keys are reported by the schema
         return False
     return annotation is str or str in _options(annotation) or bool(_choices(path))
 
@@ -212,7 +209,7 @@ def _explain(problem: Any, where: str) -> str:
         if best:
             return f"{where}: unknown key '{path}'. Did you mean '{prefix}{best[0]}'?"
         return f"{where}: unknown key '{path}'. Known here: {', '.join(names)}."
-    if problem["type"] == "value_error":  # a rule of ours that spans several keys
+    if problem["type"] == "value_error":  # one of our own rules
         text = str(problem["ctx"]["error"])
         return f"{where}: {path + ': ' if path else ''}{text}{'' if text.endswith('?') else '.'}"
     received = problem["input"]
@@ -242,7 +239,7 @@ def _all_keys(prefix: tuple[str, ...] = ()) -> list[str]:
 
 
 def _options(annotation: Any) -> Sequence[Any]:
-    """The members of a union, or of what a list holds."""
+    """The members of a union; for a list, those of its items."""
     if get_origin(annotation) is list:
         (annotation,) = get_args(annotation)
     return (
@@ -253,7 +250,7 @@ def _options(annotation: Any) -> Sequence[Any]:
 
 
 def _choices(keys: Sequence[str]) -> Sequence[Any]:
-    names = [key for key in keys if not key.isdecimal()]  # places in a list
+    names = [key for key in keys if not key.isdecimal()]  # list indices
     options = _options(_fields(names[:-1])[names[-1]].annotation)
     return [
         choice for option in options if get_origin(option) is Literal for choice in get_args(option)

@@ -1,7 +1,7 @@
-"""What a config may say: its sections, their keys and defaults, and which combinations are
-impossible.
+"""The schema of a config: sections, keys, defaults, and combinations that are rejected.
 
-Imports nothing of this package; `nmt.config.loader` reads and explains.
+The comment above each key is its documentation. Imports nothing from this package;
+`nmt.config.loader` reads files and explains errors.
 """
 
 import difflib
@@ -12,15 +12,16 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-ATTENTIONS = {  # name in the literature -> cell, score
+# Name in the literature -> cell, score.
+ATTENTIONS = {
     "bahdanau": ("attend_first", "additive"),
     "luong": ("update_first", "general"),
 }
 
 
 def expand_attention(values: Any) -> Any:
-    """A decoder section with `attention: bahdanau`, or `attention: update_first/dot`, as one with
-    cell and score."""
+    """Replaces `attention: bahdanau` or `attention: update_first/dot` of a decoder section by cell
+    and score."""
     if not isinstance(values, Mapping) or "attention" not in values:
         return values
     name = values["attention"]
@@ -70,95 +71,120 @@ class Section(BaseModel):
 
 
 class TypographyConfig(Section):
-    """One convention for a text: `nmt/text/typography.py`."""
+    """The typographic convention of a text."""
 
+    # Apostrophes: ' or ’.
     apostrophe: Literal["keep", "straight", "curly"] = "keep"
-    space: Literal["keep", "narrow", "no_break", "none"] = "keep"  # before ! ? : ; and inside « »
+    # Space before ! ? : ; and inside « »: U+202F, U+00A0 or none.
+    space: Literal["keep", "narrow", "no_break", "none"] = "keep"
 
 
 class DataConfig(Section):
-    """Where the text is. A file is a prefix (`data/train` for `data/train.en` and `data/train.fr`),
-    a pair (`a.txt,b.txt`) or a `.tsv`, each of them plain or `.gz`."""
+    """The text. A file is given as a prefix (`data/train` for `data/train.en` and `data/train.fr`),
+    a pair (`a.txt,b.txt`) or a `.tsv`, plain or `.gz`."""
 
+    # Training pairs.
     train: str | None = None
+    # Development pairs, for validation and for the choice of the checkpoint.
     dev: str | None = None
-    weights: str | None = (
-        None  # file with a number for each line of `train`: 2 counts as if the pair stood there twice
-    )
-    mix: str | None = (
-        None  # other pairs mixed into each epoch, drawn anew: old text, while a run learns a new kind
-    )
-    mix_share: Share = 0.5  # of the pairs of an epoch
-    source: str = "en"  # suffix of the source files
+    # File with a number per line of `train`; 2 counts like having the pair twice.
+    weights: str | None = None
+    # Pairs mixed into each epoch, drawn anew each time; old text when fine-tuning on new text.
+    mix: str | None = None
+    # Share of the pairs of `mix` in an epoch.
+    mix_share: Share = 0.5
+    # Source language, and suffix of source files.
+    source: str = "en"
+    # Target language, and suffix of target files.
     target: str = "fr"
-    model_input: Literal["view", "raw", "nfc", "nfkc"] = (
-        "view"  # how the model reads a line, see nmt/text/model_input.py
-    )
-    typography: TypographyConfig = TypographyConfig()  # of the targets that training reads
-    max_tokens: Count = 100  # longer training pairs are dropped (sub-words, either side)
-    max_ratio: Annotated[float, Field(ge=1.0)] = (
-        4.0  # training pairs whose sub-word counts differ more are dropped
-    )
+    # How the model reads a line: `nmt/text/model_input.py`; raw, nfc and nfkc are for older runs.
+    model_input: Literal["view", "raw", "nfc", "nfkc"] = "view"
+    # Typography of the targets that training reads.
+    typography: TypographyConfig = TypographyConfig()
+    # Training pairs with a longer side are dropped; in pieces.
+    max_tokens: Count = 100
+    # Training pairs whose lengths in pieces differ by a larger factor are dropped.
+    max_ratio: Annotated[float, Field(ge=1.0)] = 4.0
 
 
 class TokenizerConfig(Section):
+    """The SentencePiece tokenizers."""
+
+    # Algorithm of SentencePiece.
     algorithm: Literal["bpe", "unigram"] = "bpe"
+    # Pieces per vocabulary.
     vocabulary_size: Annotated[int, Field(ge=64)] = 8000
-    joint: bool = True  # one vocabulary for both languages
-    byte_fallback: bool = (
-        True  # characters outside the vocabulary become bytes; off, they become <unk>
-    )
+    # One vocabulary for both languages.
+    joint: bool = True
+    # Encodes characters outside the vocabulary as bytes instead of <unk>.
+    byte_fallback: bool = True
+    # Share of the characters of the text that get a piece of their own.
     character_coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9999
-    fold_initial: bool = (
-        False  # "Dogs run." is read as "dogs run.", and such an output written as "Dogs run."
-    )
-    max_lines: Count = 300_000  # trained on at most so many lines of each language; a million of 25 words take 2 GB
+    # Reads "Dogs run." as "dogs run.", and capitalises such an output again.
+    fold_initial: bool = False
+    # Lines of each language used to train the tokenizer; a million of 25 words take 2 GB.
+    max_lines: Count = 300_000
 
 
 class CopyingConfig(Section):
-    """What comes through a translation exactly, as numbered symbols that the model learns to place:
-    `nmt/text/placeholders.py`.
+    """Parts of a line that are copied exactly, as numbered symbols that the model learns to place:
+    `nmt/text/placeholders.py`. A run is trained with these classes or without."""
 
-    A run is trained with it or without it. Numbers are apart, as languages differ in how they write
-    them.
-    """
-
+    # What is copied. `numbers` is separate, as languages write numbers differently.
     classes: list[Literal["urls", "emails", "placeholders", "unseen", "numbers"]] = []
-    replaced_pairs: Share = (
-        0.05  # training pairs in which words become symbols, too, or there would be few to learn
-    )
+    # Share of training pairs in which ordinary words become symbols, too, as examples.
+    replaced_pairs: Share = 0.05
 
 
 class EncoderConfig(Section):
+    """The recurrent encoder."""
+
+    # Recurrent layers.
     num_layers: Count = 1
-    units: Count = 256  # of each direction
+    # Units per layer and direction.
+    units: Count = 256
+    # Reads the source in both directions.
     bidirectional: bool = True
 
 
 class NoOptions(Section):
-    """Of a score without any."""
+    """Options of a score that has none."""
 
 
 class LocationOptions(Section):
-    max_length: Count = 200  # tokens of a source that can be seen
+    """Options of score `location`."""
+
+    # Source positions with a weight of their own, in tokens.
+    max_length: Count = 200
 
 
 class WindowOptions(Section):
-    window: Count = 10  # D: states to either side; Luong et al.'s
+    """Options of scores `local_m` and `local_p`."""
+
+    # D of Luong et al. (2015): source positions on either side.
+    window: Count = 10
 
 
 class HeadsOptions(Section):
+    """Options of score `multihead`."""
+
+    # Attention heads.
     heads: Count = 4
 
 
 class MonotonicOptions(Section):
+    """Options of score `monotonic`."""
+
+    # expected: for training; hard: for translation only, as it has no gradient.
     mode: Literal["expected", "hard"] = "expected"
-    noise: Annotated[float, Field(ge=0.0)] = 1.0  # in training, as in the paper
+    # Standard deviation of the noise added to scores in training.
+    noise: Annotated[float, Field(ge=0.0)] = 1.0
+    # Initial value of the scalar added to scores.
     initial_bias: float = -1.0
 
 
 class Mechanism(NamedTuple):
-    """A score: where its class is, since that loads TensorFlow, and what `score_options` may say."""
+    """A score: the path of its class, whose import loads TensorFlow, and its options."""
 
     path: str
     options: type[Section] = NoOptions
@@ -193,19 +219,28 @@ def _known_score(name: str) -> str:
 
 
 class DecoderConfig(Section):
+    """The recurrent decoder with attention. `attention: bahdanau`, `luong` or CELL/SCORE sets cell
+    and score together."""
+
+    # Recurrent layers.
     num_layers: Count = 1
+    # Units per layer.
     units: Count = 512
+    # Whether attention comes before the recurrent layer, after it, or between two.
     cell: Literal["attend_first", "update_first", "conditional"] = "attend_first"
-    score: Annotated[str, AfterValidator(_known_score)] = "additive"  # or MODULE:CLASS of one's own
-    score_options: dict[
-        str, Any
-    ] = {}  # see `SCORES`: {window: 5} of local_p; of one's own, what `build_weights` takes
-    attention_units: Count | None = None  # of the additive score and its kind; default: `units`
+    # Attention score: a name of `SCORES`, or MODULE:CLASS of your own.
+    score: Annotated[str, AfterValidator(_known_score)] = "additive"
+    # Options of the score, such as {window: 5} for local_p; arguments of `build_weights` for yours.
+    score_options: dict[str, Any] = {}
+    # Units of additive scores; default: `units`.
+    attention_units: Count | None = None
+    # Feeds the attentional state of a step into the next (Luong et al., 2015).
     input_feeding: bool = False
-    lexical: bool = False  # the memory holds the source's embeddings beside its states (after Nguyen and Chiang, 2018)
-    readout_units: Count | None = (
-        None  # of the layer before the vocabulary; default: `embedding_units`
-    )
+    # Attends to source embeddings beside states (after Nguyen and Chiang, 2018).
+    lexical: bool = False
+    # Units of the layer before the output; default: `embedding_units`.
+    readout_units: Count | None = None
+    # Initial decoder state: zeros, the last encoder state, or a dense layer over it.
     bridge: Literal["zero", "last", "dense"] = "dense"
 
     @model_validator(mode="before")
@@ -216,7 +251,7 @@ class DecoderConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> "DecoderConfig":
         if self.score not in SCORES:
-            return self  # its class says what it takes, once it is made
+            return self  # its class checks them when it is built
         section = SCORES[self.score].options
         try:
             section.model_validate(self.score_options)
@@ -240,7 +275,7 @@ class DecoderConfig(Section):
 
     @property
     def all_score_options(self) -> dict[str, Any]:
-        """Those given, and the defaults of the others."""
+        """`score_options` with the defaults of those not given."""
         known = SCORES.get(self.score)
         return (
             known.options.model_validate(self.score_options).model_dump()
@@ -250,19 +285,29 @@ class DecoderConfig(Section):
 
 
 class DropoutConfig(Section):
-    embedding: Share = 0.2  # on source and target embeddings
-    layer: Share = 0.2  # on the encoder's states and between stacked layers
-    readout: Share = 0.1  # before the vocabulary
-    source_word: Share = 0.0  # whole words (their embedding becomes zero)
+    """Dropout rates in training."""
+
+    # On source and target embeddings.
+    embedding: Share = 0.2
+    # On encoder states and between stacked layers.
+    layer: Share = 0.2
+    # Before the output layer.
+    readout: Share = 0.1
+    # Of whole source words, whose embedding becomes zero.
+    source_word: Share = 0.0
+    # Of whole target words, whose embedding becomes zero.
     target_word: Share = 0.0
 
 
 class ModelConfig(Section):
+    """The network."""
+
+    # Recurrent cell of encoder and decoder.
     layer: Literal["gru", "lstm", "layer_norm_gru", "layer_norm_lstm"] = "gru"
+    # Units of the embeddings.
     embedding_units: Count = 256
-    tied_embeddings: Literal["none", "target", "all"] = (
-        "all"  # with the output: nothing, target, source and target
-    )
+    # Embeddings that share their matrix with the output layer.
+    tied_embeddings: Literal["none", "target", "all"] = "all"
     encoder: EncoderConfig = EncoderConfig()
     decoder: DecoderConfig = DecoderConfig()
     dropout: DropoutConfig = DropoutConfig()
@@ -287,14 +332,14 @@ class ModelConfig(Section):
         heads = decoder.all_score_options.get("heads", 1) if decoder.score == "multihead" else 1
         if decoder.units % heads or memory % heads:
             raise ValueError(
-                f"decoder.score 'multihead' needs decoder.units and the encoder's width in {heads}"
-                f" equal parts, received {decoder.units} and {memory}. Choose other"
-                " decoder.score_options.heads, or change the units"
+                f"decoder.score 'multihead' needs decoder.units and the encoder's width to be"
+                f" multiples of {heads}, received {decoder.units} and {memory}. Change"
+                " decoder.score_options.heads or the units"
             )
         if decoder.score == "none" and decoder.lexical:
             raise ValueError(
-                "decoder.score 'none' looks at no source word, so decoder.lexical would add"
-                " nothing. Set it to false"
+                "decoder.score 'none' attends to no source word, so decoder.lexical has no effect."
+                " Set it to false"
             )
         if decoder.bridge == "last" and decoder.units != memory:
             raise ValueError(
@@ -312,33 +357,47 @@ class ModelConfig(Section):
 
 
 class AugmentationConfig(Section):
-    """Rates at which training pairs are changed to what people type: `nmt/training/augmentation.py`."""
+    """Shares of training pairs changed to imitate what people type:
+    `nmt/training/augmentation.py`."""
 
+    # In capitals.
     capitals: Share = 0.0
+    # With each word capitalised.
     title_case: Share = 0.0
+    # With a small first letter.
     small_initial: Share = 0.0
+    # Without the final punctuation mark.
     no_final_mark: Share = 0.0
-    enclosed: Share = 0.0  # in quotes, brackets or asterisks
+    # In quotes, brackets or asterisks.
+    enclosed: Share = 0.0
+    # With typing errors.
     typing_errors: Share = 0.0
 
 
 class TrainingConfig(Section):
+    """Training."""
+
+    # Seed of everything random in training.
     seed: Annotated[int, Field(ge=0)] = 1
+    # Passes over the training pairs.
     epochs: Count = 10
-    max_steps: Count | None = None  # stops earlier; the schedule ends there
-    budget: Duration | None = None  # 30m, 1h30m: as many steps as fit, whatever `epochs` says
-    init_from: str | None = (
-        None  # a run whose tokenizers, and weights to begin with, are taken: fine-tuning
-    )
-    freeze: list[
-        str
-    ] = []  # weights that stay as they are, by the beginnings of their names: [encoder, decoder_bridge]
+    # Updates after which training and the learning-rate schedule end, if before the last epoch.
+    max_steps: Count | None = None
+    # Time for training, such as 30m or 1h30m: as many updates as fit, whatever `epochs` is.
+    budget: Duration | None = None
+    # Run whose tokenizers and weights training starts from: fine-tuning.
+    init_from: str | None = None
+    # Weights kept constant, by the beginnings of their names: [encoder, decoder_bridge].
+    freeze: list[str] = []
+    # Pairs or target tokens per batch, see `batch_unit`.
     batch_size: Count = 64
+    # Unit of `batch_size`.
     batch_unit: Literal["sentences", "target_tokens"] = "sentences"
-    batch_slices: Count = (
-        1  # computed side by side, each on its part of the cores; unused by several devices
-    )
-    gradient_accumulation: Count = 1  # batches to an update: larger ones than fit into memory
+    # Parts of a batch computed in parallel, each on some cores; ignored with several devices.
+    batch_slices: Count = 1
+    # Batches per update, for effective batches that do not fit into memory.
+    gradient_accumulation: Count = 1
+    # Optimizer of Keras, by name.
     optimizer: Literal[
         "adadelta",
         "adafactor",
@@ -353,73 +412,87 @@ class TrainingConfig(Section):
         "rmsprop",
         "sgd",
     ] = "adam"
+    # Highest learning rate of the schedule.
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    # Learning-rate schedule after warm-up.
     schedule: Literal["constant", "cosine", "inverse_sqrt", "plateau"] = "cosine"
-    plateau_patience: Count = 3  # evaluations without a better dev BLEU before the rate is reduced
+    # Schedule `plateau`: evaluations without a better dev BLEU before the rate is reduced.
+    plateau_patience: Count = 3
+    # Schedule `plateau`: factor by which the rate is reduced.
     plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    # Updates of linear warm-up.
     warmup_steps: Annotated[int, Field(ge=0)] = 200
+    # Highest global norm of the gradients.
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    # Probability mass spread over the vocabulary in the loss.
     label_smoothing: Share = 0.1
     augmentation: AugmentationConfig = AugmentationConfig()
-    bpe_dropout: Share = 0.0  # of merges, drawn anew in each epoch (Provilkov et al., 2020)
-    coverage_loss: Annotated[float, Field(ge=0.0)] = (
-        0.0  # lambda of See et al. (2017): not to look twice; they take 1
-    )
-    ema_decay: Share = (
-        0.999  # of the moving average of the weights that is evaluated and kept; 0: no average
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = (
-        "auto"  # auto: bfloat16 where the processor computes in it
-    )
-    evaluate_every: Count | None = None  # steps; default: once an epoch
-    early_stopping_patience: Count | None = (
-        None  # evaluations without a better dev BLEU before stopping; default: never
-    )
-    tensorboard: bool = (
-        False  # the columns of history.csv for TensorBoard, too, in the run's folder `tensorboard`
-    )
-    keep_checkpoints: Annotated[int, Field(ge=2)] = (
-        3  # last states kept: should one be damaged, the one before serves
-    )
-    deterministic: bool = True  # the same seed on the same machine repeats a run bit for bit
+    # Share of BPE merges skipped, drawn anew in each epoch (Provilkov et al., 2020).
+    bpe_dropout: Share = 0.0
+    # Weight of the coverage loss (lambda of See et al., 2017, who use 1).
+    coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0
+    # Decay of the moving average of the weights, which is evaluated and kept; 0: no average.
+    ema_decay: Share = 0.999
+    # Precision of the computation; auto: bfloat16 if the processor supports it.
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    # Updates between evaluations; default: an epoch.
+    evaluate_every: Count | None = None
+    # Evaluations without a better dev BLEU before training stops; default: never.
+    early_stopping_patience: Count | None = None
+    # Also writes the columns of history.csv for TensorBoard, to folder `tensorboard` of the run.
+    tensorboard: bool = False
+    # Training states kept; if the last is damaged, training resumes from the one before.
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 3
+    # The same seed on the same machine repeats a run bit for bit.
+    deterministic: bool = True
 
 
 class DecodingConfig(Section):
+    """Search. Lengths are in target tokens and include `</s>`."""
+
+    # Hypotheses kept per sentence; 1: greedy search.
     beam_size: Count = 5
-    penalty: Literal["power", "gnmt"] = "power"  # |y|^alpha or ((5 + |y|) / 6)^alpha
-    length_penalty: float = 1.0  # alpha; 0: none
-    coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0  # beta of GNMT; 0: none
-    max_length_ratio: Annotated[float, Field(gt=0.0)] = (
-        2.0  # a translation has at most ratio * source + offset tokens
-    )
+    # Form of the length penalty: |y|^alpha or ((5 + |y|) / 6)^alpha.
+    penalty: Literal["power", "gnmt"] = "power"
+    # alpha of the length penalty; 0: none.
+    length_penalty: float = 1.0
+    # beta of the coverage penalty (Wu et al., 2016); 0: none.
+    coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0
+    # Maximum length: max_length_ratio * source tokens + max_length_offset.
+    max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0
+    # Tokens added to the maximum length.
     max_length_offset: Annotated[int, Field(ge=1)] = 10
-    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0  # and at least ratio * source tokens
-    no_repeat_ngram_size: Annotated[int, Field(ge=0)] = (
-        0  # no n-gram of so many tokens occurs twice; 0: all may
-    )
-    repetition_penalty: Annotated[float, Field(ge=1.0)] = (
-        1.0  # times the log-probability of a token that is there
-    )
-    num_beam_groups: Count = (
-        1  # diverse beam search: groups of beam_size / num_beam_groups hypotheses
-    )
-    diversity_penalty: Annotated[float, Field(ge=0.0)] = 0.0  # lambda of diverse beam search
-    mbr: Annotated[float, Field(ge=0.0)] = (
-        0.0  # sharpness of a vote among the beam's hypotheses; 0: none
-    )
-    stopping: Literal["best", "first"] = (
-        "best"  # when nothing better can come, or when n-best have finished
-    )
-    sampling: bool = False  # draw n-best samples instead of searching
+    # Minimum length: min_length_ratio * source tokens.
+    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0
+    # No n-gram of this many tokens occurs twice in a translation; 0: no limit.
+    no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0
+    # Factor on the log-probability of tokens that the translation already contains; 1: none.
+    repetition_penalty: Annotated[float, Field(ge=1.0)] = 1.0
+    # Groups of diverse beam search, each with beam_size / num_beam_groups hypotheses.
+    num_beam_groups: Count = 1
+    # lambda of diverse beam search.
+    diversity_penalty: Annotated[float, Field(ge=0.0)] = 0.0
+    # Sharpness of minimum Bayes risk reranking of the beam; 0: none.
+    mbr: Annotated[float, Field(ge=0.0)] = 0.0
+    # Stop when no hypothesis can get better (best), or when n-best have finished (first).
+    stopping: Literal["best", "first"] = "best"
+    # Draws n-best samples instead of searching.
+    sampling: bool = False
+    # Temperature of sampling.
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
-    top_k: Annotated[int, Field(ge=0)] = 0  # draw from so many likeliest tokens; 0: all
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = (
-        1.0  # from the fewest likeliest with so much probability; 1: all
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1  # of sampling
-    split_sentences: bool = True  # a line is translated sentence by sentence
-    typography: TypographyConfig = TypographyConfig()  # of the output
-    max_source_tokens: Annotated[int, Field(ge=8)] = 200  # longer lines are translated in parts
+    # Samples from this many likeliest tokens; 0: all.
+    top_k: Annotated[int, Field(ge=0)] = 0
+    # Samples from the fewest likeliest tokens with this much probability; 1: all.
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    # Seed of sampling.
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    # Translates a line sentence by sentence.
+    split_sentences: bool = True
+    # Typography of the output.
+    typography: TypographyConfig = TypographyConfig()
+    # Longer lines are translated in parts; in source tokens.
+    max_source_tokens: Annotated[int, Field(ge=8)] = 200
+    # Sentences per batch.
     batch_size: Count = 64
 
     @model_validator(mode="after")
@@ -441,20 +514,24 @@ class DecodingConfig(Section):
             )
         drawn_otherwise = self.temperature != 1 or self.top_k != 0 or self.top_p != 1
         if drawn_otherwise and not self.sampling:
-            raise ValueError("temperature, top_k and top_p are of use with 'sampling: true' only")
+            raise ValueError(
+                "temperature, top_k and top_p have an effect with 'sampling: true' only"
+            )
         if self.sampling and self.num_beam_groups > 1:
             raise ValueError(
-                "sampling draws each sample by itself, so it allows no num_beam_groups. Choose one of"
-                " them"
+                "sampling draws each sample independently, so it allows no num_beam_groups. Choose"
+                " one of them"
             )
         if self.sampling and self.mbr:
             raise ValueError(
-                "mbr is among the hypotheses of a beam, and sampling has none. Choose one of them"
+                "mbr reranks the hypotheses of a beam, and sampling has none. Choose one of them"
             )
         return self
 
 
 class Config(Section):
+    """An experiment."""
+
     data: DataConfig = DataConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     copying: CopyingConfig = CopyingConfig()
@@ -475,9 +552,8 @@ class Config(Section):
             )
         if self.training.budget and self.training.max_steps:
             raise ValueError(
-                f"training.budget '{self.training.budget}' finds the number of steps itself,"
-                f" received training.max_steps {self.training.max_steps} beside it. Leave one of"
-                " them out"
+                f"training.budget '{self.training.budget}' determines the number of steps, received"
+                f" training.max_steps {self.training.max_steps}, too. Leave one of them out"
             )
         if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
             raise ValueError(
@@ -490,13 +566,14 @@ class Config(Section):
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
 
-# What a run's config means by leaving a key out: the key is younger than the run.
+# Values of keys that the config of an older run lacks.
 ABSENT_FROM_RUNS: dict[str, Any] = {
     "data.model_input": "raw",
     "decoding.split_sentences": False,
 }
 RENAMED_VALUES = {("data.normalization", "none"): "raw"}
-RENAMED_KEYS = {  # old -> new; the old ones are still read
+# Old name -> new name. Old names are still read.
+RENAMED_KEYS = {
     "data.normalization": "data.model_input",
     "training.average_decay": "training.ema_decay",
     "training.accumulate": "training.gradient_accumulation",
@@ -508,7 +585,6 @@ RENAMED_KEYS = {  # old -> new; the old ones are still read
 
 
 def nearest(word: str, names: Sequence[str]) -> str:
-    """The end of an error message: a question after the nearest of the names, or nothing if none is
-    near."""
+    """The end of an error message that suggests the most similar name, or "" if none is similar."""
     best = difflib.get_close_matches(word, names, n=1)
     return f". Did you mean '{best[0]}'?" if best else ""

@@ -1,7 +1,7 @@
-"""YAML 1.2 as plain values: `no` is text, `3e-3` is a number, and a key that stands twice is an error.
+"""Reads YAML 1.2 into plain values: `no` is text, `3e-3` a number, and a duplicate key an error.
 
-PyYAML alone reads YAML 1.1, in which `no` is false and `3e-3` is text, and keeps the last of two
-equal keys without a word.
+PyYAML by itself reads YAML 1.1, in which `no` is false and `3e-3` is text, and silently keeps the
+last of duplicate keys.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-MAX_VALUES = 10_000  # in a file; aliases that multiply could otherwise take all memory
+MAX_VALUES = 10_000  # in a file; bounds the memory that nested aliases could take
 
 Path = tuple[str, ...]  # keys from the outermost section to a value
 
@@ -37,10 +37,10 @@ for _name, _pattern, _first in (
 
 
 def read_yaml(text: str, is_text: Callable[[Path], bool], path: Path = ()) -> Any:
-    """The values of a YAML text whose place in the config is `path`.
+    """The values of a YAML text that belongs at `path` in the config.
 
-    `is_text` says of a key's path whether its value is text: then `2016` and `null.txt` are what
-    was typed. Raises ValueError or yaml.YAMLError, with the line, for what is no plain YAML.
+    `is_text(path)` is true for keys whose value is text; `2016` is then kept as typed. Raises
+    ValueError or yaml.YAMLError, with the line, for anything but plain YAML.
     """
     loader = _Loader(text)
     try:
@@ -80,8 +80,8 @@ class _Values:
             key = key_node.value
             if key in values:
                 raise ValueError(
-                    f"line {line}: duplicate key '{'.'.join((*path, key))}', which stands in line "
-                    f"{lines[key]} already. Keep one of them"
+                    f"line {line}: duplicate key '{'.'.join((*path, key))}', already in"
+                    f" line {lines[key]}. Keep one of them"
                 )
             lines[key], values[key] = line, self.of(value_node, (*path, key))
         return values

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Span = tuple[int, int]  # start and end, in characters
+from nmt.text.spans import Span
+
 Rule = tuple[str, str, str]  # name, pattern, what replaces a match
 Apostrophe = Literal["keep", "straight", "curly"]
 Space = Literal["keep", "narrow", "no_break", "none"]

@@ -51,7 +51,8 @@ def test_an_empty_config_is_all_defaults(tmp_path):
 
 
 def test_a_file_states_differences(tmp_path):
-    config = load_config(write(tmp_path, "training:\n  batch_size: 16\ndata:\n  train: data/été\n"))
+    path = write(tmp_path, "training:\n  batch_size: 16\ndata:\n  train: data/été\n")
+    config = load_config(path)
     assert config.training.batch_size == 16
     assert config.data.train == "data/été"
     assert config.model == Config().model

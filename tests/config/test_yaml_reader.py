@@ -58,10 +58,12 @@ def test_not_a_number_is_written_with_a_dot():
 
 def test_a_duplicate_key_is_refused_with_both_lines(tmp_path):
     path = written(tmp_path, "training:\n  epochs: 3\ndata:\n  target: de\ntraining:\n  seed: 2\n")
-    with pytest.raises(ConfigError, match=r"line 5: duplicate key 'training', .* line 1 already"):
+    with pytest.raises(ConfigError, match=r"line 5: duplicate key 'training', already in line 1"):
         load_config(path)
     path = written(tmp_path, "training:\n  epochs: 3\n  seed: 1\n  epochs: 4\n")
-    with pytest.raises(ConfigError, match=r"line 4: duplicate key 'training.epochs', .* line 2"):
+    with pytest.raises(
+        ConfigError, match=r"line 4: duplicate key 'training.epochs', already in line 2"
+    ):
         load_config(path)
 
 

@@ -305,9 +305,9 @@ def test_options_of_a_score_of_ones_own_are_what_its_weights_take(tiny_model):
         ),
         (
             {"score": "multihead", "score_options": {"heads": 3}},
-            r"in 3 equal parts, received 512 and 512",
+            r"to be multiples of 3, received 512 and 512",
         ),
-        ({"score": "none", "lexical": True}, r"'none' looks at no source word"),
+        ({"score": "none", "lexical": True}, r"'none' attends to no source word"),
     ],
 )
 def test_a_wrong_option_is_told(decoder, message):
