@@ -42,7 +42,7 @@ class Start(enum.IntFlag):
     OF_LINE = 4
 
 
-# The other two need a word to start.
+# The values that occur: the other two flags count only where a word starts.
 START_FLAGS = (0, *(int(Start.OF_WORD) + other for other in (0, 2, 4, 6)))
 
 
@@ -350,7 +350,7 @@ class PhraseProgress(NamedTuple):
 class PhraseAutomata:
     """The automata of a batch side by side, as arrays over all their states.
 
-    State 0 is for sentences with fewer phrases than others: a phrase of no ids.
+    State 0 belongs to no automaton; it fills up sentences with fewer phrases than others.
     """
 
     def __init__(self, phrases: Sequence[Sequence[Phrase]], word_boundaries: WordBoundaries):
@@ -358,16 +358,18 @@ class PhraseAutomata:
         self.initial_BQ = np.zeros((len(phrases), max(map(len, phrases))), np.int64)
         states, initial, num_ids = [PhraseState(False, (), 0, 0)], [0], [0]
         transitions: dict[int, int] = {}
+        initial_of: dict[Phrase, int] = {}  # sentences with the same phrase share its automaton
         for b, of_sentence in enumerate(phrases):
             for q, phrase in enumerate(of_sentence):
-                automaton = PhraseAutomaton.build(phrase, word_boundaries)
-                first = len(states)
-                self.initial_BQ[b, q] = first
-                states += automaton.states
-                initial += [first] * len(automaton.states)
-                num_ids += [automaton.num_ids] * len(automaton.states)
-                for (state, flags, id), following in automaton.transitions.items():
-                    transitions[int(self._key(first + state, flags, id))] = first + following
+                if phrase not in initial_of:
+                    automaton = PhraseAutomaton.build(phrase, word_boundaries)
+                    initial_of[phrase] = first = len(states)
+                    states += automaton.states
+                    initial += [first] * len(automaton.states)
+                    num_ids += [automaton.num_ids] * len(automaton.states)
+                    for (state, flags, id), following in automaton.transitions.items():
+                        transitions[int(self._key(first + state, flags, id))] = first + following
+                self.initial_BQ[b, q] = initial_of[phrase]
         self.initial_X, self.num_ids_X = np.array(initial), np.array(num_ids)
         self.is_complete_X = np.array([state.is_complete for state in states])
         self.num_saved_X = np.array([state.num_saved for state in states])
