@@ -488,6 +488,8 @@ class DecodingConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     # Translates a line sentence by sentence.
     split_sentences: bool = True
+    # Digits of a translation are those of its source (see nmt/search/numbers.py).
+    source_numbers: bool = True
     # Typography of the output.
     typography: TypographyConfig = TypographyConfig()
     # Longer lines are translated in parts; in source tokens.
@@ -570,6 +572,7 @@ class Config(Section):
 ABSENT_FROM_RUNS: dict[str, Any] = {
     "data.model_input": "raw",
     "decoding.split_sentences": False,
+    "decoding.source_numbers": False,
 }
 RENAMED_VALUES = {("data.normalization", "none"): "raw"}
 # Old name -> new name. Old names are still read.

@@ -39,6 +39,7 @@ class Segment:
     ids: list[int]
     max_length: int = 0  # of a hypothesis, </s> included
     constraints: TargetConstraints = field(default_factory=TargetConstraints)
+    numbers: frozenset[str] = frozenset()  # digit groups that its translation may have
     hypotheses: list[Hypothesis] = field(default_factory=list)  # best first
     choices: list[Choices] = field(default_factory=list)  # for each token of the best hypothesis
 

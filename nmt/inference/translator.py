@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -44,6 +44,7 @@ from nmt.search.controls import (
 )
 from nmt.search.ensemble import Ensemble, ForcingEngine
 from nmt.search.glossary import ConstraintEncoder, Glossary, check_constraints
+from nmt.search.numbers import DigitPieces, permitted_numbers
 from nmt.text.characters import CharacterView
 from nmt.text.characters import typography as output_typography
 from nmt.text.tokenizer import COPY_IDS, padded
@@ -137,6 +138,7 @@ class Translator:
             "max_source_tokens",
             "batch_size",
             "split_sentences",
+            "source_numbers",
             "typography",
         }
         decoding = DecodingConfig(beam_size=1, **run.config.decoding.model_dump(include=sizes))
@@ -260,6 +262,10 @@ class Translator:
         )
         return [line.error or self._translation(line, aligned, typography) for line in source_lines]
 
+    @cached_property
+    def _digit_pieces(self) -> DigitPieces:
+        return DigitPieces.of(self.run.target_tokenizer)
+
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
         options = self._options(**decoding)
         check_n_best(options, n_best)
@@ -305,6 +311,10 @@ class Translator:
                 line.index + 1,
             )
             sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, None)
+        for sentence in sentences if options.source_numbers else ():
+            numbers = permitted_numbers(sentence.text.raw)
+            for segment in sentence.segments:
+                segment.numbers = numbers
         for segment in (segment for sentence in sentences for segment in sentence.segments):
             (segment.max_length,) = maximum_lengths(
                 [len(segment.ids) + 1], options.max_length_ratio, options.max_length_offset
@@ -333,6 +343,8 @@ class Translator:
                     required += glossary.required(text)
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
                 segment.constraints = constraint_encoder.encode(masked, required)
+                if options.source_numbers:
+                    segment.numbers |= permitted_numbers("\n".join([prefix, *required]))
                 prefix = ""  # begins the first segment only
                 num_copies = sum(id in COPY_IDS for id in segment.ids)  # translated to themselves
                 check_constraints(segment.constraints, segment.max_length - num_copies, options)
@@ -365,6 +377,9 @@ class Translator:
             min_lengths_B=minimum_lengths([len(segment.ids) + 1 for segment in segments], ratio),
             copy_ids=COPY_IDS if self.run.config.copying.classes else (),
         )
+        if search.options.source_numbers:
+            numbers = [segment.numbers for segment in segments]
+            batch = replace(batch, numbers=numbers, digit_pieces=self._digit_pieces)
         if constraint_encoder is None:
             return batch
         return replace(

@@ -15,11 +15,14 @@ import enum
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nmt.search.beam import BeamState, Candidates, Control, StepRequest
+
+if TYPE_CHECKING:
+    from nmt.search.numbers import DigitPieces
 
 
 class Spelling(NamedTuple):
@@ -82,6 +85,9 @@ class SearchBatch:
     word_boundaries: WordBoundaries = field(default_factory=WordBoundaries.none)
     # Ascending. Each of these in a source appears once in its translation, and no other.
     copy_ids: Sequence[int] = ()
+    # Digit groups that each translation may have; used if there are digit pieces.
+    numbers: Sequence[frozenset[str]] = ()
+    digit_pieces: DigitPieces | None = None
     eos_id: int = 3
 
 

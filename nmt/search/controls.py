@@ -32,6 +32,7 @@ from nmt.search.beam import (
 )
 from nmt.search.constraints import SearchBatch, mask_out
 from nmt.search.mbr import minimum_bayes_risk
+from nmt.search.numbers import source_numbers
 
 # ------------------------------------------------------------------------------------------ lengths
 
@@ -377,6 +378,7 @@ CONTROLS: dict[str, Callable[[DecodingConfig, SearchBatch], Control | None]] = {
     "minimum_length": minimum_length,
     "no_repeat_ngram": no_repeat_ngram,
     "repetition_penalty": repetition_penalty,
+    "source_numbers": lambda options, batch: source_numbers(batch),
     "banned": lambda options, batch: constraints.banned_phrases(batch),
     "copied": lambda options, batch: constraints.copied_symbols(batch),
     "forced_prefix": lambda options, batch: constraints.forced_prefix(batch),

@@ -1,0 +1,117 @@
+"""Numbers of a translation are those of its source."""
+
+import re
+
+import numpy as np
+import pytest
+from fixtures.search import EOS, TableEngine, options_of, random_table, sentences
+
+from nmt.search.constraints import SearchBatch
+from nmt.search.controls import controlled_search
+from nmt.search.numbers import DigitPieces, permitted_numbers
+
+# ids 4, 5, 6 are "1", "2", "3", and 7, 8, 9 the same after a space; 10 is a word.
+TEXT = {4: "1", 5: "2", 6: "3", 7: " 1", 8: " 2", 9: " 3", 10: " a"}
+PIECES = DigitPieces(
+    np.array([-1] * 4 + [1, 2, 3] * 2 + [-1], np.int8), np.array([False] * 7 + [True] * 4)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("no number", set()),
+        ("3.5 euros", {"3", "5", "03", "05"}),
+        ("in 2016", {"2016", "2", "016", "16"}),
+        ("1,234,567", {"1", "234", "567", "1234567", "01"}),
+        ("12 345", {"12", "345", "12345"}),
+        ("at 7.45 p.m.", {"7", "45", "19", "07"}),
+        ("à 19 h 45", {"19", "45", "7", "31"} - {"31"}),
+        ("05", {"05", "5"}),
+    ],
+)
+def test_a_source_permits_its_groups_as_other_languages_write_them(text, groups):
+    assert permitted_numbers(text) >= groups
+    unexplained = {
+        group for group in permitted_numbers(text) - groups if group.lstrip("0") not in groups
+    }
+    assert not unexplained
+
+
+def batch_of(numbers, max_length=8):
+    count = len(numbers)
+    return SearchBatch(
+        source_BS=sentences(count),
+        max_lengths_B=np.full(count, max_length),
+        min_lengths_B=np.zeros(count, int),
+        numbers=[frozenset(groups) for groups in numbers],
+        digit_pieces=PIECES,
+    )
+
+
+def groups_of(hypothesis):
+    return re.findall(r"\d+", "".join(TEXT[id] for id in hypothesis.ids))
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(20))
+def test_every_number_is_permitted_and_whole(seed, beam_size):
+    numbers = [{"12"}, set(), {"1", "123"}, {"3", "31"}, {"2", "22"}]
+    engine = TableEngine(random_table(seed, vocabulary=11, sharpness=1.0))
+    found = controlled_search(
+        engine, batch_of(numbers), options_of(beam_size=beam_size, stopping="best"), beam_size
+    )
+    for hypotheses, permitted in zip(found, numbers, strict=True):
+        for hypothesis in hypotheses:
+            groups = groups_of(hypothesis)
+            # A hypothesis that was cut may end within a number.
+            whole = groups[:-1] if hypothesis.truncated else groups
+            assert set(whole) <= permitted
+
+
+def test_a_number_that_was_begun_is_completed_however_unlikely():
+    def table(sentence, tokens):
+        wanted = {(): 7, (7,): EOS}.get(tokens, EOS)  # " 1", then the end
+        log_probs = np.full(11, -20.0)
+        log_probs[wanted] = -0.01
+        return log_probs
+
+    (found,) = controlled_search(TableEngine(table), batch_of([{"123"}]), options_of(beam_size=1))
+    assert found[0].ids == (7, 5, 6) and not found[0].truncated
+
+
+def test_where_no_digit_is_likely_nothing_changes():
+    table = random_table(3, vocabulary=11)
+
+    def without_digits(sentence, tokens):
+        log_probs = table(sentence, tokens).copy()
+        log_probs[4:10] = -1000.0
+        return log_probs
+
+    batch = batch_of([{"1"}, set()])
+    options = options_of(beam_size=3)
+    plain = SearchBatch(batch.source_BS, batch.max_lengths_B, batch.min_lengths_B)
+    assert controlled_search(TableEngine(without_digits), batch, options, 3) == controlled_search(
+        TableEngine(without_digits), plain, options, 3
+    )
+
+
+def test_digit_pieces_of_a_tokenizer(tiny_tokenizer):
+    pieces = DigitPieces.of(tiny_tokenizer)
+    ids = tiny_tokenizer.encode("a 31 b2")
+    spelt = "".join(str(pieces.digit_V[id]) for id in ids if pieces.digit_V[id] >= 0)
+    assert spelt == "312"
+
+
+@pytest.fixture
+def tiny_tokenizer():
+    from nmt.text.tokenizer import train_tokenizer
+
+    return train_tokenizer(
+        ["a 12 b", "1 a 2 b"] * 20,
+        algorithm="bpe",
+        vocabulary_size=283,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=100,
+    )
