@@ -1,12 +1,14 @@
 """Attention: scores that compare a query with keys, and the weights and the context that follow
 from them.
 
-B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory  U of the keys
+B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory
+U of the keys
 
 A score says how well each query fits each key. A new one is a subclass of `Score`, registered in
-`schema.SCORES`; those that do more than compare stand in `nmt.model.mechanisms`.
+`schema.SCORES`; scores that do more than compare are in `nmt.model.mechanisms`.
 """
 
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -17,20 +19,33 @@ from keras import ops
 
 from nmt.config.schema import SCORES, nearest
 from nmt.errors import UserError
-from nmt.linear import Linear, linear, weight
+from nmt.linear import Linear, Product, Tensor
 from nmt.seeding import derive_seed
+
+
+class ScoreWeights:
+    """The weights that a score reads in each step, products and tensors, by name.
+
+    Not a dict: Keras refuses to pass layers a structure that mixes tensors with other objects.
+    """
+
+    def __init__(self, **weights: Any):
+        self._weights = weights
+
+    def __getitem__(self, name: str) -> Any:
+        return self._weights[name]
 
 
 class Score(keras.layers.Layer):
     """query bth, keys bsu and the score's own state -> scores bts and its new state.
 
     Keys are projected once per sentence. A score that carries something from step to step (the last
-    weights, a coverage vector, a position) sets `carries_state` and returns the start of it, a
+    weights, a coverage vector, a position) sets `carries_state` and returns its initial value, a
     structure of bt..., from `initial_state`. Keras hands it to `call` in the precision of the
     computation; integers stay as they are.
 
-    `attend` is all that the decoder calls: `call`, then `weigh`, then the mean of the values under
-    these weights.
+    The decoder calls `attend`: `call`, then `weigh`, then the mean of the values under these
+    weights. In a loop a score that has `step_weights` receives them as the last argument of each.
     """
 
     carries_state = False
@@ -47,15 +62,9 @@ class Score(keras.layers.Layer):
         **options: Any,
     ):
         super().__init__(name=name, dtype=dtype)
-        self.supports_masking = (
-            True  # or Keras warns that its masks are lost, in the layers of `nmt.layers`
-        )
-        self.query_units, self.memory_units, self.units, self.seed = (
-            query_units,
-            memory_units,
-            units,
-            seed,
-        )
+        self.supports_masking = True  # or Keras warns in `nmt.layers` that its masks are lost
+        self.query_units, self.memory_units, self.units = query_units, memory_units, units
+        self.seed = seed
         self.build_weights(**options)
         self.built = True
 
@@ -63,38 +72,60 @@ class Score(keras.layers.Layer):
         """Creates the score's weights. Its keyword arguments are what `score_options` of the config
         may set."""
 
-    def project_keys(self, states_BSD: Any) -> Any:
+    def project_keys(self, states_BSD: Tensor) -> Tensor:
         return states_BSD
 
-    def initial_state(self, keys_BSU: Any, num_queries: int) -> Any:
+    def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Any:
         return ()
 
-    def start(self, keys_BSU: Any, final_BD: Any) -> Any:
+    def start(self, keys_BSU: Tensor, final_BD: Tensor) -> Any:
         """The state before the first step, of one hypothesis; `final` is the last state of the
         encoder's top layer."""
         return self.initial_state(keys_BSU, 1)
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+    def step_weights(self) -> dict[str, Any]:
+        """The weights that `attend` reads in each step, in the precision of the computation. A
+        `StepProduct` among them must be computed exactly once per step."""
+        return {}
+
+    def loop_weights(self) -> dict[str, Any]:
+        """`step_weights`, taken once for a loop, if all of `attend`, `call` and `weigh` accept
+        them. A subclass that overrides one of these without them reads its layers in each step:
+        same numbers, less speed."""
+        methods = (self.attend, self.call, self.weigh)
+        accepted = all("weights" in inspect.signature(method).parameters for method in methods)
+        return self.step_weights() if accepted else {}
+
+    def call(self, query_BTH: Tensor, keys_BSU: Tensor, state: Any) -> Any:
         raise NotImplementedError
 
-    def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
-        """-> weights bts, in float32, and the new state: non-negative, 0 on padding, of sum 1 or at
-        most 1."""
+    def weigh(
+        self,
+        scores_BTS: Tensor,
+        mask_BS: Tensor,
+        query_BTH: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> tuple[Tensor, Any]:
+        """-> weights bts, in float32, and the new state: non-negative, 0 on padding, with a sum of
+        1 or at most 1."""
         return masked_softmax(scores_BTS, ops.expand_dims(mask_BS, 1)), state
 
     def attend(
-        self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any
-    ) -> tuple[Any, Any, Any]:
-        """-> context btd, weights bts, state. The mask is true at real positions."""
-        scores_BTS, state = self(query_BTH, keys_BSU, state)
-        weights_BTS, state = self.weigh(scores_BTS, mask_BS, query_BTH, state)
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        values_BSD: Tensor,
+        mask_BS: Tensor,
+        state: Any,
+        weights: Mapping[str, Any] | None = None,
+    ) -> tuple[Tensor, Tensor, Any]:
+        """-> context btd, weights bts, state. The mask is true at real positions; `weights` are
+        `loop_weights`, taken before the loop by its caller."""
+        given = {"weights": ScoreWeights(**weights)} if weights else {}
+        scores_BTS, state = self(query_BTH, keys_BSU, state, **given)
+        weights_BTS, state = self.weigh(scores_BTS, mask_BS, query_BTH, state, **given)
         return ops.matmul(ops.cast(weights_BTS, values_BSD.dtype), values_BSD), weights_BTS, state
-
-    def query_kernels(self) -> list[Any]:
-        """Weights that `attend` multiplies the query with, by `linear`, exactly once: their
-        gradient is then taken outside the loop (see `recurrent.scan`). Naming none is right, too.
-        """
-        return []
 
     def linear(self, input_units: int, units: int, name: str, use_bias: bool = False) -> Linear:
         """A projection that belongs to this score, seeded and named after it."""
@@ -108,18 +139,20 @@ class Score(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def vector(self, units: int, name: str) -> Any:
-        """A weight u1 that belongs to this score: turns energies ...u into scores ...1, by
-        `linear`."""
+    def vector(self, units: int, name: str) -> keras.Variable:
+        """A weight u1 that belongs to this score: a product with it turns energies ...u into scores
+        ...1."""
         glorot = keras.initializers.GlorotUniform(seed=derive_seed(self.seed, self.name, name))
         return self.add_weight((units, 1), initializer=glorot, name=name)
 
+    def _cast(self, variable: keras.Variable) -> Tensor:
+        return ops.cast(variable, self.compute_dtype)
 
-def masked_softmax(scores_BTS: Any, mask_BTS: Any) -> Any:
-    """Exactly 0 where the mask is false, of sum 1 where it is true (which it must be somewhere in
-    each row).
 
-    Taken in float32: in bfloat16 its sum is off by up to a percent.
+def masked_softmax(scores_BTS: Tensor, mask_BTS: Tensor) -> Tensor:
+    """Exactly 0 where the mask is false; rows sum to 1 (each row needs a place where it is true).
+
+    Computed in float32: in bfloat16 the sum is off by up to a percent.
     """
     # A sum and not `where`, which becomes seven operations in ONNX.
     barred_BTS = (ops.cast(mask_BTS, "float32") - 1.0) * 1e9
@@ -139,25 +172,37 @@ class AdditiveScore(Score):
         self.key_layer = self.linear(self.memory_units, self.units, "key", use_bias=self.use_bias)
         self.v = self.vector(self.units, "v")
 
-    def project_keys(self, states_BSD: Any) -> Any:
+    def project_keys(self, states_BSD: Tensor) -> Tensor:
         return self.key_layer(states_BSD)
 
-    def query_kernels(self) -> list[Any]:
-        return [self.query_layer.kernel]
+    def step_weights(self) -> dict[str, Any]:
+        return {"query": self.query_layer.product(), "v": Product(self._cast(self.v))}
 
-    def energy(self, query_BTH: Any, keys_BSU: Any) -> Any:
-        """What tanh is taken of, btsu."""
+    def energy(
+        self, query_BTH: Tensor, keys_BSU: Tensor, weights: ScoreWeights | None = None
+    ) -> Tensor:
+        """The argument of tanh, btsu."""
+        query_BTU = weights["query"](query_BTH) if weights else self.query_layer(query_BTH)
         # `expand_dims` and `squeeze` and not slices, whose gradients are padded with zeros.
-        return ops.expand_dims(self.query_layer(query_BTH), 2) + ops.expand_dims(keys_BSU, 1)
+        return ops.expand_dims(query_BTU, 2) + ops.expand_dims(keys_BSU, 1)
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
-        return ops.squeeze(linear(ops.tanh(self.energy(query_BTH, keys_BSU)), self.v), -1), state
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        weights = weights or ScoreWeights(**self.step_weights())
+        energy_BTSU = self.energy(query_BTH, keys_BSU, weights)
+        return ops.squeeze(weights["v"](ops.tanh(energy_BTSU)), -1), state
 
 
 class NormedAdditiveScore(AdditiveScore):
     """Additive with weight normalisation (Salimans and Kingma, 2016, equation 2):
 
-    score = g v / ||v|| . tanh(W query + U state + b),  g = 1 / sqrt(U) at first, as in tf.contrib.seq2seq.
+    score = g v / ||v|| . tanh(W query + U state + b),
+    g = 1 / sqrt(U) at first, as in tf.contrib.seq2seq.
     """
 
     def build_weights(self, *_: Any, **options: Any) -> None:
@@ -166,16 +211,28 @@ class NormedAdditiveScore(AdditiveScore):
             (), initializer=keras.initializers.Constant(self.units**-0.5), name="g"
         )
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
-        v, g = (weight(variable, "float32") for variable in (self.v, self.g))
+    def step_weights(self) -> dict[str, Any]:
+        return {**super().step_weights(), "g": self._cast(self.g)}
+
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        weights = weights or ScoreWeights(**self.step_weights())
+        v, g = (ops.cast(value, "float32") for value in (weights["v"].kernel, weights["g"]))
         direction = g * v * ops.rsqrt(ops.sum(ops.square(v)))
-        return ops.squeeze(linear(ops.tanh(self.energy(query_BTH, keys_BSU)), direction), -1), state
+        product = dataclasses.replace(weights["v"], kernel=self._cast(direction))
+        energy_BTSU = self.energy(query_BTH, keys_BSU, weights)
+        return ops.squeeze(product(ops.tanh(energy_BTSU)), -1), state
 
 
 class ConcatScore(AdditiveScore):
     """Luong et al. (2015), equation 8:  score = v . tanh(W [query; state]).
 
-    W of the two, one above the other, is W_1 query + W_2 state: additive, without its bias.
+    W [query; state] is W_1 query + W_2 state: the additive score without its bias.
     """
 
     use_bias = False
@@ -184,36 +241,46 @@ class ConcatScore(AdditiveScore):
 class DotScore(Score):
     """Luong et al. (2015), equation 8:  score = query . state."""
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+    def call(self, query_BTH: Tensor, keys_BSU: Tensor, state: Any) -> Any:
         return ops.matmul(query_BTH, ops.transpose(keys_BSU, (0, 2, 1))), state
 
 
 class GeneralScore(DotScore):
     """Luong et al. (2015), equation 8:  score = query . W state,  where W = kernel / sqrt(H).
 
-    Any W can be written so. But an optimizer whose steps do not depend on the gradient's size
-    (Adam) moves every entry of the kernel alike, and a score sums H * D of them: undivided, one
-    step can turn attention over.
+    Any W can be written like this. Adam, whose steps do not depend on the size of the gradient,
+    moves every entry of the kernel by the same amount, and a score sums H * D of them: without the
+    division a single update can invert the attention.
     """
 
     def build_weights(self, *_: Any, **options: Any) -> None:
         self.key_layer = self.linear(self.memory_units, self.query_units, "key")
 
-    def project_keys(self, states_BSD: Any) -> Any:
+    def project_keys(self, states_BSD: Tensor) -> Tensor:
         return self.key_layer(states_BSD) / self.query_units**0.5
 
 
 class _Scaled(DotScore):
     """A score times a learned g, 1 at first: `scale=True` of LuongAttention in tf.contrib.seq2seq.
-    (The fixed factor 1 / sqrt(H) of Vaswani et al., 2017, is another thing.)"""
+    (Not the fixed factor 1 / sqrt(H) of Vaswani et al., 2017.)"""
 
     def build_weights(self, *_: Any, **options: Any) -> None:
         super().build_weights()
         self.g = self.add_weight((), initializer="ones", name="g")
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+    def step_weights(self) -> dict[str, Any]:
+        return {**super().step_weights(), "g": self._cast(self.g)}
+
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        weights = weights or ScoreWeights(**self.step_weights())
         scores_BTS, state = super().call(query_BTH, keys_BSU, state)
-        return weight(self.g, scores_BTS.dtype) * scores_BTS, state
+        return ops.cast(weights["g"], scores_BTS.dtype) * scores_BTS, state
 
 
 class ScaledDotScore(_Scaled):
@@ -245,10 +312,10 @@ def score_class(name: str) -> type[Score]:
 def make_score(
     score: str, units: tuple[int, int, int], options: Mapping[str, Any], **layer: Any
 ) -> Score:
-    """A score by its name, of the widths `units` (of query, memory, and its own), with the options
-    a config gives it.
+    """Makes a score by its name, with `units` of the query, of the memory and of its own, and the
+    options of the config.
 
-    Raises UserError if there is no such score, or no such option of it.
+    Raises UserError if there is no such score, or if it has no such option.
     """
     found = score_class(score)
     known = [

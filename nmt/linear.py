@@ -1,10 +1,11 @@
 """Products of inputs and weights, in the precision of the computation, and the layer that holds
-one."""
+the weights of one.
 
-import contextlib
-import threading
-from collections.abc import Iterator
-from typing import Any
+A layer hands out its weights as a `Product`, cast once, and a loop over time passes it to each step.
+"""
+
+import dataclasses
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -12,60 +13,65 @@ from keras import ops
 
 from nmt.seeding import derive_seed
 
-_scope = threading.local()
+Tensor: TypeAlias = Any  # a TensorFlow tensor, or what converts to one
 
 
-@contextlib.contextmanager
-def weights_cast_once(layer: keras.layers.Layer) -> Iterator[None]:
-    """Inside, `weight` returns tensors cast here: once, and not again at each step of a loop that
-    is traced inside."""
-    outer = getattr(_scope, "weights", {})
-    # Keras reads a variable in the precision of the layer that is being called.
-    _scope.weights = {
-        **outer,
-        **{id(v): ops.cast(v, layer.compute_dtype) for v in layer.trainable_variables},
-    }
-    try:
-        yield
-    finally:
-        _scope.weights = outer
+@dataclasses.dataclass(frozen=True, eq=False)
+class Product:
+    """inputs ...i -> inputs . kernel + bias, ...o, with a kernel io (oi if `transposed`; nio for n
+    products of inputs nbi, side by side, which are not folded).
 
-
-@contextlib.contextmanager
-def products_as_they_are() -> Iterator[None]:
-    """Inside, `linear` hands inputs of any rank to the product: for ONNX, whose MatMul folds them
-    by itself."""
-    _scope.folds = False
-    try:
-        yield
-    finally:
-        _scope.folds = True
-
-
-def weight(variable: Any, dtype: Any) -> Any:
-    """A variable's value in the precision of the computation."""
-    return ops.cast(getattr(_scope, "weights", {}).get(id(variable), variable), dtype)
-
-
-def linear(inputs: Any, kernel: Any, bias: Any = None, transposed: bool = False) -> Any:
-    """inputs ...i, kernel io (oi if `transposed`) -> ...o, as one product of two matrices, in the
-    inputs' precision.
-
-    A product of a rank-3 with a rank-2 tensor would be broadcast as a batch of small ones.
+    `folds`: fold the leading axes into one, because TensorFlow would broadcast a product of a
+    rank-3 with a rank-2 tensor as a batch of small products.
     """
-    tap = getattr(_scope, "taps", {}).pop(id(kernel), None)
-    kernel = weight(kernel, inputs.dtype)
-    input_units, units = reversed(kernel.shape) if transposed else kernel.shape
-    folds = getattr(_scope, "folds", True)
-    rows = ops.reshape(inputs, (-1, input_units)) if folds else inputs
-    outputs = tap(rows, kernel) if tap else tf.matmul(rows, kernel, transpose_b=transposed)
-    if bias is not None:
-        outputs = outputs + weight(bias, inputs.dtype)
-    return ops.reshape(outputs, (*ops.shape(inputs)[:-1], units)) if folds else outputs
+
+    kernel: Tensor
+    bias: Tensor | None = None
+    transposed: bool = False
+    folds: bool = True
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        if len(inputs.shape) == 2 or not self.folds:
+            return self._add_bias(self.multiply(inputs))
+        input_units, units = reversed(self.kernel.shape) if self.transposed else self.kernel.shape
+        outputs = self._add_bias(self.multiply(ops.reshape(inputs, (-1, input_units))))
+        return ops.reshape(outputs, (*ops.shape(inputs)[:-1], units))
+
+    def _add_bias(self, outputs: Tensor) -> Tensor:
+        return outputs if self.bias is None else outputs + self.bias
+
+    def multiply(self, rows: Tensor) -> Tensor:
+        return tf.matmul(rows, self.kernel, transpose_b=self.transposed)
+
+
+class StepProduct(Product):
+    """A product that every step of a loop computes exactly once, with one row per sentence.
+
+    Elsewhere it is an ordinary product; `nmt.model.recurrent.scan` takes its gradient after the
+    loop.
+    """
+
+
+def unfolded(weights: Any) -> Any:
+    """The same structure of weights, with products that leave inputs of any rank as they are: for
+    ONNX, whose MatMul folds by itself."""
+    return tf.nest.map_structure(
+        lambda leaf: dataclasses.replace(leaf, folds=False) if isinstance(leaf, Product) else leaf,
+        weights,
+    )
+
+
+def linear(
+    inputs: Tensor, kernel: Tensor, bias: Tensor | None = None, transposed: bool = False
+) -> Tensor:
+    """inputs ...i, kernel io (oi if `transposed`) -> ...o, in the precision of the inputs."""
+    kernel = ops.cast(kernel, inputs.dtype)
+    bias = None if bias is None else ops.cast(bias, inputs.dtype)
+    return Product(kernel, bias, transposed)(inputs)
 
 
 class Linear(keras.layers.Layer):
-    """inputs ...i -> ...o. Knows its width from the start, so that it exists before any data does."""
+    """inputs ...i -> ...o. Its width is given, so that its weights exist before any data does."""
 
     def __init__(
         self,
@@ -78,7 +84,7 @@ class Linear(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        self.supports_masking = True  # Keras's, of steps, which stay what they are
+        self.supports_masking = True  # the steps stay where they are
         glorot = keras.initializers.GlorotUniform(seed=derive_seed(seed, name, "kernel"))
         self.kernel = self.add_weight((input_units, units), initializer=glorot, name="kernel")
         self.bias = (
@@ -86,5 +92,10 @@ class Linear(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
-        return linear(ops.cast(inputs, self.compute_dtype), self.kernel, self.bias)
+    def call(self, inputs: Tensor) -> Tensor:
+        return self.product()(ops.cast(inputs, self.compute_dtype))
+
+    def product(self) -> StepProduct:
+        """The layer's weights in the precision of the computation, as a loop needs them."""
+        bias = None if self.bias is None else ops.cast(self.bias, self.compute_dtype)
+        return StepProduct(ops.cast(self.kernel, self.compute_dtype), bias)

@@ -27,7 +27,7 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from nmt.errors import UserError
-from nmt.linear import products_as_they_are
+from nmt.linear import unfolded
 from nmt.model.recurrent import GRUCell, LSTMCell
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import IDS, named_leaves, step_function
@@ -109,8 +109,7 @@ def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
-        with products_as_they_are():
-            model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
+        model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
     except Exception as error:
         raise UserError(
             f"the model's {function.__name__} cannot be written in ONNX: {error}"
@@ -245,7 +244,10 @@ def scanned_layer(
     ]
 
     def project(inputs: Any) -> dict[str, Any]:
-        return {name: cell.project(inputs) for name, cell in zip(names, cells, strict=True)}
+        return {
+            name: cell.project(inputs, unfolded(cell.input_weights()))
+            for name, cell in zip(names, cells, strict=True)
+        }
 
     def step(*tensors: Any) -> dict[str, Any]:
         """States of all directions, then gates of each, then a mask b1 of each -> the states, and
@@ -397,7 +399,7 @@ def step_graph(model: Seq2Seq) -> onnx.ModelProto:
     what a search asks for leaves the graph. Nothing is forbidden here (see
     `nmt.inference.onnx_engine`)."""
     graph = Graph("step")
-    function = step_function(model)
+    function = step_function(model, folds=False)
     part = convert(function.python_function, function.input_signature)
     for value in part.graph.input:
         axes = ["batch", "hypotheses" if value.name.startswith(("ids", "state")) else "source"]

@@ -9,16 +9,17 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nmt.linear import weights_cast_once
-from nmt.model.recurrent import CELLS, CellState, scan
+from nmt.config.schema import EncoderConfig
+from nmt.linear import Tensor
+from nmt.model.recurrent import CELLS, CellState, CellWeights, scan
 from nmt.seeding import derive_seed
 
 
 class Embedding(keras.layers.Layer):
-    """ids bs -> vectors bse. Dropout falls on single entries, word dropout on whole vectors
-    (Sennrich et al., 2016).
+    """ids bs -> vectors bse. Dropout zeroes single entries, word dropout whole vectors (Sennrich et
+    al., 2016).
 
-    `matrix` (ve) shares another layer's weights instead of creating some.
+    `matrix` (ve): the weights of another layer, shared instead of creating new ones.
     """
 
     def __init__(
@@ -51,9 +52,9 @@ class Embedding(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, ids: Any, training: bool = False) -> Any:
-        # To unit variance (Vaswani et al., 2017, 3.4): what is right for the tied output is too
-        # small for an input.
+    def call(self, ids: Tensor, training: bool = False) -> Tensor:
+        # Scaled to unit variance (Vaswani et al., 2017, 3.4): a size that suits the tied output is
+        # too small for an input.
         vectors = ops.cast(tf.gather(self.matrix, ids) * self.units**0.5, self.compute_dtype)
         return self.dropout(self.word_dropout(vectors, training=training), training=training)
 
@@ -61,17 +62,15 @@ class Embedding(keras.layers.Layer):
 class Encoder(keras.layers.Layer):
     """embedded bse, mask bs -> states bsd and, for each layer, its final state (entries bd).
 
-    From the second layer on, a layer's inputs are added to its outputs. `dropout` falls on every
-    layer's outputs.
+    From the second layer on, a layer's inputs are added to its outputs. `dropout` applies to the
+    outputs of every layer.
     """
 
     def __init__(
         self,
+        config: EncoderConfig,
         layer: str,
         input_units: int,
-        units: int,
-        num_layers: int,
-        bidirectional: bool,
         *,
         dropout: float = 0.0,
         seed: int = 0,
@@ -79,27 +78,31 @@ class Encoder(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        self.layers = []
-        width = units * (2 if bidirectional else 1)
-        for index in range(num_layers):
-            cells = []
-            for direction in ("forward", "backward")[: 2 if bidirectional else 1]:
-                cell_name = f"{name}_{direction}_{index}"
-                inputs = width if index else input_units
-                cells.append(
-                    CELLS[layer](inputs, units, seed=seed, name=cell_name, dtype=self.dtype_policy)
+        directions = ("forward", "backward") if config.bidirectional else ("forward",)
+        width = config.units * len(directions)
+        common: dict[str, Any] = {"seed": seed, "dtype": self.dtype_policy}
+        self.layers = [
+            [
+                CELLS[layer](
+                    width if index else input_units,
+                    config.units,
+                    name=f"{name}_{direction}_{index}",
+                    **common,
                 )
-            self.layers.append(cells)
+                for direction in directions
+            ]
+            for index in range(config.num_layers)
+        ]
         self.dropouts = [
             keras.layers.Dropout(
                 dropout, seed=derive_seed(seed, name, "dropout", index), dtype=self.dtype_policy
             )
-            for index in range(num_layers)
+            for index in range(config.num_layers)
         ]
         self.built = True
 
     def call(
-        self, embedded_BSE: Any, mask_BS: Any, training: bool = False
+        self, embedded_BSE: Tensor, mask_BS: Tensor, training: bool = False
     ) -> tuple[Any, tuple[CellState, ...]]:
         inputs: Any = embedded_BSE
         final = []
@@ -119,26 +122,23 @@ class Encoder(keras.layers.Layer):
         return inputs, tuple(final)
 
     @staticmethod
-    def _run(cell: Any, inputs: Any, mask_BS: Any, reverse: bool) -> tuple[CellState, CellState]:
-        """All states and the final one, of one cell in one direction. Padding leaves the state as
-        it is, so that the forward final state is that of the last real position, and the backward
+    def _run(cell: Any, inputs: Any, mask_BS: Tensor, reverse: bool) -> tuple[CellState, CellState]:
+        """All states and the final one, of one cell in one direction. Padding does not change the
+        state, so that the forward final state is that of the last real position, and the backward
         pass starts there."""
 
-        def step(state: CellState, inputs_at_t: Any) -> CellState:
+        def step(state: CellState, inputs_at_t: Any, weights: CellWeights) -> CellState:
             gates, mask = inputs_at_t
             return tuple(
                 ops.where(mask, new, old)
-                for new, old in zip(cell.step(gates, state), state, strict=True)
+                for new, old in zip(cell.step(gates, state, weights), state, strict=True)
             )
 
-        start = cell.initial_state(ops.shape(inputs)[0])
-        with weights_cast_once(cell):
-            gates = cell.project(inputs)
-            states = scan(
-                step,
-                (gates, mask_BS[:, :, None]),
-                start,
-                kernels=[cell.recurrent_kernel],
-                reverse=reverse,
-            )
+        states = scan(
+            step,
+            (cell.project(inputs), mask_BS[:, :, None]),
+            cell.initial_state(ops.shape(inputs)[0]),
+            weights=cell.recurrent_weights(),
+            reverse=reverse,
+        )
         return states, tuple(entry[:, 0 if reverse else -1] for entry in states)

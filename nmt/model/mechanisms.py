@@ -1,36 +1,52 @@
-"""Attention that does more than compare query and key: by place, in windows, in heads, with a
-memory of its own, and not at all.
+"""Attention that does more than compare query and key: by position, in windows, in heads, with a
+state of its own, and none at all.
 
-B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory  U of the keys
-N heads
+B batch  S source  T target, or hypotheses of a search  H units of the query  D width of the memory
+U of the keys  N heads
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
-from nmt.attention import AdditiveScore, GeneralScore, NormedAdditiveScore, Score, masked_softmax
-from nmt.linear import linear, weight
+from nmt.attention import (
+    AdditiveScore,
+    GeneralScore,
+    NormedAdditiveScore,
+    Score,
+    ScoreWeights,
+    masked_softmax,
+)
+from nmt.linear import Product, Tensor
 from nmt.seeding import derive_seed
 
 
 class LocationScore(Score):
-    """Luong et al. (2015), equation 7:  weights = softmax(W query): the place counts, whatever stands there.
+    """Luong et al. (2015), equation 7:  weights = softmax(W query): only the position counts, not
+    what the source says there.
 
-    W has `max_length` rows. Places past them get weight 0: of a longer source only its beginning is
-    seen.
+    W has `max_length` rows. Positions beyond them get weight 0: of a longer source only the first
+    `max_length` states are seen.
     """
 
     def build_weights(self, *, max_length: int) -> None:
         self.max_length = max_length
         self.place_layer = self.linear(self.query_units, max_length, "place")
 
-    def query_kernels(self) -> list[Any]:
-        return [self.place_layer.kernel]
+    def step_weights(self) -> dict[str, Any]:
+        return {"place": self.place_layer.product()}
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
-        scores_BTL, places_S = self.place_layer(query_BTH), ops.arange(ops.shape(keys_BSU)[1])
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        weights = weights or ScoreWeights(**self.step_weights())
+        scores_BTL, places_S = weights["place"](query_BTH), ops.arange(ops.shape(keys_BSU)[1])
         scores_BTS = ops.take(scores_BTL, ops.minimum(places_S, self.max_length - 1), axis=-1)
         return (
             ops.where(places_S < self.max_length, scores_BTS, ops.cast(-1e9, scores_BTS.dtype)),
@@ -39,11 +55,11 @@ class LocationScore(Score):
 
 
 class LocalMonotonicScore(GeneralScore):
-    """Luong et al. (2015), 3.2, local-m, with the general score: at step t the softmax sees the 2 D
-    + 1 states around the t-th, D = `window`. A target longer than its source (which the paper
+    """Luong et al. (2015), 3.2, local-m, with the general score: at step t the softmax covers the
+    2 D + 1 states around the t-th, D = `window`. A target longer than its source (a case the paper
     leaves open) stays at the last state.
 
-    Places and steps are counted from 1. The state is t, bt.
+    Positions and steps are counted from 1. The state is t, bt.
     """
 
     carries_state = True
@@ -52,10 +68,17 @@ class LocalMonotonicScore(GeneralScore):
         super().build_weights()
         self.window = window
 
-    def initial_state(self, keys_BSU: Any, num_queries: int) -> Any:
+    def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Any:
         return ops.zeros((ops.shape(keys_BSU)[0], num_queries), "int32")
 
-    def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
+    def weigh(
+        self,
+        scores_BTS: Tensor,
+        mask_BS: Tensor,
+        query_BTH: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> tuple[Tensor, Any]:
         steps_BT = state + 1
         center_BT = ops.cast(ops.minimum(steps_BT, _lengths(mask_BS)[:, None]), "float32")
         return (
@@ -63,16 +86,17 @@ class LocalMonotonicScore(GeneralScore):
             steps_BT,
         )
 
-    def inside(self, distances_BTS: Any, mask_BS: Any) -> Any:
+    def inside(self, distances_BTS: Tensor, mask_BS: Tensor) -> Any:
         return ops.logical_and(mask_BS[:, None], ops.abs(distances_BTS) <= self.window)
 
 
 class LocalPredictiveScore(LocalMonotonicScore):
     """Luong et al. (2015), 3.2, local-p, with the general score, equations 9 and 10:
 
-    p = S sigmoid(v . tanh(W query)),  weight(s) = softmax(s) exp(-(s - p)^2 / (2 sigma^2)),  sigma = D / 2,
+    p = S sigmoid(v . tanh(W query)),
+    weight(s) = softmax(s) exp(-(s - p)^2 / (2 sigma^2)),  sigma = D / 2,
 
-    the softmax over the places no further than D = `window` from p, S the length of the source. The
+    with the softmax over the positions at most D = `window` from p, S the length of the source. The
     Gaussian leaves a sum below 1, as in the paper.
     """
 
@@ -83,40 +107,58 @@ class LocalPredictiveScore(LocalMonotonicScore):
         self.position_layer = self.linear(self.query_units, self.units, "position")
         self.v = self.vector(self.units, "v")
 
-    def initial_state(self, keys_BSU: Any, num_queries: int) -> Any:
+    def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Any:
         return ()
 
-    def query_kernels(self) -> list[Any]:
-        return [self.position_layer.kernel]
+    def step_weights(self) -> dict[str, Any]:
+        return {"position": self.position_layer.product(), "v": Product(self._cast(self.v))}
 
-    def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
-        share_BT = ops.sigmoid(
-            ops.cast(linear(ops.tanh(self.position_layer(query_BTH)), self.v)[..., 0], "float32")
-        )
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        return super().call(query_BTH, keys_BSU, state)
+
+    def weigh(
+        self,
+        scores_BTS: Tensor,
+        mask_BS: Tensor,
+        query_BTH: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> tuple[Tensor, Any]:
+        weights = weights or ScoreWeights(**self.step_weights())
+        energy_BT = weights["v"](ops.tanh(weights["position"](query_BTH)))[..., 0]
+        share_BT = ops.sigmoid(ops.cast(energy_BT, "float32"))
         center_BT = ops.cast(_lengths(mask_BS), "float32")[:, None] * share_BT
         distances_BTS = _distances(mask_BS, center_BT)
         weights_BTS = masked_softmax(scores_BTS, self.inside(distances_BTS, mask_BS))
         return weights_BTS * ops.exp(-2.0 * ops.square(distances_BTS / self.window)), state
 
 
-def _lengths(mask_BS: Any) -> Any:
+def _lengths(mask_BS: Tensor) -> Tensor:
     return ops.sum(ops.cast(mask_BS, "int32"), axis=1)
 
 
-def _distances(mask_BS: Any, center_BT: Any) -> Any:
-    """Of each place, counted from 1, to the centers, bts."""
+def _distances(mask_BS: Tensor, center_BT: Tensor) -> Tensor:
+    """From the centers to each position, counted from 1: bts."""
     return ops.cast(1 + ops.arange(ops.shape(mask_BS)[1]), "float32") - center_BT[..., None]
 
 
 class MultiHeadScore(Score):
-    """Vaswani et al. (2017), 3.2.2, over the encoder's states:  head n = softmax(Q_n K_n / sqrt(H / N)) V_n,
+    """Vaswani et al. (2017), 3.2.2, over the encoder's states:
 
-    Q = W_q query, K = W_k state, V = W_v state, each cut into N = `heads` parts; the context is the
-    heads side by side. Their W_o is left to the layer that reads the context: it would be a product
-    of two matrices. The weights shown are the mean over the heads; what a lexical memory holds
-    beside the states is fetched with these.
+    head n = softmax(Q_n K_n / sqrt(H / N)) V_n,  Q = W_q query, K = W_k state, V = W_v state,
 
-    keys are K and V side by side, so that V too is computed once per sentence.
+    each split into N = `heads` parts; the context is the concatenation of the heads. W_o of the
+    paper is left to the layer that reads the context, which would only be multiplied by it. The
+    weights returned are the mean over the heads; the embeddings of a lexical memory are averaged
+    with it.
+
+    keys are [K; V], so that V too is computed once per sentence.
     """
 
     def build_weights(self, *, heads: int) -> None:
@@ -125,23 +167,37 @@ class MultiHeadScore(Score):
         self.key_layer = self.linear(self.memory_units, self.query_units, "key")
         self.value_layer = self.linear(self.memory_units, self.memory_units, "value")
 
-    def project_keys(self, states_BSD: Any) -> Any:
+    def project_keys(self, states_BSD: Tensor) -> Tensor:
         return ops.concatenate([self.key_layer(states_BSD), self.value_layer(states_BSD)], axis=-1)
 
-    def query_kernels(self) -> list[Any]:
-        return [self.query_layer.kernel]
+    def step_weights(self) -> dict[str, Any]:
+        return {"query": self.query_layer.product()}
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
         """-> scores of each head, bnts."""
-        query_BNTX = self._cut(self.query_layer(query_BTH))
+        weights = weights or ScoreWeights(**self.step_weights())
+        query_BNTX = self._cut(weights["query"](query_BTH))
         keys_BNSX = self._cut(keys_BSU[..., : self.query_units])
         scores_BNTS = ops.matmul(query_BNTX, ops.transpose(keys_BNSX, (0, 1, 3, 2)))
         return scores_BNTS / (self.query_units // self.heads) ** 0.5, state
 
     def attend(
-        self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any
-    ) -> tuple[Any, Any, Any]:
-        scores_BNTS, state = self(query_BTH, keys_BSU, state)
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        values_BSD: Tensor,
+        mask_BS: Tensor,
+        state: Any,
+        weights: Mapping[str, Any] | None = None,
+    ) -> tuple[Tensor, Tensor, Any]:
+        given = {"weights": ScoreWeights(**weights)} if weights else {}
+        scores_BNTS, state = self(query_BTH, keys_BSU, state, **given)
         weights_BNTS = masked_softmax(scores_BNTS, mask_BS[:, None, None])
         heads_BNTX = ops.matmul(
             ops.cast(weights_BNTS, values_BSD.dtype), self._cut(keys_BSU[..., self.query_units :])
@@ -155,16 +211,18 @@ class MultiHeadScore(Score):
             context_BTD = ops.concatenate([context_BTD, beside], axis=-1)
         return context_BTD, weights_BTS, state
 
-    def _cut(self, rows: Any) -> Any:
-        """btu -> bnt(u/n). Not by `reshape`: tf2onnx 1.17 would merge it, wrongly, with the one
-        before."""
+    def _cut(self, rows: Tensor) -> Tensor:
+        """btu -> bnt(u/n). Not by `reshape`, which tf2onnx 1.17 would merge wrongly with one before
+        it."""
         return ops.stack(ops.split(rows, self.heads, axis=-1), axis=1)
 
 
 class CoverageScore(AdditiveScore):
-    """See et al. (2017), equation 11 (after Tu et al., 2016):  score = v . tanh(W query + U state + b + w coverage),
+    """See et al. (2017), equation 11 (after Tu et al., 2016):
 
-    coverage: the sum of all weights so far, bts, which is the state. Their coverage loss is
+    score = v . tanh(W query + U state + b + w coverage)
+
+    The coverage, bts, is the sum of all weights so far, and the state. The paper's coverage loss is
     `training.coverage_loss`.
     """
 
@@ -174,36 +232,54 @@ class CoverageScore(AdditiveScore):
         super().build_weights()
         self.w = self.vector(self.units, "w")
 
-    def initial_state(self, keys_BSU: Any, num_queries: int) -> Any:
+    def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Tensor:
         batch, source = ops.shape(keys_BSU)[:2]
         return ops.zeros((batch, num_queries, source), self.compute_dtype)
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
-        seen_BTSU = ops.expand_dims(state, -1) * ops.squeeze(weight(self.w, state.dtype), -1)
-        energy_BTSU = self.energy(query_BTH, keys_BSU) + seen_BTSU
-        return ops.squeeze(linear(ops.tanh(energy_BTSU), self.v), -1), state
+    def step_weights(self) -> dict[str, Any]:
+        return {**super().step_weights(), "w": self._cast(self.w)}
 
-    def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        weights = weights or ScoreWeights(**self.step_weights())
+        w_U = ops.squeeze(ops.cast(weights["w"], state.dtype), -1)
+        energy_BTSU = self.energy(query_BTH, keys_BSU, weights) + ops.expand_dims(state, -1) * w_U
+        return ops.squeeze(weights["v"](ops.tanh(energy_BTSU)), -1), state
+
+    def weigh(
+        self,
+        scores_BTS: Tensor,
+        mask_BS: Tensor,
+        query_BTH: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> tuple[Tensor, Any]:
         weights_BTS, _ = super().weigh(scores_BTS, mask_BS, query_BTH, state)
         return weights_BTS, state + ops.cast(weights_BTS, state.dtype)
 
 
 class MonotonicScore(NormedAdditiveScore):
-    """Raffel et al. (2017): from where it stood, attention walks on and stops at state j with
+    """Raffel et al. (2017): attention moves on from its last position and stops at state j with
     probability
 
-    p_j = sigmoid(e_j),  e = g v / ||v|| . tanh(W query + U state + b) + r       (equations 5 and 16).
+    p_j = sigmoid(e_j),  e = g v / ||v|| . tanh(W query + U state + b) + r   (equations 5 and 16).
 
-    `mode` says what comes of it. `expected`, for training: the probability to stop at j,
+    In `mode` `expected`, for training, the weights are the probabilities to stop at j:
 
-    weight_j = p_j (sum over k <= j of last_k (1 - p_k) ... (1 - p_(j-1)))       (equation 9, solved).
+    weight_j = p_j (sum over k <= j of last_k (1 - p_k) ... (1 - p_(j-1)))   (equation 9, solved).
 
-    `hard`, for translating: the first j from the last one on with p_j > 1/2; it has no gradient.
-    Both start at the first state; who walks past the end fetches nothing from then on, so that a
-    sum may be below 1.
+    In `mode` `hard`, for translating, attention stops at the first j from the last position on with
+    p_j > 1/2, which has no gradient. Both start at the first state. Attention that has passed the
+    end has no weights from then on, so that a sum may be below 1.
 
-    `noise` is the deviation of what is added to e in training, which drives p to 0 and 1;
-    `initial_bias` is r at first, lower for longer sources. The state is the last weights, bts.
+    `noise` is the standard deviation of the noise added to e in training, which drives p towards 0
+    and 1; `initial_bias` is the initial r, lower for longer sources. The state is the last weights,
+    bts.
     """
 
     carries_state = True
@@ -216,32 +292,48 @@ class MonotonicScore(NormedAdditiveScore):
         )
         self.random = keras.random.SeedGenerator(derive_seed(self.seed, self.name, "noise"))
 
-    def initial_state(self, keys_BSU: Any, num_queries: int) -> Any:
+    def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Any:
         batch, source = ops.shape(keys_BSU)[:2]
         first_S = ops.cast(ops.equal(ops.arange(source), 0), self.compute_dtype)
         return first_S + ops.zeros((batch, num_queries, 1), self.compute_dtype)
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any, training: bool = False) -> Any:
-        scores_BTS, state = super().call(query_BTH, keys_BSU, state)
-        scores_BTS = ops.cast(scores_BTS, "float32") + weight(self.r, "float32")
+    def step_weights(self) -> dict[str, Any]:
+        return {**super().step_weights(), "r": self._cast(self.r)}
+
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+        training: bool = False,
+    ) -> Any:
+        weights = weights or ScoreWeights(**self.step_weights())
+        scores_BTS, state = super().call(query_BTH, keys_BSU, state, weights)
+        scores_BTS = ops.cast(scores_BTS, "float32") + ops.cast(weights["r"], "float32")
         if training and self.noise:
             scores_BTS += self.noise * keras.random.normal(ops.shape(scores_BTS), seed=self.random)
         return scores_BTS, state
 
-    def weigh(self, scores_BTS: Any, mask_BS: Any, query_BTH: Any, state: Any) -> tuple[Any, Any]:
+    def weigh(
+        self,
+        scores_BTS: Tensor,
+        mask_BS: Tensor,
+        query_BTH: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> tuple[Tensor, Any]:
         modes = {"expected": expected_alignment, "hard": hard_alignment}
         weights_BTS = modes[self.mode](scores_BTS, mask_BS, ops.cast(state, "float32"))
         return weights_BTS, ops.cast(weights_BTS, self.compute_dtype)
 
 
-def expected_alignment(scores_BTS: Any, mask_BS: Any, last_BTS: Any) -> Any:
-    """Equation 9 of Raffel et al., for all j and k at once. Their way to compute it (equation 10)
-    divides by a product of all 1 - p, and loses what stands behind a p near 1; here logarithms of
+def expected_alignment(scores_BTS: Tensor, mask_BS: Tensor, last_BTS: Tensor) -> Tensor:
+    """Equation 9 of Raffel et al., for all j and k at once. Equation 10, the paper's way to compute
+    it, divides by a product of all 1 - p and loses everything behind a p near 1; here logarithms of
     the products are subtracted."""
     skipped_BTS = -ops.softplus(scores_BTS)  # log(1 - p)
-    walked_BTS = (
-        ops.cumsum(skipped_BTS, axis=-1) - skipped_BTS
-    )  # from the first state up to before j
+    walked_BTS = ops.cumsum(skipped_BTS, axis=-1) - skipped_BTS  # sum over the states before j
     places_S = ops.arange(ops.shape(mask_BS)[1])
     before_KJ = places_S[:, None] <= places_S[None]
     walk_BTKJ = ops.where(before_KJ, walked_BTS[:, :, None] - walked_BTS[..., None], -1e9)
@@ -249,18 +341,18 @@ def expected_alignment(scores_BTS: Any, mask_BS: Any, last_BTS: Any) -> Any:
     return ops.where(mask_BS[:, None], ops.sigmoid(scores_BTS) * reached_BTS, 0.0)
 
 
-def hard_alignment(scores_BTS: Any, mask_BS: Any, last_BTS: Any) -> Any:
-    """Algorithm 1 of Raffel et al.: 1 where attention stops, 0 elsewhere; all 0 once it is past the
-    end."""
+def hard_alignment(scores_BTS: Tensor, mask_BS: Tensor, last_BTS: Tensor) -> Tensor:
+    """Algorithm 1 of Raffel et al.: 1 where attention stops, 0 elsewhere; all 0 once it has passed
+    the end."""
     stops_BTS = ops.cast(ops.logical_and(mask_BS[:, None], scores_BTS > 0.0), "float32")
-    stops_BTS *= ops.cumsum(last_BTS, axis=-1)  # which is 0 before the last place, and 1 from it on
+    stops_BTS *= ops.cumsum(last_BTS, axis=-1)  # 0 before the last place, 1 from it on
     return stops_BTS * ops.cast(ops.cumsum(stops_BTS, axis=-1) <= 1.0, "float32")
 
 
 class UniformScore(Score):
-    """A control: every state counts alike, and the context is their mean."""
+    """A control: all states have equal weight, and the context is their mean."""
 
-    def call(self, query_BTH: Any, keys_BSU: Any, state: Any) -> Any:
+    def call(self, query_BTH: Tensor, keys_BSU: Tensor, state: Any) -> Any:
         return ops.zeros((*ops.shape(query_BTH)[:2], ops.shape(keys_BSU)[1])), state
 
 
@@ -271,15 +363,19 @@ class NoAttention(Score):
     It is carried as the state, btd; the weights are all 0.
     """
 
-    def start(self, keys_BSU: Any, final_BD: Any) -> Any:
+    def start(self, keys_BSU: Tensor, final_BD: Tensor) -> Any:
         return final_BD[:, None]
 
     def attend(
-        self, query_BTH: Any, keys_BSU: Any, values_BSD: Any, mask_BS: Any, state: Any
-    ) -> tuple[Any, Any, Any]:
-        no_weights_BTS = ops.zeros((*ops.shape(query_BTH)[:2], ops.shape(mask_BS)[1]), "float32")
-        return (
-            ops.broadcast_to(state, (*ops.shape(query_BTH)[:2], self.memory_units)),
-            no_weights_BTS,
-            state,
-        )
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        values_BSD: Tensor,
+        mask_BS: Tensor,
+        state: Tensor,
+        weights: Mapping[str, Any] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        batch, num_queries = ops.shape(query_BTH)[:2]
+        context_BTD = ops.broadcast_to(state, (batch, num_queries, self.memory_units))
+        no_weights_BTS = ops.zeros((batch, num_queries, ops.shape(mask_BS)[1]), "float32")
+        return context_BTD, no_weights_BTS, state

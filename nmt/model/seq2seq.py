@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from nmt.config.loader import ModelConfig
+from nmt.linear import Tensor, unfolded
 from nmt.model.decoder import Decoder, DecoderState, Memory
 from nmt.model.encoder import Embedding, Encoder
 
@@ -21,8 +22,8 @@ class Seq2Seq(keras.Model):
     """An encoder-decoder with attention. ids are padded with 0; sources end in </s>; targets start
     with <s>.
 
-    call:   source bs, target bt -> logits btv      teacher forcing; logits at t predict the token after target t
-    encode: source bs -> memory, state               once per sentence
+    call:   source bs, target bt -> logits btv, teacher forcing: logits at t predict target t + 1
+    encode: source bs -> memory, state, once per sentence
     step:   ids bk, state, memory -> logits bkv, weights bks, state
     """
 
@@ -39,7 +40,7 @@ class Seq2Seq(keras.Model):
         config = config if isinstance(config, ModelConfig) else ModelConfig.model_validate(config)
         self.config, self.seed = config, seed
         self.vocabulary_sizes = (source_vocabulary_size, target_vocabulary_size)
-        encoder, decoder, dropout = config.encoder, config.decoder, config.dropout
+        dropout = config.dropout
         common: dict[str, Any] = {"seed": seed, "dtype": self.dtype_policy}
 
         self.target_embedding = Embedding(
@@ -60,34 +61,9 @@ class Seq2Seq(keras.Model):
             **common,
         )
         self.encoder = Encoder(
-            config.layer,
-            config.embedding_units,
-            encoder.units,
-            encoder.num_layers,
-            encoder.bidirectional,
-            dropout=dropout.layer,
-            **common,
+            config.encoder, config.layer, config.embedding_units, dropout=dropout.layer, **common
         )
-        self.decoder = Decoder(
-            self.target_embedding,
-            target_vocabulary_size,
-            config.memory_units,
-            layer=config.layer,
-            units=decoder.units,
-            num_layers=decoder.num_layers,
-            cell=decoder.cell,
-            score=decoder.score,
-            score_options=decoder.all_score_options,
-            attention_units=decoder.attention_units or decoder.units,
-            input_feeding=decoder.input_feeding,
-            readout_units=config.readout_units,
-            bridge=decoder.bridge,
-            tied=config.tied_embeddings != "none",
-            lexical_units=config.embedding_units if decoder.lexical else 0,
-            layer_dropout=dropout.layer,
-            readout_dropout=dropout.readout,
-            **common,
-        )
+        self.decoder = Decoder(config, self.target_embedding, target_vocabulary_size, **common)
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
@@ -102,33 +78,35 @@ class Seq2Seq(keras.Model):
             "dtype": self.dtype_policy.name,
         }
 
-    def call(self, source_BS: Any, target_BT: Any, training: bool = False) -> Any:
+    def call(self, source_BS: Tensor, target_BT: Tensor, training: bool = False) -> Any:
         return self.teacher_forced(source_BS, target_BT, training)[0]
 
     def teacher_forced(
-        self, source_BS: Any, target_BT: Any, training: bool = False
+        self, source_BS: Tensor, target_BT: Tensor, training: bool = False
     ) -> tuple[Any, Any]:
         """-> logits btv and attention weights bts."""
         output_BTR, weights_BTS = self.outputs(source_BS, target_BT, training)
         return self.decoder.logits(output_BTR), weights_BTS
 
-    def outputs(self, source_BS: Any, target_BT: Any, training: bool = False) -> tuple[Any, Any]:
+    def outputs(
+        self, source_BS: Tensor, target_BT: Tensor, training: bool = False
+    ) -> tuple[Any, Any]:
         """-> what `decoder.logits` reads, btr, and attention weights bts."""
         memory, state = self.encode(source_BS, training)
         output_BTR, weights_BTS, _ = self.decoder(target_BT, state, memory, training=training)
         return output_BTR, weights_BTS
 
-    def encode(self, source_BS: Any, training: bool = False) -> tuple[Memory, DecoderState]:
+    def encode(self, source_BS: Tensor, training: bool = False) -> tuple[Memory, DecoderState]:
         embedded_BSE, mask_BS = self.embed(source_BS, training)
         states_BSD, final = self.encoder(embedded_BSE, mask_BS, training=training)
         return self.build_memory(embedded_BSE, mask_BS, states_BSD, final)
 
-    def embed(self, source_BS: Any, training: bool = False) -> tuple[Any, Any]:
+    def embed(self, source_BS: Tensor, training: bool = False) -> tuple[Any, Any]:
         """What `encode` does before the recurrence -> embedded bse, mask bs."""
         return self.source_embedding(source_BS, training=training), ops.not_equal(source_BS, 0)
 
     def build_memory(
-        self, embedded_BSE: Any, mask_BS: Any, states_BSD: Any, final: Any
+        self, embedded_BSE: Tensor, mask_BS: Tensor, states_BSD: Tensor, final: Any
     ) -> tuple[Memory, DecoderState]:
         """What `encode` does after the recurrence."""
         embedded = embedded_BSE if self.config.decoder.lexical else None
@@ -136,15 +114,16 @@ class Seq2Seq(keras.Model):
         return memory, self.decoder.initial_state(final, memory)
 
     def step(
-        self, ids_BK: Any, state: DecoderState, memory: Memory
+        self, ids_BK: Tensor, state: DecoderState, memory: Memory
     ) -> tuple[Any, Any, DecoderState]:
         return self.decoder.step(ids_BK, state, memory)
 
-    def single_step_model(self) -> keras.Model:
+    def single_step_model(self, folds: bool = True) -> keras.Model:
         """The single-step decoder as a model of its own, with the same layers and the same weights.
 
         Inputs {"ids": bk, "state": ..., "memory": ...}, outputs {"logits": bkv, "weights": bks,
-        "state": ...}; state and memory are structured as `encode` returns them.
+        "state": ...}; state and memory are structured as `encode` returns them. `folds`: see
+        `nmt.linear.Product`.
         """
         encode = tf.function(self.encode).get_concrete_function(
             tf.TensorSpec((None, None), tf.int32)
@@ -155,7 +134,7 @@ class Seq2Seq(keras.Model):
             "state": state,
             "memory": memory,
         }
-        logits, weights, state = _SingleStep(self.decoder)(inputs)
+        logits, weights, state = _SingleStep(self.decoder, folds)(inputs)
         return keras.Model(
             inputs, {"logits": logits, "weights": weights, "state": state}, name="single_step"
         )
@@ -169,9 +148,11 @@ def _any_size_input(spec: Any) -> Any:
 class _SingleStep(keras.layers.Layer):
     """`Decoder.step` as the layer of a model."""
 
-    def __init__(self, decoder: Decoder, name: str = "step", **kwargs: Any):
+    def __init__(self, decoder: Decoder, folds: bool, name: str = "step", **kwargs: Any):
         super().__init__(name=name, dtype=decoder.dtype_policy, **kwargs)
-        self.decoder = decoder
+        self.decoder, self.folds = decoder, folds
 
     def call(self, inputs: Mapping[str, Any]) -> Any:
-        return self.decoder.step(inputs["ids"], inputs["state"], inputs["memory"])
+        weights = self.decoder.step_weights()
+        weights = weights if self.folds else unfolded(weights)
+        return self.decoder.step(inputs["ids"], inputs["state"], inputs["memory"], weights)

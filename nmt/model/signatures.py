@@ -36,9 +36,10 @@ def encode_function(model: Seq2Seq) -> tf.types.experimental.GenericFunction:
     return encode
 
 
-def step_function(model: Seq2Seq) -> tf.types.experimental.GenericFunction:
-    """`model.single_step_model()`, of named tensors."""
-    single_step = model.single_step_model()
+def step_function(model: Seq2Seq, folds: bool = True) -> tf.types.experimental.GenericFunction:
+    """`model.single_step_model()` as a function of named tensors. `folds`: see
+    `nmt.linear.Product`."""
+    single_step = model.single_step_model(folds)
     inputs = single_step.input
     named = [*named_leaves(inputs["memory"], "memory"), *named_leaves(inputs["state"], "state")]
     specs = [tf.TensorSpec(leaf.shape, leaf.dtype, name) for name, leaf in named]

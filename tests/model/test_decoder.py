@@ -1,20 +1,23 @@
 """One recurrence: every view of the decoder gives the same numbers."""
 
 import itertools
+from typing import get_args
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.attention import GeneralScore
-from nmt.config.loader import SCORES
+from nmt.attention import AdditiveScore, GeneralScore
+from nmt.config.loader import SCORES, DecoderConfig
+from nmt.linear import Product, StepProduct
+from nmt.model.decoder_cells import DECODER_CELLS
 from nmt.model.recurrent import CELLS, scan
 
 SOURCE = tf.constant([[4, 9, 7, 5, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]])
 TARGET = tf.constant([[2, 5, 6, 5, 9], [2, 4, 7, 0, 0], [2, 12, 4, 8, 0]])
 BRIDGES = ("zero", "last", "dense")
-EVERY_CELL = ("attend_first", "update_first", "conditional")
+EVERY_CELL = tuple(DECODER_CELLS)
 NORMALIZED = [name for name in CELLS if name.startswith("layer_norm")]
 DTYPES = ("float32", "mixed_bfloat16")
 
@@ -244,8 +247,11 @@ def test_gradients_taken_after_the_loop_are_those_taken_within_it(variant, tiny_
 
     received = gradients()
 
-    def plain_scan(*args, kernels=(), **options):
-        return scan(*args, **options)
+    def plain_scan(*args, weights=(), **options):
+        def plain(leaf):
+            return Product(leaf.kernel, leaf.bias) if isinstance(leaf, StepProduct) else leaf
+
+        return scan(*args, weights=tf.nest.map_structure(plain, weights), **options)
 
     monkeypatch.setattr("nmt.model.decoder.scan", plain_scan)
     monkeypatch.setattr("nmt.model.encoder.scan", plain_scan)
@@ -277,6 +283,28 @@ class ShyScore(GeneralScore):
     def call(self, query_BTH, keys_BSU, state):
         scores_BTS, _ = super().call(query_BTH, keys_BSU, ())
         return scores_BTS - 0.5 * state[0], (state[0] + scores_BTS,)
+
+
+class DoubledScore(AdditiveScore):
+    """Overrides `call` without the weights that the class it extends takes in a loop."""
+
+    def call(self, query_BTH, keys_BSU, state):
+        scores_BTS, state = super().call(query_BTH, keys_BSU, state)
+        return 2.0 * scores_BTS, state
+
+
+def test_a_score_that_extends_another_need_not_take_its_weights(tiny_model):
+    plain = tiny_model(attention="attend_first/additive")
+    model = tiny_model(attention=f"attend_first/{__name__}:DoubledScore")
+    for variable, other in zip(model.variables, plain.variables, strict=True):
+        variable.assign(other)
+    assert plain.decoder.score.loop_weights() and not model.decoder.score.loop_weights()
+    plain.decoder.score.v.assign(2.0 * plain.decoder.score.v)
+    assert_close(model.teacher_forced(SOURCE, TARGET), plain.teacher_forced(SOURCE, TARGET))
+
+
+def test_every_cell_that_a_config_may_name_has_a_class():
+    assert set(DECODER_CELLS) == set(get_args(DecoderConfig.model_fields["cell"].annotation))
 
 
 @pytest.mark.parametrize("input_feeding", [True, False], ids=["feeding", "no feeding"])
@@ -391,7 +419,9 @@ def test_one_dropout_mask_between_layers_serves_all_steps_of_a_sentence(tiny_mod
     model = tiny_model(num_layers=2, dropout=0.5)
     inputs, cell = [], model.decoder.cells[1]
     project = cell.project
-    monkeypatch.setattr(cell, "project", lambda x: inputs.append(x.numpy()) or project(x))
+    monkeypatch.setattr(
+        cell, "project", lambda x, weights: inputs.append(x.numpy()) or project(x, weights)
+    )
     memory, state = model.encode(SOURCE)
     with_state = model.decoder(TARGET, state, memory, training=True)
     assert with_state[0].shape[:2] == TARGET.shape

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nmt.config.schema import EncoderConfig
 from nmt.model.encoder import Embedding, Encoder
 from nmt.model.recurrent import CELLS
 
@@ -18,6 +19,11 @@ LAYERS = pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
 
 def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def make_encoder(layer, num_layers, bidirectional, **options):
+    config = EncoderConfig(units=UNITS, num_layers=num_layers, bidirectional=bidirectional)
+    return Encoder(config, layer, INPUTS, **options)
 
 
 def keras_weights(cell):
@@ -47,7 +53,7 @@ def run_keras(encoder, inputs, mask=None):
 @DIRECTIONS
 @LAYERS
 def test_encoder_equals_stacked_layers_of_keras(layer, bidirectional, num_layers, randomize):
-    encoder = randomize(Encoder(layer, INPUTS, UNITS, num_layers, bidirectional))
+    encoder = randomize(make_encoder(layer, num_layers, bidirectional))
     inputs = random(BATCH, SOURCE, INPUTS)
     states, final = encoder(inputs, tf.ones((BATCH, SOURCE), "bool"))
     expected, expected_final = run_keras(encoder, inputs)
@@ -57,7 +63,7 @@ def test_encoder_equals_stacked_layers_of_keras(layer, bidirectional, num_layers
 
 @pytest.mark.parametrize("layer", ["gru", "lstm"])
 def test_encoder_equals_masked_layers_of_keras_at_real_positions(layer, randomize):
-    encoder = randomize(Encoder(layer, INPUTS, UNITS, 1, True))
+    encoder = randomize(make_encoder(layer, 1, True))
     inputs, mask = random(BATCH, SOURCE, INPUTS), tf.sequence_mask(LENGTHS, SOURCE)
     states, final = encoder(inputs, mask)
     expected, expected_final = run_keras(encoder, inputs, mask)
@@ -71,7 +77,7 @@ def test_encoder_equals_masked_layers_of_keras_at_real_positions(layer, randomiz
 def test_padding_changes_neither_real_states_nor_final_states(
     layer, bidirectional, num_layers, randomize
 ):
-    encoder = randomize(Encoder(layer, INPUTS, UNITS, num_layers, bidirectional))
+    encoder = randomize(make_encoder(layer, num_layers, bidirectional))
     inputs = 100.0 * random(BATCH, SOURCE, INPUTS, seed=1)  # what stands on padding is large
     sentences = [random(1, length, INPUTS, seed=length) for length in LENGTHS]
     for row, sentence in enumerate(sentences):
@@ -87,7 +93,7 @@ def test_padding_changes_neither_real_states_nor_final_states(
 
 @pytest.mark.parametrize("layer", CELLS)
 def test_final_states_are_those_of_the_last_real_and_of_the_first_position(layer, randomize):
-    encoder = randomize(Encoder(layer, INPUTS, UNITS, 1, True))
+    encoder = randomize(make_encoder(layer, 1, True))
     states, ((hidden, *_),) = encoder(
         random(BATCH, SOURCE, INPUTS), tf.sequence_mask(LENGTHS, SOURCE)
     )
@@ -97,7 +103,7 @@ def test_final_states_are_those_of_the_last_real_and_of_the_first_position(layer
 
 
 def test_there_is_one_final_state_a_layer_and_its_entries_are_as_wide_as_the_states():
-    states, final = Encoder("lstm", INPUTS, UNITS, 2, True)(
+    states, final = make_encoder("lstm", 2, True)(
         random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool")
     )
     assert states.shape == (BATCH, SOURCE, 2 * UNITS)
@@ -107,11 +113,11 @@ def test_there_is_one_final_state_a_layer_and_its_entries_are_as_wide_as_the_sta
 
 
 def test_a_layer_that_says_nothing_passes_its_inputs_on(randomize):
-    encoder = randomize(Encoder("gru", INPUTS, UNITS, 2, True))
+    encoder = randomize(make_encoder("gru", 2, True))
     for cell in encoder.layers[1]:
         for variable in cell.weights:
             variable.assign(tf.zeros_like(variable))  # then its states stay 0
-    first = Encoder("gru", INPUTS, UNITS, 1, True)
+    first = make_encoder("gru", 1, True)
     first.set_weights(encoder.get_weights()[: len(first.weights)])
     inputs, mask = random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool")
     np.testing.assert_array_equal(encoder(inputs, mask)[0], first(inputs, mask)[0])
@@ -119,7 +125,7 @@ def test_a_layer_that_says_nothing_passes_its_inputs_on(randomize):
 
 
 def test_the_first_layers_inputs_are_not_added():
-    encoder = Encoder("gru", 2 * UNITS, UNITS, 1, True)  # widths would allow it
+    encoder = Encoder(EncoderConfig(units=UNITS), "gru", 2 * UNITS)  # widths would allow it
     for variable in encoder.weights:
         variable.assign(tf.zeros_like(variable))
     states, _ = encoder(random(BATCH, SOURCE, 2 * UNITS), tf.ones((BATCH, SOURCE), "bool"))
@@ -129,8 +135,7 @@ def test_the_first_layers_inputs_are_not_added():
 @LAYERS
 def test_dropout_of_states_is_active_only_in_training(num_layers, randomize):
     plain, dropped = (
-        randomize(Encoder("gru", INPUTS, UNITS, num_layers, True, dropout=rate))
-        for rate in (0.0, 0.5)
+        randomize(make_encoder("gru", num_layers, True, dropout=rate)) for rate in (0.0, 0.5)
     )
     inputs, mask = random(BATCH, SOURCE, INPUTS), tf.ones((BATCH, SOURCE), "bool")
     np.testing.assert_array_equal(dropped(inputs, mask)[0], plain(inputs, mask)[0])
@@ -187,7 +192,7 @@ def test_the_same_seed_repeats_the_dropout():
 
 
 def test_mixed_precision_keeps_weights_in_float32_and_computes_in_bfloat16():
-    encoder = Encoder("lstm", INPUTS, UNITS, 2, True, dtype="mixed_bfloat16")
+    encoder = make_encoder("lstm", 2, True, dtype="mixed_bfloat16")
     states, final = encoder(random(BATCH, SOURCE, INPUTS), tf.sequence_mask(LENGTHS, SOURCE))
     assert {variable.dtype for variable in encoder.trainable_variables} == {"float32"}
     assert {tensor.dtype.name for tensor in tf.nest.flatten((states, final))} == {"bfloat16"}

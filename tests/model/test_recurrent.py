@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nmt.linear import Linear, linear, weight, weights_cast_once
+from nmt.linear import Linear, Product, StepProduct, linear, unfolded
 from nmt.model.recurrent import CELLS, GRUCell, LSTMCell, scan
 from nmt.seeding import derive_seed
 
@@ -38,10 +38,12 @@ def cell_and_twin(name, randomize):
     return cell, twin
 
 
+def step_of(cell):
+    return lambda state, gates, weights: cell.step(gates, state, weights or None)
+
+
 def run(cell, inputs, initial, **options):
-    return scan(
-        lambda state, gates: cell.step(gates, state), cell.project(inputs), initial, **options
-    )
+    return scan(step_of(cell), cell.project(inputs), initial, **options)
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
@@ -132,7 +134,7 @@ def test_a_layer_normalised_cell_is_the_cell_on_normalised_sums(name, randomize)
     plain = CELLS[name](
         INPUTS, UNITS, name="plain"
     )  # made to add h to its gates, whatever its state's width
-    plain._recur = lambda hidden: tf.constant(h)
+    plain._recur = lambda hidden, weights: tf.constant(h)
     if name == "gru":
         plain.recurrent_bias.assign(cell.recurrent_bias)
     for ours, expected in zip(
@@ -149,14 +151,14 @@ def test_only_the_forget_gates_bias_starts_at_one():
 
 def test_scan_returns_every_carry():
     totals = scan(
-        lambda total, x: total + x, tf.constant([[1, 2, 3], [4, 5, 6]]), tf.constant([0, 10])
+        lambda total, x, _: total + x, tf.constant([[1, 2, 3], [4, 5, 6]]), tf.constant([0, 10])
     )
     np.testing.assert_array_equal(totals, [[1, 3, 6], [14, 19, 25]])
 
 
 def test_a_reverse_scan_starts_at_the_end_and_keeps_the_places():
     totals = scan(
-        lambda total, x: total + x, tf.constant([[1, 2, 3]]), tf.constant([0]), reverse=True
+        lambda total, x, _: total + x, tf.constant([[1, 2, 3]]), tf.constant([0]), reverse=True
     )
     np.testing.assert_array_equal(totals, [[6, 5, 3]])
 
@@ -166,7 +168,7 @@ def test_scan_takes_structures():
         {"x": tf.constant([[1.0, 2.0]]), "y": tf.constant([[3.0, 4.0]])},
         (tf.zeros(1), (tf.ones(1),)),
     )
-    total, (product,) = scan(lambda c, i: (c[0] + i["x"], (c[1][0] * i["y"],)), inputs, start)
+    total, (product,) = scan(lambda c, i, _: (c[0] + i["x"], (c[1][0] * i["y"],)), inputs, start)
     np.testing.assert_array_equal(total, [[1, 3]])
     np.testing.assert_array_equal(product, [[3, 12]])
 
@@ -207,43 +209,72 @@ def test_linear_computes_in_the_precision_of_its_inputs():
     assert mixed(tf.ones((2, INPUTS))).dtype == tf.bfloat16
 
 
+def test_an_unfolded_product_computes_the_same_without_reshaping_its_inputs():
+    inputs, layer = tf.constant(random(2, 3, INPUTS)), Linear(INPUTS, UNITS, name="layer")
+    (product,) = unfolded((layer.product(),))
+
+    def operations(function):
+        graph = tf.function(function).get_concrete_function(inputs).graph
+        return {operation.type for operation in graph.get_operations()}
+
+    np.testing.assert_allclose(product(inputs), layer(inputs), atol=1e-6)
+    assert "Reshape" in operations(layer.product()) and "Reshape" not in operations(product)
+
+
+def test_several_kernels_stacked_are_one_batched_product():
+    inputs, kernels = random(2, BATCH, INPUTS), random(2, INPUTS, UNITS, seed=1)
+    product = Product(tf.constant(kernels), folds=False)
+    np.testing.assert_allclose(product(tf.constant(inputs)), inputs @ kernels, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", CELLS)
-def test_casting_weights_once_changes_neither_numbers_nor_gradients(name, randomize):
-    cell, inputs = randomize(CELLS[name](INPUTS, UNITS, name=name)), random(BATCH, STEPS, INPUTS)
+def test_two_cells_stacked_step_as_each_does_alone(name, randomize):
+    """As both directions of an encoder layer would in one loop."""
+    cells = [
+        randomize(CELLS[name](INPUTS, UNITS, name=f"{name}_{seed}"), seed=seed) for seed in range(2)
+    ]
+    gates = tf.constant(random(2, BATCH, cells[0].num_gates * UNITS))
+    state = tuple(tf.constant(random(2, BATCH, UNITS, seed=i)) for i in range(cells[0].num_states))
+
+    def stacked(*parts):
+        if parts[0] is None:
+            return None
+        if isinstance(parts[0], Product):
+            return Product(tf.stack([part.kernel for part in parts]), folds=False)
+        return tf.stack(parts)[:, None]
+
+    weights = tf.nest.map_structure(stacked, *(cell.recurrent_weights() for cell in cells))
+    together = cells[0].step(gates, state, weights)
+    for index, cell in enumerate(cells):
+        alone = cell.step(gates[index], tuple(entry[index] for entry in state))
+        for ours, expected in zip(together, alone, strict=True):
+            np.testing.assert_allclose(ours[index], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", CELLS)
+def test_taking_weights_once_changes_neither_numbers_nor_gradients(name, dtype, randomize):
+    cell = randomize(CELLS[name](INPUTS, UNITS, name=name, dtype=dtype))
+    inputs = random(BATCH, STEPS, INPUTS)
 
     def outputs_and_gradients(once):
         with tf.GradientTape() as tape:
-            if once:
-                with weights_cast_once(cell):
-                    outputs = run(cell, inputs, cell.initial_state(BATCH))[0]
-            else:
-                outputs = run(cell, inputs, cell.initial_state(BATCH))[0]
-            loss = tf.reduce_sum(outputs**2)
+            weights = tf.nest.map_structure(plain, cell.recurrent_weights()) if once else ()
+            outputs = run(cell, inputs, cell.initial_state(BATCH), weights=weights)[0]
+            loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
         return outputs, tape.gradient(loss, [v.value for v in cell.trainable_variables])
 
     outputs, gradients = outputs_and_gradients(once=True)
     expected_outputs, expected_gradients = outputs_and_gradients(once=False)
-    np.testing.assert_array_equal(outputs, expected_outputs)
+    np.testing.assert_array_equal(*(tf.cast(x, "float32") for x in (outputs, expected_outputs)))
+    tolerance = 1e-6 if dtype == "float32" else 0.03
     for variable, ours, expected in zip(
         cell.trainable_variables, gradients, expected_gradients, strict=True
     ):
         assert np.any(expected), variable.path
-        np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-6, err_msg=variable.path)
-
-
-def test_weights_are_cast_once_only_inside_the_scope():
-    outer, inner = Linear(1, 1, name="outer"), Linear(1, 1, name="inner")
-    with weights_cast_once(outer):
-        with weights_cast_once(inner):
-            assert weight(outer.kernel, "float32") is weight(outer.kernel, "float32")
-            before = float(weight(inner.kernel, "float32")[0, 0])
-            inner.kernel.assign([[before + 1.0]])
-            assert float(weight(inner.kernel, "float32")[0, 0]) == before
-        assert float(weight(inner.kernel, "float32")[0, 0]) == before + 1.0
-    with pytest.raises(ZeroDivisionError), weights_cast_once(outer):
-        raise ZeroDivisionError
-    outer.kernel.assign([[5.0]])
-    assert float(weight(outer.kernel, "float32")[0, 0]) == 5.0
+        np.testing.assert_allclose(
+            ours, expected, rtol=tolerance, atol=tolerance, err_msg=variable.path
+        )
 
 
 def test_the_same_name_and_seed_give_the_same_weights():
@@ -290,15 +321,19 @@ def test_seeds_depend_on_the_whole_path_and_nothing_else():
     )  # the same in every process: not Python's own salted hash
 
 
-def gradients(cell, kernels, graph):
-    """Of a scan's outputs, by weights and inputs, with some kernels' gradients taken after the
-    loop."""
+def plain(leaf):
+    """A product whose gradient is taken within the loop."""
+    return Product(leaf.kernel, leaf.bias) if isinstance(leaf, StepProduct) else leaf
+
+
+def gradients(cell, weights, graph):
+    """Of a scan's outputs, by weights and inputs."""
     inputs = tf.constant(random(BATCH, STEPS, INPUTS))
 
     def compute():
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            states = run(cell, inputs, cell.initial_state(BATCH), kernels=kernels)
+            states = run(cell, inputs, cell.initial_state(BATCH), weights=weights())
             loss = tf.reduce_sum(tf.sin(states[0]) * random(BATCH, STEPS, UNITS, seed=3))
         variables = cell.trainable_variables
         return loss, tape.gradient(loss, [inputs, *variables])
@@ -310,21 +345,34 @@ def gradients(cell, kernels, graph):
 @pytest.mark.parametrize("name", CELLS)
 def test_a_kernels_gradient_taken_after_the_loop_is_that_taken_within_it(name, graph, randomize):
     cell = randomize(CELLS[name](INPUTS, UNITS, name=name))
-    loss, expected = gradients(cell, [], graph)
-    tapped_loss, received = gradients(cell, [cell.recurrent_kernel], graph)
+    loss, expected = gradients(cell, tuple, graph)
+    tapped_loss, received = gradients(cell, cell.recurrent_weights, graph)
     assert float(loss) == pytest.approx(float(tapped_loss), abs=1e-6)
     for ours, theirs in zip(received, expected, strict=True):
         assert np.abs(theirs).max() > 1e-3
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_a_kernel_that_a_step_does_not_use_is_an_error(randomize):
-    cell = randomize(GRUCell(INPUTS, UNITS, name="gru"))
-    with pytest.raises(ValueError, match="Left: 1"):
-        run(
-            cell,
-            random(BATCH, STEPS, INPUTS),
-            cell.initial_state(BATCH),
-            kernels=[cell.recurrent_kernel, cell.kernel],
-        )
-    assert linear(random(2, INPUTS), cell.kernel).shape == (2, 3 * UNITS)  # nothing is left behind
+@pytest.mark.parametrize(("times", "message"), [(0, "Left: 1"), (2, "once. Received: twice")])
+def test_a_product_that_a_step_does_not_compute_once_is_an_error(times, message):
+    def step(total, x, product):
+        for _ in range(times):
+            total = total + product(x)
+        return total
+
+    product = StepProduct(tf.eye(INPUTS))
+    inputs, start = tf.constant(random(BATCH, STEPS, INPUTS)), tf.zeros((BATCH, INPUTS))
+    with pytest.raises(ValueError, match=message):
+        scan(step, inputs, start, weights=product)
+
+
+def test_weights_reach_the_step_in_their_structure():
+    product = StepProduct(tf.constant([[2.0]]), tf.constant([1.0]))
+    weights = {"pair": (product, None), "factor": tf.constant(10.0)}
+    totals = scan(
+        lambda total, x, w: total + w["factor"] * w["pair"][0](x),
+        tf.constant([[[1.0], [2.0]]]),
+        tf.zeros((1, 1)),
+        weights=weights,
+    )
+    np.testing.assert_array_equal(totals, [[[30.0], [80.0]]])
