@@ -1,15 +1,16 @@
-"""Attention as layers for any Keras model. What is saved with them, as `.keras` or `.h5`, loads
-once `nmt.layers` is imported, without `custom_objects`.
+"""Attention layers for any Keras model. Models saved with them, as `.keras` or `.h5`, load once
+`nmt.layers` is imported, without `custom_objects`.
 
-B batch  S steps that are attended to  T steps that ask  D width of what is attended to  H width of what asks  U units
+B batch  S steps that are attended to  T steps that attend  D width of what is attended to
+H width of what attends  U units
 
-What they share. A mask (of an `Embedding` with `mask_zero`, of `Masking`, or given as `mask=`) is
-true at real steps: nothing that stands on padding counts, what is found for a step on padding is 0,
-and the mask is handed on. Weights are computed in float32 whatever the precision, are 0 on padding
-and sum to 1 over real steps; a sequence of padding alone has weights 0, and no NaN. The time axis
-may be None, unless it is said otherwise. `return_attention_scores=True`, which is Keras's name for
-it, asks for the weights, too. Equal seeds make equal layers; without one, Keras's `set_random_seed`
-decides.
+All layers treat masks, precision and seeds alike. A mask (of an `Embedding` with `mask_zero`, of
+`Masking`, or given as `mask=`) is true at real steps: padding is never attended to, the output for
+a step on padding is 0, and the mask is passed on. Weights are computed in float32 whatever the
+precision, are 0 on padding and sum to 1 over real steps; a sequence of padding alone, or of no
+steps, has weights 0, and no NaN. A batch may be empty. The time axis may be None, unless a layer
+says otherwise. `return_attention_scores=True`, as Keras calls it, returns the weights, too. Equal
+seeds make equal layers; without a seed, Keras's `set_random_seed` decides.
 """
 
 import random
@@ -20,26 +21,25 @@ from keras import ops, tree
 
 from nmt.attention import ConcatScore, DotScore, GeneralScore, Score, masked_softmax
 from nmt.errors import UserError
-from nmt.linear import Linear
+from nmt.linear import Linear, Tensor
 
 TensorShape = tuple[int | None, ...]
 
 
 class _Attention(keras.layers.Layer):
-    """What the layers share: seeds, masks, and what they answer."""
+    """Seeds, masks and output shapes, which all layers share."""
 
     def __init__(self, *, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.seed = seed
-        self._weight_seed = (
-            random.randrange(2**31) if seed is None else seed
-        )  # `random`, as Keras's initialisers do
+        # From `random`, as in Keras's initialisers.
+        self._weight_seed = random.randrange(2**31) if seed is None else seed
 
     def __call__(self, inputs: Any, mask: Any = None, **kwargs: Any) -> Any:
-        # Handed over even if it is None. Otherwise Keras writes the mask it finds into the graph of
-        # the model, and when it loads an `.h5` does not know the operation that made it
-        # (`NotEqual`, if that was an `Embedding`).
+        # Passed on even if it is None. Otherwise Keras writes the mask it finds into the graph of
+        # the model, and cannot load an `.h5` because it does not know the operation that made the
+        # mask (`NotEqual`, for an `Embedding`).
         return super().__call__(inputs, mask=mask, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class _Attention(keras.layers.Layer):
         )
 
     def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
-        """Of the output and of the weights."""
+        """The shapes of the output and of the weights."""
         raise NotImplementedError
 
     def _part(self, kind: type, *units: int, name: str, **kwargs: Any) -> Any:
@@ -72,12 +72,16 @@ class _Attention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("nmt")
 class AttentionLayer(_Attention):
-    """Bahdanau et al. (2015) of a whole decoder sequence over an encoder sequence:
+    """Attention of Bahdanau et al. (2015), of a whole decoder sequence over an encoder sequence:
 
-    score = v . tanh(W decoder + U encoder),  weights = softmax of the scores,  context = sum of weights * encoder.
+    score = v . tanh(W decoder + U encoder),  weights = softmax of the scores,
+    context = sum of weights * encoder.
 
-    `context, weights = layer([encoder_out, decoder_out])`:  encoder bsd, decoder bth -> context btd, weights bts.
-    `units` is the length of v, by default D. Equal to `keras.layers.AdditiveAttention` between two bias-free `Dense`.
+    `context, weights = layer([encoder_out, decoder_out])`:
+    encoder bsd, decoder bth -> context btd, weights bts.
+
+    `units` is the length of v, by default D. Equal to `keras.layers.AdditiveAttention` after two
+    bias-free `Dense` layers.
     """
 
     def __init__(self, units: int | None = None, **kwargs: Any):
@@ -119,9 +123,9 @@ class AttentionLayer(_Attention):
 
 
 class _PlainGeneralScore(GeneralScore):
-    """query . W state with W as it stands: weights of other programs mean the same here."""
+    """query . W state with an undivided W, so that weights of other programs can be copied."""
 
-    def project_keys(self, states_BSD: Any) -> Any:
+    def project_keys(self, states_BSD: Tensor) -> Any:
         return self.key_layer(states_BSD)
 
 
@@ -130,13 +134,16 @@ POOLING_SCORES: dict[str, type[Score]] = {"luong": _PlainGeneralScore, "bahdanau
 
 @keras.saving.register_keras_serializable("nmt")
 class AttentionPooling(_Attention):
-    """A sequence as one vector: what its last real step finds when it attends to all steps.
+    """A sequence as one vector: its last real step attends to all steps.
 
-    context = sum of weights * states,  output = tanh(W [context; last]),  weights = softmax of the scores, which are
-    luong:     last . W_s state              (Luong et al., 2015, equation 8, general; output as in their equation 5)
+    context = sum of weights * states,  output = tanh(W [context; last]),
+    weights = softmax of the scores, which are
+
+    luong:     last . W_s state    (Luong et al., 2015, equation 8, general; output: equation 5)
     bahdanau:  v . tanh(W_1 last + W_2 state)
 
-    bsd -> b, units; weights bs. No layer has a bias; W_s, W_1 and W_2 are D x D.
+    bsd -> b, units; weights bs. There are no biases; W_s, W_1 and W_2 are D x D. A sequence without
+    real steps becomes 0.
     """
 
     def __init__(self, units: int, score: str = "luong", **kwargs: Any):
@@ -154,20 +161,24 @@ class AttentionPooling(_Attention):
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
         states_BSD, mask_BS = _without_padding(inputs, mask)
-        last_B = ops.max(
-            ops.where(mask_BS, ops.arange(ops.shape(mask_BS)[1]), 0), axis=1
-        )  # padding may stand before
-        last_B1D = ops.take_along_axis(states_BSD, last_B[:, None, None], axis=1)
+        # Padding may come first. Sums, because `max` and a gather fail on an empty batch.
+        real_BS = ops.cast(mask_BS, "int32")
+        is_last_BS = ops.logical_and(
+            mask_BS, ops.equal(ops.cumsum(real_BS, axis=1), ops.sum(real_BS, axis=1, keepdims=True))
+        )
+        zero = ops.zeros((), states_BSD.dtype)
+        last_B1D = ops.sum(
+            ops.where(is_last_BS[..., None], states_BSD, zero), axis=1, keepdims=True
+        )
         context_B1D, weights_B1S = _attend(
             self.score_layer, last_B1D, states_BSD, states_BSD, mask_BS
         )
-        output_BU = ops.tanh(self.output_layer(ops.concatenate([context_B1D, last_B1D], axis=-1)))[
-            :, 0
-        ]
+        features_B1F = ops.concatenate([context_B1D, last_B1D], axis=-1)
+        output_BU = ops.tanh(self.output_layer(features_B1F))[:, 0]
         return (output_BU, weights_B1S[:, 0]) if return_attention_scores else output_BU
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
-        return None  # no steps are left
+        return None  # the output has no steps
 
     def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         return (input_shape[0], self.units), tuple(input_shape[:2])
@@ -180,8 +191,8 @@ class AttentionPooling(_Attention):
 class SelfAttention(_Attention):
     """One head of Vaswani et al. (2017), equation 1:  softmax(Q K^T / scale) V,  Q, K, V = W_q, W_k, W_v inputs.
 
-    bsd -> bsu; weights bss, a row for each step that asks. `scale` divides, by default sqrt(units).
-    No bias anywhere. Equal to `keras.layers.Attention` on the projected inputs, the query divided
+    bsd -> bsu; weights bss, one row per query. `scale` is a divisor, by default sqrt(units). There
+    are no biases. Equal to `keras.layers.Attention` on the projected inputs, with the query divided
     by the scale.
     """
 
@@ -219,21 +230,21 @@ class SelfAttention(_Attention):
 
 @keras.saving.register_keras_serializable("nmt")
 class TimeStepAttention(_Attention):
-    """Weighs the steps of each feature by all its steps: permute, dense softmax over time, permute,
-    multiply.
+    """Weights the steps of each feature by all of its steps: permute, dense softmax over time,
+    permute, multiply.
 
     weights of feature d = softmax(W inputs of feature d + b),  output = weights * inputs,  W is S x S.
 
-    bsd -> bsd; weights bsd, which sum to 1 over time. The time axis is fixed, and parameters are S
-    (S + 1).
+    bsd -> bsd; weights bsd, which sum to 1 over time. The time axis is fixed; there are S (S + 1)
+    parameters.
     """
 
     def build(self, input_shape: Any) -> None:
         steps = _sequence(input_shape)[1]
         if steps is None:
             raise UserError(
-                "expected a fixed number of steps, as each has a weight. Received: a time axis"
-                " None."
+                "expected a fixed number of steps, because each has weights of its own. Received: a"
+                " time axis of None."
             )
         self.time_layer = self._part(Linear, steps, steps, name="time")
 
@@ -250,25 +261,24 @@ class TimeStepAttention(_Attention):
 
 
 def _attend(
-    score: Score, query_BTH: Any, states_BSD: Any, values_BSD: Any, mask_BS: Any
-) -> tuple[Any, Any]:
-    """-> context btd, weights bts. Of padding alone the weights are 0, and so is the context, as
-    its values are."""
+    score: Score, query_BTH: Tensor, states_BSD: Tensor, values_BSD: Tensor, mask_BS: Tensor
+) -> tuple[Tensor, Tensor]:
+    """-> context btd, weights bts. For a sequence of padding alone both are 0."""
     context_BTD, weights_BTS, _ = score.attend(
         query_BTH, score.project_keys(states_BSD), values_BSD, mask_BS, ()
     )
     return context_BTD, ops.where(mask_BS[:, None], weights_BTS, 0.0)
 
 
-def _without_padding(states_BSD: Any, mask_BS: Any) -> tuple[Any, Any]:
-    """-> the states, 0 on padding: not even a NaN there counts; and the mask, true everywhere if
-    there is none."""
+def _without_padding(states_BSD: Tensor, mask_BS: Tensor) -> tuple[Tensor, Tensor]:
+    """-> the states, 0 on padding so that not even a NaN there has an effect, and the mask, true
+    everywhere if there is none."""
     if mask_BS is None:
         return states_BSD, ops.ones(ops.shape(states_BSD)[:2], "bool")
     return _zero_on_padding(states_BSD, mask_BS), ops.cast(mask_BS, "bool")
 
 
-def _zero_on_padding(states_BSD: Any, mask_BS: Any) -> Any:
+def _zero_on_padding(states_BSD: Tensor, mask_BS: Tensor) -> Tensor:
     if mask_BS is None:
         return states_BSD
     return ops.where(

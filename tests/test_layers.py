@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -250,6 +251,33 @@ def test_a_sequence_of_padding_alone_has_no_weights_and_no_nan(name, randomize):
     )
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["no mask", "mask"])
+@pytest.mark.parametrize("shape", [(0, STEPS), (BATCH, 0), (0, 0)], ids=str)
+@every_layer
+def test_an_empty_batch_and_a_sequence_of_no_steps_have_their_shapes(name, shape, masked):
+    batch, steps = shape
+    sequence, mask = np.zeros((batch, steps, WIDTH), "float32"), np.ones(shape, "bool")
+    inputs: Any = sequence
+    if name == "attention_layer":
+        inputs = [sequence, DECODER[:batch]]
+        mask = [mask, np.ones((batch, QUERIES), "bool")]
+    layer = LAYERS[name]()
+    output, weights = look(layer, inputs, mask if masked else None)
+    shapes = {
+        "attention_layer": ((batch, QUERIES, WIDTH), (batch, QUERIES, steps)),
+        "pooling_luong": ((batch, 3), (batch, steps)),
+        "pooling_bahdanau": ((batch, 3), (batch, steps)),
+        "self_attention": ((batch, steps, 4), (batch, steps, steps)),
+        "time_steps": ((batch, steps, WIDTH), (batch, WIDTH, steps)),
+    }
+    assert (tuple(output.shape), tuple(weights.shape)) == shapes[name]
+    assert not np.any(output)
+    if name != "time_steps":  # the same through a model with both axes unknown
+        spec = tf.nest.map_structure(lambda x: keras.Input((None, x.shape[-1])), inputs)
+        model = keras.Model(spec, layer(spec))
+        np.testing.assert_array_equal(tf.nest.flatten(model(inputs))[0], output)
+
+
 @every_layer
 def test_every_weight_is_trained(name, randomize):
     layer = built(name, randomize)
@@ -391,6 +419,15 @@ def test_a_model_loads_in_a_fresh_process_without_custom_objects(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_model_saved_before_the_modules_moved_into_packages_loads():
+    path = Path(__file__).parent / "fixtures" / "old" / "attention_layers.keras"
+    ids = np.array([[4, 2, 7, 0], [1, 0, 0, 0], [8, 8, 5, 2]])
+    decoder = np.random.default_rng(0).normal(size=(3, 2, 3)).astype("float32")
+    outputs = keras.models.load_model(path)([ids, decoder])
+    sums = [float(np.sum(np.abs(output))) for output in outputs]
+    np.testing.assert_allclose(sums, [0.19541, 6.0, 0.17143, 0.1015, 0.19502], atol=2e-5)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ learning."""
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -116,6 +117,115 @@ def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(tmp_path,
     )
     assert process.returncode == 0, process.stderr
     assert set(process.stdout.splitlines()) == expected
+
+
+def test_a_model_saved_before_the_modules_moved_into_packages_loads():
+    path = Path(__file__).parents[1] / "fixtures" / "old" / "seq2seq.keras"
+    logits = keras.saving.load_model(path)(np.array([[4, 5, 3]]), np.array([[2, 5]]))
+    expected = [
+        [-0.327579, 0.427634, -0.207325, 0.140760, 0.171919, -0.226132, 0.515035],
+        [0.024948, 0.252397, -0.169033, 0.009492, -0.044336, -0.081025, 0.056943],
+    ]
+    np.testing.assert_allclose(logits[0], expected, atol=1e-5)
+
+
+GRU = "kernel recurrent_kernel bias recurrent_bias"
+LSTM = "kernel recurrent_kernel bias"
+LAYER_NORM_LSTM = f"{LSTM} gain recurrent_gain"
+# Options of a model, and the weights of its layers: saved runs find them by these paths.
+WEIGHTS_OF_LAYERS = {
+    "attend first": (
+        {"attention": "attend_first/monotonic"},
+        {
+            "target_embedding": "matrix",
+            "source_embedding": "matrix",
+            "encoder_forward_0": GRU,
+            "encoder_backward_0": GRU,
+            "decoder": "vocabulary vocabulary_bias",
+            "decoder_cell_0": GRU,
+            "decoder_feed": "kernel",
+            "decoder_monotonic": "v g r",
+            "seed_generator": "seed_generator_state",
+            "decoder_monotonic_query": "kernel",
+            "decoder_monotonic_key": "kernel bias",
+            "decoder_readout": "kernel bias",
+            "decoder_bridge_0_0": "kernel bias",
+        },
+    ),
+    "update first": (
+        {"attention": "update_first/local_p", "layer": "layer_norm_lstm", "tied": "all"},
+        {
+            "target_embedding": "matrix",
+            "encoder_forward_0": LAYER_NORM_LSTM,
+            "encoder_backward_0": LAYER_NORM_LSTM,
+            "decoder": "vocabulary_bias",
+            "decoder_cell_0": LAYER_NORM_LSTM,
+            "decoder_local_p": "v",
+            "decoder_local_p_key": "kernel",
+            "decoder_local_p_position": "kernel",
+            "decoder_readout": "kernel bias",
+            "decoder_bridge_0_0": "kernel bias",
+            "decoder_bridge_0_1": "kernel bias",
+        },
+    ),
+    "conditional": (
+        {
+            "attention": "conditional/coverage",
+            "num_layers": 2,
+            "input_feeding": True,
+            "lexical": True,
+            "bridge": "zero",
+            "tied": "target",
+        },
+        {
+            "target_embedding": "matrix",
+            "source_embedding": "matrix",
+            "encoder_forward_0": GRU,
+            "encoder_backward_0": GRU,
+            "decoder": "vocabulary_bias",
+            "decoder_cell_0": GRU,
+            "decoder_cell_1": GRU,
+            "decoder_feed": "kernel",
+            "decoder_coverage": "v w",
+            "decoder_coverage_query": "kernel",
+            "decoder_coverage_key": "kernel bias",
+            "decoder_context_cell": GRU,
+            "decoder_readout": "kernel bias",
+        },
+    ),
+    "multihead": (
+        {
+            "attention": "attend_first/multihead",
+            "layer": "lstm",
+            "encoder_layers": 2,
+            "bridge": "last",
+        },
+        {
+            "target_embedding": "matrix",
+            "source_embedding": "matrix",
+            "encoder_forward_0": LSTM,
+            "encoder_backward_0": LSTM,
+            "encoder_forward_1": LSTM,
+            "encoder_backward_1": LSTM,
+            "decoder": "vocabulary vocabulary_bias",
+            "decoder_cell_0": LSTM,
+            "decoder_feed": "kernel",
+            "decoder_multihead_query": "kernel",
+            "decoder_multihead_key": "kernel",
+            "decoder_multihead_value": "kernel",
+            "decoder_readout": "kernel bias",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "layers"), WEIGHTS_OF_LAYERS.values(), ids=WEIGHTS_OF_LAYERS)
+def test_the_paths_of_weights_stay_as_they_are(options, layers, tiny_model):
+    model = tiny_model(**options, randomize=False)
+    expected = [f"{layer}/{name}" for layer, names in layers.items() for name in names.split()]
+    # Keras numbers a seed generator by how many there were before it.
+    paths = [re.sub(r"seed_generator_\d+/", "seed_generator/", v.path) for v in model.variables]
+    assert paths == expected
 
 
 def test_names_of_layers_are_names_that_tensorflow_accepts_for_scopes(tiny_model):
