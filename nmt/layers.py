@@ -189,7 +189,9 @@ class AttentionPooling(_Attention):
 
 @keras.saving.register_keras_serializable("nmt")
 class SelfAttention(_Attention):
-    """One head of Vaswani et al. (2017), equation 1:  softmax(Q K^T / scale) V,  Q, K, V = W_q, W_k, W_v inputs.
+    """One head of Vaswani et al. (2017), equation 1:
+
+    softmax(Q K^T / scale) V,  Q, K, V = W_q inputs, W_k inputs, W_v inputs.
 
     bsd -> bsu; weights bss, one row per query. `scale` is a divisor, by default sqrt(units). There
     are no biases. Equal to `keras.layers.Attention` on the projected inputs, with the query divided
@@ -233,7 +235,9 @@ class TimeStepAttention(_Attention):
     """Weights the steps of each feature by all of its steps: permute, dense softmax over time,
     permute, multiply.
 
-    weights of feature d = softmax(W inputs of feature d + b),  output = weights * inputs,  W is S x S.
+    weights of feature d = softmax(W inputs of feature d + b),  output = weights * inputs,
+
+    where W is S x S.
 
     bsd -> bsd; weights bsd, which sum to 1 over time. The time axis is fixed; there are S (S + 1)
     parameters.

@@ -1,7 +1,8 @@
 """Products of inputs and weights, in the precision of the computation, and the layer that holds
 the weights of one.
 
-A layer hands out its weights as a `Product`, cast once, and a loop over time passes it to each step.
+A layer hands out its weights as a `Product`, cast once, and a loop over time passes it to each
+step.
 """
 
 import dataclasses

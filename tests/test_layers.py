@@ -86,7 +86,7 @@ def test_attention_of_a_decoder_sequence_equals_numpy(randomize):
         assert np.all(context[b, QUERY_LENGTHS[b] :] == 0.0)
 
 
-def test_attention_of_a_decoder_sequence_equals_additive_attention_of_keras_between_two_dense_layers(
+def test_attention_of_a_decoder_sequence_equals_additive_attention_of_keras_after_dense_layers(
     randomize,
 ):
     layer = built("attention_layer", randomize)

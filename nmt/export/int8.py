@@ -1,11 +1,11 @@
-"""An ONNX graph with its matrices in 8 bits: products of integers, in a quarter of the memory.
+"""An ONNX graph with its matrices in 8 bits: integer products, in a quarter of the memory.
 
-A product x W becomes (round(x / a) round(W / b)) a b, where `b` is one scale for each column of W
-and `a` one for each row of x, taken as it comes, or for each part of a row that is put together.
-One scale for all of x, ONNX Runtime's own "dynamic quantization", would let the sentences of a
-batch change each other's rounding; by rows, a sentence is translated alike in any company. What
-lies between -1 and 1, as what comes out of tanh, needs no scale. What depends on a token alone is
-not computed at all, but looked up, in 16 bits.
+A product x W becomes (round(x / a) round(W / b)) a b, with a scale `b` for each column of W and a
+scale `a` for each row of x, computed at run time; if x is a concatenation, for each part of a row.
+With one scale for all of x, as in ONNX Runtime's own "dynamic quantization", the sentences of a
+batch would change each other's rounding; with scales by row, a translation does not depend on the
+rest of the batch. Values between -1 and 1, such as outputs of tanh, need no scale. Whatever depends
+on a token alone is not computed but looked up, in 16 bits.
 """
 
 # M rows  I inputs  O outputs  V tokens
@@ -17,21 +17,19 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-# x in -63..63, stored as 1..127, W in -127..127: the sum of two products stays below 2^15, where
-# processors without VNNI keep it (and cut what is larger). So every processor computes the same,
-# and the eighth bit of x is not missed.
+# x is in -63..63, stored as 1..127, and W in -127..127: the sum of two products stays below 2^15,
+# where processors without VNNI saturate. So every processor computes the same, for one bit of x.
 LARGEST_INPUT, MIDDLE = 63, 64
 LARGEST_WEIGHT = 127
 TINY = np.float32(1e-9)  # instead of a scale of 0
-LARGEST_TABLE = (
-    2**24
-)  # numbers of 16 bits that are looked up: 8,000 tokens with 1,536 gates are three quarters of it
+# Entries of a table in 16 bits: 8,000 tokens with 1,536 gates take three quarters of it.
+LARGEST_TABLE = 2**24
 
 
 def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.ModelProto:
-    """The same model with every product of a matrix and constant weights in integers, those inside
-    loops too, and the products of tokens' vectors looked up. `within_one` names tensors known to
-    lie between -1 and 1."""
+    """The same model with every product of a constant matrix in integers, also inside loops, and
+    with products of token embeddings looked up. `within_one` names tensors known to lie between -1
+    and 1."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     _fold_lookups(copy.graph)
@@ -42,11 +40,10 @@ def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.
 
 
 def _fold_lookups(graph: onnx.GraphProto) -> None:
-    """f(table[ids]) = f(table)[ids]: what depends on a token alone is computed now, for all tokens."""
+    """f(table[ids]) = f(table)[ids]: whatever depends on a token alone is computed here, for all
+    tokens."""
     constants = {constant.name: constant for constant in graph.initializer}
-    tables: dict[
-        str, tuple[np.ndarray, str]
-    ] = {}  # tensor -> table and ids, of which it is table[ids]
+    tables: dict[str, tuple[np.ndarray, str]] = {}  # tensor -> table and ids: it is table[ids]
     nodes = []
     for node in graph.node:
         operands: list[Any] = [
@@ -82,7 +79,7 @@ def _fold_lookups(graph: onnx.GraphProto) -> None:
 
 
 def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
-    """Whether it takes rows of a constant matrix."""
+    """Whether the node gathers rows of a constant matrix."""
     if (
         node.op_type != "Gather"
         or node.input[0] not in constants
@@ -93,7 +90,7 @@ def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) 
 
 
 class _Quantizer:
-    """Writes the nodes of a graph anew."""
+    """Replaces the nodes of a graph."""
 
     def __init__(self, graph: onnx.GraphProto, within_one: Collection[str]):
         self._graph, self._within_one = graph, within_one
@@ -106,15 +103,12 @@ class _Quantizer:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
         self._nodes: list[onnx.NodeProto] = []  # the new ones
-        self._integers: dict[
-            str, tuple[str, str | None]
-        ] = {}  # x -> the names of its integers and of their scales
+        # x -> the names of its integers and of their scales
+        self._integers: dict[str, tuple[str, str | None]] = {}
         self._step = self._constant("quantize_step", np.float32(1 / LARGEST_INPUT))
         self._middle = self._constant("quantize_middle", np.uint8(MIDDLE))
-        self._last, self._tiny = (
-            self._constant("quantize_last", [-1]),
-            self._constant("quantize_tiny", TINY),
-        )
+        self._last = self._constant("quantize_last", [-1])
+        self._tiny = self._constant("quantize_tiny", TINY)
 
     def quantize(self) -> None:
         done: list[onnx.NodeProto] = []
@@ -138,21 +132,21 @@ class _Quantizer:
         self._graph.node.extend(self._nodes)
         used = _names_used(self._graph)
         for node in self._nodes:
-            if (
-                node.op_type == "Concat" and node.output[0] not in used
-            ):  # its parts have products of their own
+            # The parts of a concatenation have products of their own.
+            if node.op_type == "Concat" and node.output[0] not in used:
                 self._graph.node.remove(node)
         self._graph.initializer.extend(
             value for name, value in self._constants.items() if name in used
         )
 
     def _is_product_with_weights(self, node: onnx.NodeProto) -> bool:
-        """A vector is no matrix: nothing is won with it."""
+        """Whether it multiplies by a constant matrix. Vectors are skipped: no speed-up."""
         weights = self._constants.get(node.input[1]) if node.op_type == "MatMul" else None
         return weights is not None and len(weights.dims) == 2 and min(weights.dims) > 1
 
     def _addition_of_bias(self, product: onnx.NodeProto) -> onnx.NodeProto | None:
-        """The node that adds a constant vector to this product, if nothing else reads that."""
+        """The node that adds a constant vector to this product, if nothing else reads the
+        product."""
         readers = self._readers.get(product.output[0], [])
         if len(readers) != 1 or readers[0].op_type != "Add":
             return None
@@ -166,8 +160,7 @@ class _Quantizer:
         )
 
     def _lookup(self, table: str, ids: str, output: str) -> None:
-        """output = table[ids], in half the memory: what is looked up costs no arithmetic that 8
-        bits could spare."""
+        """output = table[ids], in 16 bits, half the memory: 8 bits would save no arithmetic."""
         if f"{table}_half" not in self._constants:
             self._constant(
                 f"{table}_half", numpy_helper.to_array(self._constants[table]).astype(np.float16)
@@ -183,7 +176,7 @@ class _Quantizer:
             weights_integers, weights_scale = self._of_weights(weights, start, start + width)
             operands = [integers, weights_integers, self._step, weights_scale, self._middle]
             name, start = f"{output}_{start}", start + width
-            if scale is None and bias:  # in the same pass
+            if scale is None and bias:  # added in the same pass
                 operands, bias = [*operands, "", bias], None
             term = self._node(
                 "MatMulIntegerToFloat", operands, f"{name}_product", domain="com.microsoft"
@@ -197,8 +190,8 @@ class _Quantizer:
 
     def _unlike_parts(self, x: str) -> list[tuple[str, int]] | None:
         """The parts of x and their widths, if it is a concatenation. Each has a scale of its own:
-        an embedding is several times as large as a state, of which one scale for both would leave
-        but few bits."""
+        an embedding is several times as large as a state, and one scale for both would leave the
+        state only a few bits."""
         joined = self._makers.get(x)
         if joined is None or joined.op_type != "Concat" or self._is_within_one(x):
             return None
@@ -210,7 +203,7 @@ class _Quantizer:
         return list(zip(joined.input, widths, strict=True)) if is_last and all(widths) else None
 
     def _is_within_one(self, x: str) -> bool:
-        """Whether it surely lies between -1 and 1."""
+        """Whether it is known to lie between -1 and 1."""
         maker = self._makers.get(x)
         if x in self._within_one or maker is None:
             return x in self._within_one
@@ -226,8 +219,8 @@ class _Quantizer:
         return maker.op_type == "Tanh"
 
     def _of_input(self, x: str) -> tuple[str, str | None]:
-        """The names of its integers and of their scales, one a row; what lies between -1 and 1
-        needs none."""
+        """The names of its integers and of their scales, one per row; None if x lies between -1 and
+        1."""
         if x not in self._integers:
             scaled, scale = x, None
             if not self._is_within_one(x):
@@ -242,7 +235,7 @@ class _Quantizer:
         return self._integers[x]
 
     def _of_weights(self, weights: str, start: int, stop: int) -> tuple[str, str]:
-        """The names of the integers of these rows and of their scales, one a column."""
+        """The names of the integers of these rows and of their scales, one per column."""
         name = f"{weights}_{start}"
         if f"{name}_integer" not in self._constants:
             weights_IO = numpy_helper.to_array(self._constants[weights])[start:stop]
@@ -261,7 +254,7 @@ class _Quantizer:
 
 
 def _names_used(graph: onnx.GraphProto) -> set[str]:
-    """By nodes and outputs, and by the loops inside, which see the names around them."""
+    """By nodes and outputs, and by the bodies of loops, which see the names of the outer graph."""
     used = {name for node in graph.node for name in node.input} | {
         value.name for value in graph.output
     }

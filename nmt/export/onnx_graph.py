@@ -1,25 +1,25 @@
-"""A Seq2Seq model as two ONNX graphs: the encoder, run once a sentence, and one step of the
+"""A Seq2Seq model as two ONNX graphs: the encoder, run once per sentence, and one step of the
 decoder.
 
 encoder: ids bs -> memory_*, state_*
 step:    ids bk, memory_*, state_*, num_candidates, named_ids bkn
-         -> log_probs bkc and candidates bkc (the c best, descending), all_log_probs bkv, named_log_probs bkn, weights
-         bks, next_state_*
+         -> log_probs bkc and candidates bkc (the c best, descending), all_log_probs bkv,
+            named_log_probs bkn, weights bks, next_state_*
 
-with the names of `nmt.model.signatures`. All that is no loop is converted from TensorFlow by
-tf2onnx, whatever it may be. The encoder's loops are not: tf2onnx 1.17 converts a TensorFlow loop
-wrongly without a word. They are written with ONNX's own operators GRU and LSTM, which stop at the
-end of each sentence and start their way back there; and what these cannot express, as a Scan over
-the converted step of the cells.
+with the names of `nmt.model.signatures`. tf2onnx converts everything but loops, whatever it may be.
+It converts TensorFlow loops (version 1.17) incorrectly and without an error, so the encoder's are
+written here: with ONNX's own operators GRU and LSTM, which stop at the end of each sentence and
+start there on the way back, or, for cells that these cannot express, as a Scan over the converted
+step of the cells.
 """
 
-# B batch  S source  K hypotheses of a sentence  C candidates  N named ids  V vocabulary  D memory width
-# L directions of a layer (1 or 2)  I inputs of a layer  H units of one direction  G gates (3H or 4H)
+# B batch  S source  K hypotheses of a sentence  C candidates  N named ids  V vocabulary
+# D memory width  L directions of a layer (1 or 2)  I inputs of a layer  H units of one direction
+# G gates (3H or 4H)
 
-import copy
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -27,7 +27,7 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from nmt.errors import UserError
-from nmt.linear import unfolded
+from nmt.linear import Tensor, unfolded
 from nmt.model.recurrent import GRUCell, LSTMCell
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import IDS, named_leaves, step_function
@@ -56,14 +56,15 @@ class Graph:
         return name
 
     def node(self, operator: str, *inputs: str, num_outputs: int = 1, **attributes: Any) -> Any:
-        """Adds a node and returns its output, or a list of them. An optional input that is left out
-        is ""."""
+        """Adds a node and returns its output, or a list of its outputs. "" omits an optional
+        input."""
         names = [f"{operator}_{len(self._nodes)}_{index}" for index in range(num_outputs)]
         self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
         return names[0] if num_outputs == 1 else names
 
     def include(self, part: onnx.ModelProto, inputs: Mapping[str, str]) -> dict[str, str]:
-        """Adds another model; `inputs` and the answer map its names to those of this graph."""
+        """Adds another model. `inputs` and the returned outputs map its names to those of this
+        graph."""
         prefix = f"part_{len(self._nodes)}_"
         part = onnx.compose.add_prefix(part, prefix)
         for name in (value.name for value in part.graph.input):
@@ -76,17 +77,17 @@ class Graph:
         return {value.name.removeprefix(prefix): value.name for value in part.graph.output}
 
     def finish(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
-        """The model with the outputs `name: tensor`."""
-        names: dict[str, str] = {}
+        """The model with the outputs `name: tensor`; the graph itself stays as it is."""
+        made = {tensor for node in self._nodes for tensor in node.output}
+        names: dict[str, str] = {}  # tensors that are renamed and not copied
+        copies = []
         for name, tensor in outputs.items():
-            if tensor in names or all(tensor not in node.output for node in self._nodes):
-                self._nodes.append(helper.make_node("Identity", [tensor], [name]))
-            else:  # renamed and not copied
+            if tensor in names or tensor not in made:
+                copies.append(helper.make_node("Identity", [tensor], [name]))
+            else:
                 names[tensor] = name
-        for node in self._nodes:
-            for tensors in (node.input, node.output):
-                tensors[:] = [names.get(tensor, tensor) for tensor in tensors]
-        graph = helper.make_graph(self._nodes, self.name, self._inputs, [], self._constants)
+        nodes = [_renamed(node, names) for node in [*self._nodes, *copies]]
+        graph = helper.make_graph(nodes, self.name, self._inputs, [], self._constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
         model = helper.make_model(
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nmt"
@@ -100,12 +101,11 @@ class Graph:
 
 
 def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
-    """A function of tensors that returns a dict of them -> an ONNX model, whose inputs are named by
-    `specs`.
+    """Converts a function of tensors that returns a dict of tensors; `specs` name the inputs.
 
-    Raises UserError if it holds a loop, or an operation that has no likeness in ONNX.
+    Raises UserError if it contains a loop, or an operation that ONNX does not have.
     """
-    import tf2onnx  # here, as it takes a second
+    import tf2onnx  # here, because importing it takes a second
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
@@ -114,9 +114,8 @@ def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
         raise UserError(
             f"the model's {function.__name__} cannot be written in ONNX: {error}"
         ) from error
-    known = {
-        schema.name for schema in onnx.defs.get_all_schemas()
-    }  # tf2onnx leaves what it does not know as it is
+    # tf2onnx passes on operations that it does not know.
+    known = {schema.name for schema in onnx.defs.get_all_schemas()}
     found = {node.op_type for node in model.graph.node}
     refused = sorted(found - known | found & {"Loop", "Scan"})
     if refused:
@@ -131,8 +130,8 @@ def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
 
 
 def encoder_graph(model: Seq2Seq, native: bool = True) -> onnx.ModelProto:
-    """`Seq2Seq.encode`. `native`: by the operators GRU and LSTM where the cells allow it, and not
-    by Scan."""
+    """`Seq2Seq.encode`. `native`: by the operators GRU and LSTM, if they can express the cells;
+    else by Scan."""
     graph = Graph("encoder")
     ids = graph.input("ids", TensorProto.INT32, ["batch", "source"])
 
@@ -147,13 +146,13 @@ def encoder_graph(model: Seq2Seq, native: bool = True) -> onnx.ModelProto:
         outputs, final = layer(graph, cells, states, parts["mask"])
         states = graph.node("Add", outputs, states) if index else outputs
         finals.append(final)
-    return graph.finish(_remember(graph, model, {**parts, "states": states}, finals))
+    return graph.finish(_build_memory(graph, model, {**parts, "states": states}, finals))
 
 
-def _remember(
+def _build_memory(
     graph: Graph, model: Seq2Seq, parts: Mapping[str, str], finals: Sequence[Sequence[str]]
 ) -> dict[str, str]:
-    """All of `encode` that follows the recurrence."""
+    """The part of `encode` after the recurrence."""
     width = model.config.memory_units
     specs = [
         tf.TensorSpec((None, None, model.source_embedding.units), tf.float32, "embedded"),
@@ -179,10 +178,10 @@ def _remember(
 def native_layer(
     graph: Graph, cells: Sequence[Any], inputs: str, mask: str
 ) -> tuple[str, list[str]]:
-    """One layer, in one or both directions, by an operator: inputs bsi -> states bs(lh), final
+    """One layer, in one or both directions, as an operator: inputs bsi -> states bs(lh), final
     entries b(lh).
 
-    Padding comes out as 0, and not as the last state; attention never sees it.
+    On padding the states are 0, and not the last state; attention never sees them.
     """
     operator, order = OPERATORS[type(cells[0])]
     lengths_B = graph.node(
@@ -210,32 +209,30 @@ def native_layer(
 
 
 def _operator_weights(cell: Any, order: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """W gi, R gh and the biases of both, 2g: our kernels are ig and hg, and our gates may stand in
-    another order."""
+    """W gi, R gh and the biases of both, 2g. Our kernels are ig and hg, and the order of our gates
+    may differ."""
 
     def gates(values: Any) -> np.ndarray:
         parts = np.split(np.asarray(values), len(order), axis=-1)
         return np.concatenate([parts[index] for index in order], axis=-1)
 
     recurrent_bias = np.zeros(cell.bias.shape, np.float32)
-    if isinstance(
-        cell, GRUCell
-    ):  # of the candidate alone, the last gate: the other gates need no two
+    if isinstance(cell, GRUCell):  # only the candidate, the last gate, needs two biases
         recurrent_bias[2 * cell.units :] = cell.recurrent_bias
     biases = np.concatenate([gates(cell.bias), gates(recurrent_bias)])
     return gates(cell.kernel).T, gates(cell.recurrent_kernel).T, biases
 
 
-# cell -> operator, and which of our gates stands at each place of its weights: GRU z, r, n; LSTM i,
-# o, f, g
+# Cell -> operator, and the index of our gate at each place of its weights: GRU z, r, n;
+# LSTM i, o, f, g.
 OPERATORS = {GRUCell: ("GRU", (0, 1, 2)), LSTMCell: ("LSTM", (0, 3, 1, 2))}
 
 
 def scanned_layer(
     graph: Graph, cells: Sequence[Any], inputs: str, mask: str
 ) -> tuple[str, list[str]]:
-    """The same by a Scan, for whatever cells: both directions take their steps together, from
-    either end."""
+    """The same as a Scan, for any cells: both directions take their steps together, from either
+    end."""
     names = [f"gates_{d}" for d in range(len(cells))]
     states = [
         (f"state_{d}_{entry}", cell.units)
@@ -243,7 +240,7 @@ def scanned_layer(
         for entry in range(cell.num_states)
     ]
 
-    def project(inputs: Any) -> dict[str, Any]:
+    def project(inputs: Tensor) -> dict[str, Tensor]:
         return {
             name: cell.project(inputs, unfolded(cell.input_weights()))
             for name, cell in zip(names, cells, strict=True)
@@ -251,8 +248,8 @@ def scanned_layer(
 
     def step(*tensors: Any) -> dict[str, Any]:
         """States of all directions, then gates of each, then a mask b1 of each -> the states, and
-        the outputs of each. Where the mask is 0, at padding, the states stay; what is put out there
-        attention never sees."""
+        the outputs of each. Where the mask is 0, on padding, the states do not change; attention
+        never sees the outputs there."""
         flat, gates, masks = (
             tensors[: len(states)],
             tensors[len(states) : -len(cells)],
@@ -277,11 +274,18 @@ def scanned_layer(
         for name, width in zip(names, widths, strict=True)
     ]
     specs += [tf.TensorSpec((None, 1), tf.float32, f"mask_{d}") for d in range(len(cells))]
-    body = convert(step, specs).graph
-    made = {value.name: value for value in body.output}
-    del body.output[:]
-    body.output.extend(made[name.replace("state", "new")] for name, _ in states)
-    body.output.extend(made[f"output_{d}"] for d in range(len(cells)))
+    converted = convert(step, specs).graph
+    made = {value.name: value for value in converted.output}
+    order = [name.replace("state", "new") for name, _ in states]
+    order += [f"output_{d}" for d in range(len(cells))]
+    body = helper.make_graph(
+        converted.node,
+        converted.name,
+        converted.input,
+        [made[name] for name in order],
+        converted.initializer,
+        value_info=converted.value_info,
+    )
     batch = graph.node("TensorShape", mask, start=0, end=1)
     mask = graph.node(
         "Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2])
@@ -312,11 +316,11 @@ def scanned_layer(
 
 
 def within_one(model: Seq2Seq) -> set[str]:
-    """Tensors of both graphs that lie between -1 and 1, in which case `nmt.export.int8` does
-    without their largest number.
+    """Tensors of both graphs that lie between -1 and 1, so that `nmt.export.int8` need not compute
+    their maximum.
 
-    What a cell puts out does, as a mean of its last output and of what tanh gives, or as a product
-    of sigmoid and tanh.
+    The output of a cell does: it is a mean of its last output and of a tanh, or a product of
+    sigmoid and tanh.
     """
     config = model.config
     names = {f"state_{d}_0" for d in range(2)}  # of scanned layers, their first entries
@@ -324,79 +328,152 @@ def within_one(model: Seq2Seq) -> set[str]:
         names |= {f"state_hidden_{layer}_0", f"next_state_hidden_{layer}_0"}
     if config.decoder.input_feeding:
         names.add("state_output")
-    if (
-        config.encoder.num_layers == 1 and not config.decoder.lexical
-    ):  # else sums, or embeddings beside them
+    # Otherwise the memory holds sums of layers, or embeddings.
+    if config.encoder.num_layers == 1 and not config.decoder.lexical:
         names.add("memory_values")
     return names
+
+
+class _Partition(NamedTuple):
+    """The nodes of a step, by how often they have to be computed."""
+
+    once: list[onnx.NodeProto]  # per sentence: they depend on the memory and constants alone
+    each: list[onnx.NodeProto]  # at every step
+    names: dict[str, str]  # tensors of the step that the encoder computes -> their names there
 
 
 def hoisted(
     encoder: onnx.ModelProto, step: onnx.ModelProto
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """The same two graphs, but that the encoder computes, once a sentence, what each step would of
-    memory and constants alone, as what the mask hides. A step then reads that, as one more part of
-    the memory."""
-    encoder, step = copy.deepcopy(encoder), onnx.shape_inference.infer_shapes(step)
-    constants = {constant.name: constant for constant in step.graph.initializer}
+    """The same two graphs, but with everything that a step computes from memory and constants alone
+    moved into the encoder, which runs once per sentence. A step reads it as further parts of the
+    memory."""
+    step = onnx.shape_inference.infer_shapes(step)
+    parts = _partition(step.graph)
+    read = {name for node in parts.each for name in node.input}
     values = {value.name: value for value in [*step.graph.value_info, *step.graph.input]}
-    in_encoder = {
-        value.name: value.name for value in step.graph.input if value.name.startswith("memory_")
+    handed_over = {  # each once, though several tensors of the step may be the same in the encoder
+        ours: _renamed_value(values[name], ours)
+        for name, ours in parts.names.items()
+        if name in read
     }
-    needed: dict[str, None] = {}  # constants, each once
-    for node in list(step.graph.node):
-        ours = (
-            set(node.input) & in_encoder.keys()
-            and set(node.input) <= in_encoder.keys() | constants.keys()
-        )
-        if not (ours and all(map(_is_of_sentences, map(values.get, node.output)))):
-            continue
-        step.graph.node.remove(node)
-        if node.op_type == "Identity":
-            in_encoder[node.output[0]] = in_encoder[node.input[0]]
-            continue
-        in_encoder |= {name: f"memory_{name}" for name in node.output}
-        needed |= dict.fromkeys(name for name in node.input if name in constants)
-        for names in (node.input, node.output):
-            names[:] = [in_encoder.get(name, f"memory_{name}") for name in names]
-        encoder.graph.node.append(node)
-    for name in needed:
-        constant = copy.deepcopy(constants[name])
-        constant.name = f"memory_{name}"
-        encoder.graph.initializer.append(constant)
-    made = {value.name for value in encoder.graph.output}
-    read = {name for node in step.graph.node for name in node.input}
-    for node in step.graph.node:
-        node.input[:] = [in_encoder.get(name, name) for name in node.input]
-    inputs = [value for value in step.graph.input if value.name not in in_encoder]
-    for name in {in_encoder[name]: name for name in in_encoder if name in read}.values():
-        value = copy.deepcopy(values[name])
-        value.name = in_encoder[name]
-        inputs.append(value)
-        if value.name not in made:
-            encoder.graph.output.append(value)
-    del step.graph.input[:], step.graph.value_info[:]
-    step.graph.input.extend(inputs)
-    used = {name for node in step.graph.node for name in node.input}
-    kept = [constant for constant in step.graph.initializer if constant.name in used]
-    del step.graph.initializer[:]
-    step.graph.initializer.extend(kept)
-    return encoder, step
+    return (
+        _with_more_nodes(encoder, step.graph, parts, handed_over.values()),
+        _with_fewer_nodes(step, parts, handed_over.values()),
+    )
+
+
+def _partition(step: onnx.GraphProto) -> _Partition:
+    constants = {constant.name for constant in step.initializer}
+    values = {value.name: value for value in step.value_info}
+    names = {value.name: value.name for value in step.input if value.name.startswith("memory_")}
+    once, each = [], []
+    for node in step.node:
+        inputs = set(node.input)
+        of_memory = inputs & names.keys() and inputs <= names.keys() | constants
+        if not (of_memory and all(_is_of_sentences(values.get(name)) for name in node.output)):
+            each.append(node)
+        elif node.op_type == "Identity":
+            names[node.output[0]] = names[node.input[0]]
+        else:
+            once.append(node)
+            names |= {name: f"memory_{name}" for name in node.output}
+    return _Partition(once, each, names)
 
 
 def _is_of_sentences(value: onnx.ValueInfoProto | None) -> bool:
-    """Whether its first axis is the batch, as that of all memory."""
-    return value is not None and [axis.dim_param for axis in value.type.tensor_type.shape.dim][
-        :1
-    ] == ["batch"]
+    """Whether its first axis is the batch, as in all parts of the memory."""
+    if value is None:
+        return False
+    return [axis.dim_param for axis in value.type.tensor_type.shape.dim][:1] == ["batch"]
+
+
+def _with_more_nodes(
+    encoder: onnx.ModelProto,
+    step: onnx.GraphProto,
+    parts: _Partition,
+    outputs: Iterable[onnx.ValueInfoProto],
+) -> onnx.ModelProto:
+    """The encoder with the nodes of a step that are computed once, and the constants they read."""
+    read = {name for node in parts.once for name in node.input}
+    constants = {
+        constant.name: f"memory_{constant.name}"
+        for constant in step.initializer
+        if constant.name in read
+    }
+    names = {**parts.names, **constants}
+    there = {value.name for value in encoder.graph.output}
+    return _rebuilt(
+        encoder,
+        nodes=[*encoder.graph.node, *(_renamed(node, names) for node in parts.once)],
+        inputs=encoder.graph.input,
+        outputs=[*encoder.graph.output, *(value for value in outputs if value.name not in there)],
+        constants=[
+            *encoder.graph.initializer,
+            *(
+                _renamed_value(constant, constants[constant.name])
+                for constant in step.initializer
+                if constant.name in constants
+            ),
+        ],
+    )
+
+
+def _with_fewer_nodes(
+    step: onnx.ModelProto, parts: _Partition, inputs: Iterable[onnx.ValueInfoProto]
+) -> onnx.ModelProto:
+    """The step without the nodes that are computed once."""
+    nodes = [_renamed(node, parts.names) for node in parts.each]
+    read = {name for node in nodes for name in node.input}
+    return _rebuilt(
+        step,
+        nodes=nodes,
+        inputs=[*(value for value in step.graph.input if value.name not in parts.names), *inputs],
+        outputs=step.graph.output,
+        constants=[constant for constant in step.graph.initializer if constant.name in read],
+    )
+
+
+def _rebuilt(
+    model: onnx.ModelProto,
+    *,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: Sequence[onnx.TensorProto],
+) -> onnx.ModelProto:
+    """A model of these parts, with the name and versions of another."""
+    return helper.make_model(
+        helper.make_graph(nodes, model.graph.name, inputs, outputs, constants),
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+        producer_name=model.producer_name,
+    )
+
+
+def _renamed(node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
+    """A copy that reads and writes tensors by their new names."""
+    new = onnx.NodeProto()
+    new.CopyFrom(node)
+    new.input[:] = [names.get(name, name) for name in node.input]
+    new.output[:] = [names.get(name, name) for name in node.output]
+    return new
+
+
+def _renamed_value(value: Any, name: str) -> Any:
+    """A copy of a constant, or of the type of a tensor, under another name."""
+    new = type(value)()
+    new.CopyFrom(value)
+    new.name = name
+    return new
 
 
 # ----------------------------------------------------------------------------------------- the step
 
 
 def step_graph(model: Seq2Seq) -> onnx.ModelProto:
-    """The single-step model and, behind it, the candidates: of the V logits of a hypothesis, only
-    what a search asks for leaves the graph. Nothing is forbidden here (see
+    """The single-step model, followed by the candidates: of the V log-probabilities of a hypothesis
+    only those that a search asks for leave the graph. No id is forbidden here (see
     `nmt.inference.onnx_engine`)."""
     graph = Graph("step")
     function = step_function(model, folds=False)

@@ -1,3 +1,2 @@
-"""The network: one recurrence, the attention mechanisms, encoder, decoder and losses, in Keras.
-`Seq2Seq` is all of it; the public layers and scores stand just below, in `nmt.layers` and
-`nmt.attention`."""
+"""The network in Keras: encoder, decoder, attention mechanisms and losses. `Seq2Seq` is the whole
+model; the public layers and scores are in `nmt.layers` and `nmt.attention`, which it builds on."""

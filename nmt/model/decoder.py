@@ -54,8 +54,8 @@ class Decoder(keras.layers.Layer):
     """Attention over the memory, a stack of recurrent layers, a readout and the vocabulary.
 
     `nmt.model.decoder_cells` says in which order a step attends and updates. Under input feeding
-    the last readout enters the first layer, whatever the cell. `embedding` maps ids to vectors; with
-    tied embeddings its matrix is the vocabulary layer's too (Press and Wolf, 2017).
+    the last readout enters the first layer, whatever the cell. `embedding` maps ids to vectors;
+    with tied embeddings its matrix is the vocabulary layer's too (Press and Wolf, 2017).
     """
 
     def __init__(

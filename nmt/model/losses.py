@@ -1,4 +1,4 @@
-"""Masked, label-smoothed cross-entropy, and what is reported beside it.
+"""Masked, label-smoothed cross-entropy, and the metrics reported with it.
 
 B batch  T target  R readout  V vocabulary  N rows: real target tokens
 """
@@ -8,32 +8,32 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from keras import ops
 
-ROWS, ROWS_MULTIPLE = (
-    512,
-    64,
-)  # of logits that are computed at once: in all, and what a last part is a multiple of
+from nmt.linear import Tensor
+
+ROWS = 512  # rows of logits that are computed at once
+ROWS_MULTIPLE = 64  # the rows of the last part are padded to a multiple of it
 
 
 class Loss(NamedTuple):
     """Sums over the real target tokens of a batch, so that parts of a batch can be added before
     dividing."""
 
-    objective: Any  # label-smoothed cross-entropy, which training minimises
-    cross_entropy: Any  # nats; exp(cross_entropy / tokens) is the perplexity
-    correct: Any  # tokens predicted right
-    tokens: Any
+    objective: Tensor  # label-smoothed cross-entropy, which training minimises
+    cross_entropy: Tensor  # nats; exp(cross_entropy / tokens) is the perplexity
+    correct: Tensor  # correctly predicted tokens
+    tokens: Tensor
 
 
 def masked_loss(
-    logits_BTV: Any,
-    ids_BT: Any,
+    logits_BTV: Tensor,
+    ids_BT: Tensor,
     label_smoothing: float = 0.0,
-    weights_B: Any = None,
+    weights_B: Tensor | None = None,
     padding_id: int = 0,
 ) -> Loss:
     """logits btv, ids bt -> sums over real tokens, in float32 whatever the precision of the logits.
 
-    With weights, a sentence of weight 2 counts, its tokens too, as if it stood there twice.
+    A sentence of weight 2, and its tokens, count as if the batch held it twice.
     """
     mask = _token_weights(ids_BT, weights_B, padding_id)
     objective, cross_entropy, correct = smoothed_cross_entropy(logits_BTV, ids_BT, label_smoothing)
@@ -45,10 +45,14 @@ def masked_loss(
     )
 
 
-def coverage_loss(weights_BTS: Any, ids_BT: Any, weights_B: Any = None, padding_id: int = 0) -> Any:
-    """How much attention looks where it has looked before: the sum over real tokens of
+def coverage_loss(
+    weights_BTS: Tensor, ids_BT: Tensor, weights_B: Tensor | None = None, padding_id: int = 0
+) -> Tensor:
+    """A penalty for attending repeatedly to the same states: the sum over real tokens of
 
-    sum_s min(weight_ts, coverage_ts),  coverage: the sum of the weights of all steps before      (See et al., 2017, 12)
+    sum_s min(weight_ts, coverage_ts)    (See et al., 2017, equation 12)
+
+    where the coverage is the sum of the weights of all steps before.
     """
     coverage_BTS = ops.cumsum(weights_BTS, axis=1) - weights_BTS
     weights_BT = _token_weights(ids_BT, weights_B, padding_id)
@@ -56,10 +60,10 @@ def coverage_loss(weights_BTS: Any, ids_BT: Any, weights_B: Any = None, padding_
 
 
 def smoothed_cross_entropy(
-    logits_BTV: Any, ids_BT: Any, label_smoothing: float
-) -> tuple[Any, Any, Any]:
-    """-> objective, cross-entropy and whether no token is likelier, all bt; only the first is to be
-    differentiated.
+    logits_BTV: Tensor, ids_BT: Tensor, label_smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """-> objective, cross-entropy and whether no token is likelier, all bt; only the first is
+    differentiable.
 
     Szegedy et al. (2016), section 7: the target distribution q is (1 - e) one-hot + e / V, and the
     objective -sum_v q_v log p_v.
@@ -77,25 +81,25 @@ def smoothed_cross_entropy(
 
 
 def vocabulary_loss(
-    output_BTR: Any,
-    matrix_VR: Any,
-    bias_V: Any,
-    ids_BT: Any,
+    output_BTR: Tensor,
+    matrix_VR: Tensor,
+    bias_V: Tensor,
+    ids_BT: Tensor,
     label_smoothing: float = 0.0,
-    weights_B: Any = None,
+    weights_B: Tensor | None = None,
     padding_id: int = 0,
 ) -> Loss:
-    """`masked_loss` of the logits `output . matrix^T + bias`, which never exist as a whole.
+    """`masked_loss` of the logits `output . matrix^T + bias`, without materialising them.
 
-    Nothing in training is as large as logits, and what is slow about them is writing and reading
-    them. Here a few rows at a time go from product to gradient, p - q, while they are in the cache;
-    padding has no rows; and the gradient is computed at once, with the sums. It is `masked_loss`,
-    differentiated, in all but speed and memory.
+    Logits are the largest tensor of training, and writing and reading them takes most of their
+    time. Here a few rows at a time go from product to gradient, p - q, while they are in the cache;
+    padding is skipped; and the gradient is computed together with the sums. The numbers are those
+    of `masked_loss` and its gradient.
     """
     weights_BT = _token_weights(ids_BT, weights_B, padding_id)
     real = tf.where(tf.reshape(weights_BT, [-1]) != 0.0)[:, 0]
     num_rows = ROWS_MULTIPLE * tf.maximum(1, -(-tf.size(real) // ROWS_MULTIPLE))
-    padding = num_rows - tf.size(real)  # rows that weigh nothing
+    padding = num_rows - tf.size(real)  # rows of weight 0
     rows_NR, ids_N, weights_N = (
         tf.pad(
             tf.gather(tf.reshape(x, (-1, *x.shape[2:])), real),
@@ -105,10 +109,12 @@ def vocabulary_loss(
     )
 
     @tf.custom_gradient
-    def compute(rows_NR: Any, matrix_VR: Any, bias_V: Any) -> Any:
+    def compute(rows_NR: Tensor, matrix_VR: Tensor, bias_V: Tensor) -> Any:
         cast_VR = tf.cast(matrix_VR, rows_NR.dtype)
 
-        def add(start: Any, sums: Any, to_rows: Any, to_matrix_VR: Any, to_bias_V: Any) -> Any:
+        def add(
+            start: Any, sums: Any, to_rows: Any, to_matrix_VR: Tensor, to_bias_V: Tensor
+        ) -> Any:
             part = slice(start, start + ROWS)
             logits = tf.matmul(rows_NR[part], cast_VR, transpose_b=True)
             part_sums, gradient, part_to_bias_V = _loss_of_rows(
@@ -147,12 +153,12 @@ def vocabulary_loss(
 
 @tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
 def _loss_of_rows(
-    logits: Any, bias_V: Any, ids_N: Any, weights_N: Any, label_smoothing: float
+    logits: Tensor, bias_V: Tensor, ids_N: Tensor, weights_N: Tensor, label_smoothing: float
 ) -> Any:
     """-> the first three sums of `Loss`, and the gradient of the first by logits and bias.
 
-    One pass over the logits where TensorFlow's operations take a dozen; compiled once for each
-    number of rows.
+    One pass over the logits, instead of the dozen that separate operations take; compiled once for
+    each number of rows.
     """
     logits_NV = tf.cast(logits, tf.float32) + bias_V
     highest_N = tf.reduce_max(logits_NV, axis=-1)
@@ -163,19 +169,18 @@ def _loss_of_rows(
     objective_N = normalizers_N - (1.0 - label_smoothing) * chosen_N
     if label_smoothing:
         objective_N -= label_smoothing * tf.reduce_mean(logits_NV, axis=-1)
-    # The maximum is at hand; its place (argmax) would take another two passes.
+    # Compared with the maximum, which exists already: argmax would take another two passes.
     columns = (objective_N, normalizers_N - chosen_N, tf.cast(chosen_N >= highest_N, tf.float32))
     vocabulary_size = tf.shape(logits)[-1]
     q_NV = (1.0 - label_smoothing) * tf.one_hot(ids_N, vocabulary_size)
     q_NV += label_smoothing / tf.cast(vocabulary_size, tf.float32)
-    # Not cast before: in bfloat16 p of a token known well would round to 1, and its gradient to
-    # nothing.
+    # In float32 up to here: in bfloat16 a p near 1 would round to 1, and its gradient to 0.
     gradient_NV = (weights_N / totals_N)[:, None] * exponentials_NV - weights_N[:, None] * q_NV
     sums = tf.stack([tf.reduce_sum(weights_N * column) for column in columns])
     return sums, tf.cast(gradient_NV, logits.dtype), tf.reduce_sum(gradient_NV, axis=0)
 
 
-def _token_weights(ids_BT: Any, weights_B: Any, padding_id: int) -> Any:
+def _token_weights(ids_BT: Tensor, weights_B: Tensor, padding_id: int) -> Tensor:
     """-> bt, 0 for padding."""
     mask_BT = ops.cast(ops.not_equal(ids_BT, padding_id), "float32")
     return mask_BT if weights_B is None else mask_BT * weights_B[:, None]

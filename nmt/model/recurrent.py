@@ -20,8 +20,8 @@ CellState = tuple[Tensor, ...]  # (h,) of a GRU, (h, c) of an LSTM
 class CellWeights(NamedTuple):
     """The weights that turn a cell's inputs, or its state, into gates, cast once for a whole loop.
 
-    Nothing in `step` depends on them but by arithmetic: kernels of several cells may be stacked on a
-    leading axis, with states and gates to match, and run in one loop.
+    `step` is a function of gates, state and these: the weights of several cells can be stacked on a
+    leading axis, with gates and states to match, and run in one loop.
     """
 
     product: Product

@@ -1,5 +1,5 @@
-"""Seq2Seq: an encoder and a decoder built from a config; for training, and one step at a time for
-search.
+"""Seq2Seq: an encoder and a decoder built from a config, for training and for search one step at a
+time.
 
 B batch  S source  T target  K hypotheses  V vocabulary
 """
@@ -78,20 +78,20 @@ class Seq2Seq(keras.Model):
             "dtype": self.dtype_policy.name,
         }
 
-    def call(self, source_BS: Tensor, target_BT: Tensor, training: bool = False) -> Any:
+    def call(self, source_BS: Tensor, target_BT: Tensor, training: bool = False) -> Tensor:
         return self.teacher_forced(source_BS, target_BT, training)[0]
 
     def teacher_forced(
         self, source_BS: Tensor, target_BT: Tensor, training: bool = False
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Tensor, Tensor]:
         """-> logits btv and attention weights bts."""
         output_BTR, weights_BTS = self.outputs(source_BS, target_BT, training)
         return self.decoder.logits(output_BTR), weights_BTS
 
     def outputs(
         self, source_BS: Tensor, target_BT: Tensor, training: bool = False
-    ) -> tuple[Any, Any]:
-        """-> what `decoder.logits` reads, btr, and attention weights bts."""
+    ) -> tuple[Tensor, Tensor]:
+        """-> the inputs of `decoder.logits`, btr, and attention weights bts."""
         memory, state = self.encode(source_BS, training)
         output_BTR, weights_BTS, _ = self.decoder(target_BT, state, memory, training=training)
         return output_BTR, weights_BTS
@@ -101,21 +101,21 @@ class Seq2Seq(keras.Model):
         states_BSD, final = self.encoder(embedded_BSE, mask_BS, training=training)
         return self.build_memory(embedded_BSE, mask_BS, states_BSD, final)
 
-    def embed(self, source_BS: Tensor, training: bool = False) -> tuple[Any, Any]:
-        """What `encode` does before the recurrence -> embedded bse, mask bs."""
+    def embed(self, source_BS: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
+        """The part of `encode` before the recurrence -> embedded bse, mask bs."""
         return self.source_embedding(source_BS, training=training), ops.not_equal(source_BS, 0)
 
     def build_memory(
         self, embedded_BSE: Tensor, mask_BS: Tensor, states_BSD: Tensor, final: Any
     ) -> tuple[Memory, DecoderState]:
-        """What `encode` does after the recurrence."""
+        """The part of `encode` after the recurrence."""
         embedded = embedded_BSE if self.config.decoder.lexical else None
         memory = self.decoder.build_memory(states_BSD, mask_BS, embedded)
         return memory, self.decoder.initial_state(final, memory)
 
     def step(
         self, ids_BK: Tensor, state: DecoderState, memory: Memory
-    ) -> tuple[Any, Any, DecoderState]:
+    ) -> tuple[Tensor, Tensor, DecoderState]:
         return self.decoder.step(ids_BK, state, memory)
 
     def single_step_model(self, folds: bool = True) -> keras.Model:

@@ -1,11 +1,11 @@
-"""A model's `encode` and `step` as functions of named tensors, for formats that know no nested
+"""A model's `encode` and `step` as functions of named tensors, for formats without nested
 structures.
 
 encode: ids -> memory_*, state_*
 step:   ids, memory_*, state_* -> logits, weights, next_state_*
 
-What stands for `*` are the names and places of the parts of `Memory` and `DecoderState`:
-`memory_keys`, `state_hidden_0_0` (layer 0, its first entry).
+`*` stands for the names and indices of the parts of `Memory` and `DecoderState`: `memory_keys`,
+`state_hidden_0_0` (layer 0, its first entry).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ IDS = tf.TensorSpec((None, None), tf.int32, "ids")
 
 
 def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The leaves of nested (named) tuples, by the names and places that lead to them."""
+    """The leaves of nested (named) tuples, by the names and indices that lead to them."""
     if isinstance(tree, tuple | list):
         for part, branch in zip(getattr(tree, "_fields", range(len(tree))), tree, strict=True):
             yield from named_leaves(branch, f"{name}_{part}")

@@ -63,7 +63,8 @@ VARIANTS = [
 def describe(variant):
     feeding = "feeding" if variant["input_feeding"] else "no feeding"
     lexical = "-lexical" if variant["lexical"] else ""
-    return f"{variant['attention']}-{variant['layer']}x{variant['num_layers']}-{feeding}-{variant['bridge']}{lexical}"
+    layers = f"{variant['layer']}x{variant['num_layers']}"
+    return f"{variant['attention']}-{layers}-{feeding}-{variant['bridge']}{lexical}"
 
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=map(describe, VARIANTS))
@@ -137,7 +138,7 @@ def numpy_gru(cell, gates, hidden):
 @pytest.mark.parametrize("num_layers", [1, 2], ids="{} layers".format)
 @pytest.mark.parametrize("name", ["bahdanau", "luong", "conditional/additive"])
 def test_the_decoder_computes_what_the_paper_writes(name, num_layers, input_feeding, tiny_model):
-    """Against the equations in NumPy: one sentence, one step after the other, a vector at a time."""
+    """Against the equations in NumPy: one sentence, step by step, a vector at a time."""
     model = tiny_model(attention=name, num_layers=num_layers, input_feeding=input_feeding)
     decoder, score, source, target = model.decoder, model.decoder.score, [4, 9, 7, 3], [2, 5, 6, 12]
     memory, state = model.encode(tf.constant([source]))
@@ -335,8 +336,8 @@ def test_input_feeding_is_felt_from_the_second_step_on(attention, tiny_model):
 
 @pytest.mark.parametrize("cell", EVERY_CELL)
 def test_which_state_asks_is_what_tells_the_two_cells_apart(cell, tiny_model):
-    """Attend first: the old state asks, so the new word cannot move the weights. TrainStep first: it
-    can."""
+    """Attend first: the old state is the query, so the new word cannot change the weights. Update
+    first: it can."""
     model = tiny_model(attention=f"{cell}/general")
     memory, state = model.encode(SOURCE)
     _, weights_BKS, _ = model.step(
