@@ -286,7 +286,7 @@ def scanned_layer(
         converted.initializer,
         value_info=converted.value_info,
     )
-    batch = graph.node("TensorShape", mask, start=0, end=1)
+    batch = graph.node("Shape", mask, start=0, end=1)
     mask = graph.node(
         "Unsqueeze", graph.node("Cast", mask, to=TensorProto.FLOAT), graph.constant([2])
     )

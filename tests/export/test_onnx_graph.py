@@ -101,7 +101,7 @@ def test_what_a_step_would_compute_of_memory_alone_the_encoder_does(name):
         for node in less.graph.node
         if memory & set(node.input) and set(node.input) <= alone
     }
-    assert left <= {"TensorShape", "Slice"}  # what is not of each sentence
+    assert left <= {"Shape", "Slice"}  # what is not of each sentence
     assert len(step.graph.node) - len(less.graph.node) > 3
     sessions = [
         onnxruntime.InferenceSession(g.SerializeToString()) for g in (encoder, step, more, less)
