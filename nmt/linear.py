@@ -32,7 +32,7 @@ class Product:
     folds: bool = True
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        if len(inputs.shape) == 2 or not self.folds:
+        if not self.folds:
             return self._add_bias(self.multiply(inputs))
         input_units, units = reversed(self.kernel.shape) if self.transposed else self.kernel.shape
         outputs = self._add_bias(self.multiply(ops.reshape(inputs, (-1, input_units))))

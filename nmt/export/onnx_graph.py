@@ -250,15 +250,16 @@ def scanned_layer(
         """States of all directions, then gates of each, then a mask b1 of each -> the states, and
         the outputs of each. Where the mask is 0, on padding, the states do not change; attention
         never sees the outputs there."""
+        recurrent = [unfolded(cell.recurrent_weights()) for cell in cells]
         flat, gates, masks = (
             tensors[: len(states)],
             tensors[len(states) : -len(cells)],
             tensors[-len(cells) :],
         )
         new = {}
-        for d, cell in enumerate(cells):
+        for d, (cell, weights) in enumerate(zip(cells, recurrent, strict=True)):
             old = flat[d * cell.num_states : (d + 1) * cell.num_states]
-            stepped = cell.step(gates[d], old)
+            stepped = cell.step(gates[d], old, weights)
             for entry, (after, before) in enumerate(zip(stepped, old, strict=True)):
                 new[f"new_{d}_{entry}"] = before + masks[d] * (after - before)
             new[f"output_{d}"] = stepped[0]
