@@ -1,7 +1,7 @@
 """The HTTP API and the page, as an ASGI app over a service: LibreTranslate's endpoints, and
 `/v1/translate`.
 
-The event loop reads, checks and writes; what takes longer is done in threads.
+The event loop reads, checks and writes; longer work is done in threads.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import hmac
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -17,29 +18,31 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from nmt.about import VERSION
 from nmt.errors import UserError
-from nmt.inference.translator import Translation
+from nmt.inference.outputs import Candidate, Translation
 from nmt.serving import schemas
 from nmt.serving.middleware import JsonAnswer, RateLimit, RequestMiddleware, refused
 from nmt.serving.schemas import Refusal
-from nmt.serving.service import Service
+from nmt.serving.service import BatchKey, Service
 from nmt.text.html import parse_markup
 from nmt.text.language_id import Detected, detect, language_name
 
 NUM_CHOICES = 5  # of `/v1/translate`, at each piece
-MAX_CELLS = (
-    4_000_000  # of its matrices of attention together: words times words, of each hypothesis
-)
+# Limit of `/v1/translate`: words times words of all its lines and hypotheses, which it answers
+# with, and pieces times pieces of one line, which it computes them from.
+MAX_ATTENTION_CELLS = 4_000_000
+# A text that is, with this confidence, in the target language already is not translated. Of 2,000
+# English sentences of Tatoeba the detector takes none for French with so much; of 2,000 French
+# ones it recognises 95 %.
+MIN_CONFIDENCE = 50.0
+SHORT_TEXT = 40  # characters; shorter texts of a list are in the language of the whole list
 BYTES_A_CHARACTER = 12  # at most: "\ud83d\ude00" in JSON
-DEBOUNCE = 300  # ms without a keystroke before the page asks
-MEDIA_TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-}  # of the page's files
+DEBOUNCE = 300  # ms without a keystroke before the page sends a request
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 Body = TypeVar("Body", bound=schemas.KeyedRequest)
 
@@ -66,10 +69,10 @@ def make_app(service: Service) -> FastAPI:
     )
     if service.limits.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            JsonCORSMiddleware,
             allow_origins=service.limits.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type"],
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Retry-After"],
         )
     max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
@@ -79,8 +82,22 @@ def make_app(service: Service) -> FastAPI:
     for file in resources.files("nmt.serving").joinpath("static").iterdir():
         if media_type := MEDIA_TYPES.get(PurePath(file.name).suffix):
             path = "/" if file.name == "index.html" else f"/{file.name}"
-            app.add_api_route(path, _static(file.read_bytes(), media_type), include_in_schema=False)
+            endpoint = _static(file.read_bytes(), media_type)
+            app.add_api_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
     return app
+
+
+class JsonCORSMiddleware(CORSMiddleware):
+    """Starlette's, whose refusal of a preflight request is plain text."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        headers = dict(response.headers)
+        del headers["content-type"], headers["content-length"]
+        error = bytes(response.body).decode()
+        return refused(Refusal(response.status_code, error, headers))
 
 
 def _static(content: bytes, media_type: str) -> Callable[[], Any]:
@@ -95,11 +112,11 @@ def _add_error_handlers(app: FastAPI) -> None:
     async def refuse(request: Request, refusal: Refusal) -> Response:
         return refused(refusal)
 
-    @app.exception_handler(UserError)  # of a translator
+    @app.exception_handler(UserError)  # raised by a translator
     async def explain(request: Request, error: UserError) -> Response:
         return refused(Refusal(400, str(error)))
 
-    @app.exception_handler(HTTPException)  # no such path, no such method, no such form
+    @app.exception_handler(HTTPException)  # unknown path or method, malformed form
     async def pass_on(request: Request, error: HTTPException) -> Response:
         return refused(Refusal(error.status_code, str(error.detail), error.headers))
 
@@ -112,11 +129,12 @@ class _Endpoints:
 
     def add_to(self, app: FastAPI) -> None:
         errors: dict[int | str, dict[str, Any]] = {
-            400: {"description": "No such request can be answered"},
+            400: {"description": "The request is invalid"},
             403: {"description": "An API key is needed"},
             413: {"description": f"More than {self.limits.max_characters} characters"},
+            415: {"description": "The body has a Content-Encoding"},
             429: {"description": "Too many requests"},
-            500: {"description": "A fault of the server"},
+            500: {"description": "Internal error of the server"},
             503: {"description": "The queue is full"},
         }
         errors = {status: {"model": schemas.Error, **error} for status, error in errors.items()}
@@ -135,20 +153,19 @@ class _Endpoints:
                 },
             )
 
-        def get(path: str, endpoint: Any, answer: Any) -> None:
-            app.add_api_route(
-                path, endpoint, summary=endpoint.__doc__, responses={200: {"model": answer}}
-            )
+        def get(path: str, endpoint: Any, **description: Any) -> None:
+            app.add_api_route(path, endpoint, summary=endpoint.__doc__, **description)
+            app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
         post("/translate", self.translate, schemas.TranslateRequest, schemas.Translated)
         post("/detect", self.detect, schemas.DetectRequest, list[schemas.Detection])
         post("/v1/translate", self.explain, schemas.ExplainRequest, schemas.Explained)
-        get("/languages", self.languages, list[schemas.Language])
-        get("/frontend/settings", self.settings, dict[str, Any])
-        get("/health", self.health, dict[str, str])
-        app.add_api_route(
-            "/metrics", self.metrics, summary=self.metrics.__doc__, response_class=PlainTextResponse
-        )
+        get("/languages", self.languages, responses={200: {"model": list[schemas.Language]}})
+        # Clients of early versions of LibreTranslate (libretranslatepy 2.1.1) post for it.
+        app.add_api_route("/languages", self.languages, methods=["POST"], include_in_schema=False)
+        get("/frontend/settings", self.settings, responses={200: {"model": dict[str, Any]}})
+        get("/health", self.health, responses={200: {"model": dict[str, str]}})
+        get("/metrics", self.metrics, response_class=PlainTextResponse)
 
     def _accepted(self, model: type[schemas.KeyedRequest]) -> dict[str, Any]:
         return schemas.accepted(
@@ -158,23 +175,31 @@ class _Endpoints:
     # ----------------------------------------------------------------------------------- in and out
 
     async def _read(self, request: Request, model: type[Body]) -> Body:
-        """The body, if it is one, and if the client may ask at all."""
+        """The fields of a request. Refusal for a client that may not ask, and for other bodies.
+
+        As in LibreTranslate's app, the fields of a form may also stand in the URL's query.
+        """
         if self._rate_limit:
             self._rate_limit.admit(request.client.host if request.client else "")
+        encoding = request.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            raise Refusal(415, "Invalid request: expected a body without Content-Encoding")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await request.body()
+        query = schemas.urlencoded_fields(request.scope["query_string"])
         if content_type == "application/json":
             read = schemas.read_json(model, body)
+        elif not body:
+            read = schemas.read_form(model, query)
         elif content_type == "application/x-www-form-urlencoded":
-            read = schemas.read_urlencoded(model, body)
+            read = schemas.read_form(model, query, schemas.urlencoded_fields(body))
         elif content_type == "multipart/form-data":
             schemas.decoded(body)
             form = await request.form(
                 max_files=0, max_fields=schemas.MAX_FIELDS, max_part_size=len(body)
             )
-            read = schemas.read_form(
-                model, [(name, str(value)) for name, value in form.multi_items()]
-            )
+            fields = [(name, str(value)) for name, value in form.multi_items()]
+            read = schemas.read_form(model, query, fields)
         else:
             raise Refusal(400, "Invalid request: expected application/json, or a form")
         self._check_key(read.api_key)
@@ -200,18 +225,31 @@ class _Endpoints:
                 )
         request.scope["noted"] = {"texts": len(texts), "characters": sum(map(len, texts))}
 
-    async def _source(
-        self, source: str, target: str, texts: Sequence[str]
-    ) -> tuple[str, Detected | None]:
-        """The source language and, if it was left to us, how sure that is: the best of those that
-        can be translated."""
-        if source != "auto":
-            return source, None
-        sources = self.service.sources(target)
-        if not sources:
+    async def _sources(self, source: str, target: str, texts: Sequence[str]) -> "list[_Source]":
+        """The source language of each text: the one asked for, or a detected one."""
+        if source.lower() != "auto":
+            language = self.service.language(source)
+            return [_Source(language)] * len(texts)
+        if not self.service.sources(target):
             raise Refusal(400, f"{target} is not supported")
-        best = (await asyncio.to_thread(detect, "\n".join(texts), sources))[0]
-        return best.language, best
+        return await asyncio.to_thread(self._detected_sources, target, texts)
+
+    def _detected_sources(self, target: str, texts: Sequence[str]) -> "list[_Source]":
+        of_all = self._detected_source(target, "\n".join(texts))
+        return [
+            self._detected_source(target, text) if len(text) > SHORT_TEXT else of_all
+            for text in texts
+        ]
+
+    def _detected_source(self, target: str, text: str) -> "_Source":
+        """The most probable language, if it is sure; else the most probable one that can be
+        translated to the target."""
+        found = detect(text, self.service.languages)
+        best = found[0]
+        if best.confidence < MIN_CONFIDENCE:
+            sources = self.service.sources(target)
+            best = next(one for one in found if one.language in sources)
+        return _Source(best.language, best)
 
     # ------------------------------------------------------------------------------------ endpoints
 
@@ -226,66 +264,107 @@ class _Endpoints:
             raise Refusal(400, f"Invalid request: alternatives parameter must be <= {limit}")
         if alternatives and asked.format == "html":
             raise Refusal(400, "Invalid request: alternatives parameter is not for the html format")
-        source, detected = await self._source(asked.source, asked.target, texts)
-        wish = self.service.wish(source, asked.target, n_best=1 + alternatives)
+        target = self.service.language(asked.target)
         split = [(_from_html if asked.format == "html" else _from_text)(text) for text in texts]
-        lines = [line for of_text, _ in split for line in of_text]
-        translations = iter(await self.service.translate(request, wish, lines))
-        found = [
-            _distinct(
-                _rebuilt(list(itertools.islice(translations, len(of_text))), join, 1 + alternatives)
+        lines_of_texts = [lines for lines, _ in split]
+        sources = await self._sources(asked.source, target, list(map("\n".join, lines_of_texts)))
+        keys = {
+            source.language: self.service.batch_key(
+                source.language, target, n_best=1 + alternatives
             )
-            for of_text, join in split
+            for source in sources
+            if source.language != target
+        }
+        translations = await self._translate_texts(
+            request, [keys.get(source.language) for source in sources], lines_of_texts
+        )
+        candidates = [
+            [text]
+            if source.language == target
+            else _distinct(_rebuilt(of_text, join, 1 + alternatives))
+            for text, source, (_, join), of_text in zip(
+                texts, sources, split, translations, strict=True
+            )
         ]
-        answer: dict[str, Any] = {"translatedText": [of_text[0] for of_text in found]}
+        answer: dict[str, Any] = {"translatedText": [of_text[0] for of_text in candidates]}
         if alternatives:
-            answer["alternatives"] = [of_text[1:] for of_text in found]
-        if detected:
-            answer["detectedLanguage"] = [detected._asdict()] * len(texts)
+            answer["alternatives"] = [of_text[1:] for of_text in candidates]
+        if all(source.detected for source in sources):
+            answer["detectedLanguage"] = [
+                source.detected._asdict() for source in sources if source.detected
+            ]
         if isinstance(asked.q, str):
             answer = {name: values[0] for name, values in answer.items()}
         return JsonAnswer(answer)
 
+    async def _translate_texts(
+        self, request: Request, keys: Sequence[BatchKey | None], texts: Sequence[Sequence[str]]
+    ) -> list[list[Translation]]:
+        """The translations of each text's lines; none where the key is None."""
+        translations: list[list[Translation]] = [[] for _ in texts]
+        for key in dict.fromkeys(key for key in keys if key):
+            places = [place for place, of_text in enumerate(keys) if of_text == key]
+            lines = [line for place in places for line in texts[place]]
+            translated = iter(await self.service.translate(request, key, lines))
+            for place in places:
+                translations[place] = list(itertools.islice(translated, len(texts[place])))
+        return translations
+
     async def explain(self, request: Request) -> Response:
-        """Translate text, and say where the model looked and what else it thought of"""
+        """Translate text, with scores and, on request, alignment, attention and choices"""
         asked = await self._read(request, schemas.ExplainRequest)
         self._check_size(request, [asked.q])
-        source, detected = await self._source(asked.source, asked.target, [asked.q])
+        target = self.service.language(asked.target)
+        (source,) = await self._sources(asked.source, target, [asked.q])
         lines = schemas.split_lines(asked.q)[0]
-        if asked.n_best * sum(len(line.split()) ** 2 for line in lines) > MAX_CELLS:
-            raise Refusal(
-                413, "Too much to explain at once: ask for fewer hypotheses or lines, or /translate"
+        if source.language == target:
+            translations = [Translation(line, (_unchanged(line),)) for line in lines]
+        else:
+            key = self.service.batch_key(
+                source.language,
+                target,
+                asked.n_best,
+                asked.beam_size,
+                alignments=asked.explains,
+                choices=NUM_CHOICES if asked.choices else 0,
             )
-        choices = NUM_CHOICES if asked.choices else 0
-        wish = self.service.wish(
-            source, asked.target, asked.n_best, asked.beam_size, explained=True, choices=choices
-        )
-        translations = await self.service.translate(request, wish, lines)
+            if asked.explains:
+                await asyncio.to_thread(self._check_explainable, key, lines)
+            translations = await self.service.translate(request, key, lines)
 
-        def answer() -> Response:  # matrices to text may take a while
-            explained = [
-                schemas.explained_line(translation, asked.attention) for translation in translations
+        def answer() -> Response:  # formatting of matrices may take a while
+            fields: dict[str, Any] = {"source": source.language, "target": target}
+            if source.detected:
+                fields["detectedLanguage"] = source.detected._asdict()
+            fields["lines"] = [
+                schemas.explained_line(translation, asked) for translation in translations
             ]
-            about = {"source": source, "target": asked.target}
-            return JsonAnswer(
-                {
-                    **about,
-                    **({"detectedLanguage": detected._asdict()} if detected else {}),
-                    "lines": explained,
-                }
-            )
+            return JsonAnswer(fields)
 
         return await asyncio.to_thread(answer)
 
+    def _check_explainable(self, key: BatchKey, lines: Sequence[str]) -> None:
+        """Refusal for attention that would not fit into memory. Lines without spaces have few words
+        and many pieces."""
+        cells = key.n_best * sum(len(line.split()) ** 2 for line in lines)
+        if cells <= MAX_ATTENTION_CELLS:
+            cells = max(self.service.num_pieces(key, line) ** 2 for line in lines)
+        if cells > MAX_ATTENTION_CELLS:
+            raise Refusal(
+                413,
+                "Too much to explain at once: ask for fewer hypotheses, fewer or shorter lines, or"
+                " a translation without alignment, attention and choices",
+            )
+
     async def detect(self, request: Request) -> Response:
-        """Which of the server's languages a text is in; confidence is low where it is none of them"""
+        """Detect the language of a text among the server's; none has much confidence if it is another"""
         asked = await self._read(request, schemas.DetectRequest)
         self._check_size(request, [asked.q])
         found = await asyncio.to_thread(detect, asked.q, self.service.languages)
         return JsonAnswer([one._asdict() for one in found])
 
     async def languages(self) -> Response:
-        """The languages, and what each can be translated to"""
+        """List the languages, and the targets of each"""
         return JsonAnswer(
             [
                 {**_language(code), "targets": self.service.targets(code)}
@@ -294,7 +373,7 @@ class _Endpoints:
         )
 
     async def settings(self) -> Response:
-        """What a page needs to know"""
+        """Settings of the page"""
         source, target = self.service.pairs[0]
         return JsonAnswer(
             {
@@ -310,14 +389,26 @@ class _Endpoints:
         )
 
     async def health(self) -> Response:
-        """Whether the server answers"""
+        """Check that the server answers"""
         return JsonAnswer({"status": "ok"})
 
     async def metrics(self) -> Response:
-        """Counts and times, for Prometheus"""
+        """Metrics for Prometheus"""
         return Response(
             generate_latest(self.service.metrics.registry), media_type=CONTENT_TYPE_LATEST
         )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The source language of a text, and the detection if it was detected."""
+
+    language: str
+    detected: Detected | None = None
+
+
+def _unchanged(line: str) -> Candidate:
+    return Candidate(line, log_prob=0.0, score=0.0, truncated=False)
 
 
 def _language(code: str) -> dict[str, Any]:
@@ -328,7 +419,7 @@ Join = Callable[[Sequence[str]], str]
 
 
 def _from_text(text: str) -> tuple[Sequence[str], Join]:
-    """What is to be translated of a text, and how the translations become one again."""
+    """The lines of a text to translate, and a function that joins their translations."""
     lines, ends = schemas.split_lines(text)
     return lines, lambda translated: "".join(
         itertools.chain.from_iterable(zip(translated, ends, strict=True))

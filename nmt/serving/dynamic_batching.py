@@ -1,10 +1,13 @@
-"""Requests that come one by one, decoded together: a bounded queue before the threads that
-translate.
+"""Dynamic batching: lines of separate requests are decoded together, by threads behind a bounded
+queue.
 
-A worker takes the line that is due first and, with it, others of the same kind and about the same
-length. A line is due when a reader who began with its request would have read up to it: so a short
-request overtakes most of a long one that came before it, and, as time goes by, nothing waits for
-ever. Idle workers share what waits.
+A worker takes the line with the earliest due time and, with it, other lines of the same kind and
+of about the same length. A line is due when a reader who started with the arrival of its request
+would have read up to it: so a short request overtakes most of an earlier long one, and yet no line
+waits for ever. Idle workers share the waiting lines.
+
+Requests do not harm each other: when a batch fails, each of its requests is run again alone, and
+only those that fail again are answered with the error.
 """
 
 import heapq
@@ -16,21 +19,23 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-READING_SPEED = 1000.0  # characters a second, which a request is read at
-SHORT = 7  # lines of up to 2^7 characters are all of one length; longer ones by powers of two
-BATCH_CHARACTERS = (
-    64 << SHORT
-)  # at most: a batch of longer lines has fewer of them, as others wait for it
+READING_SPEED = 1000.0  # characters per second, for due times
+SHORT = 7  # lines of up to 2^7 characters count as equally long; longer ones by powers of two
+BATCH_CHARACTERS = 64 << SHORT  # a batch of longer lines has fewer of them, as others wait for it
 
 Translate = Callable[[Any, list[str]], Sequence[Any]]  # kind, lines -> one result a line
 
 
 class QueueFull(Exception):
-    """Too many lines wait already. There should be room after so many `seconds`."""
+    """Too many lines are waiting. There should be room after `seconds`."""
 
     def __init__(self, seconds: int):
         super().__init__(f"the queue is full, try again in {seconds} s")
         self.seconds = seconds
+
+
+class TranslationFailed(Exception):
+    """Stands for an exception that no caller expects: of a native extension, or a BaseException."""
 
 
 class _PendingRequest:
@@ -52,11 +57,11 @@ class _Line(NamedTuple):
 
 
 class Batcher:
-    """Calls `translate` from `num_workers` threads, with at most `batch_lines` lines of one kind at
-    once.
+    """Calls `translate` from `num_workers` threads, each time with at most `batch_lines` lines of
+    one kind.
 
-    Where a worker is idle, a line waits `window` seconds for others to share its batch. `observe`
-    is told the size of each batch.
+    While a worker is idle, a line waits `window` seconds for others to share its batch. `observe`
+    is called with the size of each batch.
     """
 
     def __init__(
@@ -71,15 +76,14 @@ class Batcher:
     ):
         self._translate, self._observe = translate, observe
         self.batch_lines, self.max_waiting, self.window = batch_lines, max_waiting, window
-        self._groups: dict[
-            tuple[Hashable, int], list[_Line]
-        ] = {}  # (kind, length) -> heap; none is empty
+        # (kind, length) -> heap of lines; no heap is empty.
+        self._groups: dict[tuple[Hashable, int], list[_Line]] = {}
         self._num_waiting = self._num_idle = 0
-        self._seconds_a_line = 0.01  # of one worker, lately
+        self._seconds_a_line = 0.01  # of one worker, a running mean
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
-        # Daemons: a process that is told to end at once does not wait for them.
+        # Daemons: a process that has to end at once does not wait for them.
         self._workers = [
             threading.Thread(target=self._work, name=f"translate-{i}", daemon=True)
             for i in range(num_workers)
@@ -93,8 +97,7 @@ class Batcher:
         return self._num_waiting
 
     def submit(self, kind: Hashable, lines: Sequence[str]) -> "Future[list[Any]]":
-        """The results of the lines, in order, when all are there. If it is cancelled, lines that
-        wait are dropped.
+        """A future of the lines' results, in order. If it is cancelled, waiting lines are dropped.
 
         Raises QueueFull. One request may be longer than the queue, if nothing else waits.
         """
@@ -121,7 +124,7 @@ class Batcher:
         return request.future
 
     def close(self) -> None:
-        """Takes no more requests, finishes those that it has, and ends the threads."""
+        """Refuse new requests, finish the accepted ones, and end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -135,30 +138,59 @@ class Batcher:
             kind, lines = batch
             if not lines:
                 continue
-            start = time.monotonic()
-            try:
-                results: Sequence[Any] | BaseException = self._translate(
-                    kind, [line.text for line in lines]
-                )
-            except BaseException as error:  # whatever it is: somebody waits for an answer
-                results = error
-            seconds = (time.monotonic() - start) / len(lines)
+            results = self._run(kind, lines)
+            requests = list(dict.fromkeys(line.request for line in lines))
+            if not isinstance(results, Exception):
+                self._deliver(lines, results)
+            elif len(requests) == 1:
+                self._fail(requests[0], results)
+            else:  # one of them may have failed the others
+                for request in requests:
+                    own = [line for line in lines if line.request is request]
+                    if request.future.done():  # nobody waits any more
+                        continue
+                    results = self._run(kind, own)
+                    if isinstance(results, Exception):
+                        self._fail(request, results)
+                    else:
+                        self._deliver(own, results)
+
+    def _run(self, kind: Hashable, lines: Sequence[_Line]) -> list[Any] | Exception:
+        """The results of one batch, or the exception that it raised."""
+        start = time.monotonic()
+        try:
+            results = list(self._translate(kind, [line.text for line in lines]))
+            if len(results) != len(lines):
+                raise TranslationFailed(f"{len(results)} results for {len(lines)} lines")
             self._observe(len(lines))
-            with self._changed:  # one at a time, as a request's lines may be in several batches
-                self._seconds_a_line += 0.1 * (seconds - self._seconds_a_line)
-                if isinstance(results, BaseException):
-                    for line in lines:
-                        _finish(line.request, results)
-                else:
-                    for line, result in zip(lines, results, strict=True):
-                        line.request.results[line.place] = result
-                        line.request.remaining -= 1
-                        if not line.request.remaining:
-                            _finish(line.request)
+        except BaseException as error:  # whatever it is, the thread goes on and clients wait
+            if isinstance(error, Exception) and not isinstance(error, StopIteration):
+                return error
+            # Native extensions raise BaseException (PyO3's PanicException), and futures do not
+            # take StopIteration: frameworks let both pass their error handlers.
+            failure = TranslationFailed(f"{type(error).__module__}.{type(error).__qualname__}")
+            failure.__cause__ = error
+            return failure.with_traceback(error.__traceback__)
+        seconds = (time.monotonic() - start) / len(lines)
+        with self._changed:
+            self._seconds_a_line += 0.1 * (seconds - self._seconds_a_line)
+        return results
+
+    def _deliver(self, lines: Sequence[_Line], results: Sequence[Any]) -> None:
+        with self._changed:  # one at a time, as a request's lines may be in several batches
+            for line, result in zip(lines, results, strict=True):
+                line.request.results[line.place] = result
+                line.request.remaining -= 1
+                if not line.request.remaining:
+                    _finish(line.request)
+
+    def _fail(self, request: _PendingRequest, error: Exception) -> None:
+        with self._changed:
+            _finish(request, error)
 
     def _take(self) -> tuple[Hashable, list[_Line]] | None:
-        """Waits for a batch, which is empty if nobody wants it any more. None: there will be no
-        other."""
+        """Wait for a batch, which is empty if its requests were cancelled. None: the batcher is
+        closed and nothing waits."""
         with self._changed:
             self._num_idle += 1
             try:
@@ -174,14 +206,14 @@ class Batcher:
             return batch
 
     def _first(self) -> tuple[Hashable, int]:
-        """The group of the line that is due first."""
+        """The group of the line with the earliest due time."""
         return min(self._groups, key=lambda group: self._groups[group][0])
 
     def _limit(self, size: int) -> int:
         return min(self.batch_lines, max(1, BATCH_CHARACTERS >> size))
 
     def _patience(self) -> float:
-        """Seconds until the next batch begins, should nothing else come."""
+        """Seconds until the next batch starts, if no other line arrives."""
         if not self._groups:
             return math.inf
         group = self._first()
@@ -200,9 +232,9 @@ class Batcher:
         return kind, [line for line in lines if not line.request.future.done()]
 
 
-def _finish(request: _PendingRequest, error: BaseException | None = None) -> None:
+def _finish(request: _PendingRequest, error: Exception | None = None) -> None:
     if request.future.done() or not request.future.set_running_or_notify_cancel():
-        return  # another of its batches failed, or nobody waits any more
+        return  # another of its batches failed, or it was cancelled
     if error:
         request.future.set_exception(error)
     else:

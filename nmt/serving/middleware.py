@@ -1,10 +1,11 @@
-"""What every request passes on its way in and every answer on its way out: size, headers, metrics,
-a line of log.
+"""Middleware of all requests: limits of size and rate, headers, metrics, the log, errors as JSON.
 
-Nothing of a user's text is logged: no body, no query, no path but those that are the server's own,
-and of an error only its type and place.
+No text of a user's is logged: no body, no query, no path but the server's own, and of an error
+only its type and place.
 """
 
+import asyncio
+import ipaddress
 import json
 import logging
 import time
@@ -57,22 +58,20 @@ class Metrics:
 
 
 class RateLimit:
-    """So many requests a minute from each address, all at once or one by one: a bucket of tokens
-    that fills again."""
+    """A token bucket for each client: `requests_a_minute`, at once or spread over the minute."""
 
     def __init__(self, requests_a_minute: int):
         self.capacity, self.refill = float(requests_a_minute), requests_a_minute / 60
-        self._buckets: OrderedDict[str, tuple[float, float]] = (
-            OrderedDict()
-        )  # (tokens, when); longest unused first
+        # client -> (tokens, when); longest unused first
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def admit(self, address: str) -> None:
-        """Raises Refusal where the address has used up its requests."""
-        now = time.monotonic()
-        tokens, then = self._buckets.pop(address, (self.capacity, now))
+        """Raises Refusal where the client at the address has used up its requests."""
+        now, client = time.monotonic(), client_of(address)
+        tokens, then = self._buckets.pop(client, (self.capacity, now))
         tokens = min(self.capacity, tokens + (now - then) * self.refill)
         admitted = tokens >= 1
-        self._buckets[address] = tokens - admitted, now
+        self._buckets[client] = tokens - admitted, now
         if len(self._buckets) > MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         if not admitted:
@@ -80,11 +79,24 @@ class RateLimit:
             raise Refusal(429, f"Slowdown: try again in {seconds} s", {"Retry-After": str(seconds)})
 
 
+def client_of(address: str) -> str:
+    """The network that counts as one client: a provider gives a whole /64 to one IPv6 customer."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])  # without the zone of fe80::1%eth0
+    except ValueError:
+        return address  # not an IP address: a Unix socket
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed.packed, 64), strict=False))
+
+
 class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        # JSON may hold half a surrogate pair, and so may an error that quotes it; UTF-8 may not.
+        # JSON may escape half a surrogate pair, which an error may quote; UTF-8 has none.
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
             "utf-8", "replace"
         )
@@ -95,7 +107,7 @@ def refused(refusal: Refusal) -> Response:
 
 
 class RequestMiddleware:
-    """ASGI middleware around the whole app. Bodies may have `max_bytes`."""
+    """ASGI middleware around the whole app. Bodies have at most `max_bytes`."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, max_bytes: int):
         self.app, self.metrics, self.max_bytes = app, metrics, max_bytes
@@ -116,7 +128,9 @@ class RequestMiddleware:
             await self.app(scope, self._bounded(receive, scope), send_on)
         except ClientDisconnect:
             pass  # nobody is left to answer
-        except Exception as error:
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # native extensions raise such (PyO3's PanicException)
             self._report(error)
             if not status:
                 await refused(Refusal(500, "Internal server error"))(scope, receive, send_on)
@@ -128,7 +142,7 @@ class RequestMiddleware:
             self._log(scope, path, status, seconds)
 
     def _bounded(self, receive: Receive, scope: Scope) -> Receive:
-        """Raises Refusal from `receive` as soon as a body is, or says that it is, too long."""
+        """Raises Refusal from `receive` as soon as a body is too long, or is announced to be."""
         remaining = self.max_bytes
         announced = dict(scope["headers"]).get(b"content-length", b"0")
 
@@ -158,7 +172,7 @@ class RequestMiddleware:
         )
 
     @staticmethod
-    def _report(error: Exception) -> None:
+    def _report(error: BaseException) -> None:
         place = traceback.extract_tb(error.__traceback__)[-1]
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         logger.error(

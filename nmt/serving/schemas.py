@@ -1,14 +1,13 @@
-"""What the server is asked and what it answers: LibreTranslate's requests and answers, and those of
-`/v1/translate`.
+"""Requests and answers of the HTTP API: LibreTranslate's, and those of `/v1/translate`.
 
-JSON is taken strictly ("3" is no number), and forms as leniently as they must be. Errors say what
-LibreTranslate's do.
+JSON is read strictly, but for what LibreTranslate accepts (a number as a string, an empty format);
+forms, and the query of a URL, as leniently as they have to be. Errors have LibreTranslate's words.
 """
 
 import copy
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
@@ -17,16 +16,18 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from nmt.inference.outputs import DIGITS, Candidate, Translation
 from nmt.text.lines import is_blank
+from nmt.text.tokenizer import Tokenizer
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 MAX_FIELDS = 1000  # of a form
 _LINE_END = re.compile(r"(\r?\n)")
 
+Fields = Sequence[tuple[str, str]]  # of a form
 Request = TypeVar("Request", bound="KeyedRequest")
 
 
 class Refusal(Exception):
-    """An error that a request is answered with: `{"error": message}`."""
+    """An error to answer a request with: `{"error": message}`."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None):
         super().__init__(message)
@@ -36,10 +37,16 @@ class Refusal(Exception):
 # ----------------------------------------------------------------------------------------- requests
 
 
-# JSON has one kind of number: 3.0 is an integer.
-Whole = BeforeValidator(
-    lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
-)
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number, so 3.0 is an integer. Clients also send "3"."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 10:
+        return int(value)
+    return value
+
+
+Whole = BeforeValidator(_whole)
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -51,13 +58,13 @@ class TranslateRequest(KeyedRequest):
     q: Text | Annotated[list[str], Field(min_length=1)] = Field(
         description="Text, or texts, to translate"
     )
-    source: str = Field(description='Language of the text, or "auto"')
-    target: str = Field(description="Language to translate to")
-    format: Literal["text", "html"] | None = Field(
+    source: Text = Field(description='Language of the text, or "auto"')
+    target: Text = Field(description="Language to translate to")
+    format: Literal["text", "html", ""] | None = Field(
         None, description="Plain text (the default) or HTML"
     )
     alternatives: Annotated[int, Field(ge=0), Whole] | None = Field(
-        None, description="How many others to add (not in HTML)"
+        None, description="Number of further translations (not with HTML)"
     )
 
 
@@ -67,18 +74,24 @@ class DetectRequest(KeyedRequest):
 
 class ExplainRequest(KeyedRequest):
     q: Text = Field(description="Text to translate, line by line")
-    source: str = Field(description='Language of the text, or "auto"')
-    target: str = Field(description="Language to translate to")
+    source: Text = Field(description='Language of the text, or "auto"')
+    target: Text = Field(description="Language to translate to")
     n_best: Annotated[int, Field(ge=1, le=10), Whole] = Field(
         1, description="Hypotheses of each line"
     )
     beam_size: Annotated[int, Field(ge=1, le=16), Whole] | None = Field(
         None, description="1: greedy (default: the run's)"
     )
-    attention: bool = Field(False, description="Add where the model looked for each word")
+    alignment: bool = Field(False, description="Add links between source and target words")
+    attention: bool = Field(False, description="Add links, and the attention of each target word")
     choices: bool = Field(
-        False, description="Add what the model liked best at each piece of the first hypothesis"
+        False, description="Add the likeliest pieces at each place of the first hypothesis"
     )
+
+    @property
+    def explains(self) -> bool:
+        """Whether the answer needs the attention of the model, which takes time and memory."""
+        return self.alignment or self.attention or self.choices
 
 
 def accepted(
@@ -87,8 +100,8 @@ def accepted(
     max_texts: int,
     max_alternatives: int,
 ) -> dict[str, Any]:
-    """What OpenAPI says of a body: the model, with a server's languages and limits; by kind of
-    content."""
+    """The request body in OpenAPI, by content type: the model with a server's languages and
+    limits."""
     schema = model.model_json_schema()
     properties = schema["properties"]
     if "source" in properties:
@@ -103,7 +116,7 @@ def accepted(
             "required": ["alternatives"],
         }
         schema["not"] = {"allOf": [html, others]}
-    # A form can leave a field out, but has no word for null; and a list of one text is a text.
+    # A form can leave out a field but has no null, and its list of one text is a text.
     form = copy.deepcopy(schema)
     for field in form["properties"].values():
         if "anyOf" in field:
@@ -115,8 +128,8 @@ def accepted(
 
 
 def read_json(model: type[Request], body: bytes) -> Request:
-    """Raises Refusal for everything that is no such request."""
-    text = decoded(body)
+    """Raises Refusal for everything else."""
+    text = decoded(body).removeprefix("\ufeff")
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
@@ -126,17 +139,16 @@ def read_json(model: type[Request], body: bytes) -> Request:
     return _validated(model, fields, strict=True)
 
 
-def read_urlencoded(model: type[Request], body: bytes) -> Request:
-    """Raises Refusal for everything that is no such request."""
-    text = decoded(body)
+def urlencoded_fields(encoded: bytes) -> Fields:
+    """The fields of a form, or of a query. Raises Refusal for everything else."""
+    text = decoded(encoded)
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError as error:  # of which UnicodeDecodeError is one kind
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:  # or UnicodeDecodeError, which is a ValueError
         expected = (
             "UTF-8" if isinstance(error, UnicodeDecodeError) else f"at most {MAX_FIELDS} fields"
         )
         raise Refusal(400, f"Invalid request: expected {expected}") from None
-    return read_form(model, pairs)
 
 
 def decoded(body: bytes) -> str:
@@ -146,11 +158,13 @@ def decoded(body: bytes) -> str:
         raise Refusal(400, "Invalid request: expected UTF-8") from None
 
 
-def read_form(model: type[Request], pairs: Iterable[tuple[str, str]]) -> Request:
-    """The fields of a form; where `q` stands several times, it is a list. Raises Refusal, as above."""
+def read_form(model: type[Request], query: Fields, body: Fields = ()) -> Request:
+    """The fields of a form and of its URL's query, which takes precedence; several `q` are a list.
+    Raises Refusal for everything else."""
     fields: dict[str, Any] = {}
     texts = []
-    for name, value in pairs:
+    in_query = {name for name, _ in query}
+    for name, value in (*query, *(field for field in body if field[0] not in in_query)):
         fields.setdefault(name, value)
         if name == "q":
             texts.append(value)
@@ -167,8 +181,7 @@ def _validated(model: type[Request], fields: Mapping[str, Any], strict: bool) ->
 
 
 def _explained(error: ValidationError) -> str:
-    """In LibreTranslate's words, where it has any. Of a text's fields one name is said, and nothing
-    of its value."""
+    """LibreTranslate's message, where it has one. It names a field and never quotes a text."""
     errors = error.errors(include_url=False)
     name = errors[0]["loc"][0]
     types = {one["type"] for one in errors if one["loc"][0] == name}
@@ -212,7 +225,7 @@ class Word(BaseModel):
     start: int = Field(description="In characters (code points) of its line")
     end: int
     log_probability: float | None = Field(
-        None, description="The sum of its pieces', of a hypothesis"
+        None, description="Sum over its pieces; of a hypothesis, with any explanation"
     )
 
 
@@ -228,15 +241,17 @@ class ExplainedHypothesis(BaseModel):
     log_probability: float
     truncated: bool
     tokens: list[Word]
-    alignment: list[tuple[int, int]] = Field(description="Source word, target word; from 0")
+    alignment: list[tuple[int, int]] = Field(
+        [], description="Source word, target word; from 0; with alignment or attention"
+    )
     attention: list[list[float]] = Field(
-        [], description="A row a target word, a column a source word; if asked for"
+        [], description="A row a target word, a column a source word; with attention"
     )
-    pieces: list[str] = Field([], description="With the choices")
+    pieces: list[str] = Field([], description="With choices")
     piece_words: list[int] = Field(
-        [], description="With the choices: the word of each piece, -1 for </s>"
+        [], description="With choices: the word of each piece, -1 for </s>"
     )
-    choices: list[list[Choice]] = Field([], description="Of each piece, best first; if asked for")
+    choices: list[list[Choice]] = Field([], description="Of each piece, best first; with choices")
 
 
 class ExplainedLine(BaseModel):
@@ -253,43 +268,46 @@ class Explained(BaseModel):
 
 
 def split_lines(text: str) -> tuple[list[str], list[str]]:
-    """The lines of a text and what ends each."""
+    """The lines of a text and the end of each."""
     parts = _LINE_END.split(text)
     return parts[::2], [*parts[1::2], ""]
 
 
-def explained_line(translation: Translation, attention: bool) -> dict[str, Any]:
-    """An `ExplainedLine`. The translation has alignments and, if they are asked for, choices."""
+def explained_line(translation: Translation, asked: ExplainRequest) -> dict[str, Any]:
+    """An `ExplainedLine`. What is asked for has to be in the translation."""
     if is_blank(translation.source):
         return {"source_text": translation.source, "source_tokens": [], "hypotheses": []}
-    alignment = _alignment(translation.candidates[0])
+    source = translation.source
     return {
-        "source_text": translation.source,
-        "source_tokens": [_word(translation.source, *span) for span in alignment.source_spans],
+        "source_text": source,
+        "source_tokens": [_word(source, *span) for span in Tokenizer.words(source)],
         "hypotheses": [
-            _explained_hypothesis(candidate, attention) for candidate in translation.candidates
+            _explained_hypothesis(candidate, asked) for candidate in translation.candidates
         ],
     }
 
 
-def _explained_hypothesis(candidate: Candidate, attention: bool) -> dict[str, Any]:
-    alignment = _alignment(candidate)
-    words = iter(alignment.target_word_of_piece)
-    piece_words = [-1 if piece == "</s>" else next(words) for piece in candidate.tokens]
-    log_probs = np.zeros(len(alignment.target_spans) + 1)  # the last one is that of no word
-    np.add.at(log_probs, piece_words, candidate.token_log_probs)
+def _explained_hypothesis(candidate: Candidate, asked: ExplainRequest) -> dict[str, Any]:
+    alignment = candidate.alignment
+    words = [_word(candidate.text, *span) for span in Tokenizer.words(candidate.text)]
     answer = {
         "text": candidate.text,
         "score": round(candidate.score, DIGITS),
         "log_probability": round(candidate.log_prob, DIGITS),
         "truncated": candidate.truncated,
-        "tokens": [
-            {**_word(candidate.text, *span), "log_probability": round(float(log_prob), DIGITS)}
-            for span, log_prob in zip(alignment.target_spans, log_probs[:-1], strict=True)
-        ],
-        "alignment": sorted(alignment.links()),
+        "tokens": words,
     }
-    if attention:
+    if alignment is None:  # not asked for, or a line that was not translated
+        return answer
+    target_words = iter(alignment.target_word_of_piece)
+    piece_words = [-1 if piece == "</s>" else next(target_words) for piece in candidate.tokens]
+    log_probs = np.zeros(len(words) + 1)  # the last one is of pieces outside words
+    np.add.at(log_probs, piece_words, candidate.token_log_probs)
+    for word, log_prob in zip(words, log_probs[:-1], strict=True):
+        word["log_probability"] = round(float(log_prob), DIGITS)
+    if asked.alignment or asked.attention:
+        answer["alignment"] = sorted(alignment.links())
+    if asked.attention:
         answer["attention"] = alignment.weights_TS.round(4).tolist()
     if candidate.choices:
         answer["pieces"], answer["piece_words"] = candidate.tokens, piece_words
@@ -305,12 +323,6 @@ def _explained_hypothesis(candidate: Candidate, attention: bool) -> dict[str, An
             for of_piece in candidate.choices
         ]
     return answer
-
-
-def _alignment(candidate: Candidate) -> Any:
-    if candidate.alignment is None:
-        raise ValueError("only translations that were made with alignments can be explained")
-    return candidate.alignment
 
 
 def _word(line: str, start: int, end: int) -> dict[str, Any]:

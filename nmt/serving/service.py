@@ -1,5 +1,6 @@
-"""The translators behind a server: by language pair, behind one queue and within limits. The event
-loop never waits for them but asks, and threads translate.
+"""The translators of a server by language pair, behind one queue and within limits.
+
+Threads translate; the event loop awaits their results.
 """
 
 import asyncio
@@ -16,30 +17,30 @@ from nmt.inference.translator import Translation, Translator
 from nmt.serving.dynamic_batching import Batcher, QueueFull
 from nmt.serving.middleware import Metrics
 from nmt.serving.schemas import Refusal
-from nmt.text.language_id import language_name
+from nmt.text.language_id import language_name, match_language
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server accepts."""
+    """Limits on requests."""
 
-    max_characters: int = 20_000  # of one request
+    max_characters: int = 20_000  # in one request
     max_texts: int = 500  # in one list
     max_alternatives: int = 9
     max_waiting: int = 2048  # lines in the queue
-    requests_a_minute: int | None = None  # of one address
-    api_keys: frozenset[str] = frozenset()  # none: nobody needs one
+    requests_a_minute: int | None = None  # from one client, see `client_of`
+    api_keys: frozenset[str] = frozenset()  # empty: no key is needed
     cors_origins: Sequence[str] = ()
 
 
-class Wish(NamedTuple):
-    """What lines have to have in common to be decoded together."""
+class BatchKey(NamedTuple):
+    """Lines decoded together share these options."""
 
     source: str
     target: str
     n_best: int = 1
     beam_size: int | None = None
-    explained: bool = False
+    alignments: bool = False
     choices: int = 0
 
 
@@ -76,7 +77,7 @@ class Service:
 
     @property
     def languages(self) -> list[str]:
-        """Sources first, each in the order of the runs."""
+        """All languages: sources first, in the order of the runs."""
         sources, targets = zip(*self._by_pair, strict=True)
         return list(dict.fromkeys((*sources, *targets)))
 
@@ -86,17 +87,27 @@ class Service:
     def sources(self, target: str) -> list[str]:
         return [source for source, code in self._by_pair if code == target]
 
+    def language(self, code: str) -> str:
+        """The language that a client's code means. Refusal if the server does not know it."""
+        language = match_language(code, self.languages)
+        if language is None:
+            raise Refusal(400, f"{code} is not supported")
+        return language
+
+    def num_pieces(self, key: BatchKey, line: str) -> int:
+        """Number of pieces that the line's tokenizer cuts it into."""
+        return len(self._by_pair[key.source, key.target].run.source_tokenizer.encode(line))
+
     def close(self) -> None:
         self._batcher.close()
 
-    def wish(
+    def batch_key(
         self, source: str, target: str, n_best: int, beam_size: int | None = None, **asked: Any
-    ) -> Wish:
-        """With a beam as wide as the run says or is asked for, and wide enough. Refusal for what is
-        not loaded."""
-        for code in (source, target):
-            if code not in self.languages:
-                raise Refusal(400, f"{code} is not supported")
+    ) -> BatchKey:
+        """The key of a request, whose beam (asked for, or the run's) has room for all hypotheses.
+
+        Refusal if no translator of the pair is loaded.
+        """
         translator = self._by_pair.get((source, target))
         if translator is None:
             raise Refusal(
@@ -105,18 +116,21 @@ class Service:
                 f"{language_name(source)} ({source})",
             )
         decoding = translator.run.config.decoding
-        if decoding.sampling:  # which searches no beam
-            return Wish(source, target, n_best, None, **asked)
+        if decoding.sampling:  # without a beam
+            return BatchKey(source, target, n_best, None, **asked)
         groups = math.ceil(max(n_best, beam_size or decoding.beam_size) / decoding.num_beam_groups)
-        return Wish(source, target, n_best, groups * decoding.num_beam_groups, **asked)
+        return BatchKey(source, target, n_best, groups * decoding.num_beam_groups, **asked)
 
     async def translate(
-        self, request: Request, wish: Wish, lines: Sequence[str]
+        self, request: Request, key: BatchKey, lines: Sequence[str]
     ) -> list[Translation]:
-        """The translations of lines, in order. Raises Refusal if the queue is full,
-        ClientDisconnect if the client has left, and then does not translate what can wait."""
+        """The translations of lines, in order.
+
+        Raises Refusal if the queue is full, and ClientDisconnect if the client has left: lines
+        that still wait are not translated then.
+        """
         try:
-            future = asyncio.wrap_future(self._batcher.submit(wish, lines))
+            future = asyncio.wrap_future(self._batcher.submit(key, lines))
         except QueueFull as full:
             raise Refusal(
                 503, f"The server is busy: {full}", {"Retry-After": str(full.seconds)}
@@ -129,17 +143,17 @@ class Service:
             if not future.done():
                 raise ClientDisconnect
             return future.result()
-        finally:  # also when the server does not wait any longer
+        finally:  # also when this task is cancelled
             future.cancel()
             gone.cancel()
 
-    def _translate(self, wish: Wish, lines: list[str]) -> list[Translation]:
-        return self._by_pair[wish.source, wish.target].translate(
+    def _translate(self, key: BatchKey, lines: list[str]) -> list[Translation]:
+        return self._by_pair[key.source, key.target].translate(
             lines,
-            n_best=wish.n_best,
-            beam_size=wish.beam_size,
-            alignments=wish.explained,
-            choices=wish.choices,
+            n_best=key.n_best,
+            beam_size=key.beam_size,
+            alignments=key.alignments,
+            choices=key.choices,
             split_sentences=self._split_sentences,
             num_workers=1,
         )

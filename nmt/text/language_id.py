@@ -1,14 +1,14 @@
-"""Languages: their English names, and which one a text is in.
+"""Languages: English names, codes as clients write them, and detection.
 
 Detection is by py3langid (BSD), a part of the extra `serve`: character n-grams of 140 languages. A
 word or two is too little for it.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-# ISO 639-1, for people to read; a run may name its languages by any suffix.
+# ISO 639-1. A run may name its languages by any suffix.
 NAMES = {
     "af": "Afrikaans",
     "ar": "Arabic",
@@ -88,18 +88,37 @@ def language_name(code: str) -> str:
     return NAMES.get(code, code)
 
 
+def match_language(code: str, known: Iterable[str]) -> str | None:
+    """The known language that a client means: `EN`, `en-US` and `fr_CA` are `en`, `en` and `fr`.
+
+    None if there is no such language. The same code wins over the same primary subtag.
+    """
+    known = list(known)
+    if code in known:
+        return code
+
+    def same(shorten: Callable[[str], str]) -> str | None:
+        return next((other for other in known if shorten(other) == shorten(code)), None)
+
+    return same(_normal_tag) or same(lambda tag: _normal_tag(tag).partition("-")[0])
+
+
+def _normal_tag(code: str) -> str:
+    return code.strip().lower().replace("_", "-")
+
+
 class Detected(NamedTuple):
-    """A language that a text may be in; the confidence goes from 0 to 100."""
+    """A language that a text may be in, with a confidence from 0 to 100."""
 
     language: str
     confidence: float
 
 
 def detect(text: str, languages: Iterable[str]) -> list[Detected]:
-    """The languages by how well they explain the text, best first.
+    """The given languages, most probable first.
 
-    Confidence is the probability among all that the detector knows, not only those asked about:
-    where none of them is the text's, all are low.
+    Confidence is the probability among all languages of the detector, not only the given ones: all
+    are low for a text in another language.
     """
     probabilities: dict[str, float] = dict(_identifier().rank(text)) if text.strip() else {}
     found = [Detected(code, round(100 * probabilities.get(code, 0.0), 1)) for code in languages]
@@ -108,9 +127,7 @@ def detect(text: str, languages: Iterable[str]) -> list[Detected]:
 
 @functools.cache
 def _identifier() -> Any:
-    from py3langid.langid import (
-        MODEL_FILE,
-        LanguageIdentifier,
-    )  # here, as it reads a model of 50 MB
+    # Imported on use, as the model has 50 MB.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

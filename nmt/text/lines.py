@@ -22,6 +22,12 @@ from typing import IO, Any, BinaryIO, Literal, cast
 from nmt.errors import UserError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# First bytes of files that are no UTF-8, and the command that converts them.
+OTHER_FORMATS = {
+    b"\xff\xfe": ("UTF-16", "`iconv -f UTF-16 -t UTF-8`"),
+    b"\xfe\xff": ("UTF-16", "`iconv -f UTF-16 -t UTF-8`"),
+    b"\x1f\x8b": ("gzip-compressed data", "`gzip -dc`, or give a file its suffix .gz"),
+}
 TABLE_SUFFIXES = (".tsv", ".tsv.gz")
 
 
@@ -59,6 +65,11 @@ def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
+            if number == 1 and line[:2] in OTHER_FORMATS:
+                format_name, command = OTHER_FORMATS[line[:2]]
+                raise UserError(
+                    f"{name}: expected UTF-8. Received: {format_name}. Convert it with {command}."
+                ) from error
             raise UserError(
                 f"{name}, line {number}: expected UTF-8. Received: the byte"
                 f" 0x{line[error.start]:02x} at position {error.start} ({error.reason}). Convert"

@@ -2,9 +2,18 @@
 
 import asyncio
 import json
+import re
+import resource
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fixtures.run import trained_translator
 from fixtures.shouter import Shouter
+
+from nmt.serving.middleware import RateLimit
+from nmt.serving.schemas import Refusal
 
 pytest_plugins = ["fixtures.server"]
 
@@ -43,12 +52,64 @@ def test_auto_says_which_language_it_took_and_how_sure_it_is(client_of):
     assert [detected["language"] for detected in answer["detectedLanguage"]] == ["fr", "fr"]
 
 
-def test_auto_with_one_pair_takes_its_source_but_is_not_sure_of_what_is_another_language(client):
-    text = "Le petit chien noir court dans l'herbe avec les enfants."
-    detected = client.post("/translate", {"q": text, "source": "auto", "target": "fr"}).json()[
-        "detectedLanguage"
-    ]
+def test_auto_with_one_pair_takes_its_source_but_is_not_sure_of_another_language(client):
+    text = "Der kleine schwarze Hund rennt mit den Kindern über die Wiese."
+    answer = client.post("/translate", {"q": text, "source": "auto", "target": "fr"}).json()
+    assert answer["translatedText"] == text.upper()
+    detected = answer["detectedLanguage"]
     assert detected["language"] == "en" and detected["confidence"] < 10
+
+
+FRENCH = "Le petit chien noir court dans l'herbe avec les enfants."
+ENGLISH = "The little black dog is running through the grass with the children."
+
+
+def test_auto_leaves_a_text_that_is_in_the_target_language_already(client):
+    asked = {"source": "auto", "target": "fr"}
+    answer = client.post("/translate", {"q": FRENCH, **asked}).json()
+    assert answer["translatedText"] == FRENCH
+    assert answer["detectedLanguage"]["language"] == "fr"
+    assert answer["detectedLanguage"]["confidence"] >= 50
+    answer = client.post("/translate", {"q": [FRENCH, ENGLISH], "alternatives": 1, **asked}).json()
+    assert answer["translatedText"] == [FRENCH, ENGLISH.upper()]
+    assert answer["alternatives"] == [[], [ENGLISH.upper() + " 2"]]
+    assert [one["language"] for one in answer["detectedLanguage"]] == ["fr", "en"]
+    html = f"<p>{FRENCH}</p>"
+    answer = client.post("/translate", {"q": html, "format": "html", **asked}).json()
+    assert answer["translatedText"] == html
+
+
+def test_auto_translates_short_texts_that_only_look_like_the_target_language(client):
+    """`Important message` is French to the detector, which is not sure of it."""
+    for text in ("Important message", "Pizza", "Danger"):
+        answer = client.post("/translate", {"q": text, "source": "auto", "target": "fr"}).json()
+        assert answer["translatedText"] == text.upper()
+        assert answer["detectedLanguage"]["language"] == "en"
+
+
+def test_auto_refuses_a_language_that_cannot_be_translated_to_the_target(client_of):
+    client = client_of(Shouter("en", "fr"), Shouter("de", "en"))
+    text = "Der kleine schwarze Hund rennt mit den Kindern über die Wiese."
+    answer = client.post("/translate", {"q": text, "source": "auto", "target": "fr"})
+    error = "French (fr) is not available as a target language from German (de)"
+    assert_refused(answer, 400, error)
+
+
+def test_source_and_target_alike_leave_the_text(client):
+    for code in ("fr", "en"):
+        answer = client.post("/translate", {"q": "a", "source": code, "target": code})
+        assert answer.json() == {"translatedText": "a"}
+    asked = {"q": "a b\n", "source": "fr", "target": "fr", "attention": True}
+    first, last = client.post("/v1/translate", asked).json()["lines"]
+    assert first["hypotheses"][0]["text"] == "a b" and last["hypotheses"] == []
+
+
+@pytest.mark.parametrize(("source", "target"), [("EN", "FR"), ("en-US", "fr_CA"), ("En", "fr-FR")])
+def test_codes_of_regions_mean_their_language(client, source, target):
+    answer = client.post("/translate", {"q": "a", "source": source, "target": target})
+    assert answer.json() == {"translatedText": "A"}
+    answer = client.post("/v1/translate", {"q": "a", "source": source, "target": target}).json()
+    assert (answer["source"], answer["target"]) == ("en", "fr")
 
 
 def test_html_keeps_its_tags_and_attributes(client):
@@ -74,6 +135,51 @@ def test_forms_are_as_good_as_json(client, way):
         "translatedText": "A\r\nB",
         "alternatives": ["A 2\r\nB 2"],
     }
+
+
+def test_a_form_may_stand_in_the_query(client):
+    """As clients send it that post parameters without a body."""
+    fields = {"q": "a", **PAIR, "format": "text", "api_key": "x"}
+    assert client.post("/translate", params=fields).json() == {"translatedText": "A"}
+    answer = client.post("/translate", params={"q": "a", "source": "en"}, data={"target": "fr"})
+    assert answer.json() == {"translatedText": "A"}
+    answer = client.post("/translate", params={"q": ["a", "b"]}, data={"q": "c", **PAIR})
+    assert answer.json() == {"translatedText": ["A", "B"]}
+    assert_refused(client.post("/translate?q=%ff"), 400, "Invalid request: expected UTF-8")
+    answer = client.post("/translate", {"q": "a", "source": "en"}, params={"target": "fr"})
+    assert_refused(answer, 400, "Invalid request: missing target parameter")  # JSON is complete
+
+
+def test_a_number_may_be_a_string_and_a_format_empty(client):
+    answer = client.translate("a", alternatives="1", format="").json()
+    assert answer == {"translatedText": "A", "alternatives": ["A 2"]}
+    assert client.translate("a", format=None).json() == {"translatedText": "A"}
+
+
+def test_json_may_begin_with_a_byte_order_mark(client):
+    body = b"\xef\xbb\xbf" + json.dumps({"q": "a", **PAIR}).encode()
+    answer = client.post("/translate", content=body, headers=JSON)
+    assert answer.json() == {"translatedText": "A"}
+
+
+def test_a_compressed_body_is_a_415(client):
+    body = json.dumps({"q": "a", **PAIR}).encode()
+    for encoding, status in (("gzip", 415), ("br", 415), ("identity", 200)):
+        headers = {**JSON, "Content-Encoding": encoding}
+        answer = client.post("/translate", content=body, headers=headers)
+        assert answer.status_code == status
+    assert_refused(
+        client.post("/translate", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}),
+        415,
+        "Invalid request: expected a body without Content-Encoding",
+    )
+
+
+@pytest.mark.parametrize("path", ["/languages", "/frontend/settings", "/health", "/metrics", "/"])
+def test_head_answers_where_get_does(client, path):
+    answer = client.together(client.http.head(path))[0]
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == client.get(path).headers["content-type"]
 
 
 def test_a_form_may_have_several_texts(client):
@@ -122,6 +228,8 @@ def test_health_is_ok(client):
         ({"q": "a", "target": "fr"}, "Invalid request: missing source parameter"),
         (PAIR, "Invalid request: missing q parameter"),
         ({"q": "", **PAIR}, "Invalid request: missing q parameter"),
+        ({"q": "a", "source": "", "target": "fr"}, "Invalid request: missing source parameter"),
+        ({"q": "a", "source": "en", "target": ""}, "Invalid request: missing target parameter"),
         ({"q": [], **PAIR}, "Invalid request: missing q parameter"),
         ({"q": "a", "source": "zz", "target": "fr"}, "zz is not supported"),
         ({"q": "a", "source": "en", "target": "zz"}, "zz is not supported"),
@@ -136,7 +244,7 @@ def test_health_is_ok(client):
             "Invalid request: alternatives parameter is not a number",
         ),
         (
-            {"q": "a", **PAIR, "alternatives": "3"},
+            {"q": "a", **PAIR, "alternatives": "-1"},
             "Invalid request: alternatives parameter is not a number",
         ),
         (
@@ -274,19 +382,21 @@ def test_a_line_is_explained_word_by_word(client):
     assert second["text"] == "A DOG 2" and second["score"] == -1.5 and "choices" not in second
 
 
-def test_matrices_are_added_only_if_they_are_asked_for(client):
-    (line,) = client.post("/v1/translate", {"q": "a", "source": "auto", "target": "fr"}).json()[
-        "lines"
-    ]
-    (hypothesis,) = line["hypotheses"]
-    assert set(hypothesis) == {
-        "text",
-        "score",
-        "log_probability",
-        "truncated",
-        "tokens",
-        "alignment",
-    }
+def test_attention_is_computed_only_if_it_is_asked_for(client_of):
+    translator = Shouter()
+    client = client_of(translator)
+    always = {"text", "score", "log_probability", "truncated", "tokens"}
+    for asked, more in (
+        ({}, set()),
+        ({"alignment": True}, {"alignment"}),
+        ({"attention": True}, {"alignment", "attention"}),
+        ({"choices": True}, {"pieces", "piece_words", "choices"}),
+    ):
+        answer = client.post("/v1/translate", {"q": "a b", **PAIR, **asked}).json()
+        ((hypothesis,),) = [line["hypotheses"] for line in answer["lines"]]
+        assert set(hypothesis) == always | more
+        assert [token["text"] for token in hypothesis["tokens"]] == ["A", "B"]
+        assert translator.calls[-1][1]["alignments"] == bool(asked)
 
 
 def test_the_beam_is_the_runs_unless_asked_for_and_wide_enough_for_all_that_is_wanted(client_of):
@@ -315,10 +425,39 @@ def test_a_run_that_samples_or_searches_in_groups_is_served(client_of):
 
 
 def test_what_would_fill_the_memory_is_not_explained(client):
-    asked = {"q": "1 2 3 4 5 6 7 8 9 0 " * 90, **PAIR, "n_best": 4}
+    asked = {"q": "1 2 3 4 5 6 7 8 9 0 " * 90, **PAIR, "n_best": 4, "alignment": True}
     assert client.post("/v1/translate", asked).status_code == 200
     answer = client.post("/v1/translate", {**asked, "n_best": 5})
     assert answer.status_code == 413 and "Too much to explain at once" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("looks", ["alignment", "attention", "choices"])
+def test_a_long_line_without_spaces_is_translated_but_not_explained(client, looks):
+    """It is one word, and its attention is a matrix of pieces."""
+    asked = {"q": "字" * 5000, **PAIR}
+    assert client.post("/v1/translate", asked).status_code == 200
+    answer = client.post("/v1/translate", {**asked, looks: True})
+    assert answer.status_code == 413 and "Too much to explain at once" in answer.json()["error"]
+    assert client.post("/v1/translate", {**asked, "q": "字" * 500, looks: True}).status_code == 200
+
+
+def test_one_request_of_20000_characters_without_spaces_takes_little_memory(client_of):
+    """Dense attention between its pieces would be 3 GB for each hypothesis."""
+    translator = trained_translator()
+    translator_of_server = SimpleNamespace(
+        run=translator.run, num_workers=1, translate=translator.translate, gate=threading.Event()
+    )
+    client = client_of(translator_of_server)
+    assert client.post("/v1/translate", {"q": "cat", **PAIR, "attention": True}).status_code == 200
+    asked = {"q": "x" * 20_000, **PAIR, "beam_size": 1}
+    size = int(re.search(r"VmSize:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size + 2**30, before[1]))
+    try:
+        assert client.post("/v1/translate", asked).status_code == 200
+        assert client.post("/v1/translate", {**asked, "attention": True}).status_code == 413
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +504,21 @@ def test_an_address_that_asks_too_often_is_slowed_down(client_of):
     assert answer.json()["error"].startswith("Slowdown")
     assert 1 <= int(answer.headers["retry-after"]) <= 30
     assert client.get("/languages").status_code == 200
+
+
+def test_an_ipv6_network_of_one_customer_is_one_address(client_of):
+    limit = RateLimit(requests_a_minute=1)
+    limit.admit("2001:db8:1:2::1")
+    with pytest.raises(Refusal, match="Slowdown"):
+        limit.admit("2001:db8:1:2:ffff:ffff:ffff:ffff")
+    limit.admit("2001:db8:1:3::1")
+    limit.admit("192.0.2.1")
+    limit.admit("192.0.2.2")
+    for same in ("::ffff:192.0.2.1", "192.0.2.2"):
+        with pytest.raises(Refusal, match="Slowdown"):
+            limit.admit(same)
+    limit.admit("fe80::1%eth0")
+    limit.admit("")
 
 
 def test_a_full_queue_is_a_503_that_says_when_to_come_again(client_of):
@@ -440,8 +594,27 @@ def test_other_pages_may_use_the_api_only_if_allowed_to(client_of):
         answer = client.together(client.http.options("/translate", headers=asked))[0]
         assert answer.headers.get("access-control-allow-origin") == allowed
         assert (answer.status_code == 200) == bool(allowed)
+        assert allowed or set(answer.json()) == {"error"}
         answer = client.get("/languages", headers={"Origin": "https://a.example"})
         assert answer.headers.get("access-control-allow-origin") == allowed
+
+
+def test_a_preflight_request_may_ask_for_authorization(client_of):
+    client = client_of(cors_origins=["https://a.example"])
+
+    def preflight(origin, header):
+        asked = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": header,
+        }
+        return client.together(client.http.options("/translate", headers=asked))[0]
+
+    answer = preflight("https://a.example", "authorization, content-type")
+    assert answer.status_code == 200
+    assert "Authorization" in answer.headers["access-control-allow-headers"]
+    assert_refused(preflight("https://b.example", "content-type"), 400, "Disallowed CORS origin")
+    assert_refused(preflight("https://a.example", "x-other"), 400, "Disallowed CORS headers")
 
 
 def test_metrics_count_requests_and_batches(client):
@@ -473,6 +646,51 @@ def test_the_log_has_a_line_a_request_and_nothing_that_a_user_wrote(client, capl
     assert not [
         record for record in caplog.records if "secret" in record.message and record.name != "httpx"
     ]
+
+
+class Panic(BaseException):
+    """As PyO3 raises it for a panic in Rust."""
+
+
+class Fragile(Shouter):
+    """Fails on every batch with the text "bad"."""
+
+    error: BaseException = Panic("a panic")
+
+    def translate(self, lines, **options):
+        if "bad" in lines:
+            raise self.error
+        return super().translate(lines, **options)
+
+
+@pytest.mark.parametrize("error", [Panic("x"), RuntimeError("x"), StopIteration(), SystemExit(1)])
+def test_one_text_that_fails_harms_no_other_request(client_of, error):
+    translator = Fragile()
+    translator.error = error
+    translator.gate.clear()
+    client = client_of(translator)
+
+    async def release():
+        await asyncio.sleep(0.2)
+        translator.gate.set()
+
+    texts = ["bad" if i % 20 == 3 else f"sentence {i}" for i in range(60)]
+    asked = (client.http.post("/translate", json={"q": text, **PAIR}) for text in texts)
+    *answers, _ = client.together(*asked, release())
+    for text, answer in zip(texts, answers, strict=True):
+        if text == "bad":
+            assert_refused(answer, 500, "Internal server error")
+        else:
+            assert answer.json() == {"translatedText": text.upper()}
+    assert client.translate("still here").json() == {"translatedText": "STILL HERE"}
+
+
+def test_a_panic_outside_of_translation_is_json_too(client, monkeypatch):
+    def panic(*arguments):
+        raise Panic
+
+    monkeypatch.setattr("nmt.serving.app.detect", panic)
+    assert_refused(client.post("/detect", {"q": "a"}), 500, "Internal server error")
 
 
 def test_a_fault_is_a_500_that_gives_nothing_away(client_of, caplog):

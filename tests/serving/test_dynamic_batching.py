@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from nmt.serving.dynamic_batching import Batcher, QueueFull
+from nmt.serving.dynamic_batching import Batcher, QueueFull, TranslationFailed
 
 
 class Recorder:
@@ -186,6 +186,38 @@ def test_a_request_may_be_given_up_while_it_is_translated(batcher_of):
     assert busy(batcher, translate).cancel()
     translate.gate.set()
     assert batcher.submit("k", ["a"]).result(10) == ["k:A"]
+
+
+class Panic(BaseException):
+    """As PyO3 raises it."""
+
+
+def fragile(kind, lines):
+    if "bad" in lines:
+        raise Panic
+    if "short" in lines:
+        return []
+    return [line.upper() for line in lines]
+
+
+def test_requests_of_a_failing_batch_are_run_again_alone(batcher_of):
+    held = threading.Event()
+
+    def translate(kind, lines):
+        assert held.wait(10)
+        return fragile(kind, lines)
+
+    batcher = batcher_of(translate)
+    texts = [["a"], ["bad"], ["b", "c"], ["d", "bad"], ["short"], ["e"]]
+    futures = [batcher.submit("k", lines) for lines in texts]
+    held.set()
+    for lines, future in zip(texts, futures, strict=True):
+        if "bad" in lines or "short" in lines:
+            with pytest.raises(TranslationFailed):
+                future.result(10)
+        else:
+            assert future.result(10) == [line.upper() for line in lines]
+    assert batcher.submit("k", ["f"]).result(10) == ["F"]
 
 
 def test_an_error_reaches_who_asked_and_the_worker_goes_on(batcher_of):

@@ -57,7 +57,9 @@ def test_every_path_and_every_error_is_described(schema):
     assert sorted(schema.raw_schema["paths"]) == sorted(POSTS + GETS)
     for path in POSTS:
         described = schema.raw_schema["paths"][path]["post"]
-        assert {"200", "400", "403", "413", "429", "500", "503"} == set(described["responses"])
+        assert {"200", "400", "403", "413", "415", "429", "500", "503"} == set(
+            described["responses"]
+        )
         assert len(described["requestBody"]["content"]) == 3
 
 

@@ -4,99 +4,17 @@ without."""
 import http.client
 import itertools
 import json
-import re
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
-from libretranslatepy import LibreTranslateAPI
+from fixtures.served import PAIR, Served
 
-SHOUTER = Path(__file__).parents[1] / "fixtures" / "shouter.py"
-PAIR = {"source": "en", "target": "fr"}
+pytest_plugins = ["fixtures.server"]
+
 MEGABYTE = 2**20
-
-
-class Served:
-    """A server that shouts; a text that is a number keeps it busy so many seconds."""
-
-    def __init__(self, api_key=""):
-        command = [sys.executable, SHOUTER, "0", api_key]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        line = self.process.stdout.readline()
-        assert line, self.process.communicate()[1]
-        self.port = json.loads(line)["port"]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def ask(self, fields, path="/translate", connection=None):
-        """-> status, answer"""
-        connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("POST", path, json.dumps(fields), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-
-    def shouts(self, text="a"):
-        return self.ask({"q": text, **PAIR}) == (200, {"translatedText": text.upper()})
-
-    def socket(self, start=b""):
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        connection.sendall(start)
-        return connection
-
-    def raw(self, request):
-        """What it answers to bytes, until it closes."""
-        with self.socket(request) as connection:
-            return connection.makefile("rb").read()
-
-    def metric(self, name):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", "/metrics")
-        return float(
-            re.search(rf"^{name} (\S+)", connection.getresponse().read().decode(), re.MULTILINE)[1]
-        )
-
-    def stop(self):
-        """-> what it said on standard error"""
-        self.process.send_signal(signal.SIGKILL)
-        return self.process.communicate(timeout=30)[1]
-
-
-@pytest.fixture(scope="module")
-def served():
-    served = Served()
-    yield served
-    served.stop()
-
-
-# ------------------------------------------------------------------------------- a client from PyPI
-
-
-def test_the_public_client_works_unmodified(served):
-    client = LibreTranslateAPI(served.url)
-    assert (
-        client.translate("LibreTranslate is awesome!", "en", "fr") == "LIBRETRANSLATE IS AWESOME!"
-    )
-    assert client.languages()[0] == {"code": "en", "name": "English", "targets": ["fr"]}
-    detected = client.detect("Hello World, this is a text in English")
-    assert detected[0]["language"] == "en" and detected[0]["confidence"] > 50
-
-
-def test_the_public_client_works_with_a_key_and_not_without():
-    served = Served(api_key="sesame")
-    try:
-        assert LibreTranslateAPI(served.url, "sesame").translate("open", "en", "fr") == "OPEN"
-        with pytest.raises(HTTPError, match="403"):
-            LibreTranslateAPI(served.url, "barley").translate("open", "en", "fr")
-    finally:
-        served.stop()
 
 
 # --------------------------------------------------------------------------------------------- load

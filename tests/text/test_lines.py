@@ -89,7 +89,22 @@ def test_bytes_that_are_no_utf8_name_file_and_line(tmp_path):
         list(read_lines(path))
 
 
-@pytest.mark.parametrize("content", [b"\xed\xa0\x80", b"\xc0\x80", b"\xff\xfea\x00", b"\xe2\x82"])
+@pytest.mark.parametrize(
+    ("content", "format_name"),
+    [
+        ("déjà vu\n".encode("utf-16-le"), "0xe9"),
+        (b"\xff\xfe" + "déjà vu\n".encode("utf-16-le"), "UTF-16"),
+        (b"\xfe\xff" + "déjà vu\n".encode("utf-16-be"), "UTF-16"),
+        (gzip.compress(b"text\n"), "gzip-compressed data"),
+    ],
+)
+def test_other_formats_are_named(tmp_path, content, format_name):
+    path = put(tmp_path / "text.en", content)
+    with pytest.raises(UserError, match=rf"text\.en.*Received: .*{format_name}"):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize("content", [b"\xed\xa0\x80", b"\xc0\x80", b"a\xff\xfea\x00", b"\xe2\x82"])
 def test_surrogates_overlong_forms_and_cut_characters_are_no_utf8(content):
     with pytest.raises(UserError, match="<stdin>, line 1: expected UTF-8"):
         list(decode_lines(io.BytesIO(content), "<stdin>"))

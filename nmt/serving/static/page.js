@@ -5,7 +5,7 @@ import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, row
 import { call, Refusal } from "./server.js";
 
 const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
-const LONG = 2000; // characters of a line whose attention would be megabytes: it is only translated
+const LONG = 2000; // characters; the attention of a longer line would be megabytes: it is only translated
 const SEARCH = { n_best: 3, beam_size: 5 };
 
 // ------------------------------------------------------------------------------------------------ asking the server
@@ -15,6 +15,7 @@ let request = new AbortController(); // of the request under way
 let timer = 0;
 let earliest = 0; // the time before which the server does not want to be asked again
 let failures = 0; // in a row
+const plain = new Set(); // lines that the server translates but does not explain: too many pieces
 
 /** Gives up what is under way, which is out of date, and asks anew after a pause. */
 function askSoon(wait = pause) {
@@ -26,21 +27,24 @@ function askSoon(wait = pause) {
 async function ask() {
   const [first, ...others] = new Set(missing());
   if (first === undefined || isTooLong()) return settle();
-  const isLong = first.length > LONG;
-  const wanted = [first, ...others.filter((line) => line.length > LONG === isLong)].slice(0, LINES_AT_ONCE);
+  const isPlain = (line) => line.length > LONG || plain.has(line);
+  const explains = !isPlain(first);
+  const wanted = [first, ...others.filter((line) => isPlain(line) !== explains)].slice(0, LINES_AT_ONCE);
   request = new AbortController();
   const { signal } = request;
   page.translation.setAttribute("aria-busy", "true");
   const pair = { source: page.source.value, target: page.target.value };
-  const looks = { attention: !isLong, choices: !isLong };
+  const looks = { attention: explains, choices: explains };
   const key = page.key.value ? { api_key: page.key.value } : {};
   try {
     const answer = await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...looks, ...key }, signal);
     if (signal.aborted) return;
     wanted.forEach((line, index) => answers.set(line, answer.lines[index]));
   } catch (error) {
-    if (!signal.aborted) fail(error, ask);
-    return;
+    if (signal.aborted) return;
+    if (!(explains && error.status === 413)) return fail(error, ask);
+    wanted.forEach((line) => plain.add(line));
+    return ask();
   }
   recover();
   show();
@@ -147,6 +151,12 @@ function offer(select, codes, wanted) {
   select.disabled = false;
 }
 
+/** The code of the language that a link means: EN, en-US and en_GB are en. */
+function codeOf(wanted) {
+  const [primary] = (wanted ?? "").toLowerCase().split(/[-_]/);
+  return languages.find(({ code }) => code === wanted)?.code ?? languages.find(({ code }) => code === primary)?.code;
+}
+
 /** Chooses a pair, or the nearest to it that there is, and translates anew. */
 function choosePair(source, target) {
   offer(page.source, languages.map(({ code }) => code).filter((code) => targetsOf(code).length), source);
@@ -179,7 +189,8 @@ async function load() {
     limit = settings.charLimit;
     pause = settings.frontendTimeout;
     recover();
-    choosePair(settings.language.source.code, settings.language.target.code);
+    const { source, target } = settings.language;
+    choosePair(codeOf(link.get("source")) ?? source.code, codeOf(link.get("target")) ?? target.code);
   } catch (error) {
     fail(error, load);
   }
@@ -247,6 +258,10 @@ page.unlock.addEventListener("submit", (event) => {
   event.preventDefault();
   page.again.click();
 });
+
+// A link may bring a text and its languages: ?source=en&target=fr&q=A+dog
+const link = new URLSearchParams(location.search);
+page.text.value = link.get("q") ?? "";
 
 showTheme();
 show();
