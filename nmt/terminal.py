@@ -1,27 +1,28 @@
-"""Progress bars, and a quiet way to load TensorFlow."""
+"""Progress bars, child processes, and a quiet way to load TensorFlow."""
 
 import contextlib
 import ctypes
 import os
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without its greetings, which it writes to the terminal whatever it is
-    told."""
+    """Import TensorFlow without the messages that it writes to the terminal at start whatever its
+    log level."""
     keep_memory_together()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes later
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for messages after the import
     sys.stderr.flush()
     terminal = os.dup(2)
-    with tempfile.TemporaryFile() as greetings:
-        os.dup2(greetings.fileno(), 2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
         try:
             import tensorflow  # noqa: F401
         except BaseException:
-            greetings.seek(0)
-            os.write(terminal, greetings.read())
+            messages.seek(0)
+            os.write(terminal, messages.read())
             raise
         finally:
             os.dup2(terminal, 2)
@@ -32,10 +33,13 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
 def keep_memory_together() -> None:
-    """Of glibc, which gives eight heaps to each core, and keeps what is freed there: TensorFlow
-    allocates in one thread what it frees in another, in sizes that differ with each batch, and so
-    leaves the heaps full of holes."""
-    if not any(name.startswith("MALLOC_") for name in os.environ):  # then somebody knows better
+    """Limit the fragmentation of glibc's heaps.
+
+    glibc has eight heaps per core and keeps freed memory in them. TensorFlow frees in one thread
+    what another allocated, in sizes that differ with each batch, which leaves the heaps full of
+    holes. Settings of the user's own (`MALLOC_*`) take precedence.
+    """
+    if not any(name.startswith("MALLOC_") for name in os.environ):
         with contextlib.suppress(OSError, AttributeError):  # another system
             mallopt = ctypes.CDLL(None).mallopt
             mallopt(M_ARENA_MAX, os.cpu_count() or 1)
@@ -50,3 +54,18 @@ def progress_bar(description: str, total: int | None = None, hidden: bool = Fals
     return tqdm(
         desc=description, total=total, unit="line", leave=False, disable=True if hidden else None
     )
+
+
+def nmt_process(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of `nmt` in a Python process of its own.
+
+    With `-P` the current folder, in which somebody may keep an `nmt.py`, is not searched for
+    modules; PYTHONPATH still is. Where this package was found only through the first entry of
+    `sys.path` (`python -m nmt` in a checkout), its parent folder joins PYTHONPATH.
+    """
+    environment = dict(os.environ)
+    parent = Path(__file__).resolve().parents[1]
+    if not sys.flags.safe_path and sys.path and Path(sys.path[0]).resolve() == parent:
+        paths = [str(parent), *filter(None, [environment.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    return [sys.executable, "-P", "-m", "nmt", *arguments], environment

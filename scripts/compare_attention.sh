@@ -20,5 +20,5 @@ done
 
 nmt compare attention --attention "${ATTENTION:-$variants}" --seeds "${SEEDS:-3}" --jobs "${JOBS:-1}" --output "$runs" \
     --data "$data/train" --dev "$data/val" --test "test_2016=$data/test_2016_flickr" \
-    --test "test_2017=$data/test_2017_flickr" ${GOLD_DIR:+--alignments "$GOLD_DIR/dev" "$GOLD_DIR/dev.gold"} \
+    --test "test_2017=$data/test_2017_flickr" ${GOLD_DIR:+--gold-alignments "$GOLD_DIR/dev" "$GOLD_DIR/dev.gold"} \
     ${NMT_SET:+--set "$NMT_SET"}

@@ -1,4 +1,4 @@
-"""The verbs for translations that are given: score, align."""
+"""The verbs for given translations: score, align."""
 
 import argparse
 import zipfile
@@ -11,7 +11,10 @@ from nmt.cli import shared
 from nmt.cli.console import say, verb
 from nmt.cli.shared import (
     LINES_AT_ONCE,
+    AlignmentOptions,
+    RunOptions,
     alignment_arguments,
+    file_or_standard,
     load_both,
     run_argument,
     write_answers,
@@ -34,10 +37,12 @@ def add_verbs(verbs: Any) -> None:
     )
 
     align = verb(
-        verbs, "align", _align, "which word of a translation comes from which, by attention"
+        verbs, "align", _align, "link the words of translations to source words, by attention"
     )
     _pair_arguments(align)
-    align.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
+    align.add_argument(
+        "--output", type=file_or_standard, metavar="FILE", help="- or not given: standard output"
+    )
     align.add_argument(
         "--format",
         choices=["pharaoh", "json", "npz"],
@@ -66,7 +71,7 @@ def _pair_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size",
         type=int,
         metavar="N",
-        help="lines forced together (default: the run's config)",
+        help="lines scored together (default: the run's config)",
     )
 
 
@@ -74,7 +79,7 @@ def _score(options: argparse.Namespace) -> int:
     from nmt.inference.outputs import perplexity
 
     windows = _pairs_in_windows(options)
-    translator = shared.load(options)
+    translator = shared.load(RunOptions.parsed(options))
     log_prob, num_tokens, num_lines = 0.0, 0, 0
 
     def answers() -> Iterator[list[str]]:
@@ -120,36 +125,39 @@ def _align(options: argparse.Namespace) -> int:
     if options.format == "npz" and not options.output:
         raise UserError("--format npz writes a file of arrays. Name it with --output.")
     windows = _pairs_in_windows(options)
-    forward, backward = load_both(options)
+    links = AlignmentOptions.parsed(options)
+    forward, backward = load_both(RunOptions.parsed(options), links.reverse)
     with progress_bar("aligning", hidden=not options.output) as bar:
         aligned = (
             align_pairs(
                 forward,
                 backward,
                 *zip(*pairs, strict=True),
-                lag=options.lag,
+                lag=links.lag,
                 batch_size=options.batch_size,
                 progress=bar.update,
             )
             for pairs in windows
         )
         if options.format == "npz":
-            _write_arrays(options.output, chain.from_iterable(aligned), method, options.threshold)
+            _write_arrays(options.output, chain.from_iterable(aligned), method, links.threshold)
         else:
-            write_answers(_aligned_lines(aligned, method, options), options.output)
+            as_json = options.format == "json"
+            lines = _aligned_lines(aligned, method, links.threshold, as_json)
+            write_answers(lines, options.output)
     return 0
 
 
 def _aligned_lines(
-    windows: "Iterable[list[AlignedPair]]", method: str, options: argparse.Namespace
+    windows: "Iterable[list[AlignedPair]]", method: str, threshold: float, as_json: bool
 ) -> Iterator[list[str]]:
     from nmt.evaluation.word_alignment import format_pharaoh
     from nmt.inference.outputs import json_line
 
     number = 0
     for pairs in windows:
-        links = [format_pharaoh(pair.links(method, options.threshold)) for pair in pairs]
-        if options.format == "json":
+        links = [format_pharaoh(pair.links(method, threshold)) for pair in pairs]
+        if as_json:
             both = enumerate(zip(pairs, links, strict=True), number)
             links = [
                 json_line(index, {"links": of_pair, **pair.as_dict()})
@@ -162,8 +170,8 @@ def _aligned_lines(
 def _write_arrays(
     path: Path, pairs: "Iterable[AlignedPair]", method: str, threshold: float
 ) -> None:
-    """`numpy.load(path)["weights_0"]` is what the model saw of line 0: a row a target word, a
-    column a source word."""
+    """Write `weights_0`, `links_0`, `weights_1`, ... for NumPy: a row a target word, a column a
+    source word."""
     import numpy as np
 
     from nmt.text.lines import atomic_write
@@ -183,8 +191,8 @@ def _write_arrays(
 
 
 def _pairs_in_windows(options: argparse.Namespace) -> Iterator[list[tuple[str, str]]]:
-    """UserError, at once, for files that are not equally long: they are read once to know, and
-    again to be used."""
+    """Pairs of lines. The files are read twice, so that unequal lengths are reported before the
+    model loads."""
     from nmt.text.lines import ParallelFiles, read_parallel
 
     for path in (options.source, options.target):

@@ -1,4 +1,4 @@
-"""The verb that tells which variant of a recipe is better."""
+"""The verb `compare`: variants of a recipe, trained with several seeds."""
 
 import argparse
 import re
@@ -62,7 +62,7 @@ def add_verbs(verbs: Any) -> None:
         help="a test set; may be repeated",
     )
     compare.add_argument(
-        "--alignments",
+        "--gold-alignments",
         nargs=2,
         metavar=("PREFIX", "GOLD"),
         help=(
@@ -112,8 +112,8 @@ def _compare(options: argparse.Namespace) -> int:
             )
         texts[label] = _read(prefix, data)
     gold = None
-    if options.alignments:
-        prefix, path = options.alignments
+    if options.gold_alignments:
+        prefix, path = options.gold_alignments
         aligned = _read(prefix, data)
         gold = aligned, read_gold(Path(path), aligned.sources, aligned.references)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The verbs that look into what a run does: evaluate, plot."""
+"""The verbs that inspect a run: evaluate, plot."""
 
 import argparse
 import json
@@ -10,11 +10,13 @@ from typing import Any
 from nmt.cli import shared
 from nmt.cli.console import say, verb
 from nmt.cli.shared import (
+    AlignmentOptions,
+    RunOptions,
+    SearchOptions,
     alignment_arguments,
     load_both,
     run_argument,
     search_arguments,
-    search_options,
 )
 from nmt.errors import UserError
 from nmt.terminal import progress_bar
@@ -40,7 +42,7 @@ def add_verbs(verbs: Any) -> None:
     evaluate.add_argument("--save-hypotheses", type=Path, metavar="FILE")
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.add_argument(
-        "--alignments",
+        "--gold-alignments",
         type=Path,
         metavar="GOLD",
         help=(
@@ -51,11 +53,11 @@ def add_verbs(verbs: Any) -> None:
     alignment_arguments(evaluate)
     search_arguments(evaluate)
 
-    plot = verb(verbs, "plot", _plot, "draw where the model looked")
+    plot = verb(verbs, "plot", _plot, "draw the attention of a translation")
     run_argument(plot)
     plot.add_argument("sentence", metavar="SENTENCE")
     plot.add_argument(
-        "--target", metavar="SENTENCE", help="look at this translation instead of the model's own"
+        "--target", metavar="SENTENCE", help="draw this translation instead of the model's own"
     )
     plot.add_argument(
         "--output",
@@ -83,12 +85,12 @@ def _evaluate(options: argparse.Namespace) -> int:
             )
     if not sources:
         raise UserError(f"expected at least one line. Received: none in {options.source}.")
-    if options.alignments:
+    if options.gold_alignments:
         return _evaluate_alignments(options, sources, references)
-    if options.reverse or options.lag or options.threshold:
+    if AlignmentOptions.parsed(options).are_given:
         raise UserError(
             "--reverse, --lag and --threshold are about alignments. Give gold links with"
-            " --alignments."
+            " --gold-alignments."
         )
     saved = options.save_hypotheses
     if saved and not saved.parent.is_dir():  # said now, and not after the translation
@@ -104,10 +106,11 @@ def _evaluate(options: argparse.Namespace) -> int:
                 f"--group-references takes one --reference. Received: {len(references)}."
             )
         sources, references = group_references(sources, [str(line) for line in references[0]])
-    translator = shared.load(options)
+    search = SearchOptions.parsed(options)
+    translator = shared.load(RunOptions.parsed(options))
     start = time.perf_counter()
     with progress_bar("translating", total=len(sources)) as bar:
-        translations = translator.translate(sources, **search_options(options), progress=bar.update)
+        translations = translator.translate(sources, **search.keywords(), progress=bar.update)
     seconds = time.perf_counter() - start
     hypotheses = [translation.text for translation in translations]
     scores, typography = (
@@ -139,16 +142,17 @@ def _evaluate_alignments(
 
     if options.save_hypotheses or options.group_references or len(references) > 1:
         raise UserError(
-            "--alignments aligns each source line with its one reference. Leave out"
+            "--gold-alignments aligns each source line with its one reference. Leave out"
             " --save-hypotheses, --group-references and further references."
         )
     targets = [str(line) for line in references[0]]
-    gold = read_gold(options.alignments, sources, targets)
-    forward, backward = load_both(options)
+    gold = read_gold(options.gold_alignments, sources, targets)
+    links = AlignmentOptions.parsed(options)
+    forward, backward = load_both(RunOptions.parsed(options), links.reverse)
     aligned = align_pairs(
-        forward, backward, sources, targets, lag=options.lag, batch_size=options.batch_size
+        forward, backward, sources, targets, lag=links.lag, batch_size=options.batch_size
     )
-    scores = alignment_scores(aligned, gold, options.threshold)
+    scores = alignment_scores(aligned, gold, links.threshold)
     if options.json:
         scores_by_name = {name: score.as_dict() for name, score in scores.items()}
         print(json.dumps({"alignments": scores_by_name, "lines": len(sources)}))
@@ -163,10 +167,11 @@ def _plot(options: argparse.Namespace) -> int:
 
     if is_blank(options.sentence):
         raise UserError("expected a sentence to translate. Received: a blank one.")
-    translator = shared.load(options)
+    search = SearchOptions.parsed(options)
+    translator = shared.load(RunOptions.parsed(options))
     target = options.target
     if target is None:
-        (translation,) = translator.translate([options.sentence], **search_options(options))
+        (translation,) = translator.translate([options.sentence], **search.keywords())
         target = translation.text
     alignment = translator.align(options.sentence, target)
     plot_attention(

@@ -6,6 +6,7 @@ at once.
 """
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -13,23 +14,38 @@ from collections.abc import Sequence
 
 from nmt.about import VERSION
 from nmt.cli import align, compare, evaluate, serve, train, translate
-from nmt.cli.console import say
+from nmt.cli.console import is_terminal, open_standard_streams, say, use_utf8
 from nmt.errors import Interrupted, UserError
+
+GREETING = """nmt: recurrent neural machine translation with attention. Next steps:
+  nmt recipes               list the recipes that ship with nmt
+  nmt train quickstart      train a translator from a recipe, into runs/quickstart
+  nmt translate RUN         translate with a trained run: type sentences, or pipe lines
+  nmt --help                list all verbs; `nmt VERB --help` explains one"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Without `arguments`, those of the process."""
+    open_standard_streams()
+    # Whether this process belongs to the command, and may be replaced by another program.
+    owns_process = arguments is None and os.name == "posix"
+    if owns_process:
+        use_utf8()
+    if arguments is None:
+        arguments = sys.argv[1:]
     try:
+        if not arguments and is_terminal(sys.stdout):
+            print(GREETING)
+            return 0
         try:
             options = parser().parse_args(arguments)
-            options.owns_process = (
-                arguments is None and os.name == "posix"
-            )  # and may end as another program
+            options.owns_process = owns_process
         finally:
-            sys.stdout.flush()  # --help, to a reader who may have left
+            sys.stdout.flush()  # --help: its reader may have left
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
         logging.getLogger("absl").setLevel(logging.ERROR)
         code = options.verb(options) or 0
-        sys.stdout.flush()  # here, where a reader who has left is expected
+        sys.stdout.flush()  # inside the `try`, where a broken pipe is expected
         return code
     except UserError as error:
         say(f"nmt: error: {error}")
@@ -43,24 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"stopped by {stop}; {saved}. The same command resumes.")
         return 128 + stop.signal_number
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
-        _write_no_more()
+        _discard_output()
         return 0
-    except (
-        OSError
-    ) as error:  # of the machine and not of ours: no space, no permission, no such folder
-        say(f"nmt: error: {error}")
+    except OSError as error:  # no space, no permission, no such folder
+        is_closed = error.errno == errno.EBADF and not error.filename
+        say(f"nmt: error: {'standard output is closed.' if is_closed else error}")
         try:
             sys.stdout.flush()
         except OSError:
-            _write_no_more()
+            _discard_output()
         return 1
     except KeyboardInterrupt:
         say("nmt: interrupted")
         return 130
 
 
-def _write_no_more() -> None:
-    """What waits to be written goes nowhere, and is no error when the interpreter ends."""
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, so that it is no error when the interpreter ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

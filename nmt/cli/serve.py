@@ -1,4 +1,4 @@
-"""The verb `serve`: runs behind an HTTP API and a page."""
+"""The verb `serve`: an HTTP API and a page."""
 
 import argparse
 import signal
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.about import install_command
 from nmt.cli import shared
 from nmt.cli.console import say, verb
+from nmt.cli.shared import RunOptions
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def add_verbs(verbs: Any) -> None:
         help="address to listen at; 0.0.0.0: all (default: %(default)s)",
     )
     serve.add_argument(
-        "--port", type=int, default=5000, help="0: any that is free (default: %(default)s)"
+        "--port", type=_port, default=5000, help="0: any free port (default: %(default)s)"
     )
     shared.engine_arguments(serve)
     serve.add_argument(
@@ -40,26 +41,31 @@ def add_verbs(verbs: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="translate a line sentence by sentence (default: the run's config)",
     )
-    limits = serve.add_argument_group("who may ask for how much")
+    limits = serve.add_argument_group("limits")
 
     def limit(name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
         limits.add_argument(f"--{name}", type=type, metavar=metavar, help=help, **rest)
 
-    limit("api-key-file", Path, "FILE", "keys that requests must have one of, one a line")
-    limit("rate-limit", int, "N", "requests a minute from one address (default: any number)")
-    limit("max-characters", int, "N", "of one request (default: 20000)")
-    limit("max-texts", int, "N", "in the list of one request (default: 500)")
+    limit("api-key-file", Path, "FILE", "API keys, one a line; each request must have one of them")
+    limit(
+        "rate-limit",
+        int,
+        "N",
+        "requests a minute from one address (an IPv6 /64 counts as one; default: no limit)",
+    )
+    limit("max-characters", int, "N", "characters in one request (default: 20000)")
+    limit("max-texts", int, "N", "texts in the list of one request (default: 500)")
     limit(
         "max-waiting",
         int,
         "N",
-        "lines in the queue, before requests are turned away (default: 2048)",
+        "lines in the queue, beyond which requests are refused (default: 2048)",
     )
     limit(
         "cors-origin",
         str,
         "ORIGIN",
-        "whose pages may use the API, * for all; may be repeated",
+        "origin whose pages may use the API, * for all; may be repeated",
         action="append",
     )
 
@@ -76,11 +82,11 @@ def _serve(options: argparse.Namespace) -> int:
     from nmt.serving.service import Service
 
     limits = _limits(options)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to stop is no error
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping is no error
     try:
         with listen(options.host, options.port) as listener:  # first, as a port may be taken
             translators = [
-                shared.load(argparse.Namespace(**{**vars(options), "run": run}))
+                shared.load(RunOptions((run,), options.engine, options.precision))
                 for run in options.runs
             ]
             service = Service(translators, limits, Metrics(), options.split_sentences)
@@ -90,25 +96,43 @@ def _serve(options: argparse.Namespace) -> int:
                 listener,
                 lambda: say(f"{pairs} at {_url(listener)}  (Ctrl-C stops)"),
             )
-    except KeyboardInterrupt:  # which is raised again when all is finished
+    except KeyboardInterrupt:  # raised again once accepted requests are answered
         say("stopped")
     return 0
 
 
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 0 to 65535. Received: {text!r}"
+        )
+    return port
+
+
 def _limits(options: argparse.Namespace) -> "Limits":
-    """UserError for limits that would let nothing through."""
+    """The limits of the server. UserError for those that no request could pass."""
     from nmt.serving.service import Limits
     from nmt.text.lines import is_blank, read_lines
 
+    numbers = {
+        "--rate-limit": options.rate_limit,
+        "--max-characters": options.max_characters,
+        "--max-texts": options.max_texts,
+        "--max-waiting": options.max_waiting,
+    }
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise UserError(f"{name} must be at least 1. Received: {value}.")
     given: dict[str, Any] = {
         "requests_a_minute": options.rate_limit,
         "max_characters": options.max_characters,
         "max_texts": options.max_texts,
         "max_waiting": options.max_waiting,
     }
-    for name, value in given.items():
-        if value is not None and value < 1:
-            raise UserError(f"{name} must be at least 1. Received: {value}.")
     if options.api_key_file:
         keys = frozenset(
             line.strip() for line in read_lines(options.api_key_file) if not is_blank(line)

@@ -1,10 +1,9 @@
-"""What verbs share: arguments of a recipe and of a trained run, options of search, and the way a
-run is loaded."""
+"""Arguments that several verbs have in common, as small typed objects, and loading of runs."""
 
 import argparse
-import functools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,14 @@ from nmt.terminal import import_tensorflow
 
 if TYPE_CHECKING:
     from nmt.inference.translator import Translator
+    from nmt.search.glossary import Glossary
 
 
 LINES_AT_ONCE = 2048  # read, sorted by length and decoded together from a file or a pipe
 
 
 def recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which experiment, and its text where that is not the recipe's."""
+    """The recipe, and its texts where they are not the recipe's own."""
     parser.add_argument(
         "recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file"
     )
@@ -30,7 +30,7 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def given_texts(options: argparse.Namespace) -> dict[str, str]:
-    """What `recipe_arguments` said of the section `data`."""
+    """Keys of the section `data` that `recipe_arguments` were given."""
     return {
         key: path
         for key, path in (("train", options.data), ("dev", options.dev))
@@ -38,17 +38,41 @@ def given_texts(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def file_or_standard(text: str) -> Path | None:
+    """A file, or None for `-`: standard input or output."""
+    return None if text == "-" else Path(text)
+
+
+# -------------------------------------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """A trained run to load, or several as an ensemble, and the engine to run it on."""
+
+    runs: tuple[Path, ...]
+    engine: str | None = None
+    precision: str | None = None
+    dictionary: Path | None = None
+
+    @classmethod
+    def parsed(cls, options: argparse.Namespace) -> "RunOptions":
+        """From the arguments of `run_argument`."""
+        return cls(tuple(options.runs), options.engine, options.precision, options.dictionary)
+
+
 def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:
-    """Which translator: its folder, what it runs on, and its dictionary. An ensemble takes its
-    first run's config."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or an export's")
-    if ensemble:
-        parser.add_argument(
-            "others", type=Path, nargs="*", metavar="RUN", help="others, for an ensemble"
-        )
+    """The run (or runs, for an ensemble, which takes the first run's config), its engine and its
+    dictionary."""
+    text = "run folder, or an export's" + ("; several: an ensemble" if ensemble else "")
+    nargs: Any = "+" if ensemble else 1
+    parser.add_argument("runs", type=Path, nargs=nargs, metavar="RUN", help=text)
     engine_arguments(parser)
     parser.add_argument(
-        "--dictionary", type=Path, metavar="TSV", help="source words, and what each becomes exactly"
+        "--dictionary",
+        type=Path,
+        metavar="TSV",
+        help="source words, each with its exact translation",
     )
 
 
@@ -57,36 +81,54 @@ def engine_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)"
     )
     parser.add_argument(
-        "--precision", metavar="float32|int8", help="(default: what the export proved good)"
+        "--precision", metavar="float32|int8", help="(default: chosen when the run was exported)"
     )
 
 
-def load(options: argparse.Namespace) -> "Translator":
+def load(options: RunOptions) -> "Translator":
+    """Load a run, or an ensemble. A mistake in a run or in the dictionary is reported before
+    TensorFlow loads."""
     from nmt.inference.onnx_artifact import choose
     from nmt.runs.run_folder import Run, refuse_unlike
     from nmt.text.lines import read_phrase_table
 
-    # What is wrong with a run, with the dictionary or with a glossary, is said before TensorFlow
-    # loads.
-    if hasattr(options, "glossary"):
-        search_options(options)
-    runs = [Run.open(path) for path in (options.run, *getattr(options, "others", ()))]
-    dictionary = (
-        read_phrase_table(options.dictionary) if getattr(options, "dictionary", None) else None
-    )
+    runs = [Run.open(path) for path in options.runs]
+    dictionary = read_phrase_table(options.dictionary) if options.dictionary else None
     for run in runs:
         run.copier(dictionary)
     refuse_unlike(runs)
-    chosen = [choose(run.path, options.engine, options.precision) for run in runs]
-    if None in chosen:
+    exports = [choose(run.path, options.engine, options.precision) for run in runs]
+    if None in exports:
         import_tensorflow()
     from nmt.inference.translator import Translator
 
     loaded = []
-    for run, of_run in zip(runs, chosen, strict=True):
-        engine, precision = ("onnx", of_run[1]) if of_run else ("keras", None)
+    for run, export in zip(runs, exports, strict=True):
+        engine, precision = ("onnx", export[1]) if export else ("keras", None)
         loaded.append(Translator.load(run, engine, precision, dictionary))
     return Translator.ensemble(loaded)
+
+
+# -------------------------------------------------------------------------------------- alignments
+
+
+@dataclass(frozen=True)
+class AlignmentOptions:
+    """How attention becomes links: a run of the other direction to symmetrise with, the lag of the
+    attention, and the least weight of a link."""
+
+    reverse: Path | None
+    lag: int
+    threshold: float
+
+    @classmethod
+    def parsed(cls, options: argparse.Namespace) -> "AlignmentOptions":
+        """From the arguments of `alignment_arguments`."""
+        return cls(options.reverse, options.lag, options.threshold)
+
+    @property
+    def are_given(self) -> bool:
+        return bool(self.reverse or self.lag or self.threshold)
 
 
 def alignment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,38 +136,42 @@ def alignment_arguments(parser: argparse.ArgumentParser) -> None:
         "--reverse",
         type=Path,
         metavar="RUN",
-        help="a run of the other direction, to symmetrise with",
+        help="a run of the other direction, to symmetrise links with",
     )
     parser.add_argument(
         "--lag", type=int, default=0, metavar="N", help="attention comes N steps late (default: 0)"
     )
     parser.add_argument(
         "--threshold",
-        type=_share,
+        type=_threshold,
         default=0.0,
         metavar="P",
-        help="no link for a word that looks less than P anywhere",
+        help="leave words unaligned whose largest weight is at most P (default: 0)",
     )
 
 
-def _share(text: str) -> float:
-    value = float(text)
+def _threshold(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, received {text}")
+        raise argparse.ArgumentTypeError(
+            f"must be a number of at least 0 and below 1. Received: {text!r}"
+        )
     return value
 
 
-def load_both(options: argparse.Namespace) -> "tuple[Translator, Translator | None]":
-    """The run and, if there is one, that of the other direction, for which a dictionary is the
-    wrong way round."""
-    reverse = argparse.Namespace(
-        **{**vars(options), "run": options.reverse, "others": (), "dictionary": None}
-    )
-    return load(options), load(reverse) if options.reverse else None
+def load_both(run: RunOptions, reverse: Path | None) -> "tuple[Translator, Translator | None]":
+    """The run and, if there is one, the run of the other direction, to which the dictionary does
+    not apply."""
+    other = RunOptions((reverse,), run.engine, run.precision) if reverse else None
+    return load(run), load(other) if other else None
 
 
 def write_answers(windows: Iterable[Iterable[str]], path: Path | None = None) -> None:
-    """Lines to a file, which appears when it is whole; or, a window at once, to standard output."""
+    """Write lines to a file, which appears once it is complete, or to standard output, window by
+    window."""
     from nmt.text.lines import write_lines
 
     if path:
@@ -136,112 +182,108 @@ def write_answers(windows: Iterable[Iterable[str]], path: Path | None = None) ->
         sys.stdout.buffer.flush()
 
 
+# ------------------------------------------------------------------------------------------ search
+
+
+_SEARCH: tuple[tuple[str, type, str, str], ...] = (
+    ("beam-size", int, "K", "1: greedy"),
+    ("batch-size", int, "N", "lines decoded together"),
+    ("penalty", str, "power|gnmt", "length penalty: |y|^ALPHA or ((5 + |y|) / 6)^ALPHA"),
+    ("length-penalty", float, "ALPHA", "0: none"),
+    ("mbr", float, "SCALE", "choose by minimum Bayes risk over the beam (10, say); 0: by score"),
+    ("coverage-penalty", float, "BETA", "GNMT's, for source words left out; 0: none"),
+    ("max-length-ratio", float, "R", "at most R times the source's tokens + max_length_offset"),
+    ("min-length-ratio", float, "R", "at least R times the source's tokens"),
+    ("no-repeat-ngram-size", int, "N", "no N tokens in a row occur twice; 0: they may"),
+    ("repetition-penalty", float, "X", "multiplies log-probabilities of repeated tokens; 1: none"),
+    ("stopping", str, "best|first", "until nothing better can come, or until n-best have finished"),
+)
+_DIVERSITY: tuple[tuple[str, type, str, str], ...] = (
+    ("num-beam-groups", int, "G", "groups of K / G hypotheses"),
+    ("diversity-penalty", float, "LAMBDA", "for tokens that earlier groups have chosen (0.5, say)"),
+    ("temperature", float, "T", "below 1 sharper, above 1 flatter"),
+    ("top-k", int, "N", "draw from the N likeliest tokens"),
+    ("top-p", float, "P", "draw from the fewest likeliest tokens of probability P"),
+    ("seed", int, "N", "seed of sampling"),
+)
+
+
 def search_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of search; what is not given is as the run's config says."""
-
-    def option(group: Any, name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
-        group.add_argument(f"--{name}", type=type, metavar=metavar, help=help, **rest)
-
+    """Options of search. The run's config has the values of options that are not given."""
     search = parser.add_argument_group("search (defaults: the run's config)")
-    option(search, "beam-size", int, "K", "1: greedy")
-    option(search, "batch-size", int, "N", "lines decoded together")
-    option(search, "penalty", str, "power|gnmt", "of length: |y|^ALPHA or ((5 + |y|) / 6)^ALPHA")
-    option(search, "length-penalty", float, "ALPHA", "0: none")
-    option(
-        search,
-        "mbr",
-        float,
-        "SCALE",
-        "what the beam's hypotheses agree on most (10, say); 0: the likeliest",
+    search.add_argument(
+        "--split-sentences",
+        action=argparse.BooleanOptionalAction,
+        help="translate a line sentence by sentence",
     )
-    option(search, "coverage-penalty", float, "BETA", "GNMT's, for source words left out; 0: none")
-    option(
-        search,
-        "max-length-ratio",
-        float,
-        "R",
-        "at most R times the source's tokens, and max_length_offset",
-    )
-    option(search, "min-length-ratio", float, "R", "at least R times the source's tokens")
-    option(
-        search, "no-repeat-ngram-size", int, "N", "no N tokens in a row occur twice; 0: they may"
-    )
-    option(
-        search,
-        "repetition-penalty",
-        float,
-        "X",
-        "times the log-probability of a token that is there; 1: none",
-    )
-    option(
-        search,
-        "stopping",
-        str,
-        "best|first",
-        "when nothing better can come, or when n-best have finished",
-    )
+    for name, type_, metavar, text in _SEARCH:
+        search.add_argument(f"--{name}", type=type_, metavar=metavar, help=text)
     diverse = parser.add_argument_group("diverse beam search, or sampling")
-    option(diverse, "num-beam-groups", int, "G", "groups of K / G hypotheses")
-    option(
-        diverse,
-        "diversity-penalty",
-        float,
-        "LAMBDA",
-        "of the penalty on tokens of earlier groups (0.5, say)",
-    )
     diverse.add_argument("--sampling", action="store_const", const=True, help="draw n-best samples")
-    option(diverse, "temperature", float, "T", "below 1 sharper, above 1 flatter")
-    option(diverse, "top-k", int, "N", "draw from the N likeliest tokens")
-    option(diverse, "top-p", float, "P", "draw from the fewest likeliest tokens of probability P")
-    option(diverse, "seed", int, "N", "of sampling")
-
+    for name, type_, metavar, text in _DIVERSITY:
+        diverse.add_argument(f"--{name}", type=type_, metavar=metavar, help=text)
     wording = parser.add_argument_group("words of the translation")
-    option(
-        wording,
-        "glossary",
-        Path,
-        "TSV",
-        "source phrases, the phrase each requires (best with --length-penalty 0)",
+    wording.add_argument(
+        "--glossary",
+        type=Path,
+        metavar="TSV",
+        help="source phrases, each with the phrase it requires (best with --length-penalty 0)",
     )
-    option(
-        wording,
-        "require",
-        str,
-        "WORDS",
-        "a phrase of every translation; may be repeated",
+    wording.add_argument(
+        "--require",
         action="append",
+        default=[],
+        metavar="WORDS",
+        help="a phrase of every translation; may be repeated",
     )
-    option(
-        wording, "ban", str, "WORDS", "a phrase of no translation; may be repeated", action="append"
+    wording.add_argument(
+        "--ban",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="a phrase of no translation; may be repeated",
     )
-    option(wording, "ban-file", Path, "FILE", "phrases of no translation, one a line")
+    wording.add_argument(
+        "--ban-file", type=Path, metavar="FILE", help="phrases of no translation, one a line"
+    )
 
 
-def search_options(options: argparse.Namespace) -> dict[str, Any]:
-    """As `Translator.translate` takes them: None where nothing was given."""
-    from nmt.config.loader import DecodingConfig
+@dataclass(frozen=True)
+class SearchOptions:
+    """Options of search and of wording, read once: None leaves the run's value."""
 
-    return {
-        **{
-            name: getattr(options, name)
-            for name in DecodingConfig.model_fields
-            if hasattr(options, name)
-        },
-        "glossary": _glossary(options.glossary) if options.glossary else None,
-        "required": options.require or (),
-        "banned": (*(options.ban or ()), *(_lines(options.ban_file) if options.ban_file else ())),
-    }
+    decoding: Mapping[str, Any]
+    glossary: "Glossary | None" = None
+    required: tuple[str, ...] = ()
+    banned: tuple[str, ...] = ()
 
+    @classmethod
+    def parsed(cls, options: argparse.Namespace) -> "SearchOptions":
+        """From the arguments of `search_arguments`. UserError for a glossary or a list of banned
+        phrases that cannot be read."""
+        names = [name.replace("-", "_") for name, *_ in (*_SEARCH, *_DIVERSITY)]
+        names += ["sampling", "split_sentences"]
+        glossary, banned = None, list(options.ban)
+        if options.glossary:
+            from nmt.search.glossary import Glossary
 
-@functools.cache
-def _glossary(path: Path) -> Any:
-    from nmt.search.glossary import Glossary
+            glossary = Glossary.load(options.glossary)
+        if options.ban_file:
+            from nmt.text.lines import is_blank, read_lines
 
-    return Glossary.load(path)
+            banned += [line for line in read_lines(options.ban_file) if not is_blank(line)]
+        return cls(
+            {name: getattr(options, name) for name in names},
+            glossary,
+            tuple(options.require),
+            tuple(banned),
+        )
 
-
-@functools.cache
-def _lines(path: Path) -> list[str]:
-    from nmt.text.lines import is_blank, read_lines
-
-    return [line for line in read_lines(path) if not is_blank(line)]
+    def keywords(self) -> dict[str, Any]:
+        """As `Translator.translate` takes them."""
+        return {
+            **self.decoding,
+            "glossary": self.glossary,
+            "required": self.required,
+            "banned": self.banned,
+        }

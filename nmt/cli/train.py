@@ -1,4 +1,4 @@
-"""The verbs that make translators: train, average, export, tokenizer, recipes."""
+"""The verbs that make translators, or parts of them: train, average, export, tokenizer, recipes."""
 
 import argparse
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli.console import say, verb
-from nmt.cli.shared import given_texts, recipe_arguments
+from nmt.cli.shared import file_or_standard, given_texts, recipe_arguments
 from nmt.errors import UserError
-from nmt.terminal import import_tensorflow
+from nmt.terminal import import_tensorflow, nmt_process
 
 if TYPE_CHECKING:
     from nmt.runs.run_folder import Run
@@ -21,15 +21,15 @@ def add_verbs(verbs: Any) -> None:
     recipe_arguments(train)
     train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
     train.add_argument(
-        "--budget", metavar="TIME", help="train for so long, e.g. 30m, whatever the recipe's epochs"
+        "--budget", metavar="TIME", help="training time, e.g. 30m, in place of the recipe's epochs"
     )
     train.add_argument(
-        "--init-from", metavar="RUN", help="begin with a run's tokenizers and weights: fine-tune it"
+        "--init-from", metavar="RUN", help="start from a run's tokenizers and weights: fine-tune it"
     )
     train.add_argument(
         "--accept-changes",
         action="store_true",
-        help="resume although config or text have changed since the run began",
+        help="resume although config or text have changed since the run started",
     )
     train.add_argument(
         "--set",
@@ -39,7 +39,7 @@ def add_verbs(verbs: Any) -> None:
         help="override a key, e.g. training.batch_size=32",
     )
 
-    average = verb(verbs, "average", _average, "make a run whose weights are the mean of others'")
+    average = verb(verbs, "average", _average, "make a run from the mean of other runs' weights")
     average.add_argument(
         "runs",
         type=Path,
@@ -55,7 +55,7 @@ def add_verbs(verbs: Any) -> None:
     )
 
     export = verb(
-        verbs, "export", _export, "write a run in a form that translates without TensorFlow"
+        verbs, "export", _export, "write a run in a format that translates without TensorFlow"
     )
     export.add_argument("run", type=Path, metavar="RUN", help="run folder")
     export.add_argument(
@@ -68,26 +68,32 @@ def add_verbs(verbs: Any) -> None:
         help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)",
     )
     export.add_argument(
-        "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX form is proved on it"
+        "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX export is tested on it"
     )
-    export.add_argument(
-        "--trained", action="store_true", help=argparse.SUPPRESS
-    )  # what `train` ends with
+    # The last step of `train`.
+    export.add_argument("--trained", action="store_true", help=argparse.SUPPRESS)
 
     tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
     actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
     learn = verb(actions, "train", _tokenizer_train, "learn a vocabulary from text")
     learn.add_argument("model", type=Path, metavar="MODEL", help="file to write")
-    learn.add_argument("--input", type=Path, nargs="+", required=True, metavar="FILE")
+    learn.add_argument(
+        "--input",
+        type=file_or_standard,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="text, a sentence a line; -: standard input",
+    )
     learn.add_argument("--vocabulary-size", type=int, default=8000, metavar="N")
     learn.add_argument("--algorithm", choices=["bpe", "unigram"], default="bpe")
     learn.add_argument(
-        "--no-byte-fallback", action="store_true", help="characters never seen become <unk>"
+        "--no-byte-fallback", action="store_true", help="unseen characters become <unk>"
     )
     learn.add_argument(
         "--fold-initial",
         action="store_true",
-        help='"Dogs run." has the pieces of "dogs run.", and is written again',
+        help='"Dogs" at the start of a line has the pieces of "dogs"; decoding restores the capital',
     )
     encode = verb(
         actions,
@@ -96,9 +102,12 @@ def add_verbs(verbs: Any) -> None:
         "lines to pieces, from standard input to standard output",
     )
     encode.add_argument("model", type=Path, metavar="MODEL")
-    encode.add_argument("--ids", action="store_true", help="write ids, which `decode` reads")
+    encode.add_argument("--ids", action="store_true", help="write ids")
     decode = verb(
-        actions, "decode", _tokenizer_decode, "ids to lines, from standard input to standard output"
+        actions,
+        "decode",
+        _tokenizer_decode,
+        "pieces or ids to lines, from standard input to standard output",
     )
     decode.add_argument("model", type=Path, metavar="MODEL")
 
@@ -111,16 +120,14 @@ def _train(options: argparse.Namespace) -> int:
     from nmt.training.setup import find_texts
 
     config = load_config(options.recipe, options.set)
-    # Not as overrides: those are read as YAML, and a path may look like a number.
+    # Not as overrides: those are read as YAML, where a path may look like a number.
     given = given_texts(options)
     training = {"budget": options.budget, "init_from": options.init_from}
     values = config.model_dump()
     values["data"] |= given
     values["training"] |= {key: value for key, value in training.items() if value is not None}
     config = parse_config(values, "the command line")
-    find_texts(
-        config
-    )  # TensorFlow takes seconds to load: a file that is missing is better said before
+    find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds
     path = options.run or Path("runs") / Path(options.recipe).stem
 
     import_tensorflow()
@@ -130,15 +137,12 @@ def _train(options: argparse.Namespace) -> int:
 
     with logging_redirect_tqdm():
         run = train(config, path, options.accept_changes)
-    if run is None:  # the chief does the rest
+    if run is None:  # a worker: the chief does the rest
         return 0
-    if (
-        options.owns_process
-    ):  # what training has taken is returned with the process: an export takes 2 GB, too
+    if options.owns_process:  # returns training's memory first, as an export takes 2 GB, too
         sys.stderr.flush()
-        os.execv(
-            sys.executable, [sys.executable, "-m", "nmt", "export", "--trained", str(run.path)]
-        )
+        command, environment = nmt_process("export", "--trained", str(run.path))
+        os.execve(command[0], command, environment)
     return _complete(run)
 
 
@@ -147,7 +151,7 @@ def _complete(run: "Run") -> int:
     path = shlex.quote(str(run.path))
     say(f"done. Translate with: nmt translate {path}")
     if failure:
-        say(f"Once what prevents an export is mended: nmt export {path}")
+        say(f"To export it once the cause is fixed: nmt export {path}")
     return 0
 
 
@@ -156,7 +160,7 @@ def _export_trained(run: "Run") -> UserError | OSError | None:
 
     try:
         export_onnx(run)
-    except (UserError, OSError) as error:  # the run is whole without it
+    except (UserError, OSError) as error:  # the run is complete without an export
         say(f"no ONNX export: {error}")
         return error
     return None
@@ -167,7 +171,7 @@ def _export(options: argparse.Namespace) -> int:
 
     run = Run.open(options.run)
     if options.format == "savedmodel" and options.dev:
-        raise UserError("--dev is for the ONNX form, which is proved. Leave it out.")
+        raise UserError("--dev is for the ONNX export, which is tested on it. Leave it out.")
     import_tensorflow()
     if options.trained:
         return _complete(run)
@@ -191,14 +195,20 @@ def _average(options: argparse.Namespace) -> int:
 
 def _tokenizer_train(options: argparse.Namespace) -> int:
     from nmt.config.loader import parse_config
-    from nmt.text.lines import read_lines
+    from nmt.text.lines import decode_lines, read_lines
     from nmt.text.tokenizer import train_tokenizer
 
     given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}
     given |= {"byte_fallback": not options.no_byte_fallback, "fold_initial": options.fold_initial}
     config = parse_config({"tokenizer": given}, "the command line").tokenizer
     tokenizer = train_tokenizer(
-        (line for path in options.input for line in read_lines(path)),
+        (
+            line
+            for path in options.input
+            for line in (
+                read_lines(path) if path else decode_lines(sys.stdin.buffer, "standard input")
+            )
+        ),
         algorithm=config.algorithm,
         vocabulary_size=config.vocabulary_size,
         byte_fallback=config.byte_fallback,
@@ -230,11 +240,15 @@ def _tokenizer_decode(options: argparse.Namespace) -> int:
 
     tokenizer = Tokenizer.load(options.model)
     for number, line in enumerate(decode_lines(sys.stdin.buffer, "standard input"), 1):
+        # The first piece of a line begins with "▁" or is a special symbol: it is no number.
+        is_ids = not line.strip() or line.split()[0].isdecimal()
         try:
-            text = tokenizer.decode(map(int, line.split()))
+            ids = map(int, line.split()) if is_ids else tokenizer.ids_of_pieces(line.split(" "))
+            text = tokenizer.decode(ids)
         except ValueError as error:
             raise UserError(
-                f"standard input, line {number}: expected ids, as of `encode --ids`. {error}"
+                f"standard input, line {number}: expected ids or pieces, as `nmt tokenizer encode`"
+                f" writes them. {error}"
             ) from error
         sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()

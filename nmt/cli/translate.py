@@ -4,17 +4,20 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli import shared
-from nmt.cli.console import say, verb
+from nmt.cli.console import is_terminal, say, verb
 from nmt.cli.shared import (
     LINES_AT_ONCE,
+    RunOptions,
+    SearchOptions,
+    file_or_standard,
     run_argument,
     search_arguments,
-    search_options,
     write_answers,
 )
 from nmt.errors import LineError, UserError
@@ -30,10 +33,16 @@ PROMPT_HELP = """Type a sentence to translate it. Commands:
 
 
 def add_verbs(verbs: Any) -> None:
-    translate = verb(verbs, "translate", _translate, "translate lines, or sentences at a prompt")
+    translate = verb(
+        verbs, "translate", _translate, "translate lines, or sentences typed at a prompt"
+    )
     run_argument(translate, ensemble=True)
-    translate.add_argument("--input", type=Path, metavar="FILE", help="(default: standard input)")
-    translate.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
+    translate.add_argument(
+        "--input", type=file_or_standard, metavar="FILE", help="- or not given: standard input"
+    )
+    translate.add_argument(
+        "--output", type=file_or_standard, metavar="FILE", help="- or not given: standard output"
+    )
     translate.add_argument(
         "--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`"
     )
@@ -44,11 +53,6 @@ def add_verbs(verbs: Any) -> None:
         "--alignments", action="store_true", help="add ` ||| ` and links of words, `i-j` from 0"
     )
     translate.add_argument(
-        "--split-sentences",
-        action=argparse.BooleanOptionalAction,
-        help="translate a line sentence by sentence (default: the run's config)",
-    )
-    translate.add_argument(
         "--unbuffered", action="store_true", help="answer each line before reading the next one"
     )
     search_arguments(translate)
@@ -56,8 +60,21 @@ def add_verbs(verbs: Any) -> None:
         "--prefix-file",
         type=Path,
         metavar="FILE",
-        help="what each translation begins with, a line for each line",
+        help="the beginning of each translation, a line for each line",
     )
+
+
+@dataclass(frozen=True)
+class _LineOptions:
+    """What is done with each line, and how its translations are written."""
+
+    search: SearchOptions
+    n_best: int = 1
+    alignments: bool = False
+    as_json: bool = False
+    lines_at_once: int = LINES_AT_ONCE
+    prefixes: Sequence[str] | None = None  # a prefix for each line
+    prefix_file: Path | None = None  # where the prefixes come from
 
 
 def _translate(options: argparse.Namespace) -> int:
@@ -69,37 +86,40 @@ def _translate(options: argparse.Namespace) -> int:
             " Drop one."
         )
     source = read_lines(options.input) if options.input else None
-    prefixes = list(read_lines(options.prefix_file)) if options.prefix_file else None
-    first = (
-        list(islice(source, 1)) if source else []
-    )  # a missing file is reported before the model loads
-    translator = shared.load(options)
-    at_prompt = source is None and sys.stdin.isatty()
+    line_options = _LineOptions(
+        search=SearchOptions.parsed(options),
+        n_best=options.n_best,
+        alignments=options.alignments,
+        as_json=options.json,
+        lines_at_once=1 if options.unbuffered else LINES_AT_ONCE,
+        prefixes=list(read_lines(options.prefix_file)) if options.prefix_file else None,
+        prefix_file=options.prefix_file,
+    )
+    # A missing file is reported before the model loads.
+    first = list(islice(source, 1)) if source else []
+    translator = shared.load(RunOptions.parsed(options))
+    at_prompt = source is None and is_terminal(sys.stdin)
     to_a_program = options.json or options.alignments or options.unbuffered or options.output
-    if at_prompt and not (to_a_program or prefixes):
-        return _prompt(translator, options)
+    if at_prompt and not (to_a_program or options.prefix_file):
+        return _prompt(translator, line_options)
     lines = chain(first, source or decode_lines(sys.stdin.buffer, "standard input"))
     with progress_bar("translating", hidden=not options.output) as bar:
-        write_answers(_answers(translator, lines, prefixes, options, bar), options.output)
+        write_answers(_answers(translator, lines, line_options, bar), options.output)
     return 0
 
 
 def _answers(
-    translator: "Translator",
-    lines: Iterable[str],
-    prefixes: list[str] | None,
-    options: argparse.Namespace,
-    bar: Any,
+    translator: "Translator", lines: Iterable[str], options: _LineOptions, bar: Any
 ) -> Iterator[Sequence[str]]:
-    """What is written for one window of lines after the other; no line is read before the window
-    ahead is answered."""
+    """The lines to write, window by window. A window is answered before the next one is read."""
     from nmt.inference.outputs import as_json, as_n_best, as_text
 
-    form = as_json if options.json else as_n_best if options.n_best > 1 else as_text
+    form = as_json if options.as_json else as_n_best if options.n_best > 1 else as_text
+    prefixes = options.prefixes
     lines, number = iter(lines), 0
-    while window := list(islice(lines, 1 if options.unbuffered else LINES_AT_ONCE)):
-        here = [] if prefixes is None else prefixes[number : number + len(window)]
-        if prefixes is not None and len(here) < len(window):
+    while window := list(islice(lines, options.lines_at_once)):
+        of_window = [] if prefixes is None else prefixes[number : number + len(window)]
+        if prefixes is not None and len(of_window) < len(window):
             raise UserError(
                 f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)}"
                 " only."
@@ -109,9 +129,9 @@ def _answers(
                 window,
                 n_best=options.n_best,
                 alignments=options.alignments,
-                prefixes=here,
+                prefixes=of_window,
                 progress=bar.update,
-                **search_options(options),
+                **options.search.keywords(),
             )
         except LineError as error:
             raise LineError(number + error.index, error.message) from None
@@ -128,7 +148,8 @@ def _answers(
         )
 
 
-def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
+def _prompt(translator: "Translator", options: _LineOptions) -> int:
+    """Translate what is typed, a sentence a line. Lines that are no command are text: `:-)` too."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  gives `input` line editing and a history
 
@@ -139,7 +160,7 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
     look = False
     while True:
         try:
-            line = input("> " if sys.stdout.isatty() else "").strip()
+            line = input("> " if is_terminal(sys.stdout) else "").strip()
         except (EOFError, KeyboardInterrupt):
             say("")
             return 0
@@ -151,16 +172,16 @@ def _prompt(translator: "Translator", options: argparse.Namespace) -> int:
         if line == ":look":
             look = not look
             say(f"attention is {'shown' if look else 'hidden'}")
-        elif line.startswith(":"):
+        elif line == ":help":
             say(PROMPT_HELP)
         elif line:
             try:
                 (translation,) = translator.translate(
                     [line],
                     n_best=options.n_best,
-                    **search_options(options),
+                    **options.search.keywords(),
                 )
-            except UserError as error:  # about this line: the next may do
+            except UserError as error:  # about this line only
                 say(str(error))
                 continue
             for candidate in translation.candidates:

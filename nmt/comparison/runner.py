@@ -17,7 +17,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -38,7 +37,7 @@ from nmt.inference.aligner import Gold, align_pairs, alignment_scores
 from nmt.inference.onnx_artifact import WEIGHTS, choose
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import Run, load_arrays
-from nmt.terminal import import_tensorflow, progress_bar
+from nmt.terminal import import_tensorflow, nmt_process, progress_bar
 from nmt.text.lines import atomic_write, file_fingerprint, is_blank, read_lines, write_lines
 from nmt.training.corpus import Corpus
 from nmt.training.input_pipeline import plan_updates
@@ -244,18 +243,12 @@ def train_apart(
                 while waiting and free:
                     path, share = waiting.pop(0), free.pop(0)
                     logger.info("%s: training", path)
-                    command = [
-                        sys.executable,
-                        "-m",
-                        "nmt",
-                        "train",
-                        str(path / "config.yaml"),
-                        "--run",
-                        str(path),
-                    ]
+                    command, environment = nmt_process(
+                        "train", str(path / "config.yaml"), "--run", str(path)
+                    )
                     # In a session of its own, or Ctrl-C at a terminal would reach it twice, which
                     # means "at once".
-                    process = subprocess.Popen(command, start_new_session=True)
+                    process = subprocess.Popen(command, env=environment, start_new_session=True)
                     running[path] = process, share
                     if share and num_jobs > 1:
                         os.sched_setaffinity(process.pid, share)

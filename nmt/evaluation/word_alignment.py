@@ -10,7 +10,7 @@ the state after token t - 1. In `attend_first` (Bahdanau) it is the state after 
 t - 1 joins the context in the recurrent layer only. Its rows are softer and sometimes attend to
 what the previous token needed. `with_lag` aligns token t by row t + lag: 1 for a model that attends
 to a source word only after translating it, -1 for one that attends ahead. `nmt evaluate
---alignments --lag` measures which lag fits; so far it has always been 0.
+--gold-alignments --lag` measures which lag fits; so far it has always been 0.
 """
 
 import bisect

@@ -1,2 +1,2 @@
-"""The HTTP server: LibreTranslate's interface and one that explains, the page, batching across
-requests, and limits."""
+"""The HTTP server: LibreTranslate's API, `/v1/translate` with attention and scores, the page,
+dynamic batching, and limits."""

@@ -35,7 +35,7 @@ MAX_ADDRESSES = 10_000
 
 
 class Metrics:
-    """Of one server, for Prometheus."""
+    """Metrics of one server, for Prometheus."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

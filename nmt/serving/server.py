@@ -1,5 +1,4 @@
-"""An ASGI app behind a socket, by uvicorn: deadlines for requests, and an end that finishes what
-was accepted."""
+"""An ASGI app behind a socket, by uvicorn, with deadlines for requests and a graceful shutdown."""
 
 import asyncio
 import json
@@ -11,13 +10,12 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_SECONDS = 20.0  # from its first byte, or from the connection, to its last
-STOP_SECONDS = 30  # for what was accepted
+REQUEST_SECONDS = 20.0  # from a request's first byte, or from the connection, to its last byte
+STOP_SECONDS = 30  # for accepted requests
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that has its address and does not accept yet. Raises OSError if the address is taken
-    or no such one."""
+    """A bound socket that does not listen yet. Raises OSError if the address is in use or unknown."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -30,8 +28,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Any, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Until SIGINT or SIGTERM, which is raised again when all that was accepted is answered. Calls
-    `on_ready` once."""
+    """Serve until SIGINT or SIGTERM, which is raised again once accepted requests are answered.
+
+    Calls `on_ready` once the server accepts requests.
+    """
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -57,8 +57,8 @@ class _Server(uvicorn.Server):
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn waits for ever for the rest of a request; this one until its deadline. Its own errors
-    are JSON, too."""
+    """uvicorn's HTTP protocol with a deadline for the rest of a request, for which uvicorn waits for
+    ever, and with errors in JSON."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -70,7 +70,7 @@ class PatientProtocol(H11Protocol):
         if self._deadline is None:
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
         super().data_received(data)
-        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):  # all of it is there
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):  # the request is complete
             self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -324,6 +324,15 @@ class Tokenizer:
         """The vocabulary's own name of each id, for people to read: "▁man", "<0xF0>", "</s>"."""
         return [self._processor.id_to_piece(id) for id in self._checked(ids)]
 
+    def ids_of_pieces(self, pieces: Iterable[str]) -> list[int]:
+        """The id of each piece: the inverse of `pieces`. Raises ValueError for an unknown piece."""
+        pieces = list(pieces)
+        ids = [self._processor.piece_to_id(piece) for piece in pieces]
+        for piece, id in zip(pieces, ids, strict=True):
+            if self._processor.id_to_piece(id) != piece:
+                raise ValueError(f"No piece of this vocabulary: {piece!r}.")
+        return ids
+
     def _checked(self, ids: Iterable[int]) -> list[int]:
         result = [int(id) for id in ids]
         if result and not 0 <= min(result) <= max(result) < self.vocabulary_size:

@@ -62,6 +62,17 @@ def test_a_command_line_that_cannot_be_read_is_exit_code_2(arguments, nmt_):
     assert "usage: nmt" in err and "error: " in err and "Traceback" not in err
 
 
+def test_a_missing_run_is_asked_for_once(nmt_):
+    assert nmt_("translate")[2].endswith("the following arguments are required: RUN\n")
+
+
+def test_without_a_verb_a_terminal_is_told_the_next_steps():
+    terminal = Terminal(NMT)
+    greeting = terminal.read_until("explains one\n")
+    assert "nmt translate RUN" in greeting and greeting.count("\n") == 5
+    assert terminal.leave() == 0
+
+
 # ---------------------------------------------------------------------------------------- translate
 
 
@@ -299,13 +310,14 @@ def test_a_session_at_the_prompt(run):
     terminal = Terminal([*NMT, "translate", run])
     assert terminal.read_until("\n> ").endswith("en -> fr. :help for help, Ctrl-D to leave.\n> ")
     answers = {}
-    for line in (sentence, ":look", other, "", "   ", ":help", ":nonsense", ":look", sentence):
+    for line in (sentence, ":look", other, "", "   ", ":help", ":look", sentence, ":-) cat."):
         terminal.type(line + "\n")
         answers[line] = terminal.read_until("\n> ") if line.strip() else terminal.read_until("> ")
     terminal.type(":quit\n")
     assert terminal.leave() == 0
     assert "attention is hidden" in answers[":look"]
-    assert ":look    show" in answers[":help"] and ":look    show" in answers[":nonsense"]
+    assert ":look    show" in answers[":help"]
+    assert expected_texts([":-) cat."])[0] in answers[":-) cat."].split("\n")
     shown = answers[other].split("\n")
     assert texts[1] in shown
     assert [line.split()[0] for line in shown if "<-" in line] == texts[1].split()

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from fixtures.run import assert_error, expected_texts, toy_pairs, trained_translator
 
-from nmt.cli.main import parser
-from nmt.cli.translate import _answers
+from nmt.cli.shared import SearchOptions
+from nmt.cli.translate import _answers, _LineOptions
 from nmt.inference.outputs import Candidate, Translation, as_json, as_n_best
 from nmt.text.lines import write_lines
 
@@ -88,8 +88,8 @@ class Countdown:
 @pytest.mark.parametrize("unbuffered, window", [(False, 2048), (True, 1)])
 def test_no_more_is_read_of_an_endless_input_than_one_window(unbuffered, window):
     fake = Countdown()
-    options = parser().parse_args(["translate", "run", *(["--unbuffered"] if unbuffered else [])])
-    answers = _answers(fake, fake.lines(), None, options, argparse.Namespace(update=None))
+    options = _LineOptions(SearchOptions({}), **({"lines_at_once": 1} if unbuffered else {}))
+    answers = _answers(fake, fake.lines(), options, argparse.Namespace(update=None))
     for number in range(3):
         answer = next(answers)
         assert answer[0] == f"LINE {number * window + 1}" and len(answer) == window
@@ -217,10 +217,10 @@ def test_align_has_arrays_for_numpy(run, nmt_, pair, tmp_path):
 
 
 def test_a_reversed_run_is_symmetrised_with(run, nmt_, pair, tmp_path, monkeypatch):
-    from test_aligner import reversing
+    from inference.test_aligner import reversing
 
     translators = {run: trained_translator(), "back": reversing()}
-    monkeypatch.setattr("nmt.cli.shared.load", lambda options: translators[str(options.run)])
+    monkeypatch.setattr("nmt.cli.shared.load", lambda options: translators[str(options.runs[0])])
     by_method = {
         method: [
             set(line.split())
@@ -256,8 +256,10 @@ def test_options_of_align_that_contradict_each_other_are_refused(
 
 
 def test_a_threshold_is_a_share(run, nmt_, pair):
-    code, out, err = nmt_("align", run, *pair, "--threshold", "1")
-    assert (code, out) == (2, "") and "at least 0 and below 1, received 1" in err
+    for text in ("1", "-0.1", "nan", "abc"):
+        code, out, err = nmt_("align", run, *pair, f"--threshold={text}")
+        assert (code, out) == (2, "")
+        assert f"at least 0 and below 1. Received: {text!r}" in err and "invalid" not in err
 
 
 # ----------------------------------------------------------------------------------------- evaluate
@@ -266,7 +268,7 @@ def test_a_threshold_is_a_share(run, nmt_, pair):
 def test_the_error_rate_of_alignments_is_printed_beside_the_diagonal(run, nmt_, pair, tmp_path):
     gold = [" ".join(f"{i}-{i}" for i in range(1, len(line.split()) + 1)) for line in LINES]
     write_lines(tmp_path / "gold", [*gold, ""])
-    arguments = [pair[0], pair[1], "--reference", pair[3], "--alignments", tmp_path / "gold"]
+    arguments = [pair[0], pair[1], "--reference", pair[3], "--gold-alignments", tmp_path / "gold"]
     code, out, err = nmt_("evaluate", run, *arguments)
     assert (code, err) == (0, "")
     assert (
@@ -283,10 +285,10 @@ def test_the_error_rate_of_alignments_is_printed_beside_the_diagonal(run, nmt_, 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--lag", "1"], "Give gold links with --alignments"),
-        (["--alignments", "gold", "--group-references"], "its one reference"),
-        (["--alignments", "gold", "--save-hypotheses", "x"], "Leave out --save-hypotheses"),
-        (["--alignments", "gold"], "gold: no such file"),
+        (["--lag", "1"], "Give gold links with --gold-alignments"),
+        (["--gold-alignments", "gold", "--group-references"], "its one reference"),
+        (["--gold-alignments", "gold", "--save-hypotheses", "x"], "Leave out --save-hypotheses"),
+        (["--gold-alignments", "gold"], "gold: no such file"),
     ],
 )
 def test_evaluations_that_make_no_sense_are_refused(

@@ -14,7 +14,8 @@ pytest_plugins = ["fixtures.cli"]
 
 @pytest.mark.parametrize("option", ["rate-limit", "max-characters", "max-texts", "max-waiting"])
 def test_a_limit_that_lets_nothing_through_is_refused(nmt_, option):
-    assert_error(nmt_("serve", "run", f"--{option}", 0), "must be at least 1. Received: 0")
+    message = f"--{option} must be at least 1. Received: 0"
+    assert_error(nmt_("serve", "run", f"--{option}", 0), message)
 
 
 def test_a_file_without_keys_is_refused(nmt_, tmp_path):
@@ -33,6 +34,13 @@ def test_a_port_that_is_taken_is_said_before_anything_loads(nmt_):
         assert_error(
             nmt_("serve", "run", "--port", taken.getsockname()[1]), "in use.*127.0.0.1, port"
         )
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "65537", "-1", "http", "1e3"])
+def test_a_port_out_of_range_is_refused(nmt_, port):
+    code, out, err = nmt_("serve", "run", f"--port={port}")
+    assert (code, out) == (2, "") and "must be a whole number from 0 to 65535" in err
+    assert port in err and "_port" not in err
 
 
 def test_options_become_limits(tmp_path):

@@ -216,6 +216,13 @@ def test_encode_and_decode_in_a_pipe_lose_nothing(model, nmt_):
     assert nmt_("tokenizer", "decode", model, stdin=ids.encode()) == (0, stdin.decode(), "")
 
 
+def test_pieces_are_decoded_too(model, nmt_):
+    stdin = "".join(line + "\n" for line in [*STRANGE_LINES, "1 2", "12", "3 cats"]).encode()
+    code, pieces, err = nmt_("tokenizer", "encode", model, stdin=stdin)
+    assert code == 0 and err == ""
+    assert nmt_("tokenizer", "decode", model, stdin=pieces.encode()) == (0, stdin.decode(), "")
+
+
 def test_encode_shows_pieces(model, nmt_):
     code, out, _ = nmt_("tokenizer", "encode", model, stdin="cat é".encode())
     assert code == 0 and "".join(out.split()).replace("▁", " ").startswith(" cat ")
@@ -243,8 +250,8 @@ def test_a_tokenizer_is_trained_from_files(nmt_, tmp_path):
     )
 
 
-@pytest.mark.parametrize("line", [b"x", b"1 2.5", b"99999", b"-1"])
-def test_what_are_no_ids_is_named_by_line(line, model, nmt_):
+@pytest.mark.parametrize("line", [b"xyzzy", b"1 2.5", b"99999", b"-1"])
+def test_what_are_neither_ids_nor_pieces_is_named_by_line(line, model, nmt_):
     result = nmt_("tokenizer", "decode", model, stdin=b"5\n" + line + b"\n")
     assert result[0] == 1
     assert re.fullmatch(r"nmt: error: standard input, line 2: expected ids.*\n", result[2])

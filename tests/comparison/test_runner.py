@@ -441,7 +441,7 @@ def test_the_verb_compares_on_all_texts(verb, world, tmp_path):
         tmp_path / "news",
         "--test",
         f"again={tmp_path / 'news'}",
-        "--alignments",
+        "--gold-alignments",
         tmp_path / "aligned",
         tmp_path / "gold",
         "--set",

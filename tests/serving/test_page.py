@@ -159,6 +159,13 @@ def expect_translation(page, text):
     playwright.expect(page.locator("#translation")).not_to_have_attribute("aria-busy", "true")
 
 
+def open_link(open_page, address, query):
+    page = open_page()
+    page.goto(f"{address}?{query}")
+    playwright.expect(page.locator("#target")).to_be_enabled()
+    return page
+
+
 def word(page, text, side="#translation"):
     return page.locator(f"{side} [data-word]", has_text=re.compile(f"^{re.escape(text)}$"))
 
@@ -499,3 +506,35 @@ def test_axe_finds_nothing_serious(open_page, size, scheme):
     page.fill("#text", "He")
     playwright.expect(page.get_by_role("alert")).to_be_visible()
     assert serious() == []
+
+
+# -------------------------------------------------------------------------------------------- links
+
+
+def test_a_link_brings_text_and_languages(open_page, address):
+    page = open_link(open_page, address, "source=en&target=fr&q=A+black+cat%0Asleeps.")
+    playwright.expect(page.locator("#text")).to_have_value("A black cat\nsleeps.")
+    expect_translation(page, "Un chat noirdort.")
+    page = open_link(open_page, address, "source=FR-ca&target=en_US&q=chat")
+    assert page.locator("#source").input_value() == "fr"
+    assert page.locator("#target").input_value() == "en"
+    page = open_link(open_page, address, "source=auto&target=xx&q=%3Cb%3E")
+    assert page.locator("#source").input_value() == "en"
+    expect_translation(page, "<b>")
+
+
+def test_a_line_of_too_many_pieces_is_translated_without_attention(open_page):
+    page = open_page()
+    refused = []
+
+    def refuse(route):
+        if route.request.post_data_json["attention"]:
+            refused.append(route)
+            route.fulfill(status=413, json={"error": "Too much to explain at once"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/translate", refuse)
+    page.locator("#text").fill(CAT)
+    expect_translation(page, CHAT)
+    assert len(refused) == 1 and page.locator("#trouble").is_hidden()

@@ -1,4 +1,4 @@
-// Where the model looked: words that light up, alternatives of a line, choices at a word, a heat map.
+// Attention: highlighted words, alternatives of a line, choices at a word, a heat map.
 
 import { chosen, make, page, placeOf, rows, showRows, wordsOf } from "./rows.js";
 
@@ -7,7 +7,7 @@ const MOST_CELLS = 10_000; // of a heat map
 
 let pointed = null; // the place under the pointer
 let focused = null; // the place that has the focus, or the caret
-let current = 0; // index of the row that alternatives and heat map are about
+let current = 0; // index of the row that alternatives and heat map describe
 let lit = [];
 let shown = {}; // the answer and the hypothesis that alternatives and heat map show
 
@@ -28,7 +28,7 @@ export function focusOn(place) {
   relight();
 }
 
-/** Lights what belongs to the word under the pointer, or else to the focused one. */
+/** Highlights the words that belong to the word under the pointer, or else to the focused one. */
 function relight() {
   for (const element of lit.splice(0)) {
     element.classList.remove("lit", "at");
@@ -49,7 +49,7 @@ function relight() {
   showLook(place);
 }
 
-/** The element of a place, and those of the other side that it looked at, or was looked at by: {element, weight}. */
+/** The element of a place, and those of the other side that it attends to, or that attend to it: {element, weight}. */
 function around({ row, side, word }) {
   const { attention = [] } = row.hypothesis;
   const weights = side === "target" ? (attention[word] ?? []) : attention.map((weights) => weights[word]);
@@ -82,7 +82,7 @@ export function walk(event) {
 
 // ------------------------------------------------------------------------------------------------------- the panels
 
-/** The row that the panels are about: the current one, or the first that is translated. */
+/** The row that the panels describe: the current one, or the first translated one. */
 export const currentRow = () => (rows[current]?.hypothesis ? rows[current] : rows.find((row) => row.hypothesis));
 
 const ofLine = (row) => (rows.length > 1 ? ` of line ${rows.indexOf(row) + 1}` : "");
@@ -126,7 +126,7 @@ function showHint(row) {
   page.choices.replaceChildren();
 }
 
-/** Which words a word looked at, or was looked at by; and what else could have stood there. */
+/** The attention of a word, or to it, and the choices at its pieces. */
 function showLook(place) {
   const { here, others } = around(place);
   others.sort((one, other) => other.weight - one.weight);
@@ -138,7 +138,7 @@ function showLook(place) {
   page.choices.replaceChildren(...lists);
 }
 
-/** For each piece of a word, a list of what the model liked best there. The server tells of the best hypothesis only. */
+/** The likeliest pieces at each place of a word. The server knows them for the best hypothesis only. */
 function choicesAt({ row, word }) {
   const { pieces = [], piece_words, choices } = row.hypothesis;
   const steps = pieces.map((piece, step) => [piece, choices[step]]).filter((_, step) => piece_words[step] === word);
@@ -155,14 +155,14 @@ function choicesAt({ row, word }) {
     })));
 }
 
-/** A piece as people read it: the vocabulary marks with U+2581 that a word begins; here a dash marks that one goes on. */
+/** A piece for display: U+2581 marks the beginning of a word in the vocabulary; here a dash marks its continuation. */
 function surface(piece) {
   if (piece === "</s>") return "(end)";
   if (piece === "\u2581") return "(space)";
   return piece.startsWith("\u2581") ? piece.slice(1) : `-${piece}`;
 }
 
-/** A table, so that whoever does not see its colours reads its numbers. */
+/** A table, so that its numbers can be read without its colours. */
 export function showHeatMap() {
   const row = currentRow();
   page.map.replaceChildren();

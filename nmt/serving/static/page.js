@@ -1,4 +1,4 @@
-// From what is typed to what is shown:  text -> lines -> an answer for each, asked for once -> rows of words -> panels.
+// The page:  text -> lines -> an answer for each, requested once -> rows of words -> panels.
 
 import { currentRow, focusOn, pointAt, showDetails, showHeatMap, walk } from "./look.js";
 import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, rows, showRows, translation } from "./rows.js";
@@ -8,16 +8,16 @@ const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the ot
 const LONG = 2000; // characters; the attention of a longer line would be megabytes: it is only translated
 const SEARCH = { n_best: 3, beam_size: 5 };
 
-// ------------------------------------------------------------------------------------------------ asking the server
+// --------------------------------------------------------------------------------------------------------- requests
 
-let pause = 300; // ms without a keystroke before the server is asked, as it says
-let request = new AbortController(); // of the request under way
+let pause = 300; // ms without a keystroke before a request; the server's settings have its value
+let request = new AbortController(); // of the request in progress
 let timer = 0;
-let earliest = 0; // the time before which the server does not want to be asked again
+let earliest = 0; // the time before which the server wants no further request
 let failures = 0; // in a row
 const plain = new Set(); // lines that the server translates but does not explain: too many pieces
 
-/** Gives up what is under way, which is out of date, and asks anew after a pause. */
+/** Aborts the request in progress, which is out of date, and sends a new one after a pause. */
 function askSoon(wait = pause) {
   request.abort();
   clearTimeout(timer);
@@ -68,7 +68,7 @@ const EXPLANATIONS = {
   503: "The server is busy.",
 };
 
-/** Says what is wrong, and calls `again` by itself where waiting may help. */
+/** Shows what is wrong, and calls `again` by itself where waiting may help. */
 function fail(error, again) {
   const { status, message, seconds } = error instanceof Refusal ? error : new Refusal(0);
   const mayHelp = status === 0 || status === 429 || status >= 500;
@@ -101,7 +101,7 @@ let limit = 0; // characters the server takes; 0 if it does not say
 const size = () => Array.from(page.text.value).length;
 const isTooLong = () => limit > 0 && size() > limit;
 
-/** Everything; `line` is the index of the line that the panels are about from now on. */
+/** Shows everything; `line` is the index of the line that the panels describe from now on. */
 function show(line = undefined) {
   showRows();
   showDetails(line);
@@ -131,7 +131,7 @@ async function copy() {
   try {
     await navigator.clipboard.writeText(translation());
   } catch {
-    // Only pages by https or from this very machine may write to the clipboard.
+    // Only pages by https or from this machine may write to the clipboard.
     getSelection().selectAllChildren(page.translation);
     done = "Selected, to be copied";
   }
@@ -157,7 +157,7 @@ function codeOf(wanted) {
   return languages.find(({ code }) => code === wanted)?.code ?? languages.find(({ code }) => code === primary)?.code;
 }
 
-/** Chooses a pair, or the nearest to it that there is, and translates anew. */
+/** Chooses a pair, or the nearest one that is served, and translates again. */
 function choosePair(source, target) {
   offer(page.source, languages.map(({ code }) => code).filter((code) => targetsOf(code).length), source);
   offer(page.target, targetsOf(page.source.value), target);
@@ -201,7 +201,7 @@ async function load() {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
 
-/** Takes the theme that was chosen before, if any: else it is the system's. */
+/** Applies the theme chosen before, if any; else the system's. */
 function showTheme() {
   try {
     const stored = localStorage.getItem("theme");

@@ -1,15 +1,15 @@
-// The text line by line, on both sides of the page, and each line word by word.
+// The rows of the page: source and translation line by line, each as a sequence of words.
 //
-// What the server sends becomes text nodes, never markup. It counts characters, JavaScript UTF-16 units; `Array.from(text)`
-// are characters.
+// The server's texts become text nodes, never markup. It counts characters, and JavaScript UTF-16 units:
+// `Array.from(text)` are characters.
 
 const ANSWERS_KEPT = 500;
 
 export const page = Object.fromEntries(Array.from(document.querySelectorAll("[id]"), (element) => [element.id, element]));
 
-export const answers = new Map(); // line -> its answer, for the pair of languages that is chosen
-export const chosen = new Map(); // line -> which of its hypotheses is shown, if not the best
-export const rows = []; // of each line: {line, answer, hypothesis, source: its element, target: its element}
+export const answers = new Map(); // line -> its answer, for the chosen pair of languages
+export const chosen = new Map(); // line -> index of the hypothesis shown, if not the best
+export const rows = []; // a line each: {line, answer, hypothesis, source: its element, target: its element}
 
 export const lines = () => page.text.value.split("\n");
 export const missing = () => lines().filter((line) => line.trim() && !answers.has(line));
@@ -23,7 +23,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Brings both sides up to date with the text and the answers that are there. */
+/** Updates both sides to the text and the answers received so far. */
 export function showRows() {
   const texts = lines();
   for (const row of rows.splice(texts.length)) [row.source, row.target].forEach((element) => element.remove());
@@ -49,7 +49,7 @@ function makeRow(index) {
   return { source, target };
 }
 
-/** A line whose answer is still to come keeps the translation that stands there, in grey. */
+/** Until its answer arrives, a line keeps the previous translation, in grey. */
 function showRow(row, line) {
   const answer = answers.get(line);
   const hypothesis = answer?.hypotheses[chosen.get(line) ?? 0];
@@ -82,7 +82,7 @@ export function placeOf(element) {
   return { row, side: row.source.contains(span) ? "source" : "target", word: Number(span.dataset.word) };
 }
 
-/** The place of the word of the text that the caret stands in or behind, or null. */
+/** The place of the source word in which, or after which, the caret stands, or null. */
 export function placeOfCaret() {
   const before = page.text.value.slice(0, page.text.selectionStart).split("\n");
   const row = rows[before.length - 1];

@@ -1,16 +1,16 @@
-// The server's answers, and its refusals.
+// Requests to the server, and its errors.
 
-const PATIENCE = 60_000; // ms until a server that says nothing counts as away
+const PATIENCE = 60_000; // ms without an answer until the server counts as unreachable
 
 export class Refusal extends Error {
-  /** Status 0: no answer at all. `seconds` is when the server wants to be asked again, 0 if it does not say. */
+  /** Status 0: no answer. `seconds`: when the server accepts further requests, 0 if it does not say. */
   constructor(status, message = "", seconds = 0) {
     super(message);
     Object.assign(this, { status, seconds });
   }
 }
 
-/** The JSON at `path`, posted `body` if there is one. Throws a Refusal. */
+/** The JSON at `path`, by POST if there is a `body`. Throws a Refusal. */
 export async function call(path, body = undefined, signal = new AbortController().signal) {
   const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   let response, answer;
@@ -18,7 +18,7 @@ export async function call(path, body = undefined, signal = new AbortController(
     response = await fetch(path, { ...(body && post), signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
     answer = await response.json();
   } catch {
-    // A proxy between may refuse in HTML.
+    // A proxy's errors may be HTML.
     throw new Refusal(response && !response.ok ? response.status : 0);
   }
   if (!response.ok) throw new Refusal(response.status, answer.error, Number(response.headers.get("Retry-After")));
