@@ -6,8 +6,8 @@ of about the same length. A line is due when a reader who started with the arriv
 would have read up to it: so a short request overtakes most of an earlier long one, and yet no line
 waits for ever. Idle workers share the waiting lines.
 
-Requests do not harm each other: when a batch fails, each of its requests is run again alone, and
-only those that fail again are answered with the error.
+Requests do not harm each other: a result that is an exception fails its own request only, and when
+a batch fails, each of its requests is run again alone.
 """
 
 import heapq
@@ -23,7 +23,8 @@ READING_SPEED = 1000.0  # characters per second, for due times
 SHORT = 7  # lines of up to 2^7 characters count as equally long; longer ones by powers of two
 BATCH_CHARACTERS = 64 << SHORT  # a batch of longer lines has fewer of them, as others wait for it
 
-Translate = Callable[[Any, list[str]], Sequence[Any]]  # kind, lines -> one result a line
+# kind, lines -> a result for each line, which may be an exception
+Translate = Callable[[Any, list[str]], Sequence[Any]]
 
 
 class QueueFull(Exception):
@@ -179,6 +180,8 @@ class Batcher:
     def _deliver(self, lines: Sequence[_Line], results: Sequence[Any]) -> None:
         with self._changed:  # one at a time, as a request's lines may be in several batches
             for line, result in zip(lines, results, strict=True):
+                if isinstance(result, Exception):
+                    _finish(line.request, result)
                 line.request.results[line.place] = result
                 line.request.remaining -= 1
                 if not line.request.remaining:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 from nmt.inference.translator import Translation, Translator
 from nmt.serving.dynamic_batching import Batcher, QueueFull
 from nmt.serving.middleware import Metrics
@@ -147,9 +147,11 @@ class Service:
             future.cancel()
             gone.cancel()
 
-    def _translate(self, key: BatchKey, lines: list[str]) -> list[Translation]:
-        return self._by_pair[key.source, key.target].translate(
+    def _translate(self, key: BatchKey, lines: list[str]) -> list[Translation | Exception]:
+        translator = self._by_pair[key.source, key.target]
+        translations = translator.translate(
             lines,
+            errors="return",
             n_best=key.n_best,
             beam_size=key.beam_size,
             alignments=key.alignments,
@@ -157,6 +159,16 @@ class Service:
             split_sentences=self._split_sentences,
             num_workers=1,
         )
+        return [
+            _error_of_one_line(result) if isinstance(result, LineError) else result
+            for result in translations
+        ]
+
+
+def _error_of_one_line(error: LineError) -> Exception:
+    """The error without the line's number, which counts from the start of a batch: the failure
+    that caused it, or a UserError for a line that cannot be translated as asked for."""
+    return error.__cause__ if isinstance(error.__cause__, Exception) else UserError(error.message)
 
 
 async def _disconnected(request: Request) -> None:

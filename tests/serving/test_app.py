@@ -12,6 +12,7 @@ import pytest
 from fixtures.run import trained_translator
 from fixtures.shouter import Shouter
 
+from nmt.errors import LineError
 from nmt.serving.middleware import RateLimit
 from nmt.serving.schemas import Refusal
 
@@ -683,6 +684,37 @@ def test_one_text_that_fails_harms_no_other_request(client_of, error):
         else:
             assert answer.json() == {"translatedText": text.upper()}
     assert client.translate("still here").json() == {"translatedText": "STILL HERE"}
+
+
+def test_a_translator_may_return_errors_of_lines(client_of):
+    """Those without a cause are what the client can mend."""
+
+    class Returning(Shouter):
+        def translate(self, lines, *, errors, **options):
+            assert errors == "return"
+            results = super().translate(lines, **options)
+            for index, line in enumerate(lines):
+                if line.startswith("bad"):
+                    results[index] = LineError(index, "cannot be met")
+                if line.startswith("bad fault"):
+                    results[index].__cause__ = KeyError("secret")
+            return results
+
+    translator = Returning()
+    translator.gate.clear()
+    client = client_of(translator)
+
+    async def release():
+        await asyncio.sleep(0.2)
+        translator.gate.set()
+
+    texts = ["a", "b", "bad", "c", "bad fault"]
+    asked = (client.http.post("/translate", json={"q": text, **PAIR}) for text in texts)
+    *good, fault, _ = client.together(*asked, release())
+    assert [answer.status_code for answer in good] == [200, 200, 400, 200]
+    assert_refused(good[2], 400, "cannot be met")
+    assert_refused(fault, 500, "Internal server error")
+    assert len(translator.calls) < 5
 
 
 def test_a_panic_outside_of_translation_is_json_too(client, monkeypatch):
