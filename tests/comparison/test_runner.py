@@ -2,6 +2,7 @@ import contextlib
 import os
 import signal
 import stat
+import sys
 import threading
 import time
 from pathlib import Path
@@ -290,7 +291,7 @@ def python(tmp_path, monkeypatch):
         path = tmp_path / "python"
         path.write_text(f"#!/bin/sh\ncd {tmp_path}\n{script}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setattr(module.sys, "executable", str(path))
+        monkeypatch.setattr(sys, "executable", str(path))
 
     return python
 
@@ -306,6 +307,7 @@ def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
     python('echo "$@" > arguments')
     assert list(train_apart([tmp_path / "run"])) == [(tmp_path / "run", None)]
     assert (tmp_path / "arguments").read_text().split() == [
+        "-P",
         "-m",
         "nmt",
         "train",
@@ -316,7 +318,7 @@ def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
 
 
 def test_a_training_apart_that_fails_is_named_and_the_others_go_on(python, tmp_path):
-    python('case "$6" in *bad) exit 3;; esac')
+    python('case "$7" in *bad) exit 3;; esac')
     ended = dict(train_apart([tmp_path / "bad", tmp_path / "good"]))
     assert (
         "bad failed with exit code 3" in str(ended[tmp_path / "bad"])
@@ -325,7 +327,7 @@ def test_a_training_apart_that_fails_is_named_and_the_others_go_on(python, tmp_p
 
 
 def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
-    python('touch "$6.begun"\nwhile [ ! -f "$6.end" ]; do sleep 0.05; done')
+    python('touch "$7.begun"\nwhile [ ! -f "$7.end" ]; do sleep 0.05; done')
     paths = [tmp_path / name for name in "abc"]
 
     def direct():
@@ -350,7 +352,7 @@ def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
     reason="needs two cores, on Linux",
 )
 def test_several_at_a_time_share_the_cores(python, tmp_path):
-    python('sleep 0.5; exec python3 -c "import os; print(*os.sched_getaffinity(0))" > "$6.cores"')
+    python('sleep 0.5; exec python3 -c "import os; print(*os.sched_getaffinity(0))" > "$7.cores"')
     paths = [tmp_path / name for name in "ab"]
     assert [error for _, error in train_apart(paths, num_jobs=2)] == [None, None]
     of_each = [set((tmp_path / f"{name}.cores").read_text().split()) for name in "ab"]
@@ -365,8 +367,8 @@ def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(
 ):
     name = number.name.removeprefix("SIG")
     python(
-        f"trap 'echo {name} >> $6.signals; sleep 0.2; echo saved >> $6.signals; exit 9'"
-        f" {name}\ntouch $6.ready\nwhile true; do sleep 0.05; done"
+        f"trap 'echo {name} >> $7.signals; sleep 0.2; echo saved >> $7.signals; exit 9'"
+        f" {name}\ntouch $7.ready\nwhile true; do sleep 0.05; done"
     )
     before = signal.getsignal(number)
     paths = [tmp_path / f"run{job}" for job in range(3)]
@@ -389,8 +391,8 @@ def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(
 
 def test_who_asks_for_no_more_lets_the_others_save_and_stop(python, tmp_path):
     python(
-        "case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9'"
-        " TERM\ntouch $6.ready\nwhile true; do sleep 0.05; done"
+        "case $7 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $7.signals; exit 9'"
+        " TERM\ntouch $7.ready\nwhile true; do sleep 0.05; done"
     )
     with contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended:
         next(ended)
@@ -401,8 +403,8 @@ def test_who_asks_for_no_more_lets_the_others_save_and_stop(python, tmp_path):
 def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
     """And that run has saved before anything else happens."""
     python(
-        "case $6 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $6.signals; exit 9'"
-        " TERM\ntouch $6.ready\nwhile true; do sleep 0.05; done"
+        "case $7 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $7.signals; exit 9'"
+        " TERM\ntouch $7.ready\nwhile true; do sleep 0.05; done"
     )
     with (
         pytest.raises(Interrupted),
