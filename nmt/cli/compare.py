@@ -26,8 +26,8 @@ def add_verbs(verbs: Any) -> None:
         "--attention",
         metavar="NAME,...",
         help=(
-            "the first is the baseline; CELL/SCORE, bahdanau or luong, with other keys of"
-            " model.decoder where one likes: luong,update_first/dot,luong+input_feeding=true"
+            "the first is the baseline; CELL/SCORE, bahdanau or luong, optionally with"
+            " other keys of model.decoder: luong,update_first/dot,luong+input_feeding=true"
             " (default: the recipe's)"
         ),
     )
@@ -39,7 +39,7 @@ def add_verbs(verbs: Any) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="train so many at a time, each on its part of the cores",
+        help="trainings at a time, each on its share of the cores (default: 1)",
     )
     compare.add_argument(
         "--vary",

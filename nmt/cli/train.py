@@ -93,7 +93,7 @@ def add_verbs(verbs: Any) -> None:
     learn.add_argument(
         "--fold-initial",
         action="store_true",
-        help='"Dogs" at the start of a line has the pieces of "dogs"; decoding restores the capital',
+        help='"Dogs" at the start of a line shares the pieces of "dogs"',
     )
     encode = verb(
         actions,

@@ -357,7 +357,7 @@ class _Endpoints:
             )
 
     async def detect(self, request: Request) -> Response:
-        """Detect the language of a text among the server's; none has much confidence if it is another"""
+        """Detect the language of a text among the server's, all with low confidence for others"""
         asked = await self._read(request, schemas.DetectRequest)
         self._check_size(request, [asked.q])
         found = await asyncio.to_thread(detect, asked.q, self.service.languages)

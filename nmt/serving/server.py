@@ -15,7 +15,7 @@ STOP_SECONDS = 30  # for accepted requests
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket that does not listen yet. Raises OSError if the address is in use or unknown."""
+    """A bound socket that does not listen yet. Raises OSError for an address in use or unknown."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -57,8 +57,8 @@ class _Server(uvicorn.Server):
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with a deadline for the rest of a request, for which uvicorn waits for
-    ever, and with errors in JSON."""
+    """uvicorn's HTTP protocol with errors in JSON, and with a deadline for the rest of a request,
+    for which uvicorn waits for ever."""
 
     _deadline: asyncio.TimerHandle | None = None
 
