@@ -64,7 +64,7 @@ def use_utf8() -> None:
     and libraries that encode them as UTF-8 could not open them. The mode can be set at the start
     of a process only, so this one is replaced; child processes inherit the mode.
     """
-    if sys.getfilesystemencoding() == "ascii":
+    if sys.getfilesystemencoding() == "ascii" and sys.executable:
         os.environ["PYTHONUTF8"] = "1"
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
@@ -73,4 +73,5 @@ def use_utf8() -> None:
             if is_terminal(stream) or stream is sys.stderr:
                 stream.reconfigure(errors="backslashreplace")
             else:
-                stream.reconfigure(encoding="utf-8")
+                # File names that are no UTF-8 are written as they are.
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape")

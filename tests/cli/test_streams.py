@@ -96,6 +96,13 @@ def test_the_c_locale_breaks_neither_paths_nor_results(tmp_path):
     assert code == 1 and f"{tmp_path}/ü: no such run folder" in err
 
 
+def test_results_are_utf8_in_any_locale():
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    program = "import sys; from nmt.cli.console import use_utf8; use_utf8(); print('œ\\udcff')"
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+    assert ended.stdout == "œ".encode() + b"\xff\n"
+
+
 # ---------------------------------------------------------------------------------- child processes
 
 
