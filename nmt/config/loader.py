@@ -4,13 +4,12 @@ Loads no TensorFlow, so that a mistake in a config is reported at once.
 """
 
 import difflib
-import functools
 import logging
 import types
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,11 +17,13 @@ from pydantic import BaseModel, ValidationError
 from nmt.config.schema import (
     ABSENT_FROM_RUNS,
     ATTENTIONS,
+    CORPORA_TAG,
     RENAMED_KEYS,
     RENAMED_VALUES,
     SCORES,
     Config,
     CopyingConfig,
+    CorpusConfig,
     DataConfig,
     DecoderConfig,
     DecodingConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CopyingConfig",
+    "CorpusConfig",
     "DataConfig",
     "DecoderConfig",
     "DecodingConfig",
@@ -52,7 +54,6 @@ __all__ = [
     "Section",
     "TokenizerConfig",
     "TrainingConfig",
-    "differences",
     "duration_seconds",
     "expand_attention",
     "find_recipe",
@@ -61,6 +62,9 @@ __all__ = [
     "parse_config",
     "recipes",
 ]
+
+
+MIX_KEYS = ("data.mix", "data.mix_share")  # of earlier versions, see `_convert_mix`
 
 
 class ConfigError(UserError):
@@ -89,6 +93,7 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = (), of_run: bool 
         values[section] = {name: value, **(values.get(section) or {})}
     for override in overrides:
         _apply(values, override)
+    _convert_mix(values, str(path))
     return parse_config(values, f"{path} with --set" if overrides else str(path))
 
 
@@ -99,15 +104,6 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
     except ValidationError as error:
         lines = [_explain(problem, where) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
-
-
-def differences(old: Config, new: Config) -> list[str]:
-    """`key: old -> new` for each key whose value differs between two configs."""
-    values = {
-        key: tuple(functools.reduce(getattr, key.split("."), config) for config in (old, new))
-        for key in _all_keys()
-    }
-    return [f"{key}: {a} -> {b}" for key, (a, b) in values.items() if a != b]
 
 
 def recipes() -> dict[str, Path]:
@@ -133,6 +129,11 @@ def _apply(values: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(
             f"--set {override}: expected KEY=VALUE, for example training.batch_size=64."
+        )
+    if key in MIX_KEYS:
+        raise ConfigError(
+            f"--set {override}: several texts are now a list: --set 'data.train=[{{path: TEXT}},"
+            " {path: OTHER, share: 0.5}]'."
         )
     if key in RENAMED_KEYS:
         logger.info(f"--set {override}: '{key}' is now '{RENAMED_KEYS[key]}'")
@@ -176,14 +177,36 @@ def _rename_keys(values: dict[str, Any], where: str) -> None:
         inner[new_key] = RENAMED_VALUES.get((old, value), value)
 
 
+def _convert_mix(values: dict[str, Any], where: str) -> None:
+    """Reads `data.mix` and `data.mix_share` of earlier versions as a second corpus of
+    `data.train`."""
+    data = values.get("data")
+    if not isinstance(data, dict):
+        return
+    mix, share = data.pop("mix", None), data.pop("mix_share", 0.5)
+    if mix is None:
+        return
+    train = data.get("train")
+    if not isinstance(train, str):
+        raise ConfigError(
+            f"{where}: 'data.mix' is the old form of an entry of 'data.train'. Write data.train:"
+            f" [{{path: TEXT}}, {{path: {mix}, share: {share}}}]."
+        )
+    logger.info(
+        f"{where}: 'data.mix' is now an entry of 'data.train': {{path: {mix}, share: {share}}}"
+    )
+    own = {"path": train, "weights": data.pop("weights", None)}
+    data["train"] = [own, {"path": mix, "share": share}]
+
+
 def _is_text(path: Sequence[str]) -> bool:
     """Whether the value of a key is text, to be kept as typed even if it looks like a number."""
     keys = [key for key in path if not key.isdecimal()]  # without list indices
     try:
-        annotation = _fields(keys[:-1])[keys[-1]].annotation
-    except (KeyError, IndexError, AttributeError):  # unknown keys are reported by the schema
+        options = _options(_fields(keys[:-1])[keys[-1]].annotation)
+    except (KeyError, IndexError, AttributeError):  # an unknown key, which the schema reports
         return False
-    return annotation is str or str in _options(annotation) or bool(_choices(path))
+    return str in options or bool(_choices(path))
 
 
 def _sentence(error: Exception) -> str:
@@ -192,7 +215,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _explain(problem: Any, where: str) -> str:
-    keys = [str(key) for key in problem["loc"]]
+    keys = [str(key) for key in problem["loc"] if key != CORPORA_TAG]
     path = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         names = list(_fields(keys[:-1])) + (
@@ -212,6 +235,8 @@ def _explain(problem: Any, where: str) -> str:
     if problem["type"] == "value_error":  # one of our own rules
         text = str(problem["ctx"]["error"])
         return f"{where}: {path + ': ' if path else ''}{text}{'' if text.endswith('?') else '.'}"
+    if problem["type"] == "missing":
+        return f"{where}: '{path}' is missing."
     received = problem["input"]
     hint = "."
     if problem["type"] == "literal_error" and isinstance(received, str):
@@ -223,10 +248,21 @@ def _explain(problem: Any, where: str) -> str:
 
 
 def _fields(keys: Sequence[str]) -> Mapping[str, Any]:
+    """The fields of a section by its path, in which positions in lists do not count. KeyError if
+    there is none."""
     section: type[BaseModel] = Config
     for key in keys:
-        section = section.model_fields[key].annotation  # type: ignore[assignment]
+        if not key.isdecimal():
+            section = _section(section.model_fields[key].annotation)
     return section.model_fields
+
+
+def _section(annotation: Any) -> type[Section]:
+    """The section that a key holds, as its value or in a list."""
+    for option in _options(annotation):
+        if isinstance(option, type) and issubclass(option, Section):
+            return option
+    raise KeyError(str(annotation))
 
 
 def _all_keys(prefix: tuple[str, ...] = ()) -> list[str]:
@@ -238,19 +274,17 @@ def _all_keys(prefix: tuple[str, ...] = ()) -> list[str]:
     return names
 
 
-def _options(annotation: Any) -> Sequence[Any]:
-    """The members of a union; for a list, those of its items."""
-    if get_origin(annotation) is list:
-        (annotation,) = get_args(annotation)
-    return (
-        get_args(annotation)
-        if get_origin(annotation) in (Union, types.UnionType)
-        else (annotation,)
-    )
+def _options(annotation: Any) -> list[Any]:
+    """The types that a value, or an item of a list, may have."""
+    if get_origin(annotation) in (Union, types.UnionType, list):
+        return [option for inner in get_args(annotation) for option in _options(inner)]
+    if get_origin(annotation) is Annotated:
+        return _options(get_args(annotation)[0])
+    return [annotation]
 
 
 def _choices(keys: Sequence[str]) -> Sequence[Any]:
-    names = [key for key in keys if not key.isdecimal()]  # list indices
+    names = [key for key in keys if not key.isdecimal()]  # without list indices
     options = _options(_fields(names[:-1])[names[-1]].annotation)
     return [
         choice for option in options if get_origin(option) is Literal for choice in get_args(option)

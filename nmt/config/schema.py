@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 # Name in the literature -> cell, score.
 ATTENTIONS = {
@@ -79,20 +88,59 @@ class TypographyConfig(Section):
     space: Literal["keep", "narrow", "no_break", "none"] = "keep"
 
 
+class CorpusConfig(Section):
+    """One of several training texts, and how often its pairs are drawn."""
+
+    # Prefix, pair of files or table, as in `data.train`.
+    path: str
+    # How often a pair is drawn per epoch; 0.25: another quarter of the pairs in each epoch.
+    weight: Annotated[float, Field(gt=0.0, le=1000.0)] = 1.0
+    # Share of the pairs of an epoch, instead of `weight`.
+    share: Share | None = None
+    # File with a number per line of the corpus; 2 counts like having the pair twice.
+    weights: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "CorpusConfig":
+        if self.share is not None and self.weight != 1.0:
+            raise ValueError(
+                f"share is given instead of weight, received share {self.share} and weight"
+                f" {self.weight}. Leave one of them out"
+            )
+        return self
+
+
+CORPORA_TAG = "corpora"  # in pydantic's location of an error inside the list form of `data.train`
+
+
+def _corpora_tag(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "path"
+    return CORPORA_TAG if isinstance(value, list) and value else None
+
+
+TrainingTexts = Annotated[
+    Annotated[str, Tag("path")] | Annotated[list[CorpusConfig], Tag(CORPORA_TAG)],
+    Discriminator(
+        _corpora_tag,
+        custom_error_type="corpora",
+        custom_error_message=(
+            "Input should be a path, or a list of corpora such as {path: data/train, weight: 2}"
+        ),
+    ),
+]
+
+
 class DataConfig(Section):
     """The text. A file is given as a prefix (`data/train` for `data/train.en` and `data/train.fr`),
     a pair (`a.txt,b.txt`) or a `.tsv`, plain or `.gz`."""
 
-    # Training pairs.
-    train: str | None = None
+    # Training pairs; several corpora: [{path: data/general, weight: 0.5}, {path: data/everyday}].
+    train: TrainingTexts | None = None
     # Development pairs, for validation and for the choice of the checkpoint.
     dev: str | None = None
-    # File with a number per line of `train`; 2 counts like having the pair twice.
+    # File with a number per line of `train`, if that is one text; 2 counts like having a pair twice.
     weights: str | None = None
-    # Pairs mixed into each epoch, drawn anew each time; old text when fine-tuning on new text.
-    mix: str | None = None
-    # Share of the pairs of `mix` in an epoch.
-    mix_share: Share = 0.5
     # Source language, and suffix of source files.
     source: str = "en"
     # Target language, and suffix of target files.
@@ -105,6 +153,32 @@ class DataConfig(Section):
     max_tokens: Count = 100
     # Training pairs whose lengths in pieces differ by a larger factor are dropped.
     max_ratio: Annotated[float, Field(ge=1.0)] = 4.0
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        if not isinstance(self.train, list):
+            return self
+        if self.weights is not None:
+            raise ValueError(
+                "weights belongs to a single text. With several corpora, give each its own in the"
+                " list: train: [{path: PREFIX, weights: FILE}]"
+            )
+        shares = [corpus.share for corpus in self.train if corpus.share is not None]
+        if len(shares) == len(self.train):
+            raise ValueError(
+                "train: shares are relative to the corpora that have a weight, received none of"
+                " these. Leave out one share"
+            )
+        if sum(shares) >= 1.0:
+            raise ValueError(f"train: expected shares whose sum is below 1, received {sum(shares)}")
+        return self
+
+    @property
+    def corpora(self) -> list[CorpusConfig]:
+        """`train` in its list form."""
+        if isinstance(self.train, list):
+            return self.train
+        return [] if self.train is None else [CorpusConfig(path=self.train, weights=self.weights)]
 
 
 class TokenizerConfig(Section):

@@ -12,12 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nmt.config.loader import Config, DataConfig
+from nmt.config.loader import Config, CorpusConfig, DataConfig
 from nmt.errors import UserError
 from nmt.seeding import derive_seed
 from nmt.text.lines import ParallelFiles, atomic_write, is_blank, read_lines, read_parallel
@@ -63,79 +64,137 @@ class CorpusSide:
 
 @dataclass(frozen=True)
 class JoinedSide:
-    """The lines of two sides, one after the other."""
+    """The lines of several sides, one side after the other."""
 
-    first: CorpusSide
-    second: CorpusSide
+    sides: Sequence[CorpusSide]
 
     def __len__(self) -> int:
-        return len(self.first) + len(self.second)
+        return sum(map(len, self.sides))
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """The index of each side's first line."""
+        return np.cumsum([0, *map(len, self.sides)])[:-1]
 
     @property
     def lengths(self) -> np.ndarray:
-        return np.concatenate([self.first.lengths, self.second.lengths])
+        return np.concatenate([side.lengths for side in self.sides])
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return (
-            self.first[index] if index < len(self.first) else self.second[index - len(self.first)]
-        )
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self.sides[number][index - self._starts[number]]
 
     def lines(self, indices: np.ndarray) -> list[np.ndarray]:
-        of_first = indices < len(self.first)
-        firsts, seconds = (
-            self.first.lines(indices[of_first]),
-            self.second.lines(indices[~of_first] - len(self.first)),
-        )
-        return [(firsts if is_first else seconds).pop(0) for is_first in of_first]
+        numbers = np.searchsorted(self._starts, indices, side="right") - 1
+        lines: list[Any] = [None] * len(indices)
+        for number in np.unique(numbers):
+            places = np.flatnonzero(numbers == number)
+            found = self.sides[number].lines(indices[places] - self._starts[number])
+            for place, line in zip(places, found, strict=True):
+                lines[place] = line
+        return lines
+
+
+@dataclass(frozen=True)
+class CorpusPart:
+    """A text of a corpus: `num_pairs` consecutive pairs, of which an epoch draws `num_drawn`."""
+
+    name: str
+    num_pairs: int
+    num_drawn: int
+
+    def pairs_of_epoch(self, seed: int, epoch: int) -> np.ndarray:
+        """Indices, from 0, of the pairs of an epoch.
+
+        They are a window on all pairs in one random order, repeated without end; each epoch's window
+        begins where the one before ended. So a pair is drawn as often as any other, or once more.
+        """
+        if self.num_drawn == self.num_pairs:
+            return np.arange(self.num_pairs, dtype=np.int32)
+        order = np.random.default_rng(seed).permutation(np.arange(self.num_pairs, dtype=np.int32))
+        start = epoch * self.num_drawn % self.num_pairs
+        return order[np.arange(start, start + self.num_drawn) % self.num_pairs]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Encoded training pairs, the last `num_mixed` from elsewhere. `dropped` counts the pairs left
-    out, by reason."""
+    """Encoded training pairs; `dropped` counts the pairs that were left out, by reason.
+
+    `parts` are the texts that the pairs come from, in order; empty where all pairs are drawn once
+    an epoch.
+    """
 
     source: CorpusSide | JoinedSide
     target: CorpusSide | JoinedSide
     fingerprint: str
     dropped: dict[str, int]
     weights: np.ndarray | None = None  # float32, one a pair; None: all count alike
-    num_mixed: int = 0
+    parts: Sequence[CorpusPart] = ()
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def pairs_of_epoch(self, mix_share: float, seed: int, epoch: int) -> np.ndarray:
-        """Indices of all pairs of its own, and of as many others, drawn anew, as make `mix_share`
-        of the whole."""
-        num_own = len(self) - self.num_mixed
-        own = np.arange(num_own, dtype=np.int32)
-        if not self.num_mixed:
-            return own
-        count = round(num_own * mix_share / (1.0 - mix_share))
-        generator = np.random.default_rng(derive_seed(seed, "mix", epoch))
-        # Each of them as often as any other, and once more at most.
-        drawn = [generator.permutation(self.num_mixed) for _ in range(-(-count // self.num_mixed))]
-        return np.concatenate([own, num_own + np.concatenate([*drawn, own[:0]])[:count]])
+    def pairs_of_epoch(self, seed: int, epoch: int) -> np.ndarray:
+        """Indices of the pairs of an epoch, not yet shuffled: a pure function of its arguments."""
+        drawn, start = [], 0
+        for number, part in enumerate(self.parts or [CorpusPart("", len(self), len(self))]):
+            drawn.append(start + part.pairs_of_epoch(derive_seed(seed, "corpus", number), epoch))
+            start += part.num_pairs
+        return np.concatenate(drawn)
+
+    def composition(self) -> list[str]:
+        """For each of several texts: what it contributes to an epoch."""
+        lengths = self.target.lengths + 1  # with </s>
+        ends = np.cumsum([part.num_pairs for part in self.parts])
+        tokens = [
+            lengths[end - part.num_pairs : end].sum() * part.num_drawn / part.num_pairs
+            for part, end in zip(self.parts, ends, strict=True)
+        ]
+        num_drawn = sum(part.num_drawn for part in self.parts)
+        return [
+            f"{part.name}: {part.num_drawn:,} of {part.num_pairs:,} pairs an epoch"
+            f" ({part.num_drawn / num_drawn:.1%} of the pairs, {count / sum(tokens):.1%} of the"
+            " target tokens)"
+            for part, count in zip(self.parts, tokens, strict=True)
+        ]
 
 
-def join(own: Corpus, others: Corpus) -> Corpus:
-    """One corpus of the pairs of two. Those of `others` have the weight 1 where their weights are
-    not given."""
+def join(corpora: Sequence[Corpus], configs: Sequence[CorpusConfig]) -> Corpus:
+    """One corpus of several, from which pairs are drawn as the configs say."""
     weights = None
-    if own.weights is not None or others.weights is not None:
-        parts = (
-            np.ones(len(c), np.float32) if c.weights is None else c.weights for c in (own, others)
+    if any(corpus.weights is not None for corpus in corpora):
+        weights = np.concatenate(
+            [np.ones(len(c), np.float32) if c.weights is None else c.weights for c in corpora]
         )
-        weights = np.concatenate(list(parts))
-    dropped = Counter(own.dropped) + Counter(others.dropped)
-    sides = JoinedSide(own.source, others.source), JoinedSide(own.target, others.target)  # type: ignore[arg-type]
+    dropped: Counter[str] = Counter()
+    for corpus in corpora:
+        dropped.update(corpus.dropped)
+    counts = _counts([len(corpus) for corpus in corpora], configs)
     return Corpus(
-        *sides,
-        f"{own.fingerprint}-{others.fingerprint}",
+        JoinedSide([corpus.source for corpus in corpora]),  # type: ignore[misc]
+        JoinedSide([corpus.target for corpus in corpora]),  # type: ignore[misc]
+        "-".join(corpus.fingerprint for corpus in corpora),
         dict(dropped),
         weights,
-        num_mixed=len(others),
+        [
+            CorpusPart(config.path, len(corpus), count)
+            for corpus, config, count in zip(corpora, configs, counts, strict=True)
+        ],
     )
+
+
+def _counts(sizes: Sequence[int], configs: Sequence[CorpusConfig]) -> list[int]:
+    """How many pairs of each corpus an epoch has; the same number in every epoch."""
+    weighted = [
+        max(1, round(config.weight * size)) if config.share is None else 0
+        for size, config in zip(sizes, configs, strict=True)
+    ]
+    shares = [config.share or 0.0 for config in configs]
+    total = sum(weighted) / (1.0 - sum(shares))
+    return [
+        count if config.share is None else round(total * config.share)
+        for count, config in zip(weighted, configs, strict=True)
+    ]
 
 
 def fingerprint(
@@ -185,7 +244,7 @@ def encode_corpus(
     folder = folder / key
     if not (folder / "corpus.json").is_file():
         _write(files, weights, config, source, target, view, folder, progress)
-    return _open(folder, key)
+    return _open(folder, key, files.source)
 
 
 def pair_masker(
@@ -314,11 +373,11 @@ def _why_drop(source_length: int, target_length: int, config: DataConfig) -> str
     return None
 
 
-def _open(folder: Path, key: str) -> Corpus:
+def _open(folder: Path, key: str, text: Path) -> Corpus:
     report = json.loads((folder / "corpus.json").read_text())
     if not report["num_pairs"]:
         raise UserError(
-            "expected at least one training pair. Received: none; dropped"
+            f"expected at least one training pair in {text}. Received: none; dropped"
             f" {report['dropped'] or 'nothing'}. Check data.train, data.max_tokens and"
             " data.max_ratio."
         )

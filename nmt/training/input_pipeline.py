@@ -148,7 +148,7 @@ def plan_updates(corpus: "Corpus", config: Config, epoch: int) -> list[list[np.n
         batch_unit=training.batch_unit,
         seed=training.seed,
         epoch=epoch,
-        pairs=corpus.pairs_of_epoch(config.data.mix_share, training.seed, epoch),
+        pairs=corpus.pairs_of_epoch(training.seed, epoch),
     )
     return [
         plan[start : start + training.gradient_accumulation]

@@ -1,21 +1,23 @@
 """From a config to all that training needs: checked data, tokenizers, an encoded corpus and a run
 folder.
 
-Loads no TensorFlow: whatever is wrong with the data is said at once.
+Loads no TensorFlow, so that errors in the data are reported at once.
 """
 
 import logging
 import platform
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from nmt.config.loader import Config, differences
+from nmt.config.differences import Difference, Kind, differences
+from nmt.config.loader import Config, CorpusConfig, TokenizerConfig
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.run_folder import FORMAT, Run, model_input
@@ -34,45 +36,83 @@ from nmt.training.corpus import Corpus, encode_corpus, join
 
 logger = logging.getLogger(__name__)
 
-PAIRS_FOR_CASING = 100_000  # drawn to learn what is written with capitals
+PAIRS_FOR_CASING = 100_000  # sampled to learn which words are capitalised
 
-# What the weights depend on: changed, they mean nothing. (Dropout has none.)
-FIXED = (
-    "model.layer",
-    "model.embedding",
-    "model.tied",
-    "model.encoder",
-    "model.decoder",
-    "tokenizer.",
-    "data.source",
-    "data.target",
-    "data.model_input",
-)
-FIXED_STATE = (
-    *FIXED,
-    "training.optimizer:",
-    "training.freeze:",
-)  # nor do an optimizer's moments fit another one
+
+@dataclass(frozen=True)
+class TrainingText:
+    """A training text that the config names; its files are found but not yet read."""
+
+    config: CorpusConfig
+    files: ParallelFiles
+    weights: Path | None
+
+    def fingerprints(self, number: int) -> dict[str, str]:
+        """Part of the text -> SHA-256 of the file; `number` is the text's, from 1."""
+        suffix = "" if number == 1 else f" {number}"
+        paths = {f"train{suffix}, source": self.files.source}
+        paths[f"train{suffix}, target"] = self.files.target
+        if self.weights:
+            paths[f"weights{suffix}"] = self.weights
+        return {name: file_fingerprint([path]) for name, path in paths.items()}
 
 
 @dataclass(frozen=True)
 class Texts:
     """The files that a config names, found but not yet read."""
 
-    train: ParallelFiles
+    train: list[TrainingText]
     dev: ParallelFiles
-    mix: ParallelFiles | None
-    weights: Path | None
 
-    def fingerprints(self) -> dict[str, str]:
-        """Name of each file's part -> SHA-256 of what it holds."""
-        paths: dict[str, Path] = {}
-        for name, files in (("train", self.train), ("dev", self.dev), ("mix", self.mix)):
-            if files:
-                paths |= {f"{name}, source": files.source, f"{name}, target": files.target}
-        if self.weights:
-            paths["weights"] = self.weights
-        return {name: file_fingerprint([path]) for name, path in paths.items()}
+    def fingerprints(self) -> "Fingerprints":
+        dev = {"dev, source": self.dev.source, "dev, target": self.dev.target}
+        return Fingerprints(
+            [text.fingerprints(number) for number, text in enumerate(self.train, 1)],
+            {name: file_fingerprint([path]) for name, path in dev.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """What the files hold: for each training text and for the dev set, part -> SHA-256."""
+
+    train: list[dict[str, str]]
+    dev: dict[str, str]
+
+    def as_facts(self) -> dict[str, str]:
+        """As run.json records them."""
+        return {name: digest for part in (*self.train, self.dev) for name, digest in part.items()}
+
+
+@dataclass(frozen=True)
+class TextDifference:
+    """A file whose content is not what the run was begun with; None: there was or is no file."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        old, new = ((digest or "none")[:12] for digest in (self.old, self.new))
+        return f"{self.name}: other text, {old} -> {new} (SHA-256)"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How lines become ids: the view that the model has of a line, and tokenizers trained on it."""
+
+    source: Tokenizer
+    target: Tokenizer
+    view: ModelInput
+
+    @classmethod
+    def of(cls, run: Run) -> "Reading":
+        return cls(run.source_tokenizer, run.target_tokenizer, run.model_input)
+
+    @classmethod
+    def learn(cls, config: Config, texts: Sequence[ParallelFiles]) -> "Reading":
+        view = learn_model_input(config, texts)
+        return cls(*build_tokenizers(config, texts, view), view)
 
 
 @dataclass(frozen=True)
@@ -83,7 +123,7 @@ class Prepared:
 
 
 def find_texts(config: Config) -> Texts:
-    """Raises UserError where a file is missing, or training impossible, before anything is read."""
+    """Raises UserError if a file is missing or the config cannot be trained; reads no text."""
     if (
         config.model.decoder.all_score_options.get("mode") == "hard"
         and config.model.decoder.score == "monotonic"
@@ -93,22 +133,42 @@ def find_texts(config: Config) -> Texts:
             " trained run translates with 'hard' once its config.yaml says so and `nmt export RUN`"
             " has been run again."
         )
-    mix = _resolve(config, "mix") if config.data.mix else None
-    weights = Path(config.data.weights) if config.data.weights else None
+    if not config.data.corpora:
+        raise UserError("no train text: set data.train in the recipe, or give --data PREFIX.")
+    if config.data.dev is None:
+        raise UserError("no dev text: set data.dev in the recipe, or give --dev PREFIX.")
+    train = [_find_training_text(corpus, config) for corpus in config.data.corpora]
+    return Texts(train, _resolve(config, config.data.dev, "data.dev"))
+
+
+def _find_training_text(corpus: CorpusConfig, config: Config) -> TrainingText:
+    weights = Path(corpus.weights) if corpus.weights else None
     if weights and not weights.exists():
         raise UserError(
             f"{weights}: no such file. data.weights names one with a number for each line of"
             " data.train."
         )
-    return Texts(_resolve(config, "train"), _resolve(config, "dev"), mix, weights)
+    return TrainingText(corpus, _resolve(config, corpus.path, "data.train"), weights)
+
+
+def _resolve(config: Config, path: str, key: str) -> ParallelFiles:
+    files = resolve_parallel(path, config.data.source, config.data.target)
+    for file in (files.source, files.target):
+        if not file.is_file():  # text is read more than once
+            raise UserError(
+                f"{file}: expected a file of text for {key}. Received: a pipe or the like."
+            )
+    return files
 
 
 def prepare(
     config: Config, path: Path, accept_changes: bool = False, like: Run | None = None
 ) -> Prepared:
-    """Begins the run at `path`, or opens it if it exists; a run of another config or other text is
-    refused, with what differs, unless `accept_changes`. A new run takes the tokenizers and the
-    encoded text of `like`, if given."""
+    """Begins the run at `path`, or opens it if it exists.
+
+    A run of another config or other text is refused, with what differs, unless `accept_changes`. A
+    new run takes the tokenizers and the encoded text of `like`, if given.
+    """
     texts = find_texts(config)
     dev = list(read_parallel(texts.dev))
     if not dev:
@@ -118,187 +178,137 @@ def prepare(
     fingerprints = texts.fingerprints()
     if Run.exists(path):
         run = Run.open(path)
-        if "average_of" in run.facts:
-            raise UserError(
-                f"{path} is the average of other runs, with nothing to resume. Train on from its"
-                f" weights in a new run: --init-from {shlex.quote(str(path))} --run ANOTHER."
-            )
-        view = run.model_input
-        changes = _changes(run, config, fingerprints, accept_changes)
-        # Before they are recorded: text of no use must not replace what the run can be resumed
-        # with.
-        corpus = _encode(
-            texts, fingerprints, config, (run.source_tokenizer, run.target_tokenizer), view, path
-        )
-        if changes is not None:
-            with only_trainer(path):
-                run.record_change(config, changes)
+        corpus = _resume(run, config, texts, fingerprints, accept_changes)
     else:
-        if like:
-            tokenizers, view = (like.source_tokenizer, like.target_tokenizer), like.model_input
-            shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
-        else:
-            tokenizers, view = _reading_to_begin_with(config, texts)
-        # Before the run begins: text of no use must leave no run behind, which would refuse the
-        # config that mends it.
-        corpus = _encode(texts, fingerprints, config, tokenizers, view, path)
-        facts: dict[str, Any] = {
-            "texts": fingerprints,
-            "precision": choose_precision(config.training.precision),
-        }
-        if view.kind == "view":
-            facts["casing"] = {
-                "source": view.source_casing.as_dict(),
-                "target": view.target_casing.as_dict(),
-            }
-        run = Run.create(path, config, *tokenizers, facts)
+        run, corpus = _begin(path, config, texts, fingerprints, like)
     return Prepared(run, corpus, dev)
 
 
-def _reading_to_begin_with(
-    config: Config, texts: Texts
-) -> tuple[tuple[Tokenizer, Tokenizer], ModelInput]:
-    """Tokenizers, and the view that they were trained on: new ones, or those of a parent run."""
-    if config.training.init_from is None:
-        view = learn_model_input(config, texts.train)
-        return build_tokenizers(config, texts.train, view), view
-    parent = Run.open(config.training.init_from)
-    differing = [line for line in differences(parent.config, config) if line.startswith(FIXED)]
+def _begin(
+    path: Path, config: Config, texts: Texts, fingerprints: Fingerprints, like: Run | None
+) -> tuple[Run, Corpus]:
+    if like:
+        reading = Reading.of(like)
+        shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
+    elif config.training.init_from:
+        reading = _reading_of_parent(Run.open(config.training.init_from), config)
+    else:
+        reading = Reading.learn(config, [text.files for text in texts.train])
+    # Encoded before the run is created: a run of unusable text would refuse the corrected config.
+    corpus = _encode(texts, fingerprints, config, reading, path)
+    facts: dict[str, Any] = {
+        "texts": fingerprints.as_facts(),
+        "precision": choose_precision(config.training.precision),
+    }
+    if reading.view.kind == "view":
+        facts["casing"] = {
+            "source": reading.view.source_casing.as_dict(),
+            "target": reading.view.target_casing.as_dict(),
+        }
+    return Run.create(path, config, reading.source, reading.target, facts), corpus
+
+
+def _reading_of_parent(parent: Run, config: Config) -> Reading:
+    """That of the run whose weights a new run of `config` starts with."""
+    differing = [d for d in differences(parent.config, config) if d.kind is Kind.WEIGHTS]
     if differing:
         raise UserError(
             f"a run that begins with the weights of {parent.path} must have its model and"
-            " tokenizers. These differ:\n  "
-            + "\n  ".join(differing)
-            + f"\nUse {parent.path / 'config.yaml'} as the recipe, with --set for what is to be"
-            " new."
+            f" tokenizers. These differ:\n  {_lines(differing)}\nUse"
+            f" {parent.path / 'config.yaml'} as the recipe, with --set for what is to be new."
         )
-    return (parent.source_tokenizer, parent.target_tokenizer), parent.model_input
+    return Reading.of(parent)
 
 
-def learn_model_input(config: Config, files: ParallelFiles) -> ModelInput:
-    """How the model will read lines; how the languages are cased is learnt from the text."""
-    if config.data.model_input != "view":
-        return model_input(config, {})
-    seed = derive_seed(config.training.seed, "casing")
-    sources, targets = zip(
-        *sample_lines(read_parallel(files), PAIRS_FOR_CASING, seed) or [("", "")], strict=True
-    )
-    return model_input(config, {"source": Casing.learn(sources), "target": Casing.learn(targets)})
-
-
-def build_tokenizers(
-    config: Config, files: ParallelFiles, view: ModelInput
-) -> tuple[Tokenizer, Tokenizer]:
-    """Trains the tokenizers of source and target, one for both if they share it."""
-    settings = config.tokenizer
-
-    # What will be copied takes no room in the vocabulary. Characters are unseen only to a tokenizer
-    # that exists.
-    copier = Copier(config.copying.classes, lambda line: set(), view)
-    masker = PairMasker(copier, {}, 0.0, config.training.seed)
-
-    def lines(side: int) -> list[MaskedLine]:
-        masked = (
-            masker.mask(number, *pair)[side] for number, pair in enumerate(read_parallel(files))
-        )
-        kept = (line for line in masked if not is_blank(line.text))
-        found = sample_lines(
-            kept, settings.max_lines, derive_seed(config.training.seed, "tokenizer", side)
-        )
-        if not found:
-            path = (files.source, files.target)[side]
-            raise UserError(
-                f"{path}: a tokenizer needs text to learn from. Received: no line that is not"
-                " blank."
-            )
-        return found
-
-    def learn(text: list[MaskedLine]) -> Tokenizer:
-        return train_tokenizer(
-            text,
-            algorithm=settings.algorithm,
-            vocabulary_size=settings.vocabulary_size,
-            byte_fallback=settings.byte_fallback,
-            character_coverage=settings.character_coverage,
-            max_lines=2 * settings.max_lines,
-            fold_initial=settings.fold_initial,
-        )
-
-    logger.info(
-        "training the tokenizer: %s, %d pieces", settings.algorithm, settings.vocabulary_size
-    )
-    if settings.joint:
-        both = learn(lines(0) + lines(1))
-        return both, both
-    return learn(lines(0)), learn(lines(1))
-
-
-def choose_precision(precision: str) -> str:
-    """`auto` is bfloat16 on a processor that multiplies in it (elsewhere it is emulated, slowly),
-    else float32."""
-    if precision != "auto":
-        return precision
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        flags = platform.processor()
-    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
-
-
-def _resolve(config: Config, name: str) -> ParallelFiles:
-    spec = getattr(config.data, name)
-    if spec is None:
-        option = "--data" if name == "train" else "--dev"
-        raise UserError(f"no {name} text: set data.{name} in the recipe, or give {option} PREFIX.")
-    files = resolve_parallel(spec, config.data.source, config.data.target)
-    for path in (files.source, files.target):
-        if not path.is_file():  # text is read more than once
-            raise UserError(
-                f"{path}: expected a file of text for data.{name}. Received: a pipe or the like."
-            )
-    return files
-
-
-def _changes(
-    run: Run, config: Config, fingerprints: dict[str, str], accept_changes: bool
-) -> dict[str, Any] | None:
-    """What accepted changes of config and text add to run.json; None if nothing differs. UserError
-    for those that are not accepted, and for those that no weights survive."""
-    facts = run.facts
-    if facts["format"] < FORMAT:
+def _resume(
+    run: Run, config: Config, texts: Texts, fingerprints: Fingerprints, accept_changes: bool
+) -> Corpus:
+    """Opens the corpus of an existing run and records what has changed since it began."""
+    if "average_of" in run.facts:
         raise UserError(
-            f"{run.path} was begun by nmt {facts['nmt']}, whose states this version does not read."
-            " It translates as before; to train, begin a new run in another folder."
+            f"{run.path} is the average of other runs, with nothing to resume. Train on from its"
+            f" weights in a new run: --init-from {shlex.quote(str(run.path))} --run ANOTHER."
         )
-    # Where the text lies may change, what it holds is checked by fingerprint; decoding does not
-    # touch training.
-    anywhere = ("data.train:", "data.dev:", "data.mix:", "data.weights:", "decoding.")
-    every = differences(run.config, config)
-    free = [line for line in every if line.startswith(anywhere)]
-    differing = [line for line in every if not line.startswith(anywhere)]
-    fixed = [line for line in differing if line.startswith(FIXED_STATE)]
-    old = facts["texts"]
-    changed = [
-        f"{name}: other text, {old.get(name, 'none')[:12]} -> {fingerprints.get(name, 'none')[:12]}"
-        " (SHA-256)"
-        for name in sorted({*old, *fingerprints})
-        if old.get(name) != fingerprints.get(name)
-    ]
-    if fixed or ((differing or changed) and not accept_changes):
+    if run.facts["format"] < FORMAT:
         raise UserError(
-            f"{run.path} holds a run with another config or other text:\n  "
-            + "\n  ".join([*differing, *changed])
-            + "\nResume with the run's own, or choose another folder with --run"
-            + ("." if fixed else ", or accept the changes with --accept-changes.")
+            f"{run.path} was begun by nmt {run.facts['nmt']}, whose states this version does not"
+            " read. It translates as before; to train, begin a new run in another folder."
         )
-    news: dict[str, Any] = {}
-    if free:
-        logger.info("from now on:\n  %s", "\n  ".join(free))
-    if differing or changed:
-        logger.warning("accepted changes:\n  %s", "\n  ".join([*differing, *changed]))
-        news = {"texts": fingerprints, "changes": [*facts.get("changes", []), differing + changed]}
+    changes = _find_changes(run, config, fingerprints)
+    changes.check(run, accept_changes)
+    _warn_of_other_versions(run)
+    # Encoded before the changes are recorded: unusable text must not replace the run's own.
+    corpus = _encode(texts, fingerprints, config, Reading.of(run), run.path)
+    if changes:
+        facts = changes.as_facts(run, config, fingerprints)
+        with only_trainer(run.path):
+            run.record_change(config, facts)
+    return corpus
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from the config and the text that a run has recorded."""
+
+    config: list[Difference]
+    texts: list[TextDifference]
+
+    def __bool__(self) -> bool:
+        return bool(self.config or self.texts)
+
+    @property
+    def free(self) -> list[Difference]:
+        return [difference for difference in self.config if difference.kind is Kind.FREE]
+
+    @property
+    def affecting_training(self) -> list[Difference | TextDifference]:
+        return [*(one for one in self.config if one.kind is not Kind.FREE), *self.texts]
+
+    def check(self, run: Run, accept_changes: bool) -> None:
+        """Raises UserError for changes that need permission, or that the state does not survive."""
+        fixed = any(one.kind in (Kind.WEIGHTS, Kind.OPTIMIZER) for one in self.config)
+        affecting = self.affecting_training
+        if fixed or (affecting and not accept_changes):
+            raise UserError(
+                f"{run.path} holds a run with another config or other text:\n "
+                f" {_lines(affecting)}\nResume with the run's own, or choose another folder with"
+                f" --run{'.' if fixed else ', or accept the changes with --accept-changes.'}"
+            )
+        if self.free:
+            logger.info("from now on:\n  %s", _lines(self.free))
+        if affecting:
+            logger.warning("accepted changes:\n  %s", _lines(affecting))
+
+    def as_facts(self, run: Run, config: Config, fingerprints: Fingerprints) -> dict[str, Any]:
+        """What run.json records of them."""
+        facts: dict[str, Any] = {}
+        if self.affecting_training:
+            accepted = [str(one) for one in self.affecting_training]
+            facts["texts"] = fingerprints.as_facts()
+            facts["changes"] = [*run.facts.get("changes", []), accepted]
         if run.config.training.precision != config.training.precision:
-            news["precision"] = choose_precision(config.training.precision)
+            facts["precision"] = choose_precision(config.training.precision)
+        return facts
+
+
+def _find_changes(run: Run, config: Config, fingerprints: Fingerprints) -> Changes:
+    # The second text was called mix while there could be no more than two.
+    old = {name.replace("mix,", "train 2,"): digest for name, digest in run.facts["texts"].items()}
+    new = fingerprints.as_facts()
+    texts = [
+        TextDifference(name, old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+    return Changes(differences(run.config, config), texts)
+
+
+def _lines(found: Iterable[Difference | TextDifference]) -> str:
+    return "\n  ".join(map(str, found))
+
+
+def _warn_of_other_versions(run: Run) -> None:
+    facts = run.facts
     versions = [
         f"{name} {facts[name]} -> {now}"
         for name, now in Run.versions().items()
@@ -308,15 +318,84 @@ def _changes(
         logger.warning(
             "begun with other versions, so that the last bits may differ: %s", ", ".join(versions)
         )
-    return news if free or differing or changed else None
+
+
+def learn_model_input(config: Config, texts: Sequence[ParallelFiles]) -> ModelInput:
+    """How the model will read lines; how the languages are cased is learnt from the texts."""
+    if config.data.model_input != "view":
+        return model_input(config, {})
+    seed = derive_seed(config.training.seed, "casing")
+    pairs = chain.from_iterable(map(read_parallel, texts))
+    sources, targets = zip(*sample_lines(pairs, PAIRS_FOR_CASING, seed) or [("", "")], strict=True)
+    return model_input(config, {"source": Casing.learn(sources), "target": Casing.learn(targets)})
+
+
+def build_tokenizers(
+    config: Config, texts: Sequence[ParallelFiles], view: ModelInput
+) -> tuple[Tokenizer, Tokenizer]:
+    """Trains the tokenizers of source and target on all texts, one for both if they share it."""
+    if config.tokenizer.joint:
+        both = [line for side in (0, 1) for line in _tokenizer_lines(config, texts, view, side)]
+        tokenizer = _train_tokenizer(config.tokenizer, both)
+        return tokenizer, tokenizer
+    source, target = (
+        _train_tokenizer(config.tokenizer, _tokenizer_lines(config, texts, view, side))
+        for side in (0, 1)
+    )
+    return source, target
+
+
+def _tokenizer_lines(
+    config: Config, texts: Sequence[ParallelFiles], view: ModelInput, side: int
+) -> list[MaskedLine]:
+    """A sample of one side of the texts, without what will be copied: it needs no room in the
+    vocabulary."""
+    # No character is unseen yet: that takes a tokenizer.
+    copier = Copier(config.copying.classes, lambda line: set(), view)
+    masker = PairMasker(copier, {}, 0.0, config.training.seed)
+    pairs = chain.from_iterable(map(read_parallel, texts))
+    masked = (masker.mask(number, *pair)[side] for number, pair in enumerate(pairs))
+    kept = (line for line in masked if not is_blank(line.text))
+    seed = derive_seed(config.training.seed, "tokenizer", side)
+    lines = sample_lines(kept, config.tokenizer.max_lines, seed)
+    if not lines:
+        paths = ", ".join(str((files.source, files.target)[side]) for files in texts)
+        raise UserError(
+            f"{paths}: a tokenizer needs text to learn from. Received: no line that is not blank."
+        )
+    return lines
+
+
+def _train_tokenizer(config: TokenizerConfig, lines: list[MaskedLine]) -> Tokenizer:
+    logger.info("training the tokenizer: %s, %d pieces", config.algorithm, config.vocabulary_size)
+    return train_tokenizer(
+        lines,
+        algorithm=config.algorithm,
+        vocabulary_size=config.vocabulary_size,
+        byte_fallback=config.byte_fallback,
+        character_coverage=config.character_coverage,
+        max_lines=2 * config.max_lines,
+        fold_initial=config.fold_initial,
+    )
+
+
+def choose_precision(precision: str) -> str:
+    """`auto` is bfloat16 on processors with bfloat16 instructions, else float32, as emulation is
+    slow."""
+    if precision != "auto":
+        return precision
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        flags = platform.processor()
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
 def _encode(
     texts: Texts,
-    fingerprints: dict[str, str],
+    fingerprints: Fingerprints,
     config: Config,
-    tokenizers: tuple[Tokenizer, Tokenizer],
-    view: ModelInput,
+    reading: Reading,
     path: Path,
 ) -> Corpus:
     with tqdm(desc="encoding", unit="pair", leave=False, disable=None, dynamic_ncols=True) as bar:
@@ -326,19 +405,21 @@ def _encode(
                 yield pair
                 bar.update()
 
-        def encoded(files: ParallelFiles, name: str, weights: Path | None = None) -> Corpus:
-            text = [digest for key, digest in fingerprints.items() if key.startswith(name)]
-            text += [fingerprints["weights"]] if weights else []
-            return encode_corpus(
-                files,
-                text,
+        corpora = [
+            encode_corpus(
+                text.files,
+                list(digests.values()),
                 config,
-                *tokenizers,
-                view,
+                reading.source,
+                reading.target,
+                reading.view,
                 path / "corpus",
-                weights=weights,
+                weights=text.weights,
                 progress=counted,
             )
-
-        corpus = encoded(texts.train, "train", texts.weights)
-        return join(corpus, encoded(texts.mix, "mix")) if texts.mix else corpus
+            for text, digests in zip(texts.train, fingerprints.train, strict=True)
+        ]
+    configs = [text.config for text in texts.train]
+    if len(corpora) == 1 and configs[0].weight == 1.0:
+        return corpora[0]
+    return join(corpora, configs)

@@ -1,5 +1,4 @@
-"""The training loop, in sight: batches, updates, evaluations, checkpoints, and going on where it
-stopped."""
+"""The training loop: batches, updates, evaluations, checkpoints and resuming."""
 
 import importlib.util
 import itertools
@@ -34,10 +33,10 @@ from nmt.training.validation import Validation
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 600
-STEPS_TO_SKIP = 10  # in a row, before training goes back to the last state
+STEPS_TO_SKIP = 10  # skipped in a row before training returns to the last checkpoint
 MAX_ROLLBACKS = 3
-NUM_MEASURED = 12  # batches
-BUDGET_SHARE = 0.97  # that is planned for: better a little early than late
+NUM_MEASURED = 12  # batches timed to plan a budget
+BUDGET_SHARE = 0.97  # of a budget is planned for: better to end early than late
 
 
 def train(config: Config, path: Path, accept_changes: bool = False) -> Run | None:
@@ -53,33 +52,37 @@ def train(config: Config, path: Path, accept_changes: bool = False) -> Run | Non
     with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
         prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
         run = prepared.run
-        with only_trainer(run.path), run.log_file(), _signals_noted() as noted:
-            dropped = (
-                ", ".join(
-                    f"{count:,} {reason}" for reason, count in prepared.corpus.dropped.items()
-                )
-                or "none"
-            )
-            logger.info(
-                f"{len(prepared.corpus):,} training pairs; dropped: {dropped};"
-                f" {len(prepared.dev):,} dev pairs"
-            )
+        with only_trainer(run.path), run.log_file(), _caught_signals() as signals:
+            _log_texts(prepared)
             try:
-                Trainer(prepared, workers, started).run_to_end(noted)
+                Trainer(prepared, workers, started).run_to_end(signals)
             except UserError:
-                if not Checkpoints.has_trained(
-                    run.path
-                ):  # it would refuse the config that mends it
+                # A run without weights would only refuse the corrected config.
+                if not Checkpoints.has_trained(run.path):
                     run.forget()
                 raise
     return run if workers.is_chief else None
 
 
+def _log_texts(prepared: Prepared) -> None:
+    corpus = prepared.corpus
+    counts = [f"{count:,} {reason}" for reason, count in corpus.dropped.items()]
+    logger.info(
+        f"{len(corpus):,} training pairs; dropped: {', '.join(counts) or 'none'};"
+        f" {len(prepared.dev):,} dev pairs"
+    )
+    for line in corpus.composition():
+        logger.info("%s", line)
+
+
 def _prepare(
     workers: Workers, config: Config, path: Path, accept_changes: bool, elsewhere: Path
 ) -> Prepared:
-    """The chief begins or opens the run; the others open a copy of their own, so that all have the
-    same tokenizers, and a worker with another config or other text is refused as if it resumed."""
+    """The chief begins or opens the run; the other workers open a copy of it.
+
+    So all have the same tokenizers, and a worker with another config or other text is refused as on
+    resuming.
+    """
     chiefs: list[Prepared] = []
     workers.on_chief(lambda: chiefs.append(prepare(config, path, accept_changes)))
     if workers.count == 1:
@@ -97,47 +100,32 @@ def _prepare(
 
 
 class Trainer:
-    """The trained model, the averaged one that is evaluated and kept, and their progress."""
+    """Trains a model, evaluates the moving average of its weights, and saves both."""
 
     def __init__(self, prepared: Prepared, workers: Workers, started: float | None = None):
-        """`started` is when a budget began, by `time.monotonic()`; default: now."""
+        """`started`: start of the budget, by `time.monotonic()`; default: now."""
         self.run, self.workers = prepared.run, workers
         self.config = self.run.config.training
         self.progress = TrainingState()
         dtype = "mixed_bfloat16" if self.run.facts["precision"] == "bfloat16" else "float32"
-        averaged = self.run.build_model()  # in float32, as it will be used
-        self.update = TrainStep(self.run.build_model(dtype), averaged, self.config, workers)
+        averaged = self.run.build_model()  # in float32, as in translation
+        self.train_step = TrainStep(self.run.build_model(dtype), averaged, self.config, workers)
         self.validation = Validation(self.run, averaged, prepared.dev)
         self.checkpoints = Checkpoints(self.run.path, self.config.keep_checkpoints)
-        self.feed = InputPipeline(self.run, prepared.corpus, workers)
-        self.total_steps = self.feed.total_steps()
+        self.pipeline = InputPipeline(self.run, prepared.corpus, workers)
+        self.total_steps = self.pipeline.total_steps()
         self.tensorboard = (
             _tensorboard(self.run.path) if self.config.tensorboard and workers.is_chief else None
         )
-        self._sums = np.zeros(4)  # of `Loss`, since the last evaluation
+        self._loss_sums = np.zeros(4)  # fields of `Loss`, since the last evaluation
         self._saved_at = self._clock = time.monotonic()
         self._started = self._clock if started is None else started
 
     # ------------------------------------------------------------------------------------- the loop
 
-    def run_to_end(self, noted: Sequence[int] = ()) -> None:
-        """Trains until the last step, or until `noted` holds a signal."""
-        resumed = self.restore()
-        if not resumed:
-            self._begin()
-        self._plan()
-        texts = self.run.facts["texts"]
-        self.progress.evaluate_on([texts[name] for name in sorted(texts) if name.startswith("dev")])
-        self.total_steps = self.progress.budgeted_steps or self.total_steps
-        if resumed:
-            logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
-        count = self.update.model.count_params()
-        logger.info(
-            "%s parameters, %d steps, %s",
-            f"{count:,}",
-            self.total_steps,
-            self.run.facts["precision"],
-        )
+    def run_to_end(self, signals: Sequence[int] = ()) -> None:
+        """Trains until the last step, or until `signals` holds a signal."""
+        self._restore_or_begin()
         with tqdm(
             total=self.total_steps,
             initial=self.progress.step,
@@ -147,13 +135,30 @@ class Trainer:
             disable=None if self.workers.is_chief else True,
         ) as bar:
             while not self._finished():
-                self._train_epoch(bar, noted)
+                self._train_epoch(bar, signals)
         if not self.progress.history or self.progress.history[-1]["step"] != self.progress.step:
-            self.evaluate()  # a changed config ends training between two evaluations
+            self.evaluate()  # a changed config ended training between two evaluations
             self.save()
-        self._summarize()
+        self._log_summary()
 
-    def _summarize(self) -> None:
+    def _restore_or_begin(self) -> None:
+        resumed = self.restore()
+        if not resumed:
+            self._begin()
+        self._plan_budget()
+        texts = self.run.facts["texts"]
+        self.progress.evaluate_on([texts[name] for name in sorted(texts) if name.startswith("dev")])
+        self.total_steps = self.progress.budgeted_steps or self.total_steps
+        if resumed:
+            logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
+        logger.info(
+            "%s parameters, %d steps, %s",
+            f"{self.train_step.model.count_params():,}",
+            self.total_steps,
+            self.run.facts["precision"],
+        )
+
+    def _log_summary(self) -> None:
         best = max(self.progress.comparable, key=lambda row: row["dev_bleu"])
         logger.info(
             f"trained {self.progress.step:,} steps in {self.progress.seconds / 60:.1f} min; best"
@@ -162,59 +167,39 @@ class Trainer:
         )
 
     def _begin(self) -> None:
-        """Saves the state before the first step: a disk that is too small is better known now."""
+        """Saves the state before the first step, so that a disk that is too small is noticed now."""
         if self.config.init_from and self.workers.is_chief:
-            path = Path(self.config.init_from) / "best.npz"
-            weights, _ = load_arrays(path)
-            for model in (self.update.model, self.update.averaged):
-                assign(
-                    {variable.path: variable for variable in model.trainable_variables},
-                    weights,
-                    path,
-                )
-            logger.info("begun with the weights of %s", path)
+            self._take_weights(Path(self.config.init_from) / "best.npz")
         self.save()
         if self.workers.count > 1:
             self.restore()  # all begin with the chief's weights
 
-    def _plan(self) -> None:
-        """Stores how many steps the budget has room for, unless that is known; for a changed
-        budget, anew."""
-        budget, steps, before = (
-            self.config.budget,
-            None,
-            self.progress.seconds if self.progress.step else 0.0,
-        )
+    def _take_weights(self, path: Path) -> None:
+        weights, _ = load_arrays(path)
+        for model in (self.train_step.model, self.train_step.averaged):
+            variables = {variable.path: variable for variable in model.trainable_variables}
+            assign(variables, weights, path)
+        logger.info("begun with the weights of %s", path)
+
+    def _plan_budget(self) -> None:
+        """Stores how many steps fit into the budget, unless they are stored already; a changed
+        budget is planned again."""
+        budget = self.config.budget
         if budget == self.progress.budget:
             return
+        steps = None
         if budget:
-            steps = self.progress.step + self._steps_within(duration_seconds(budget) - before)
+            spent = self.progress.seconds if self.progress.step else 0.0
+            steps = self.progress.step + self._steps_within(duration_seconds(budget) - spent)
         self.progress.budget, self.progress.budgeted_steps = budget, steps
         self.save()
 
     def _steps_within(self, budget: float) -> int:
-        """How many steps fit into so many seconds, by the time that a few take; these leave no
-        trace."""
-        firsts: list[float] = []
-        times: list[float] = []
-        for parts in itertools.islice(self.feed.batches(0), NUM_MEASURED):
-            for seconds in (
-                firsts,
-                times,
-            ):  # products are made ready for each size of a batch, once
-                start = time.perf_counter()
-                self.update.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
-                seconds.append(time.perf_counter() - start)
-        step = float(np.mean(times))
-        # The median: in a few of the firsts the loss is compiled, too.
-        compiling = self.feed.num_sizes() * max(0.0, float(np.median(firsts[1:] or times)) - step)
-        evaluation = self.workers.on_chief(self.validation.seconds)
-        start = time.perf_counter()
-        self.restore()
-        self.save()
-        evaluation += time.perf_counter() - start
+        """How many steps fit into so many seconds, estimated from a few steps that are undone."""
+        step, compiling = self._time_steps()
+        evaluation = self._time_evaluation()
         preparing = time.monotonic() - self._started + compiling
-        each = step + evaluation / (self.config.evaluate_every or len(self.feed.plan(0)))
+        each = step + evaluation / (self.config.evaluate_every or len(self.pipeline.plan(0)))
         count = self.workers.on_chief(
             lambda: int((BUDGET_SHARE * budget - preparing - evaluation) / each)
         )
@@ -232,10 +217,33 @@ class Trainer:
         )
         return count
 
-    def _train_epoch(self, bar: tqdm, noted: Sequence[int]) -> None:
-        """What remains of the current epoch, or of training."""
-        steps_per_epoch = len(self.feed.plan(self.progress.epoch))
-        for parts in self.feed.batches(self.progress.epoch, self.progress.batch):
+    def _time_steps(self) -> tuple[float, float]:
+        """Seconds of a step, and of all compilation still to come in an epoch. Changes the weights."""
+        firsts: list[float] = []
+        times: list[float] = []
+        for parts in itertools.islice(self.pipeline.batches(0), NUM_MEASURED):
+            # Each batch twice: products are compiled once for each size of a batch.
+            for seconds in (firsts, times):
+                start = time.perf_counter()
+                self.train_step.apply(parts, learning_rate=self._learning_rate(0), decay=0.0)
+                seconds.append(time.perf_counter() - start)
+        step = float(np.mean(times))
+        # The median, as a few of the first calls compile the loss, too.
+        compiling = max(0.0, float(np.median(firsts[1:] or times)) - step)
+        return step, self.pipeline.num_sizes() * compiling
+
+    def _time_evaluation(self) -> float:
+        """Seconds of an evaluation and of saving. Restores the state before `_time_steps`."""
+        evaluation = self.workers.on_chief(self.validation.seconds)
+        start = time.perf_counter()
+        self.restore()
+        self.save()
+        return evaluation + time.perf_counter() - start
+
+    def _train_epoch(self, bar: tqdm, signals: Sequence[int]) -> None:
+        """Trains on what remains of the current epoch, or of training."""
+        steps_per_epoch = len(self.pipeline.plan(self.progress.epoch))
+        for parts in self.pipeline.batches(self.progress.epoch, self.progress.batch):
             self._train_on(parts, bar)
             self.progress.batch += 1
             if self.progress.skipped_in_a_row == STEPS_TO_SKIP:
@@ -245,45 +253,47 @@ class Trainer:
             if last or self._evaluation_is_due(steps_per_epoch):
                 self.evaluate()
                 self.save()
-            waited = time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
-            interrupted, waited = self.workers.any(bool(noted), waited)
-            if interrupted and not last:
-                number = noted[0] if noted else signal.SIGTERM  # which another worker has received
-                logger.info("%s: saving", signal.Signals(number).name)
-                raise Interrupted(number, self.save())
-            if waited:
-                self.save()
+            self._save_if_due(() if last else signals)
             if self._finished():
                 return
         self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _save_if_due(self, signals: Sequence[int]) -> None:
+        """Saves after a long time without saving. Raises Interrupted if a worker was signalled."""
+        overdue = time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
+        interrupted, overdue = self.workers.any(bool(signals), overdue)
+        if interrupted:
+            number = signals[0] if signals else signal.SIGTERM  # received by another worker
+            logger.info("%s: saving", signal.Signals(number).name)
+            raise Interrupted(number, self.save())
+        if overdue:
+            self.save()
 
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self._out_of_patience()
 
     def _train_on(self, parts: list[list[TrainingBatch]], bar: tqdm) -> None:
         start, progress = time.perf_counter(), self.progress
-        sums, applied = self.update.apply(
+        sums, applied = self.train_step.apply(
             parts,
             learning_rate=self._learning_rate(progress.step),
-            # The average of few steps must not be dominated by the random start.
+            # The average of the first steps must not be dominated by the random start.
             decay=min(self.config.ema_decay, (1 + progress.step) / (10 + progress.step)),
-            limit=progress.loss_limit(self.update.model.vocabulary_sizes[1]),
+            limit=progress.loss_limit(self.train_step.model.vocabulary_sizes[1]),
         )
         loss = sums.objective / sums.tokens if sums.tokens else math.nan
         progress.note_step(loss, applied)
         if applied:
-            self._sums += sums
+            self._loss_sums += sums
         else:
             logger.warning(
                 f"step {progress.step}: loss {loss:.3g} a token (usually"
                 f" {progress.usual_loss or math.nan:.3g}), or a gradient that is not finite:"
                 " skipped"
             )
-        seconds = time.perf_counter() - start
-        bar.set_postfix_str(
-            f"loss {loss:.3f}, {sums.tokens / seconds:,.0f} tokens/s", refresh=False
-        )
-        bar.update(progress.step - bar.n)  # which goes back, too, after a rollback
+        tokens_per_second = sums.tokens / (time.perf_counter() - start)
+        bar.set_postfix_str(f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s", refresh=False)
+        bar.update(progress.step - bar.n)  # negative after a rollback
 
     def _learning_rate(self, step: int) -> float:
         scores = [row["dev_bleu"] for row in self.progress.comparable]
@@ -293,22 +303,11 @@ class Trainer:
         )
 
     def _roll_back(self) -> None:
-        """Goes back to the last state, with half the rate."""
+        """Returns to the last checkpoint, with half the learning rate."""
         progress = self.progress
         if progress.rollbacks == MAX_ROLLBACKS:
-            raise UserError(
-                f"training diverged at step {progress.step}, for the {MAX_ROLLBACKS + 1}th time,"
-                f" with a learning rate of {self._learning_rate(progress.step):.2g}. "
-                + (
-                    f"{self.run.path} holds the best weights so far and the last state. "
-                    if progress.history
-                    else ""
-                )
-                + "Train a new run with a lower training.learning_rate, more training.warmup_steps"
-                " or training.precision=float32; look at the training text for lines that are no"
-                " translations."
-            )
-        # A state after which nothing went well may itself be the cause.
+            raise self._divergence()
+        # A checkpoint after which all steps failed may itself be the cause.
         self.workers.on_chief(
             lambda: self.checkpoints.set_aside(progress.step - progress.skipped_in_a_row)
         )
@@ -321,8 +320,19 @@ class Trainer:
             f" {self.progress.step}, with {0.5**rollbacks:g} of the scheduled learning rate"
         )
 
+    def _divergence(self) -> UserError:
+        step = self.progress.step
+        kept = f"{self.run.path} holds the best weights so far and the last state. "
+        return UserError(
+            f"training diverged at step {step}, for the {MAX_ROLLBACKS + 1}th time, with a learning"
+            f" rate of {self._learning_rate(step):.2g}. {kept if self.progress.history else ''}"
+            "Train a new run with a lower training.learning_rate, more training.warmup_steps"
+            " or training.precision=float32; look at the training text for lines that are no"
+            " translations."
+        )
+
     def _spent(self) -> float:
-        """Seconds spent in the loop so far, waiting and evaluating included, over all sessions."""
+        """Seconds in the loop so far, including waiting and evaluations, over all sessions."""
         now = time.monotonic()
         self.progress.seconds, self._clock = self.progress.seconds + now - self._clock, now
         return self.progress.seconds
@@ -341,38 +351,45 @@ class Trainer:
     # ------------------------------------------------------------------------ evaluating and saving
 
     def evaluate(self) -> None:
-        """Evaluates the averaged weights; keeps them if they are the best so far."""
-        progress = self.progress
+        """Evaluates the averaged weights, and keeps them if they are the best so far."""
         score, dev_loss = self.workers.on_chief(self.validation.evaluate)
-        objective, cross_entropy, correct, tokens = self._sums
-        self._sums = np.zeros(4)
-        row = {
-            "step": progress.step,
-            "epoch": progress.epoch + 1,
-            "minutes": round(self._spent() / 60, 3),
-            "learning_rate": self._learning_rate(progress.step - 1),
-            "train_objective": round(objective / max(1, tokens), 4),
-            "train_loss": round(cross_entropy / max(1, tokens), 4),
-            "train_accuracy": round(correct / max(1, tokens), 4),
-            "dev_loss": round(dev_loss, 4),
-            "dev_bleu": round(score, 2),
-        }
-        progress.history.append(row)
-        if score > progress.best_bleu:
-            progress.best_bleu, progress.evaluations_since_best = score, 0
-            self.workers.on_chief(
-                lambda: save_arrays(self.run.path / "best.npz", self.update.averaged_weights(), row)
-            )
-        else:
-            progress.evaluations_since_best += 1
+        row = self._history_row(score, dev_loss)
+        self.progress.history.append(row)
+        self._keep_if_best(score, row)
         logger.info(
             f"epoch {row['epoch']}, step {row['step']}, {row['minutes']:.1f} min: train loss"
             f" {row['train_loss']:.3f}, dev loss {row['dev_loss']:.3f}, dev BLEU {score:.2f}"
-            f" (greedy; best {progress.best_bleu:.2f})"
+            f" (greedy; best {self.progress.best_bleu:.2f})"
         )
         self.workers.on_chief(self._report)
 
+    def _history_row(self, score: float, dev_loss: float) -> dict[str, float]:
+        """Training losses are means over the tokens since the last evaluation."""
+        objective, cross_entropy, correct, tokens = self._loss_sums.tolist()
+        self._loss_sums = np.zeros(4)
+        tokens = max(1.0, tokens)
+        return {
+            "step": self.progress.step,
+            "epoch": self.progress.epoch + 1,
+            "minutes": round(self._spent() / 60, 3),
+            "learning_rate": self._learning_rate(self.progress.step - 1),
+            "train_objective": round(objective / tokens, 4),
+            "train_loss": round(cross_entropy / tokens, 4),
+            "train_accuracy": round(correct / tokens, 4),
+            "dev_loss": round(dev_loss, 4),
+            "dev_bleu": round(score, 2),
+        }
+
+    def _keep_if_best(self, score: float, row: dict[str, float]) -> None:
+        if score <= self.progress.best_bleu:
+            self.progress.evaluations_since_best += 1
+            return
+        self.progress.best_bleu, self.progress.evaluations_since_best = score, 0
+        path = self.run.path / "best.npz"
+        self.workers.on_chief(lambda: save_arrays(path, self.train_step.averaged_weights(), row))
+
     def _report(self) -> None:
+        """Writes history.csv, curve.png and the events of TensorBoard."""
         history = self.progress.history
         self.run.write_history(history)
         if self.tensorboard:
@@ -387,33 +404,33 @@ class Trainer:
                 logger.info("no learning curve: %s", error)
 
     def save(self) -> bool:
-        """Writes the state after the last step; not while steps are being skipped, as it may be
-        what is wrong.
+        """Writes a checkpoint and returns True; not while steps are being skipped, as the state may
+        be the cause.
 
-        All workers come here, to see that their weights are the same; the chief writes them.
+        Every worker calls this, to check that all have the same weights; the chief writes.
         """
         if self.progress.skipped_in_a_row and not self._finished():
             return False
         self._spent()
-        checksum = self.update.checksum() if self.workers.count > 1 else 0
+        checksum = self.train_step.checksum() if self.workers.count > 1 else 0
         if self.workers.any(checksum != self.workers.on_chief(lambda: checksum))[0]:
             raise UserError(
-                f"the workers' weights differ after step {self.progress.step}, which must not be;"
-                " this state is not saved. See that all hosts have the same versions, and start"
-                " the same command again."
+                f"the workers' weights differ after step {self.progress.step}, so this state is not"
+                " saved. Check that all hosts have the same versions, and start the same command"
+                " again."
             )
         self.workers.on_chief(self._write_state)
         self._saved_at = time.monotonic()
         return True
 
     def _write_state(self) -> None:
-        arrays = {name: variable.numpy() for name, variable in self.update.state.items()}
+        arrays = {name: variable.numpy() for name, variable in self.train_step.state.items()}
         self.checkpoints.save(
-            self.progress.step, {**arrays, "sums": self._sums}, vars(self.progress)
+            self.progress.step, {**arrays, "sums": self._loss_sums}, vars(self.progress)
         )
 
     def restore(self) -> bool:
-        """Whether there was a state to go on from."""
+        """Loads the last checkpoint; False if there is none."""
         found = self.checkpoints.load() if self.workers.is_chief else None
         if self.workers.count > 1:
             packed = self.workers.share(pack_arrays(*found) if found else b"")
@@ -426,8 +443,8 @@ class Trainer:
                 )
             return False
         arrays, facts = found
-        self._sums = arrays.pop("sums")
-        self.update.restore(arrays, self.checkpoints.folder)
+        self._loss_sums = arrays.pop("sums")
+        self.train_step.restore(arrays, self.checkpoints.folder)
         self.progress = TrainingState(**facts)
         return True
 
@@ -442,23 +459,22 @@ def _tensorboard(run: Path) -> Any:
 
 
 @contextmanager
-def _signals_noted() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM are noted, to be acted on between two steps; a second Ctrl-C acts at once."""
-    noted: list[int] = []
+def _caught_signals() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM, which are handled between two steps; a second one acts at once."""
+    signals: list[int] = []
 
-    def note(number: int, _: Any) -> None:
-        if noted:
+    def catch(number: int, _: Any) -> None:
+        if signals:
             raise KeyboardInterrupt
-        noted.append(
-            number
-        )  # and no more: a handler that writes may interrupt a write to the same stream
+        # Nothing else: a handler that logs may interrupt a write to the same stream.
+        signals.append(number)
 
     try:
-        old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread: signals are somebody else's
+        old = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: signals belong to another part of the program
         old = {}
     try:
-        yield noted
+        yield signals
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)

@@ -429,3 +429,74 @@ def test_what_is_copied_is_named_and_nothing_by_default():
     assert "'copying.classes.1' must be 'urls', 'emails', " in text and text.endswith(
         "Did you mean 'emails'?"
     )
+
+
+# ------------------------------------------------------------------------------------- several texts
+
+
+@pytest.mark.parametrize(
+    "text", ["[{path: a, weight: 2}, {path: 2016}]", "[{path: a, weight: 2.0}, {path: '2016'}]"]
+)
+def test_several_corpora_are_a_list(text, tmp_path):
+    first, second = load_config(write(tmp_path, ""), [f"data.train={text}"]).data.train
+    assert (first.path, first.weight) == ("a", 2.0)
+    assert (second.path, second.weight, second.share) == ("2016", 1.0, None)
+    config = load_config(write(tmp_path, f"data:\n  train: {text}\n"))
+    assert config.data.train == [first, second] == config.data.corpora
+    assert load_config(write(tmp_path, config.to_yaml())) == config
+
+
+def test_one_text_is_a_corpus_of_weight_1():
+    config = parse_config({"data": {"train": "a", "weights": "w"}}, "here")
+    assert [corpus.model_dump() for corpus in config.data.corpora] == [
+        {"path": "a", "weight": 1.0, "share": None, "weights": "w"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ([{"path": "a", "wieght": 2}], "unknown key 'data.train.0.wieght'. Did you mean 'data.tr"),
+        ([{"path": "a"}, {"weight": 2}], "'data.train.1.path' is missing."),
+        ([{"path": "a", "weight": "x"}], "'data.train.0.weight' must be a valid number, rec"),
+        ([{"path": "a", "weight": 0}], "'data.train.0.weight' must be greater than 0"),
+        ([{"path": "a", "weight": 2, "share": 0.3}], "data.train.0: share is given instead of wei"),
+        ([{"path": "a", "share": 0.3}], "shares are relative to the corpora that have a weight"),
+        (
+            [{"path": "a"}, {"path": "b", "share": 0.6}, {"path": "c", "share": 0.4}],
+            "expected shares whose sum is below 1",
+        ),
+        (["a", "b"], "'data.train.0' must be a section with keys (path, weight, share, weights)"),
+        ([], "'data.train' must be a path, or a list of corpora such as {path: data/train, weig"),
+        ({"path": "a"}, "'data.train' must be a path, or a list of corpora such as"),
+        (7, "'data.train' must be a path, or a list of corpora such as"),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_the_list_of_corpora_is_explained(train, expected):
+    assert expected in message({"data": {"train": train}})
+
+
+def test_weights_of_pairs_stand_in_the_entry_of_their_corpus():
+    assert "give each its own" in message({"data": {"train": [{"path": "a"}], "weights": "w"}})
+
+
+def test_a_mixture_of_an_older_version_is_read_as_a_second_corpus(tmp_path, caplog):
+    text = "data: {train: a, weights: w, mix: b, mix_share: 0.3}"
+    with caplog.at_level("INFO", logger="nmt"):
+        config = load_config(write(tmp_path, text))
+    assert [corpus.model_dump(exclude_defaults=True) for corpus in config.data.corpora] == [
+        {"path": "a", "weights": "w"},
+        {"path": "b", "share": 0.3},
+    ]
+    assert "'data.mix' is now an entry of 'data.train': {path: b, share: 0.3}" in caplog.text
+    assert load_config(write(tmp_path, "data: {train: a, mix: null, mix_share: 0.5}")) == (
+        parse_config({"data": {"train": "a"}}, "here")
+    )
+
+
+def test_a_new_mixture_is_refused_with_the_form_it_has_now(tmp_path):
+    with pytest.raises(ConfigError, match=r"data\.train=\[\{path: TEXT\}, \{path: OTHER, share"):
+        load_config(write(tmp_path, "data: {train: a}"), ["data.mix=b"])
+    with pytest.raises(ConfigError, match=r"Write data.train: \[\{path: TEXT\}, \{path: b, share"):
+        load_config(write(tmp_path, "data: {train: [{path: a}], mix: b}"))

@@ -9,7 +9,7 @@ from fixtures.run import toy_pairs, write_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.config.loader import Config, DataConfig
+from nmt.config.loader import Config, CorpusConfig, DataConfig
 from nmt.errors import UserError
 from nmt.runs.run_folder import model_input
 from nmt.text.lines import file_fingerprint, resolve_parallel, write_lines
@@ -446,18 +446,24 @@ def test_weights_that_do_not_fit_are_refused(lines, message, encode):
         encode(PAIRS[:5], weights=lines)
 
 
+def joined(*corpora, **options):
+    """Corpora with options for the last: {"weight": 2}."""
+    configs = [CorpusConfig(path=str(number)) for number in range(len(corpora) - 1)]
+    return join(corpora, [*configs, CorpusConfig(path="last", **options)])
+
+
 def test_joined_corpora_are_one_after_the_other(encode, tokenizer):
-    own, others = encode(PAIRS[:7]), encode(PAIRS[10:13], weights=["2"] * 3)
-    both = join(own, others)
-    assert len(both) == 10 and both.num_mixed == 3
-    assert texts(both, tokenizer) == PAIRS[:7] + PAIRS[10:13]
-    assert both.source.lengths.tolist() == [len(both.source[i]) for i in range(10)]
-    assert both.weights.tolist() == [1.0] * 7 + [2.0] * 3
+    parts = [encode(PAIRS[:7]), encode(PAIRS[10:13], weights=["2"] * 3), encode(PAIRS[20:22])]
+    corpus = joined(*parts)
+    assert len(corpus) == 12
+    assert texts(corpus, tokenizer) == PAIRS[:7] + PAIRS[10:13] + PAIRS[20:22]
+    assert corpus.source.lengths.tolist() == [len(corpus.source[i]) for i in range(12)]
+    assert corpus.weights.tolist() == [1.0] * 7 + [2.0] * 3 + [1.0] * 2
 
 
 def test_lines_are_read_in_the_order_asked_for(encode):
-    own, others = encode(PAIRS[:7]), encode(PAIRS[10:13])
-    for side in (own.target, join(own, others).target):
+    parts = encode(PAIRS[:7]), encode(PAIRS[10:13]), encode(PAIRS[20:25])
+    for side in (parts[0].target, joined(*parts).target):
         indices = np.random.default_rng(1).permutation(len(side.lengths)).repeat(2)
         assert [line.tolist() for line in side.lines(indices)] == [
             side[i].tolist() for i in indices
@@ -466,17 +472,51 @@ def test_lines_are_read_in_the_order_asked_for(encode):
 
 @pytest.mark.parametrize("share, count", [(0.0, 0), (0.3, 3), (0.5, 7), (0.75, 21)])
 def test_an_epoch_has_all_own_pairs_and_a_share_of_others(share, count, encode):
-    both = join(encode(PAIRS[:7]), encode(PAIRS[10:15]))
-    first, again, other = (both.pairs_of_epoch(share, 1, epoch).tolist() for epoch in (0, 0, 1))
+    both = joined(encode(PAIRS[:7]), encode(PAIRS[10:15]), share=share)
+    first, again, other = (both.pairs_of_epoch(1, epoch).tolist() for epoch in (0, 0, 1))
     assert first[:7] == list(range(7)) and len(first) == 7 + count
     assert first == again and (first != other or not count)
     drawn = [first[7:].count(index) for index in range(7, 12)]
     assert sum(drawn) == count and max(drawn) - min(drawn) <= 1
 
 
+@pytest.mark.parametrize("weight", [0.25, 0.4, 1.0, 1.5, 2.0, 2.75])
+def test_a_pair_is_drawn_as_often_as_its_weight_says(weight, encode):
+    num_pairs = 20
+    corpus = joined(encode(PAIRS[:3]), encode(PAIRS[20:40]), weight=weight)
+    total = np.zeros(num_pairs, int)
+    for epoch in range(8):
+        pairs = corpus.pairs_of_epoch(1, epoch)
+        assert pairs.tolist() == corpus.pairs_of_epoch(1, epoch).tolist()
+        assert pairs[:3].tolist() == [0, 1, 2] and len(pairs) == 3 + round(weight * num_pairs)
+        drawn = np.bincount(pairs[3:] - 3, minlength=num_pairs)
+        assert set(drawn.tolist()) <= {int(weight), int(np.ceil(weight))}
+        total += drawn
+        # Evenly over the epochs, too: no pair comes again before all others have been drawn.
+        assert total.max() - total.min() <= 1
+    assert total.mean() == 8 * weight
+
+
+def test_another_seed_draws_other_pairs(encode):
+    corpus = joined(encode(PAIRS[:3]), encode(PAIRS[20:40]), weight=0.25)
+    assert corpus.pairs_of_epoch(1, 0).tolist() != corpus.pairs_of_epoch(2, 0).tolist()
+
+
+def test_a_small_weight_draws_at_least_a_pair(encode):
+    assert len(joined(encode(PAIRS[:9]), weight=0.001).pairs_of_epoch(1, 0)) == 1
+
+
+def test_every_text_is_said_with_its_part_of_an_epoch(encode):
+    corpus = joined(encode(PAIRS[:10]), encode(PAIRS[:10]), weight=3)
+    assert corpus.composition() == [
+        "0: 10 of 10 pairs an epoch (25.0% of the pairs, 25.0% of the target tokens)",
+        "last: 30 of 10 pairs an epoch (75.0% of the pairs, 75.0% of the target tokens)",
+    ]
+
+
 def test_a_corpus_of_its_own_is_drawn_from_whole(encode):
     corpus = encode()
-    assert corpus.pairs_of_epoch(0.5, 1, 0).tolist() == list(range(len(corpus)))
+    assert corpus.pairs_of_epoch(1, 0).tolist() == list(range(len(corpus)))
 
 
 def test_a_plan_may_be_of_some_pairs_only(encode):

@@ -17,8 +17,12 @@ from fixtures.run import (
     interrupt,
     last_checkpoint,
     last_state,
+    tiny_config,
+    toy_pairs,
     without_times,
+    write_pairs,
 )
+from fixtures.train import TRAINING
 
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
@@ -109,6 +113,28 @@ def test_every_pair_is_seen_once_an_epoch_wherever_training_stopped(
     assert without_times(history(tmp_path / "run")) == without_times(history(expected))
 
 
+def test_several_corpora_are_drawn_alike_wherever_training_stopped(
+    small, data, tmp_path, monkeypatch, instant, before_each_step, caplog
+):
+    """Half of the 48 pairs of one text, and every pair of the other twice, in each epoch."""
+    other = write_pairs(tmp_path / "other", toy_pairs(8, seed=7))
+    train_texts = [{"path": data["train"], "weight": 0.5}, {"path": other, "weight": 2}]
+    config = tiny_config({**data, "train": train_texts}, training=TRAINING)
+    seen = []
+    before_each_step(lambda trainer, source, target: seen.append(source.numpy().tolist()))
+    with caplog.at_level("INFO", logger="nmt"):
+        train(config, tmp_path / "expected")
+    assert f"{other}: 16 of 8 pairs an epoch (40.0% of the pairs" in caplog.text
+    expected = seen.copy()
+    assert [sum(map(len, expected[i : i + 3])) for i in (0, 3, 6, 9)] == [24 + 16] * 4
+    seen.clear()
+    for steps in (2, 3):
+        interrupt(monkeypatch, config, tmp_path / "run", steps)
+    train(config, tmp_path / "run")
+    assert seen == expected
+    assert_same_run(tmp_path / "run", tmp_path / "expected")
+
+
 def test_dropout_may_come_and_go(small, tmp_path, monkeypatch, instant, caplog):
     interrupt(monkeypatch, small(), tmp_path / "run", 3)
     assert not any(name.startswith("random/") for name in last_state(tmp_path / "run")[0])
@@ -193,7 +219,7 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
 
 
 def test_a_second_signal_stops_at_once():
-    with pytest.raises(KeyboardInterrupt), module._signals_noted() as noted:
+    with pytest.raises(KeyboardInterrupt), module._caught_signals() as noted:
         os.kill(os.getpid(), signal.SIGINT)
         deadline = time.monotonic() + 5
         while not noted and time.monotonic() < deadline:
@@ -205,7 +231,7 @@ def test_a_second_signal_stops_at_once():
 
 def test_signal_handlers_are_given_back():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with module._signals_noted():
+    with module._caught_signals():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
@@ -214,7 +240,7 @@ def test_signals_are_left_alone_outside_the_main_thread():
     results = []
 
     def use():
-        with module._signals_noted() as noted:
+        with module._caught_signals() as noted:
             results.append(noted)
 
     thread = threading.Thread(target=use)

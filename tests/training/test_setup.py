@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from fixtures.run import tiny_config, toy_data, toy_pairs, write_pairs
 
 from nmt.config.loader import Config
+from nmt.config.schema import RENAMED_KEYS
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.run_folder import Run
@@ -137,7 +139,7 @@ def test_the_tokenizer_learns_from_a_sample_of_each_language(data, monkeypatch):
 
     monkeypatch.setattr(module, "train_tokenizer", train_tokenizer)
     config = tiny_config(data, tokenizer={"max_lines": 7})
-    build_tokenizers(config, resolve_parallel(data["train"], "en", "fr"), ModelInput())
+    build_tokenizers(config, [resolve_parallel(data["train"], "en", "fr")], ModelInput())
     sides = [set(side) for side in zip(*read_pairs(data["train"]), strict=True)]
     assert [sum(line in side for line in seen[0]) for side in sides] == [7, 7]
 
@@ -349,16 +351,92 @@ def test_other_versions_are_said(data, run, caplog, monkeypatch):
 # --------------------------------------------------------------------- more than text and tokenizer
 
 
-def test_a_mixture_and_weights_are_part_of_the_corpus(data, run):
-    mix = write_pairs(run.with_name("mix"), toy_pairs(20, seed=9))
+def test_several_corpora_are_one_corpus(data, run):
+    other = write_pairs(run.with_name("other"), toy_pairs(20, seed=9))
     weights = run.with_name("weights")
     weights.write_text("0.5\n" * 60)
-    config = tiny_config({**data, "mix": mix, "weights": str(weights)})
+    first, second = {"path": data["train"], "weights": str(weights)}, {"path": other, "weight": 2}
+    config = tiny_config({**data, "train": [first, second]})
     corpus = prepare(config, run).corpus
-    assert len(corpus) == 80 and corpus.num_mixed == 20
+    assert len(corpus) == 80
+    assert [(part.name, part.num_pairs, part.num_drawn) for part in corpus.parts] == [
+        (data["train"], 60, 60),
+        (other, 20, 40),
+    ]
     assert corpus.weights.tolist() == [0.5] * 60 + [1.0] * 20
+    assert set(Run.open(run).facts["texts"]) >= {"train, source", "train 2, target", "weights"}
     weights.write_text("0.6\n" * 60)
     refuses(config, run, "weights: other text")
+
+
+def test_a_tokenizer_learns_from_all_corpora(data, run):
+    other = write_pairs(run.with_name("other"), [("zebu œ", "zébu œ")] * 20)
+    config = tiny_config({**data, "train": [{"path": data["train"]}, {"path": other}]})
+    assert "œ" in characters_of(prepare(config, run).run.source_tokenizer)
+
+
+def test_a_missing_file_of_any_corpus_is_named(data, run):
+    corpora = [{"path": data["train"]}, {"path": "nowhere", "weight": 2}]
+    refuses(tiny_config({**data, "train": corpora}), run, "no parallel text at nowhere")
+    corpora = [{"path": data["train"]}, {"path": data["train"], "weights": "nowhere"}]
+    refuses(tiny_config({**data, "train": corpora}), run, "nowhere: no such file")
+
+
+def test_another_weight_of_a_corpus_is_a_difference_and_another_path_is_not(data, run):
+    def config(weight, path=data["train"]):
+        corpora = [{"path": data["train"]}, {"path": path, "weight": weight}]
+        return tiny_config({**data, "train": corpora})
+
+    prepare(config(2), run)
+    moved = write_pairs(run.with_name("moved"), read_pairs(data["train"]))
+    prepare(config(2, moved), run)
+    refuses(config(3), run, r"\n  data\.train\.1\.weight: 2\.0 -> 3\.0\n")
+    refuses(tiny_config(data), run, r"\n  data\.train: \[.*\] -> \[.*\]\n.*train 2, source: other")
+    assert prepare(config(3), run, accept_changes=True).corpus.parts[1].num_drawn == 180
+
+
+def test_a_run_with_a_mixture_of_an_older_version_resumes_with_a_list(data, run):
+    """Its config.yaml and its fingerprints have the old names."""
+    mix = write_pairs(run.with_name("mix"), toy_pairs(20, seed=9))
+    corpora = [{"path": data["train"]}, {"path": mix, "share": 0.25}]
+    config = tiny_config({**data, "train": corpora})
+    corpus = prepare(config, run).corpus
+    rewrite_config(run, lambda values: values["data"].update(data, mix=mix, mix_share=0.25))
+    facts = (run / "run.json").read_text()
+    assert "train 2," in facts
+    (run / "run.json").write_text(facts.replace("train 2,", "mix,"))
+    resumed = prepare(config, run).corpus
+    assert resumed.fingerprint == corpus.fingerprint and resumed.parts == corpus.parts
+    assert [part.num_drawn for part in corpus.parts] == [60, 20]
+
+
+def test_renamed_keys_are_no_difference_on_resuming(data, run, caplog):
+    config = tiny_config(
+        data,
+        training={"ema_decay": 0.7, "early_stopping_patience": 3, "gradient_accumulation": 2},
+        decoding={"mbr": 2.0},
+    )
+    prepare(config, run)
+
+    def rename(values):
+        values["data"].update(mix=None, mix_share=0.5)  # every older config has them
+        for old, new in RENAMED_KEYS.items():
+            (section, old_key), (_, new_key) = old.split("."), new.split(".")
+            values[section][old_key] = values[section].pop(new_key)
+
+    rewrite_config(run, rename)
+    before = (run / "config.yaml").read_text()
+    assert "average_decay: 0.7" in before and "consensus: 2.0" in before
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        prepare(config, run)
+    assert "from now on" not in caplog.text
+    assert (run / "config.yaml").read_text() == before
+
+
+def rewrite_config(run, change):
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    change(values)
+    (run / "config.yaml").write_text(yaml.safe_dump(values))
 
 
 def test_missing_weights_are_named(data, run):

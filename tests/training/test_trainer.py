@@ -76,8 +76,8 @@ def test_the_best_weights_are_those_of_the_best_evaluation(
 ):
     instant([10.0, 30.0, 30.0, 20.0])
     before_each_step(
-        lambda trainer, *_: trainer.update.averaged.trainable_variables[0].assign_add(
-            tf.ones_like(trainer.update.averaged.trainable_variables[0])
+        lambda trainer, *_: trainer.train_step.averaged.trainable_variables[0].assign_add(
+            tf.ones_like(trainer.train_step.averaged.trainable_variables[0])
         )
     )
     run = train(small(evaluate_every=None), tmp_path / "run").path
@@ -141,7 +141,7 @@ def observed(small, tmp_path_factory):
     trainer = Trainer(
         prepare(small(max_steps=7), tmp_path_factory.mktemp("runs") / "observed"), Workers()
     )
-    update = trainer.update
+    update = trainer.train_step
     weights, sums = [update.variables[1].numpy()], []
 
     def noting(parts, **numbers):
@@ -164,7 +164,8 @@ def test_the_average_is_that_of_the_formula(observed):
     for step, new in enumerate(weights[1:]):
         average += (1 - min(0.5, (1 + step) / (10 + step))) * (new - average)
     ours, theirs = (
-        model.trainable_variables[1] for model in (trainer.update.averaged, trainer.update.model)
+        model.trainable_variables[1]
+        for model in (trainer.train_step.averaged, trainer.train_step.model)
     )
     assert ours.path == theirs.path
     np.testing.assert_allclose(ours.numpy(), average, atol=1e-6)
@@ -179,15 +180,15 @@ def test_reported_losses_are_means_over_tokens_since_the_last_evaluation(observe
         assert row["train_loss"] == pytest.approx(cross_entropy / tokens, abs=1e-4)
         assert row["train_accuracy"] == pytest.approx(correct / tokens, abs=1e-4)
     assert (
-        trainer.feed.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()
+        trainer.pipeline.corpus.target.lengths.sum() + 48 == sums[:3, 3].sum()
     )  # an epoch's tokens, each with its </s>
 
 
 def test_without_averaging_the_trained_weights_themselves_are_evaluated(observed):
     trainer, *_ = observed
-    update = trainer.update
+    update = trainer.train_step
     update.apply(
-        next(trainer.feed.batches(0)), learning_rate=0.01, decay=0.0
+        next(trainer.pipeline.batches(0)), learning_rate=0.01, decay=0.0
     )  # the decay of `ema_decay: 0`, at any step
     for average, variable in zip(
         update.averaged.trainable_variables, update.variables, strict=True
@@ -334,11 +335,11 @@ def test_on_another_dev_set_the_best_is_sought_anew(small, data, tmp_path, monke
 def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
     config = small(budget="1h", warmup_steps=0)
     trainer = Trainer(prepare(config, tmp_path / "run"), Workers())
-    before = {name: variable.numpy() for name, variable in trainer.update.state.items()}
+    before = {name: variable.numpy() for name, variable in trainer.train_step.state.items()}
     trainer._begin()
-    trainer._plan()
+    trainer._plan_budget()
     assert trainer.progress.budgeted_steps > 100
-    for name, variable in trainer.update.state.items():
+    for name, variable in trainer.train_step.state.items():
         np.testing.assert_array_equal(variable.numpy(), before[name], err_msg=name)
 
 
@@ -504,7 +505,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_room_for_the_one_that_men
 ):
     config, run = small(), tmp_path / "run"
 
-    def fail(self, noted=()):
+    def fail(self, signals=()):
         self.save()
         raise UserError("no")
 
