@@ -11,7 +11,7 @@ from nmt.cli.shared import given_texts, recipe_arguments
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
-    from nmt.comparison.runner import ComparedText
+    from nmt.comparison.measuring import ComparedText
 
 
 def add_verbs(verbs: Any) -> None:
@@ -79,7 +79,9 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from nmt.comparison.runner import DEV, compare, plan, train_apart
+    from nmt.comparison.measuring import DEV, GoldAlignments, EvaluationTexts
+    from nmt.comparison.plan import plan
+    from nmt.comparison.runner import compare, train_in_processes
     from nmt.config.loader import Config, load_config
     from nmt.inference.aligner import read_gold
 
@@ -115,16 +117,16 @@ def _compare(options: argparse.Namespace) -> int:
     if options.gold_alignments:
         prefix, path = options.gold_alignments
         aligned = _read(prefix, data)
-        gold = aligned, read_gold(Path(path), aligned.sources, aligned.references)
+        gold = GoldAlignments(aligned, read_gold(Path(path), aligned.sources, aligned.references))
     folder.mkdir(parents=True, exist_ok=True)
-    train = partial(train_apart, num_jobs=options.jobs)
-    compare(f"Comparison: {name}", planned, texts, gold, folder, train)
+    train = partial(train_in_processes, num_jobs=options.jobs)
+    compare(f"Comparison: {name}", planned, EvaluationTexts(texts, gold), folder, train)
     say(f"done. The report is {folder / 'report.md'}")
     return 0
 
 
 def _read(prefix: Any, data: Any) -> "ComparedText":
-    from nmt.comparison.runner import ComparedText
+    from nmt.comparison.measuring import ComparedText
     from nmt.text.lines import read_parallel, resolve_parallel
 
     files = resolve_parallel(prefix, data.source, data.target)

@@ -118,7 +118,7 @@ def _as_markdown(
     parts = [
         f"# {title}",
         f"{finished} The baseline is `{baseline}`. How to read the tables stands at the end.",
-        "## VariantScores",
+        "## Scores",
         _overview(found, texts),
         "\n".join(f"- {metric.name} `{metric.signature}`" for metric in METRICS),
         "![learning curves](curves.png)",

@@ -9,104 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from fixtures.run import TINY, assert_error, toy_data, toy_pairs, write_pairs
+from fixtures.comparison import VARIANTS
+from fixtures.run import assert_error, toy_pairs, write_pairs
 
+from nmt.comparison import measuring
 from nmt.comparison import runner as module
-from nmt.comparison.runner import ComparedText, compare, one_by_one, plan, train_apart
-from nmt.config.loader import load_config
+from nmt.comparison.measuring import ComparedText, EvaluationTexts, GoldAlignments
+from nmt.comparison.runner import compare, one_by_one, train_in_processes
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.word_alignment import Alignment
 from nmt.inference.outputs import Candidate, Translation
 from nmt.runs.run_folder import Run, save_arrays
 from nmt.text.lines import read_lines
 
-pytest_plugins = ["fixtures.cli"]
-
-VARIANTS = "bahdanau,update_first/general"
+pytest_plugins = ["fixtures.cli", "fixtures.comparison"]
 
 
 def as_text(pairs):
     return ComparedText(*map(list, zip(*pairs, strict=True)))
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    path = tmp_path / "recipe.yaml"
-    path.write_text(
-        yaml.safe_dump({**TINY, "data": toy_data(tmp_path / "text", num_pairs=60, num_dev=6)})
-    )
-    return path
-
-
-@pytest.fixture
-def planned(recipe, tmp_path):
-    """planned(attentions, *varied, seeds=...)"""
-
-    def planned(attentions=VARIANTS, *varied, seeds=2):
-        return plan(
-            lambda overrides: load_config(recipe, overrides),
-            attentions,
-            varied,
-            seeds,
-            tmp_path / "out",
-        )
-
-    return planned
-
-
-# --------------------------------------------------------------------------------------------- plan
-
-
-def test_every_variant_has_every_seed_and_seeds_are_outermost(planned, tmp_path):
-    runs = planned("bahdanau,luong+input_feeding=true,update_first/local_p+score_options.window=3")
-    names = ["bahdanau", "luong+input_feeding=true", "update_first/local_p+score_options.window=3"]
-    assert [(run.variant, run.seed) for run in runs] == [
-        (name, seed) for seed in (1, 2) for name in names
-    ]
-    assert [run.config.training.seed for run in runs] == [1, 1, 1, 2, 2, 2]
-    assert (
-        runs[1].config.model.decoder.input_feeding
-        and not runs[0].config.model.decoder.input_feeding
-    )
-    assert runs[5].config.model.decoder.score_options == {"window": 3}
-    assert (
-        runs[5].path == tmp_path / "out" / "update_first-local_p+score_options.window=3" / "seed2"
-    )
-
-
-def test_what_varies_is_combined_with_every_attention(planned):
-    runs = planned(
-        "luong,bahdanau",
-        "model.decoder.input_feeding=false,true",
-        "training.freeze=[],[encoder,decoder]",
-        seeds=1,
-    )
-    assert len(runs) == 8
-    assert runs[3].variant == "luong+input_feeding=true+training.freeze=[encoder,decoder]"
-    assert (
-        runs[3].config.training.freeze == ["encoder", "decoder"]
-        and runs[3].config.model.decoder.input_feeding
-    )
-
-
-@pytest.mark.parametrize(
-    ("attentions", "varied", "message"),
-    [
-        ("luong,update_first/general", [], "luong and update_first/general are the same"),
-        ("luong,luong", [], "luong and luong are the same"),
-        ("luong,luogn", [], "variant luogn: .*Did you mean 'luong'"),
-        ("luong,luong+input_feding=true", [], "variant .*input_feeding"),
-        ("luong,attend_first/dot+units=20", [], r"variant attend_first/dot\+units=20: .*width"),
-        ("luong", ["training.seed=1,2"], "--vary training.seed=1,2: .*--seeds"),
-        ("luong", ["data.source=en,fr"], "all variants share"),
-        ("luong", ["training.epochs"], "expected KEY=VALUE,VALUE"),
-        ("update_first/monotonic+score_options.mode=hard", [], "has no gradient"),
-    ],
-)
-def test_what_is_no_comparison_is_refused_with_the_variant(attentions, varied, message, planned):
-    with pytest.raises(UserError, match=message):
-        planned(attentions, *varied)
 
 
 # ------------------------------------------------------------------------------------------ running
@@ -154,21 +74,15 @@ def world(recipe, tmp_path, monkeypatch):
 
         def compare(self, planned, train=None, gold=None, texts=None):
             self.trained, Fake.asked = [], []
-            compare(
-                "title",
-                planned,
-                texts or self.texts,
-                gold,
-                tmp_path / "out",
-                one_by_one(train or self.train),
-            )
+            tests = EvaluationTexts(texts or self.texts, gold)
+            compare("title", planned, tests, tmp_path / "out", one_by_one(train or self.train))
 
         def report(self):
             return (tmp_path / "out" / "report.md").read_text("utf-8")
 
     pairs = dict(toy_pairs(6, seed=2) + toy_pairs(9, seed=5))
-    monkeypatch.setattr(module.Translator, "load", lambda run, precision: Fake(run, pairs))
-    monkeypatch.setattr(module, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(measuring.Translator, "load", lambda run, precision: Fake(run, pairs))
+    monkeypatch.setattr(measuring, "import_tensorflow", lambda: None)
     monkeypatch.setattr("nmt.comparison.report._draw", lambda *_: None)
     return World()
 
@@ -274,8 +188,8 @@ def test_other_weights_or_another_search_are_measured_again(world, planned, reci
 
 def test_gold_alignments_give_an_error_rate(world, planned):
     text = ComparedText(["cat dog."], ["chat chien."])
-    gold = [(frozenset({(0, 0)}), frozenset({(0, 0), (1, 1)}))]
-    world.compare(planned("luong", seeds=1), gold=(text, gold))
+    links = [(frozenset({(0, 0)}), frozenset({(0, 0), (1, 1)}))]
+    world.compare(planned("luong", seeds=1), gold=GoldAlignments(text, links))
     # Uniform attention: both words to the first source word. 1 - (1 + 1) / (2 + 1)
     assert "| `luong` | 1" in world.report() and "| 33.3 |" in world.report()
 
@@ -305,7 +219,7 @@ def appears(path):
 
 def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
     python('echo "$@" > arguments')
-    assert list(train_apart([tmp_path / "run"])) == [(tmp_path / "run", None)]
+    assert list(train_in_processes([tmp_path / "run"])) == [(tmp_path / "run", None)]
     assert (tmp_path / "arguments").read_text().split() == [
         "-P",
         "-m",
@@ -319,7 +233,7 @@ def test_training_apart_is_nmt_train_of_the_runs_own_config(python, tmp_path):
 
 def test_a_training_apart_that_fails_is_named_and_the_others_go_on(python, tmp_path):
     python('case "$7" in *bad) exit 3;; esac')
-    ended = dict(train_apart([tmp_path / "bad", tmp_path / "good"]))
+    ended = dict(train_in_processes([tmp_path / "bad", tmp_path / "good"]))
     assert (
         "bad failed with exit code 3" in str(ended[tmp_path / "bad"])
         and ended[tmp_path / "good"] is None
@@ -342,7 +256,7 @@ def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
     begun = []
     thread = threading.Thread(target=direct)
     thread.start()
-    ended = [path.name for path, error in train_apart(paths, num_jobs=2) if error is None]
+    ended = [path.name for path, error in train_in_processes(paths, num_jobs=2) if error is None]
     thread.join()
     assert begun == [False] and ended[0] == "b" and sorted(ended) == ["a", "b", "c"]
 
@@ -354,7 +268,7 @@ def test_so_many_are_trained_at_a_time_as_there_are_jobs(python, tmp_path):
 def test_several_at_a_time_share_the_cores(python, tmp_path):
     python('sleep 0.5; exec python3 -c "import os; print(*os.sched_getaffinity(0))" > "$7.cores"')
     paths = [tmp_path / name for name in "ab"]
-    assert [error for _, error in train_apart(paths, num_jobs=2)] == [None, None]
+    assert [error for _, error in train_in_processes(paths, num_jobs=2)] == [None, None]
     of_each = [set((tmp_path / f"{name}.cores").read_text().split()) for name in "ab"]
     assert of_each[0].isdisjoint(of_each[1])
     assert of_each[0] | of_each[1] == set(map(str, os.sched_getaffinity(0)))
@@ -381,7 +295,7 @@ def test_a_signal_reaches_each_training_once_and_waits_until_they_have_saved(
     thread = threading.Thread(target=send)
     thread.start()
     with pytest.raises(Interrupted) as raised:
-        list(train_apart(paths, num_jobs))
+        list(train_in_processes(paths, num_jobs))
     thread.join()
     assert raised.value.signal_number == number
     of_each = sorted(path.read_text().split() for path in tmp_path.glob("*.signals"))
@@ -394,7 +308,9 @@ def test_who_asks_for_no_more_lets_the_others_save_and_stop(python, tmp_path):
         "case $7 in *quick) exit;; esac\ntrap 'sleep 0.2; echo saved > $7.signals; exit 9'"
         " TERM\ntouch $7.ready\nwhile true; do sleep 0.05; done"
     )
-    with contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended:
+    with contextlib.closing(
+        train_in_processes([tmp_path / "quick", tmp_path / "slow"], 2)
+    ) as ended:
         next(ended)
         appears(tmp_path / "slow.ready")
     assert (tmp_path / "slow.signals").read_text() == "saved\n"
@@ -408,7 +324,7 @@ def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
     )
     with (
         pytest.raises(Interrupted),
-        contextlib.closing(train_apart([tmp_path / "quick", tmp_path / "slow"], 2)) as ended,
+        contextlib.closing(train_in_processes([tmp_path / "quick", tmp_path / "slow"], 2)) as ended,
     ):
         assert next(ended)[0].name == "quick"
         appears(tmp_path / "slow.ready")
@@ -424,7 +340,7 @@ def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
 def verb(world, recipe, tmp_path, monkeypatch, nmt_):
     """verb(*arguments): `nmt compare` of the recipe, with trainings that take no time."""
     monkeypatch.setattr(
-        module, "train_apart", lambda paths, num_jobs: one_by_one(world.train)(paths)
+        module, "train_in_processes", lambda paths, num_jobs: one_by_one(world.train)(paths)
     )
     write_pairs(tmp_path / "news", toy_pairs(9, seed=5))
     Fake.asked = []
@@ -507,8 +423,7 @@ def test_two_variants_with_two_seeds_from_end_to_end(planned, tmp_path):
     compare(
         "toy",
         runs,
-        texts,
-        None,
+        EvaluationTexts(texts),
         tmp_path / "out",
         one_by_one(lambda path: train(Run.open(path).config, path)),
     )
