@@ -1,5 +1,5 @@
-# Sourced by the other scripts: makes .venv once, and installs this checkout into it when its metadata have changed.
-# PYTHON chooses the interpreter (3.11 to 3.13).
+# Sourced by the other scripts: creates .venv, and installs this checkout into it when its metadata
+# have changed. PYTHON chooses the interpreter (3.11 to 3.13).
 
 install() {
     local wanted=".venv/installed-$(printf '%s' "$1" | tr -c 'a-z\n' '_')"

@@ -1,12 +1,14 @@
-"""The scripts that make text, by hand."""
+"""The scripts: those that make text, by hand; the gate, with commands that do nothing."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
 
 
 @pytest.fixture
@@ -59,3 +61,46 @@ def test_new_sources_are_new_two_of_each_target_at_most_and_of_known_words(run_s
     ]
     found = run_script("new_sources.py", samples, ["A dog sleeps.", "The cat runs."])
     assert found == ["A cat sleeps.", "the DOG ||| runs"]
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """gate(**commands): runs `.ci/run` where only these shell scripts, by name, are installed."""
+
+    def gate(**commands):
+        for name in (".ci/run", "scripts/test.sh", *(f"bin/{name}" for name in commands)):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+        (tmp_path / "scripts" / "test.sh").write_text("echo tested")
+        for name in ("bash", "sh", "dirname", "timeout"):
+            (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+        for name, script in commands.items():
+            path = tmp_path / "bin" / name.replace("_", "-")
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+        environment = {"PATH": str(tmp_path / "bin")}
+        command = [str(tmp_path / "bin" / "bash"), str(tmp_path / ".ci" / "run")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    return gate
+
+
+def test_the_gate_fails_without_the_browser_that_tests_need(gate):
+    process = gate(apt_get="exit 100")
+    assert process.returncode == 1 and "tested" not in process.stdout
+    assert "Chromium could not be installed" in process.stderr
+
+
+def test_the_gate_installs_the_browser_and_tests(gate):
+    process = gate(apt_get='echo "$1"')
+    assert (process.returncode, process.stdout.split()) == (0, ["update", "install", "tested"])
+
+
+def test_the_gate_installs_nothing_that_is_there(gate):
+    process = gate(apt_get="exit 100", chromium="")
+    assert (process.returncode, process.stdout) == (0, "tested\n"), process.stderr
+
+
+def test_the_tests_install_nothing_of_the_system_and_name_what_they_skip():
+    script = (SCRIPTS / "test.sh").read_text("utf-8")
+    assert "apt-get" not in script and " -rs " in script

@@ -1,7 +1,9 @@
-"""A report of a comparison, from the runs that have finished:
+"""The report of a comparison, from the runs that have finished.
 
-report.md     tables, pictures and how to read them       report.csv                     a row for each run and text
-report.json   all figures                                 curves.png, attention-N.png    which report.md shows
+report.md                      tables, pictures and how to read them
+report.json                    all figures
+report.csv                     a row for each run and text
+curves.png, attention-N.png    the pictures in report.md
 """
 
 import csv
@@ -21,7 +23,7 @@ from nmt.text.lines import atomic_write
 
 logger = logging.getLogger(__name__)
 
-FEW_SEEDS = 10  # fewer barely tell how much training varies
+FEW_SEEDS = 10  # fewer hardly estimate the variance of training
 
 
 def write_report(
@@ -31,14 +33,17 @@ def write_report(
     num_planned: int,
     results: Sequence[RunResult],
 ) -> None:
-    """Of `results`, some or all of `num_planned` runs; the first of the variants is the baseline.
-    Older files are replaced. Pictures need Matplotlib; where it is missing, the rest is written."""
-    found = rows(variants, results)
+    """Writes the report on `results`, some or all of `num_planned` runs; replaces older files.
+
+    The first of the variants is the baseline. Without Matplotlib, everything but the pictures is
+    written.
+    """
+    table = rows(variants, results)
     finished = f"{len(results)} of {num_planned} runs have finished."
     files = {
-        "report.json": _as_json(title, variants[0], finished, found, results),
+        "report.json": _as_json(title, variants[0], finished, table, results),
         "report.csv": _as_csv(results),
-        "report.md": _as_markdown(title, variants[0], finished, found, results),
+        "report.md": _as_markdown(title, variants[0], finished, table, results),
     }
     for name, content in files.items():
         with atomic_write(folder / name, "w") as stream:
@@ -50,8 +55,8 @@ def write_report(
 
 
 def _draw(folder: Path, runs: Mapping[str, Sequence[RunResult]]) -> None:
-    """Learning curves of all runs; heat maps of the first of each variant, for each sample one
-    picture."""
+    """Draws the learning curves of all runs, and a picture for each sample sentence: heat maps of
+    the first run of each variant."""
     plot_curves(
         {name: [run.history for run in of_variant] for name, of_variant in runs.items()},
         folder / "curves.png",
@@ -66,7 +71,7 @@ def _draw(folder: Path, runs: Mapping[str, Sequence[RunResult]]) -> None:
 
 
 def _as_json(
-    title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]
+    title: str, baseline: str, finished: str, table: Sequence[Row], results: Sequence[RunResult]
 ) -> str:
     record = {
         "title": title,
@@ -74,13 +79,13 @@ def _as_json(
         "finished": finished,
         "made_with": sorted({run.made_with for run in results}),
         "signatures": {metric.name: metric.signature for metric in METRICS},
-        "variants": [asdict(row) for row in found],
+        "variants": [asdict(row) for row in table],
     }
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def _as_csv(results: Sequence[RunResult]) -> str:
-    """Each run's own figures, unrounded."""
+    """The figures of each run, unrounded."""
     limits = shortest_minutes(results)
     lines = [
         {
@@ -111,36 +116,36 @@ def _as_csv(results: Sequence[RunResult]) -> str:
 
 
 def _as_markdown(
-    title: str, baseline: str, finished: str, found: Sequence[Row], results: Sequence[RunResult]
+    title: str, baseline: str, finished: str, table: Sequence[Row], results: Sequence[RunResult]
 ) -> str:
     texts = list(results[0].counts)
     pictures = range(1, len(results[0].samples) + 1)
     parts = [
         f"# {title}",
-        f"{finished} The baseline is `{baseline}`. How to read the tables stands at the end.",
+        f"{finished} The baseline is `{baseline}`. How to read the tables is explained at the end.",
         "## Scores",
-        _overview(found, texts),
+        _overview(table, texts),
         "\n".join(f"- {metric.name} `{metric.signature}`" for metric in METRICS),
         "![learning curves](curves.png)",
         "## Size and speed",
-        _speed(found, statistics.mean(shortest_minutes(results).values())),
+        _speed(table, statistics.mean(shortest_minutes(results).values())),
         "## Attention",
-        _attention(found),
+        _attention(table),
         *(f"![attention in a sentence of dev](attention-{number}.png)" for number in pictures),
         "## Differences to the baseline",
     ]
     for text in texts:
         for metric in METRICS:
-            parts += [f"### {text}, {metric.name}", _differences(found, text, metric)]
-    parts += ["## How to read this", _notes(found, results)]
+            parts += [f"### {text}, {metric.name}", _differences(table, text, metric)]
+    parts += ["## How to read this", _notes(table, results)]
     return "\n\n".join(parts) + "\n"
 
 
-def _overview(found: Sequence[Row], texts: Sequence[str]) -> str:
+def _overview(table: Sequence[Row], texts: Sequence[str]) -> str:
     """Mean ± deviation."""
     columns = [(text, metric.name) for text in texts for metric in METRICS]
     lines = []
-    for row in found:
+    for row in table:
         cells = [row.scores[text][name] for text, name in columns]
         spread = ["" if cell.deviation is None else f" ± {cell.deviation:.2f}" for cell in cells]
         means = [f"{cell.mean:.2f}{suffix}" for cell, suffix in zip(cells, spread, strict=True)]
@@ -148,7 +153,7 @@ def _overview(found: Sequence[Row], texts: Sequence[str]) -> str:
     return _table(["variant", "seeds", *(f"{text}, {name}" for text, name in columns)], lines)
 
 
-def _speed(found: Sequence[Row], minutes: float) -> str:
+def _speed(table: Sequence[Row], minutes: float) -> str:
     columns = [
         "variant",
         "parameters",
@@ -170,19 +175,19 @@ def _speed(found: Sequence[Row], minutes: float) -> str:
             _number(row.dev_bleu),
             _number(row.dev_bleu_at_equal_time),
         ]
-        for row in found
+        for row in table
     ]
     return (
         _table(columns, lines)
-        + "\n\nMinutes and tokens a second are of training as a whole, its evaluations included;"
-        " lines a second are of the recipe's search over all texts here. Both suffer from what"
-        " else the machine did. At equal time: the best evaluation by the minute in which the"
-        f" fastest variant with the same seed ended, {minutes:.1f} on average. The slower ones"
-        " had not annealed their learning rate by then, as they would have, told to end there."
+        + "\n\nMinutes and tokens/s are those of training as a whole, including evaluations; lines/s"
+        " are those of the recipe's search over all texts of this report. Other load on the machine"
+        " lowers both. At equal time: the best evaluation before the fastest variant with the same"
+        f" seed ended, after {minutes:.1f} minutes on average. The learning rate of slower variants"
+        " had not been annealed by then, as it would have been in a shorter training."
     )
 
 
-def _attention(found: Sequence[Row]) -> str:
+def _attention(table: Sequence[Row]) -> str:
     lines = [
         [
             _name(row),
@@ -191,21 +196,21 @@ def _attention(found: Sequence[Row]) -> str:
             _number(row.behaviour.monotonicity),
             "" if row.error_rate is None else f"{100 * row.error_rate:.1f}",
         ]
-        for row in found
+        for row in table
     ]
     return (
         _table(["variant", "entropy, bits", "coverage", "monotonicity", "AER"], lines)
-        + "\n\nBetween words, as the model is made to write the references of dev; means over the"
-        " seeds. Entropy: of a target word's weights. Coverage: what a source word gets from all"
-        " target words together, at most 1. Monotonicity: of the steps to the next target word at"
-        " which another source word becomes the strongest, the share that goes forward. AER:"
-        " alignment error rate against gold alignments, per cent, where there are any."
+        + "\n\nWeights between words while the model is forced to write the references of dev; means"
+        " over the seeds. Entropy: of the weights of a target word. Coverage: the sum of a source"
+        " word's weights over all target words, at most 1. Monotonicity: among the steps to the next"
+        " target word that change the source word with the largest weight, the share that moves"
+        " forward. AER: alignment error rate against gold alignments, in per cent, if given."
     )
 
 
-def _differences(found: Sequence[Row], text: str, metric: Metric) -> str:
+def _differences(table: Sequence[Row], text: str, metric: Metric) -> str:
     lines = []
-    for row in found:
+    for row in table:
         scores = row.scores[text][metric.name]
         line = [
             _name(row),
@@ -239,48 +244,49 @@ def _differences(found: Sequence[Row], text: str, metric: Metric) -> str:
     return _table(columns, lines)
 
 
-def _notes(found: Sequence[Row], results: Sequence[RunResult]) -> str:
-    num_seeds = max(len(row.seeds) for row in found)
+def _notes(table: Sequence[Row], results: Sequence[RunResult]) -> str:
+    num_seeds = max(len(row.seeds) for row in table)
     made_with = sorted({run.made_with for run in results})
     notes = [
         (
-            "A run and the baseline's run with the same seed share tokenizer, text, the order of"
-            " batches, hyper-parameters, and the start of all weights that both have."
+            "A run and the baseline's run with the same seed share the tokenizer, the text, the order"
+            " of batches, hyper-parameters and the initial values of the weights that both have."
         ),
-        "Deviation: of a sample, over the seeds.",
+        "Deviation: the sample standard deviation over the seeds.",
         (
-            f"p: stratified approximate randomisation (Clark et al., 2011), {NUM_TRIALS:,} trials"
-            " that swap sentences within the pairs of runs with one seed; the statistic is the"
+            f"p: stratified approximate randomisation (Clark et al., 2011) with {NUM_TRIALS:,} trials"
+            " that swap sentences between the two runs with the same seed; the statistic is the"
             " difference of the means over the seeds."
         ),
         (
-            f"95 % interval: bootstrap, {NUM_TRIALS:,} trials that draw sentences, the same for all"
-            " systems, and pairs of runs."
+            f"95 % interval: bootstrap with {NUM_TRIALS:,} trials that draw sentences, the same ones"
+            " for all systems, and pairs of runs."
         ),
-        "p, Holm: adjusted for the number of variants, for each text and metric by itself.",
+        "p, Holm: adjusted for the number of variants, separately for each text and metric.",
         (
-            f"Reading: *better* or *worse* where the adjusted p is below {ALPHA:.2f} and the"
-            " interval leaves out 0; *no difference shown*, which does not mean that there is"
-            " none, where neither holds; *no conclusion* where only one does."
+            f"Reading: *better* or *worse* if the adjusted p is below {ALPHA:.2f} and the interval"
+            " excludes 0; *no difference shown* if neither holds, which does not mean that there is"
+            " none; *no conclusion* if only one of them holds."
         ),
-        "The weights that are kept were chosen by BLEU on dev, whose scores flatter all variants.",
+        "The weights were selected by BLEU on dev, so scores on dev are optimistic for all variants.",
         "Made with " + "; and ".join(made_with) + ".",
     ]
     if num_seeds == 1:
         notes.insert(
             1,
-            "**One seed says nothing about how much training varies: another may turn the order"
-            " round.**",
+            "**One seed says nothing about the variance of training: another seed may reverse the"
+            " order.**",
         )
     elif num_seeds < FEW_SEEDS:
         notes.insert(
             1,
-            f"**{num_seeds} seeds barely estimate how much training varies.** (With three, the true"
-            " deviation may be half or six times the one that is shown, at 95 % confidence.)",
+            f"**{num_seeds} seeds hardly estimate the variance of training.** (With three seeds, the"
+            " true deviation lies between half and six times the one shown, at 95 % confidence.)",
         )
     if len(made_with) > 1:
         notes.append(
-            "**Not all runs were made in the same way, which may be part of their differences.**"
+            "**Not all runs were made with the same versions and precision, which may explain part"
+            " of the differences.**"
         )
     return "\n".join(f"- {note}" for note in notes)
 

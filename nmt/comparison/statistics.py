@@ -1,7 +1,6 @@
-"""What a comparison found, in figures: of the runs that have finished, of each variant, and against
-the baseline.
+"""The figures of a comparison: of each finished run, of each variant, and against the baseline.
 
-A *text* is a set of lines with references, by its name: `dev`, or a test set's.
+A *text* is a named set of lines with references: `dev`, or a test set.
 """
 
 import functools
@@ -27,15 +26,15 @@ ALPHA = 1 - CONFIDENCE
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """A finished run. `history` has a row for each evaluation, `counts` those of
-    `nmt.evaluation.significance` for each text."""
+    """A finished run. `history` has a row for each evaluation; `counts` are the statistics of
+    `nmt.evaluation.significance` for each sentence of each text."""
 
     variant: str
     seed: int
     parameters: int
     history: Sequence[Mapping[str, float]]
-    target_tokens: float  # read in training, padding left out
-    lines_per_second: float  # translated, by the recipe's search
+    target_tokens: float  # trained on, without padding
+    lines_per_second: float  # of translation with the recipe's search
     behaviour: Behaviour
     error_rate: float | None  # of alignments
     samples: Sequence[Alignment]
@@ -54,7 +53,7 @@ class RunResult:
         return float(metric.score(self.counts[text][metric.name].sum(axis=0)))
 
     def best_dev_bleu(self, minutes: float = math.inf) -> float | None:
-        """Of all evaluations within so many minutes of training."""
+        """The best evaluation within so many minutes of training; None if there was none."""
         return max(
             (row["dev_bleu"] for row in self.history if row["minutes"] <= minutes), default=None
         )
@@ -62,8 +61,8 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A variant against the baseline, by one metric on one text, over the seeds that both have
-    finished."""
+    """A variant against the baseline by one metric on one text, over the seeds that are finished
+    for both."""
 
     differences: dict[int, float]  # by seed
     mean: float
@@ -79,10 +78,9 @@ class VariantScores:
 
     by_seed: dict[int, float]
     mean: float
-    deviation: float | None  # of a sample; None for one seed
-    comparison: (
-        Comparison | None
-    )  # None of the baseline, and while there is nothing to compare with
+    deviation: float | None  # sample standard deviation; None for one seed
+    # None for the baseline, and while the baseline has no run with the same seed.
+    comparison: Comparison | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Row:
     minutes: float
     tokens_per_second: float
     lines_per_second: float
-    dev_bleu: float  # best greedy one while training
+    dev_bleu: float  # best greedy one during training
     dev_bleu_at_equal_time: float | None
     behaviour: Behaviour
     error_rate: float | None
@@ -104,7 +102,7 @@ class Row:
 
 
 def reading(p: float, interval: tuple[float, float]) -> str:
-    """What the adjusted p-value and the interval say together; where they disagree, nothing."""
+    """The conclusion from adjusted p-value and interval; none where they disagree."""
     significant, leaves_out_zero = p < ALPHA, not interval[0] <= 0 <= interval[1]
     if significant and leaves_out_zero:
         return "better" if interval[0] > 0 else "worse"
@@ -112,7 +110,7 @@ def reading(p: float, interval: tuple[float, float]) -> str:
 
 
 def by_variant(variants: Sequence[str], results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
-    """In the order of `variants`, those without a result left out; runs in the order of seeds."""
+    """The runs of each variant that has any, by seed; variants in the order given."""
     runs = {
         name: sorted((r for r in results if r.variant == name), key=lambda r: r.seed)
         for name in variants
@@ -163,7 +161,7 @@ def rows(variants: Sequence[str], results: Sequence[RunResult]) -> list[Row]:
 
 
 def shortest_minutes(results: Sequence[RunResult]) -> dict[int, float]:
-    """How long the fastest run of each seed trained."""
+    """Training time of the fastest run of each seed."""
     return {
         seed: min(r.minutes for r in results if r.seed == seed)
         for seed in {r.seed for r in results}
@@ -173,8 +171,8 @@ def shortest_minutes(results: Sequence[RunResult]) -> dict[int, float]:
 def compare_all(
     variants: Sequence[str], results: Sequence[RunResult], text: str, metric: Metric
 ) -> dict[str, Comparison]:
-    """Every variant that shares a finished seed with the baseline, against it; p-values are
-    adjusted for them all."""
+    """Compares every variant that shares a finished seed with the baseline to it; p-values are
+    adjusted for their number."""
     runs_by_seed = {
         name: {run.seed: run for run in runs}
         for name, runs in by_variant(variants, results).items()
@@ -198,8 +196,8 @@ def compare_all(
 def _compared(
     pairs: tuple[tuple[RunResult, RunResult], ...], text: str, metric: Metric
 ) -> Comparison:
-    """Of a variant's and the baseline's runs with the same seed; not yet adjusted for other
-    variants."""
+    """Compares pairs of runs, a variant's and the baseline's with the same seed; p-values are not
+    adjusted yet."""
     ours_KNC, baseline_KNC = (
         np.stack([run.counts[text][metric.name] for run in runs])
         for runs in zip(*pairs, strict=True)
@@ -219,6 +217,6 @@ def _compared(
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """None if any is."""
+    """The mean; None if any value is None."""
     known = [value for value in values if value is not None]
     return statistics.mean(known) if len(known) == len(values) else None

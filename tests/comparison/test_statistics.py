@@ -183,7 +183,7 @@ def test_the_report_says_what_was_found_and_how_to_read_it(written, tmp_path):
     found = record["variants"][1]["scores"]["test"]["BLEU"]["comparison"]
     assert other[-1] == found["reading"] == "worse"
     assert other[5] == f"{found['mean']:+.2f}" and other[7] == "< 0.001"
-    assert "**2 seeds barely estimate how much training varies.**" in markdown
+    assert "**2 seeds hardly estimate the variance of training.**" in markdown
     assert "Not all runs were made in the same way" not in markdown
     assert [(row["variant"], row["seed"], row["text"]) for row in table[:2]] == [
         ("base", "1", "dev"),
@@ -201,7 +201,7 @@ def test_one_seed_and_other_versions_are_warned_about(written):
     assert "**One seed says nothing" in markdown
     assert (
         "Made with nmt 0; and nmt 1." in markdown
-        and "**Not all runs were made in the same way" in markdown
+        and "**Not all runs were made with the same versions and precision" in markdown
     )
 
 
