@@ -82,3 +82,12 @@ def randomize() -> Any:
 @pytest.fixture(scope="session")
 def tiny_model() -> Any:
     return _tiny_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is trained once a session is kept in a folder that all of its processes see."""
+    from fixtures.run import keep_in
+
+    folder = tmp_path_factory.getbasetemp()
+    keep_in(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)

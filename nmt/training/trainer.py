@@ -107,10 +107,7 @@ class Trainer:
         self.run, self.workers = prepared.run, workers
         self.config = self.run.config.training
         self.progress = TrainingState()
-        dtype = "mixed_bfloat16" if self.run.facts["precision"] == "bfloat16" else "float32"
-        averaged = self.run.build_model()  # in float32, as in translation
-        self.train_step = TrainStep(self.run.build_model(dtype), averaged, self.config, workers)
-        self.validation = Validation(self.run, averaged, prepared.dev)
+        self.train_step, self.validation = _build(self.run, prepared.dev, workers)
         self.checkpoints = Checkpoints(self.run.path, self.config.keep_checkpoints)
         self.pipeline = InputPipeline(self.run, prepared.corpus, workers)
         self.total_steps = self.pipeline.total_steps()
@@ -447,6 +444,16 @@ class Trainer:
         self.train_step.restore(arrays, self.checkpoints.folder)
         self.progress = TrainingState(**facts)
         return True
+
+
+def _build(
+    run: Run, dev: Sequence[tuple[str, str]], workers: Workers
+) -> tuple[TrainStep, Validation]:
+    """What is compiled at its first call: the update of a new model, and its evaluation."""
+    dtype = "mixed_bfloat16" if run.facts["precision"] == "bfloat16" else "float32"
+    averaged = run.build_model()  # in float32, as in translation
+    train_step = TrainStep(run.build_model(dtype), averaged, run.config.training, workers)
+    return train_step, Validation(run, averaged, dev)
 
 
 def _tensorboard(run: Path) -> Any:

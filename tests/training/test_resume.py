@@ -24,6 +24,7 @@ from fixtures.run import (
 )
 from fixtures.train import TRAINING
 
+from nmt.config.loader import load_config
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.training import trainer as module
@@ -181,7 +182,7 @@ def test_long_training_is_saved_between_evaluations(small, tmp_path, monkeypatch
 # ------------------------------------------------------------------------------------------ signals
 
 
-def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
+def test_sigterm_saves_and_another_process_resumes(small, tmp_path):
     config = small(epochs=60, evaluate_every=30)
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
     recipe.write_text(config.to_yaml())
@@ -189,7 +190,7 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not (run / "best.npz").is_file():  # its first evaluation
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
             time.sleep(0.01)
@@ -203,19 +204,27 @@ def test_sigterm_saves_and_the_same_command_resumes(small, tmp_path):
     stopped_at = last_state(run)[1]["step"]
     assert 30 <= stopped_at < 180
 
-    process = subprocess.run(command, capture_output=True, text=True)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout == ""
-    assert f"resumed at step {stopped_at} of 180" in process.stderr
+    train(load_config(recipe), run)
     log = (run / "train.log").read_text("utf-8")
     for part in (
         "48 training pairs; dropped: none; 3 dev pairs",
-        "resumed at step",
+        f"resumed at step {stopped_at} of 180",
         "dev BLEU",
         "reference  ",
     ):
         assert part in log, part
     assert_same_run(run, train(config, tmp_path / "in this process").path)
+
+
+def test_the_command_ends_with_an_export(small, tmp_path):
+    config = small({"decoder": {"attention": "luong"}}, max_steps=1)
+    (tmp_path / "recipe.yaml").write_text(config.to_yaml())
+    recipe, run = str(tmp_path / "recipe.yaml"), tmp_path / "run"
+    command = [sys.executable, "-m", "nmt", "train", recipe, "--run", str(run)]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (0, ""), process.stderr
+    assert process.stderr.endswith(f"done. Translate with: nmt translate {run}\n")
+    assert list((run / "onnx").iterdir())
 
 
 def test_a_second_signal_stops_at_once():
