@@ -1,94 +1,31 @@
 #!/usr/bin/env python3
-"""Measures how fast a run is, on a machine that does nothing else.
+"""Measures the speed of training and translation, on a machine without other load.
 
-    python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T] [--peer PEER]
+    python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T]
+        [--peer PEER]
     python scripts/benchmark.py memory RECIPE --data PREFIX --dev PREFIX [--repeat N] [--steps N]
     python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
         [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON]
 
-train: whole updates (gradient, clipping, optimizer, moving average) on the recipe's real batches:
-real target tokens a second, the wait for input, the share of padding, and the share of the
-machine's own rate for a large product in the same precision. Arithmetic is counted as three times
-the products with weights of a forward pass, real tokens only. `--shape` takes one batch of random
-ids instead, of B sentences with S and T tokens. `--peer` is another program that prints "N target
-tokens/s", or names the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see `train_with_peer.py`):
-both run in turn, three times each, and the ratio is of the medians.
+train: complete updates (gradient, clipping, optimizer, moving average) on real batches of the
+recipe. Prints target tokens/s without padding, time spent waiting for input, the share of padding,
+and the arithmetic as a share of the machine's rate for a large product in the same precision.
+Arithmetic is three times the products with weights of a forward pass, without padding. `--shape`
+uses one batch of random ids instead: B sentences with S and T tokens. `--peer` is another program
+that prints "N target tokens/s", or the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see
+`train_with_peer.py`): both run in turn, three times each, and the ratio is that of the medians.
 
-memory: `nmt train` in a process of its own, so many steps: the time from its start to the first
-update's end, and the peak of its memory, evaluation included. `--repeat` trains on a text so many
-times as long, the same one repeated.
+memory: `nmt train` in a process of its own for some steps: the time from its start to the end of
+the first update, and its peak memory, evaluation included. `--repeat` repeats the text.
 
 translate: text to text, by engine and precision, each in a process of its own: sentences and target
-tokens a second, greedy and with beam 5 (the best of three passes), the median of one line alone
-with beam 5, peak memory, the time of a cold `echo ... | nmt translate RUN`, and BLEU. "of rate" is
-the share that the arithmetic takes of the machine's own rate, of a large product in the same
-precision, measured in the same call; arithmetic is that of the products with weights, of what is in
-the translations, whether it is computed or looked up. `--peer` names the interpreter of OpenNMT-tf
-2.32 or Joey NMT 2.3 (see `decode_with_peer.py`), which decode the same lines in float32 with a
-model of the same widths and random weights, whose hypotheses are made as long as ours are on
-average: compare tokens a second.
-
-What was tried for training (64 x 20 x 22, bfloat16; milliseconds on one core, which other jobs
-disturb least):
-
-- The loss by XLA: with the accuracy by the row's maximum and not by argmax 33 -> 15 ms on two cores. By TensorFlow's
-  operations in as few passes as it can: 22; by its fused sparse softmax: 30; in parts that fit the cache: 21 to 30.
-- The loss in parts of 512 rows, each from product to gradient by XLA, and not of all logits at once, with their bias:
-  on a Xeon with AMX 400 -> 335 ms on one core (`multi30k`), 154 -> 141 ms (`luong`) and 232 -> 227 (`bahdanau`) on two.
-  There the vocabulary's product with its bias took 29 ms and, into memory that is in the cache and without it, takes 9.
-- On that Xeon, whose products take a quarter of the time they take on the EPYC, a GRU's arithmetic by XLA within the
-  loop: 240 and 242 ms on one core (`luong`). glibc's allocator told to keep what it has, and huge pages: 400 -> 375 ms.
-- Clipping, optimizer and moving average by XLA: 23 -> 6.4 ms on two cores.
-- A whole update is then 284 ms of which its products need 195 at the full rate (`luong`), 420 and 247 (`bahdanau`).
-- A GRU's gradient by hand: 1 to 2 %. A loop of our own that keeps products alone and computes the rest again: 285 and
-  282 ms (`luong`). The gradient of the attended values in one product after the loop: 427 and 429 ms (`bahdanau`).
-- A batch in two halves, each by one of two cores (`training.batch_slices`): 231 -> 185 ms (`luong`), 294 -> 261
-  (`bahdanau`); by a single core a tenth slower.
-- glibc's allocator told to keep what it has, or to ask for huge pages: 192 -> 188 to 237 ms (`luong`).
-- The gradient of the tied vocabulary as rows^T times upstream: no difference. One thread for operations side by side:
-  a quarter slower on two cores.
-- Additive attention by XLA within the loop: forward 0.57 -> 0.32 ms a step, but compiled for each pair of batch size
-  and source length, of which Europarl in batches of tokens has 1,300; backward, with its sums, three times slower.
-
-What was tried for translation, and what each gave (EPYC with VNNI, one core, other jobs beside it);
-with 8,000 pieces:
-
-- The decoder's products in integers, one scale for each row of activations: 4x on products of 64 rows and more, as
-  ONNX Runtime's dynamic quantization with one scale for the whole matrix (1.33 ms, 1.23 ms and in float32 4.5 ms for
-  320 x 512 x 1536), but no line changes with its batch. MatMulNBits with 8 bits and accuracy level 4, the other way to
-  have row-wise scales, is made for one row: 3.9 ms. Both weights and activations unsigned: 3.2 ms.
-- A scale for each part of a concatenated row, as of state, context and embedding before the readout: the root mean
-  square error of a token's log-probability falls from 0.030 to 0.018, for two more products.
-- Activations in 7 bits, so that no processor cuts sums: the same speed and BLEU (test_2016 56.6 in 7 and 8 bits).
-- The encoder in int8 as a Scan, both directions in one loop: 12.2 ms for 64 x 16 tokens, against 20.6 ms with the GRU
-  operator, which has no integers. In float32 it is the operator that is faster (24.0, 25.3 ms).
-- One thread a session and batches side by side, not operations shared by two threads: a step of 64 x 5 hypotheses takes
-  18.2 ms of one core and, shared, 16.0 ms of two. One caption in int8, beam 5, with 4,000 pieces: 7.0 ms by one thread,
-  7.6 ms by two; in float32 12.3 and 9.7 ms, which is the only place where two are faster.
-- Log-softmax before the best candidates and not log-sum-exp after them: 4.3 ms, against 4.5 and (ReduceLogSumExp) 13.1.
-- No search beyond the point where nothing can change the n best that are asked for: 94 rows of steps a caption -> 85.
-- The bias of the vocabulary within its product, no copies for outputs, no reshapes around products, no arithmetic for
-  negative ids: 87 operations -> 43, a step of 1 x 5 hypotheses 0.27 -> 0.22 ms, of 45 x 5 9.3 -> 7.7 ms.
-
-and with 4,000 pieces, weights random:
-
-- Embeddings times input weights looked up in a table of 16 bits (12 MB): a step of 1 x 5 hypotheses 0.170 -> 0.149 ms,
-  of 45 x 5 5.3 -> 4.7 ms; encoding 64 x 13 tokens 9.1 -> 6.4 ms. In 8 bits it is as fast, but the root mean square
-  error of a token's log-probability is 0.022, and not 0.014.
-- No scale for what lies between -1 and 1 anyway: 0.151 -> 0.137 ms and 4.8 -> 4.5 ms; encoding one sentence 0.45 ->
-  0.36 ms. The error of a log-probability stays what it was.
-- Methods of arrays in place of NumPy's functions around them: the search of one caption, without the engine, 54 -> 40
-  microseconds a step.
-- Batches of 32, 64 and 128 captions: 398, 379 and 336 sentences/s with beam 5; 1,381, 1,400 and 865 greedy.
-- What must not be emitted left to the engine, which looks at the candidates (never one in 40,000 steps of a trained
-  model), in place of a sum over all V: a step of 1 x 5 hypotheses 0.136 -> 0.132 ms, of 45 x 5 4.2 -> 4.0 ms.
-- What a step computes of the memory alone (the mask, transposed keys) moved to the encoder: 41 operations a step -> 37.
-- Known bounds of the context in place of each row's largest number: 33 operations, but with `bahdanau` int8 loses 0.28
-  BLEU in place of 0.15; not kept.
-- Nothing was won by RunOptions that execute the path to the outputs only, nor without memory arena or patterns.
-
-Before that, of a step of 45 x 5 hypotheses, 4.0 ms, products of integers took 2.35 ms, at four
-fifths of what the core can, the best candidates 0.56, log-softmax 0.24, attention 0.22.
+tokens per second, greedy and with beam 5 (best of three passes), median time of one line with beam
+5, peak memory, time of a cold `echo ... | nmt translate RUN`, and BLEU. "of rate" is the share of
+the machine's rate for a large product in the same precision, measured in the same call; arithmetic
+is that of the products with weights for the tokens of the translations, whether they are computed
+or looked up. `--peer` is the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see
+`decode_with_peer.py`), which decode the same lines in float32 with a model of the same widths and
+random weights; their hypotheses are as long as ours on average: compare tokens per second.
 """
 
 import argparse
@@ -173,10 +110,8 @@ def benchmark_train(options: argparse.Namespace) -> None:
         run = prepared.run
         precision = run.facts["precision"]
         model = run.build_model("mixed_bfloat16" if precision == "bfloat16" else precision)
-        update, feed = (
-            TrainStep(model, run.build_model(), config.training, workers),
-            InputPipeline(run, prepared.corpus, workers),
-        )
+        update = TrainStep(model, run.build_model(), config.training, workers)
+        pipeline = InputPipeline(run, prepared.corpus, workers)
         if options.shape:
             random, (b, s, t) = np.random.default_rng(0), options.shape
             ids = (
@@ -190,7 +125,7 @@ def benchmark_train(options: argparse.Namespace) -> None:
             )
             batches = itertools.repeat([list(parts)])
         else:
-            batches = itertools.chain.from_iterable(map(feed.batches, itertools.count()))
+            batches = itertools.chain.from_iterable(map(pipeline.batches, itertools.count()))
         time_updates(
             update, batches, 8 if options.shape else 100
         )  # compiles, for each length of real batches
@@ -271,7 +206,7 @@ def benchmark_memory(options: argparse.Namespace) -> None:
 
 
 def train_once(options: argparse.Namespace) -> None:
-    """Reads arguments of `nmt`; is `nmt`, and writes when the first update has ended."""
+    """Runs `nmt` with arguments from stdin, and prints when the first update has ended."""
     from nmt.cli.main import main
     from nmt.training.train_step import TrainStep
 
@@ -289,7 +224,7 @@ def train_once(options: argparse.Namespace) -> None:
 
 
 def training_peer(peer: str, data: str, run) -> tuple[list[str], str | None]:
-    """What to run, and what it reads: a toolkit is given our pieces, another command nothing."""
+    """The command, and its input: our sub-words for a toolkit, nothing for another command."""
     from nmt.text.lines import read_parallel, resolve_parallel
 
     kind, _, python = peer.partition("=")
@@ -323,8 +258,7 @@ def time_updates(update, batches, count: int) -> dict[str, float]:
 
 
 def forward_operations(model, found: dict[str, float]) -> float:
-    """Two for each weight of the encoder and each source token, and of the decoder and each target
-    token."""
+    """Two per encoder weight and source token, and two per decoder weight and target token."""
     sizes = {
         variable.path: np.prod(variable.shape)
         for variable in model.trainable_variables
@@ -342,8 +276,7 @@ def forward_operations(model, found: dict[str, float]) -> float:
 
 
 def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
-    """Writes operations a second of a large product, two for each number and weight, by TensorFlow
-    on all cores."""
+    """Prints the operations per second of a large product with TensorFlow on all cores."""
     import tensorflow as tf
 
     a = tf.cast(tf.random.stateless_normal((4096, 4096), (1, 2)), options.precision)
@@ -408,12 +341,12 @@ def benchmark_translate(options: argparse.Namespace) -> None:
 
 
 def peak_memory(whose: int) -> int:
-    """Of this process, or the largest of its children's, in bytes."""
+    """Peak memory of this process, or of its largest child, in bytes."""
     return resource.getrusage(whose).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
 
 
 def in_another_process(command: list[str], request: Any) -> Any:
-    """Writes and reads JSON. What another toolkit may print before its answer is passed over."""
+    """Sends and receives JSON; ignores what another toolkit prints before its answer."""
     process = subprocess.run(
         command, input=json.dumps(request), text=True, stdout=subprocess.PIPE, check=True
     )
@@ -437,8 +370,7 @@ def peer_request(run: Path, lines: list[str], length: int) -> dict[str, Any]:
 
 
 def matrix_rate(precision: str) -> float:
-    """Operations a second of a large product, two for each number and weight, by ONNX Runtime on
-    all cores."""
+    """Operations per second of a large product with ONNX Runtime on all cores."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
@@ -482,7 +414,7 @@ def cold_start(run: Path, line: str, engine: str, precision: str) -> float:
 
 
 def translate_one_way(options: argparse.Namespace) -> None:
-    """Reads lines as JSON, and writes seconds, tokens, texts, megabytes and operations."""
+    """Reads lines as JSON; prints seconds, tokens, texts, megabytes and operations."""
     from nmt import Translator
 
     lines = json.load(sys.stdin)
@@ -515,9 +447,9 @@ def translate_one_way(options: argparse.Namespace) -> None:
 
 
 def operations(translator, lines: list[str], target: int, beam_size: int) -> float:
-    """Of the products with weights, which are nearly all: two for each weight, of the encoder for
-    each source token, of the decoder for each target token and hypothesis. A lower bound, as search
-    goes on a little longer than its result.
+    """Operations of the products with weights, which are nearly all: two per encoder weight and
+    source token, two per decoder weight, target token and hypothesis. A lower bound, as search
+    takes more steps than the result has tokens.
     """
     model = translator.run.config.model
     source = sum(len(translator.run.source_tokenizer.encode(line)) + 1 for line in lines)

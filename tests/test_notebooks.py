@@ -25,7 +25,7 @@ def code(notebook):
 
 @every_notebook
 def test_a_notebook_runs_from_start_to_end(name, tmp_path, monkeypatch):
-    for prefix, lines in (("train", 300), ("dev", 20), ("test", 20)):
+    for prefix, lines in (("train", 160), ("dev", 8), ("test", 8)):
         for side in ("en", "fr"):
             path = tmp_path / "data" / "everyday" / f"{prefix}.{side}"
             path.parent.mkdir(parents=True, exist_ok=True)

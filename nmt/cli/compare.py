@@ -79,7 +79,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from nmt.comparison.measuring import DEV, GoldAlignments, EvaluationTexts
+    from nmt.comparison.measuring import DEV, EvaluationTexts, GoldAlignments
     from nmt.comparison.plan import plan
     from nmt.comparison.runner import compare, train_in_processes
     from nmt.config.loader import Config, load_config

@@ -180,7 +180,7 @@ class RunMeasurements:
         return self._once("error rate", [text.sources, text.references, links], align)
 
     def _once(self, name: str, depends_on: list[Any], measure: Callable[[], Any]) -> Any:
-        """The stored value of a measurement, or a new one if weights or dependencies have changed."""
+        """The stored value of a measurement; measured anew if what it depends on has changed."""
         key = hashlib.sha256(json.dumps([self._weights, depends_on]).encode()).hexdigest()
         found = self._record.get(name)
         if found is None or found["key"] != key:

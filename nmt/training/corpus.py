@@ -1,8 +1,7 @@
-"""Parallel text on disk as ids: encoded once, memory-mapped, filtered, and drawn from in batches.
+"""Parallel text as ids: filtered, encoded once, and memory-mapped.
 
-The order of batches is a pure function of (seed, epoch) over indices, so that resuming needs an
-epoch, a number of batches and nothing else; and only indices and lengths are held in memory, so
-that a corpus may be larger than it.
+The pairs of an epoch are a pure function of (seed, epoch), so that resuming needs no more than the
+epoch and the number of batches. Only indices and lengths are held in memory.
 """
 
 import hashlib
@@ -34,7 +33,7 @@ PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each oth
 
 @dataclass(frozen=True)
 class CorpusSide:
-    """One language of a corpus: all ids in a row, and where each line starts; both memory-mapped."""
+    """One language of a corpus: all ids in a row and the start of each line, memory-mapped."""
 
     ids: np.memmap
     offsets: np.memmap
@@ -50,7 +49,7 @@ class CorpusSide:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def lines(self, indices: np.ndarray) -> list[np.ndarray]:
-        """Read from the file: what is touched of a mapped one would stay in the process's memory."""
+        """Reads from the file: touched pages of a memory map stay in the process's memory."""
         path: Any = self.ids.filename
         found = []
         with open(path, "rb") as file:
@@ -106,8 +105,8 @@ class CorpusPart:
     def pairs_of_epoch(self, seed: int, epoch: int) -> np.ndarray:
         """Indices, from 0, of the pairs of an epoch.
 
-        They are a window on all pairs in one random order, repeated without end; each epoch's window
-        begins where the one before ended. So a pair is drawn as often as any other, or once more.
+        They are a window on all pairs in one random order, repeated without end; the window of an
+        epoch begins where the last one ended. So no pair is drawn twice more than another.
         """
         if self.num_drawn == self.num_pairs:
             return np.arange(self.num_pairs, dtype=np.int32)
@@ -200,8 +199,8 @@ def _counts(sizes: Sequence[int], configs: Sequence[CorpusConfig]) -> list[int]:
 def fingerprint(
     text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer, view: ModelInput
 ) -> str:
-    """Changes with the files, whose fingerprints `text` holds, the tokenizers and what else decides
-    the ids on disk."""
+    """Identifies the ids on disk: by the files (`text` are their fingerprints), the tokenizers and
+    the settings that they depend on."""
     parts = [*text, source.fingerprint, target.fingerprint]
     parts += [
         {"raw": "none"}.get(view.kind, view.kind),  # as encoded by older versions
@@ -233,11 +232,11 @@ def encode_corpus(
     weights: Path | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Corpus:
-    """Tokenises a parallel text into `folder`, or opens what an earlier call with the same text
-    left there; `text` are the fingerprints of the files, which a caller has at hand.
+    """Encodes a parallel text into `folder`, or opens the result of an earlier call with the same
+    text; `text` are the fingerprints of the files.
 
     Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio`
-    are dropped. What `config.copying` says becomes copy symbols. `weights` holds one number a line.
+    are dropped. `config.copying` names what becomes copy symbols. `weights` has a number a line.
     `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
     """
     key = fingerprint(text, config, source, target, view)
@@ -250,7 +249,7 @@ def encode_corpus(
 def pair_masker(
     files: ParallelFiles, config: Config, source: Tokenizer, view: ModelInput
 ) -> PairMasker:
-    """What masks the training pairs of these files."""
+    """Masks the training pairs of these files."""
     copier = Copier(config.copying.classes, source.unknown_characters, view)
     if not config.copying.classes or not config.copying.replaced_pairs:
         return PairMasker(copier, {}, 0.0, config.training.seed)
@@ -332,7 +331,7 @@ def _write(
     report = {"num_pairs": int(chosen_lines.sum()), "dropped": dict(+dropped), "dtypes": dtypes}
     with atomic_write(
         folder / "corpus.json", "w"
-    ) as stream:  # last: its presence says that all is there
+    ) as stream:  # last: its presence marks a complete corpus
         json.dump(report, stream)
 
 

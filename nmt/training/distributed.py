@@ -33,10 +33,10 @@ class Workers:
     """`count` processes, this one of number `rank`, each with `num_devices` of the `num_replicas`
     in all.
 
-    The environment decides: TF_CONFIG that names several workers, else several GPUs (or logical
-    CPUs), else one device. On that, `batch_slices` are computed at once: two halves of a batch,
-    each by one of two cores, take an eighth less time than one after the other by both, which wait
-    for each other at the end of every operation. To be made before TensorFlow has done anything.
+    The environment determines them: a TF_CONFIG that names several workers, else several GPUs (or
+    logical CPUs), else one device. A single device computes `batch_slices` at once: two halves of a
+    batch, each on one core, take an eighth less time than two cores that synchronize after every
+    operation. Create it before TensorFlow has executed anything.
     """
 
     def __init__(self, batch_slices: int = 1) -> None:
@@ -63,11 +63,11 @@ class Workers:
         return self.rank == 0
 
     def parts(self, indices: np.ndarray) -> list[np.ndarray]:
-        """What each device of this process takes of a batch; those of all processes are the batch,
-        without overlap.
+        """The part of a batch for each device of this process; the parts of all processes are the
+        batch, without overlap.
 
-        A batch is sorted by length: every n-th pair, so that no device waits for another. A part
-        may be empty.
+        A batch is sorted by length, so each device takes every n-th pair: none waits for another.
+        A part may be empty.
         """
         first = self.rank * self.num_devices
         return [indices[first + device :: self.num_replicas] for device in range(self.num_devices)]
@@ -103,7 +103,7 @@ class Workers:
         )
 
     def share(self, value: bytes) -> bytes:
-        """The chief's bytes, in every process."""
+        """Returns the chief's bytes in every process."""
         if self.count == 1:
             return value
         mine = value if self.is_chief else b""
@@ -147,8 +147,8 @@ class Workers:
             ) from error
 
     def _sum_of_all(self, values: Any) -> Any:
-        """Of all processes. Each gives its values once, whatever devices it has: a sum may have no
-        room for more."""
+        """The sum over all processes. Each contributes its values once, however many devices it
+        has, as a sum of two copies could overflow."""
         others = [tf.zeros_like(values)] * (self.num_devices - 1)
         return self.add(lambda batch: [tf.identity(batch)], [values, *others])[0]
 

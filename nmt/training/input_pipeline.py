@@ -1,5 +1,4 @@
-"""What training is fed: the batches of each epoch, in parts and for each device, made ready in the
-background."""
+"""The batches of each epoch, in parts and for each device, prepared in the background."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +17,9 @@ from nmt.training.corpus import Corpus
 from nmt.training.distributed import Workers
 
 BATCHES_AT_ONCE = 200  # sorted by length together; more waste less padding but mix less
-SENTENCES_MULTIPLE = (
-    8  # of batches in tokens: products are made ready, and kept in memory, for each number of rows
-)
+# Batches of tokens have a multiple of so many sentences: products are compiled, and kept in memory,
+# for each number of rows.
+SENTENCES_MULTIPLE = 8
 
 TrainingBatch = tuple[Any, Any, Any]  # source bs, target bt, weights b
 
@@ -28,8 +27,8 @@ TrainingBatch = tuple[Any, Any, Any]  # source bs, target bt, weights b
 class InputPipeline:
     """The batches of a run, in an order that is a pure function of the seed and the epoch.
 
-    A batch of an update has up to `training.gradient_accumulation` parts, and each part one batch for each
-    device of this process.
+    The batch of an update has up to `training.gradient_accumulation` parts, and each part has one
+    batch for each device of this process.
     """
 
     def __init__(self, run: Run, corpus: Corpus, workers: Workers):
@@ -54,8 +53,7 @@ class InputPipeline:
         return plan_updates(self.corpus, self.run_config, epoch)
 
     def num_sizes(self) -> int:
-        """How many numbers of target positions come in an epoch; the products of each are made
-        ready once."""
+        """The number of different batch sizes in an epoch: products are compiled for each."""
         lengths = self.corpus.target.lengths
         parts = [
             own
@@ -67,8 +65,8 @@ class InputPipeline:
         return len({len(part) * (int(lengths[part].max()) + 1) for part in parts})
 
     def total_steps(self) -> int:
-        """As many as the config says, but for a budget."""
-        # Measured in target tokens, not every epoch has as many batches.
+        """The number of steps by the config, without regard to a budget."""
+        # With batches of target tokens, epochs differ in their number of batches.
         differing = self.config.epochs if self.config.batch_unit == "target_tokens" else 1
         total = sum(len(self.plan(epoch)) for epoch in range(differing)) * (
             self.config.epochs // differing
@@ -138,8 +136,7 @@ def plan_epoch(
 
 
 def plan_updates(corpus: "Corpus", config: Config, epoch: int) -> list[list[np.ndarray]]:
-    """The updates of an epoch, each of up to `training.gradient_accumulation` batches, each of which is an
-    array of indices."""
+    """The updates of an epoch: up to `training.gradient_accumulation` arrays of indices each."""
     training = config.training
     plan = plan_epoch(
         corpus.source.lengths,

@@ -1,4 +1,4 @@
-"""Where training stands, in numbers; with the weights, all that resuming needs."""
+"""The progress of training; with the variables, all that resuming needs."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ USUAL_LOSS_DECAY = 0.99
 
 @dataclass
 class TrainingState:
-    """Written into each state as it is. `step` counts updates, those that were skipped too."""
+    """Saved in each checkpoint. `step` counts updates, including skipped ones."""
 
     step: int = 0
     epoch: int = 0
@@ -28,19 +28,18 @@ class TrainingState:
 
     @property
     def comparable(self) -> list[dict[str, float]]:
-        """The evaluations on the present dev set."""
+        """The evaluations on the current dev set."""
         return self.history[self.first_row :]
 
     def evaluate_on(self, dev: list[str]) -> None:
-        """From now on the dev set is one of these fingerprints. If it was another, no score before
-        says anything."""
+        """Sets the dev set by its fingerprints. Scores on another one do not compare."""
         if self.dev and self.dev != dev:
             self.first_row, self.best_bleu, self.evaluations_since_best = len(self.history), -1.0, 0
         self.dev = dev
 
     def loss_limit(self, vocabulary_size: int) -> float:
-        """An objective a token above this is no bad luck: it is worse than the usual one by more
-        than a blind guess among all pieces costs."""
+        """The objective per token above which a step is skipped: it exceeds its running mean by
+        more than log V."""
         return math.inf if self.usual_loss is None else self.usual_loss + math.log(vocabulary_size)
 
     def note_step(self, loss: float, applied: bool) -> None:
@@ -58,8 +57,8 @@ class TrainingState:
 
 
 def reductions(scores: Sequence[float], patience: int) -> int:
-    """How often a rate on plateaus has been reduced: each time `patience` scores in a row brought
-    no better one."""
+    """How often a rate on a plateau is reduced: once for every `patience` scores in a row without
+    a better one."""
     best, waited, count = -math.inf, 0, 0
     for score in scores:
         best, waited = (score, 0) if score > best else (best, waited + 1)

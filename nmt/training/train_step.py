@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrainStep:
-    """Trains `model`, and lets `averaged`, a model of the same weights, follow as their moving
-    average."""
+    """Updates `model`, and `averaged`, a model whose weights are the moving average."""
 
     def __init__(self, model: Seq2Seq, averaged: Seq2Seq, config: TrainingConfig, workers: Workers):
         self.model, self.averaged, self.config, self.workers = model, averaged, config, workers
@@ -42,8 +41,7 @@ class TrainStep:
         part = [(ids, ids, tf.TensorSpec((None,), tf.float32))] * workers.num_devices
         self._add = tf.function(self._add_gradient, input_signature=[part])
         self._finish = tf.function(self._update, input_signature=[part, number, number])
-        # All in one pass over the weights; op by op it takes three times as long. Its shapes never
-        # change.
+        # One pass over the weights; three times as fast as op by op. Its shapes never change.
         self._assign_compiled = tf.function(self._assign, jit_compile=True, autograph=False)
 
     def apply(
@@ -54,13 +52,12 @@ class TrainStep:
         decay: float,
         limit: float = math.inf,
     ) -> tuple[Loss, bool]:
-        """-> sums over all parts of the batch, before the update, and whether the weights were
+        """Returns sums over all parts of the batch, before the update, and whether the weights were
         updated.
 
-        A part has a batch for each device of this process.
-
-        They are not if loss or gradient is not finite, or the objective a token above `limit`: one
-        update with a NaN would leave nothing else. `decay` is that of the moving average.
+        A part has a batch for each device of this process. Weights are not updated if loss or
+        gradient is not finite, as NaN would spread to all weights, or if the objective per token is
+        above `limit`. `decay` is that of the moving average.
         """
         self.optimizer.learning_rate = learning_rate
         for part in parts[:-1]:
@@ -71,7 +68,7 @@ class TrainStep:
         return Loss(*map(float, sums)), bool(applied)
 
     def loss(self, source_BS: Any, target_BT: Any, weights_B: Any) -> Loss:
-        """What training minimises is `objective` / `tokens`."""
+        """Training minimises `objective` / `tokens`."""
         target_BT, next_BT = target_BT[:, :-1], target_BT[:, 1:]
         output_BTR, weights_BTS = self.model.outputs(source_BS, target_BT, training=True)
         vocabulary_weights, smoothing = (
@@ -174,7 +171,7 @@ class TrainStep:
         assign(ours, theirs, where)
 
     def checksum(self) -> int:
-        """Of the trained weights."""
+        """CRC-32 of the trained weights."""
         checksum = 0
         for variable in self.model.trainable_variables:
             checksum = zlib.crc32(variable.numpy(), checksum)
@@ -185,8 +182,8 @@ class TrainStep:
 
 
 def unfrozen(variables: Sequence[Any], freeze: Sequence[str]) -> list[Any]:
-    """The variables whose names begin with none of `freeze`. Raises UserError if one of these is no
-    beginning."""
+    """The variables whose names begin with none of the prefixes `freeze`. Raises UserError for a
+    prefix of no name."""
     names = [variable.path for variable in variables]
     for beginning in freeze:
         if not any(name.startswith(beginning) for name in names):

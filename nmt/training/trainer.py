@@ -164,7 +164,7 @@ class Trainer:
         )
 
     def _begin(self) -> None:
-        """Saves the state before the first step, so that a disk that is too small is noticed now."""
+        """Saves the state before the first step, so that a full disk is noticed now."""
         if self.config.init_from and self.workers.is_chief:
             self._take_weights(Path(self.config.init_from) / "best.npz")
         self.save()
@@ -215,7 +215,7 @@ class Trainer:
         return count
 
     def _time_steps(self) -> tuple[float, float]:
-        """Seconds of a step, and of all compilation still to come in an epoch. Changes the weights."""
+        """Seconds of a step, and of all compilation in an epoch. Changes the weights."""
         firsts: list[float] = []
         times: list[float] = []
         for parts in itertools.islice(self.pipeline.batches(0), NUM_MEASURED):
@@ -467,7 +467,7 @@ def _tensorboard(run: Path) -> Any:
 
 @contextmanager
 def _caught_signals() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM, which are handled between two steps; a second one acts at once."""
+    """Collects Ctrl-C and SIGTERM, to be handled between two steps; a second one acts at once."""
     signals: list[int] = []
 
     def catch(number: int, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""The development set as training sees it: BLEU by real decoding, the loss, and samples to look at.
+"""Evaluation on the development set during training: BLEU of greedy decoding, loss, samples.
 
 B batch  S source  T target
 """
@@ -30,16 +30,13 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE = (
     2048  # target tokens with their padding: as much memory for long lines as for short ones
 )
-COLLAPSED = (
-    0.9  # the share of lines with one translation that is not to be expected of a translator
-)
-FEWEST_ANSWERS = 10  # that tell
+COLLAPSED = 0.9  # share of lines with the same translation above which a warning is logged
+FEWEST_ANSWERS = 10  # needed for that warning
 NUM_SAMPLES = 3
 
 
 class Validation:
-    """Evaluates a model of `run`, always the same one, on raw pairs; `model` changes its weights in
-    between."""
+    """Evaluates the current weights of one model of `run` on raw pairs."""
 
     def __init__(self, run: Run, model: Seq2Seq, pairs: Sequence[tuple[str, str]]):
         self.model = model
@@ -48,15 +45,14 @@ class Validation:
         self._batches = _encode(run, self.sources, self.references)
 
     def evaluate(self) -> tuple[float, float]:
-        """-> BLEU of greedy translations, and the loss. Logs samples."""
+        """Returns BLEU of greedy translations, and the loss. Logs samples."""
         hypotheses = self._translate(self.sources)
         self._show(hypotheses)
         self._warn_if_collapsed(hypotheses)
         return bleu(hypotheses, [self.references]), self.loss()
 
     def seconds(self) -> float:
-        """How long an evaluation takes; with weights that have not learnt to stop yet, longer than
-        it will take."""
+        """Seconds of an evaluation; untrained weights, which do not stop in time, take longer."""
         self._translate(self.sources[:1])  # the first call compiles
         self.loss()
         start = time.perf_counter()

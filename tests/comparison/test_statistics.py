@@ -33,7 +33,7 @@ def result(
     made_with="nmt 0",
     **changes,
 ):
-    """A run whose translations of so many lines have a wrong word, not the same ones for each seed."""
+    """A run with a wrong word in the translations of so many lines, others for each seed."""
     hypotheses = [
         line.replace("dort", "court") if (i * 7 + seed) % 30 < wrong else line
         for i, line in enumerate(REFERENCES)

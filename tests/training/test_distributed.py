@@ -28,7 +28,8 @@ import tensorflow as tf
 recipe, run, log, num_devices = sys.argv[1:]
 if int(num_devices) > 1:
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(num_devices))
+    devices = [tf.config.LogicalDeviceConfiguration()] * int(num_devices)
+    tf.config.set_logical_device_configuration(cpu, devices)
 from nmt.config.loader import load_config
 from nmt.errors import UserError
 from nmt.training.trainer import train

@@ -1,4 +1,4 @@
-"""Where training stands: when a loss is no bad luck any more, and when a rate is reduced; by hand."""
+"""The progress of training: the limit of a loss, and when a rate is reduced; by hand."""
 
 import math
 
