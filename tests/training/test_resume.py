@@ -182,7 +182,7 @@ def test_long_training_is_saved_between_evaluations(small, tmp_path, monkeypatch
 # ------------------------------------------------------------------------------------------ signals
 
 
-def test_sigterm_saves_and_another_process_resumes(small, tmp_path):
+def test_sigterm_saves_and_another_process_resumes(small, tmp_path, caplog):
     config = small(epochs=60, evaluate_every=30)
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
     recipe.write_text(config.to_yaml())
@@ -204,7 +204,8 @@ def test_sigterm_saves_and_another_process_resumes(small, tmp_path):
     stopped_at = last_state(run)[1]["step"]
     assert 30 <= stopped_at < 180
 
-    train(load_config(recipe), run)
+    with caplog.at_level("INFO", logger="nmt"):
+        train(load_config(recipe), run)
     log = (run / "train.log").read_text("utf-8")
     for part in (
         "48 training pairs; dropped: none; 3 dev pairs",
