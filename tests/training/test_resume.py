@@ -1,4 +1,4 @@
-"""Law 7: a run that was interrupted and resumed is, bit for bit, one that never was."""
+"""Invariant 7: a run interrupted and resumed equals one never interrupted, bit for bit."""
 
 import math
 import os
@@ -32,7 +32,7 @@ from nmt.training.trainer import Trainer, train
 
 pytest_plugins = ["fixtures.train"]
 
-# ------------------------------------------------------------------------ law 7: as if nothing were
+# ------------------------------------------------------------------------ invariant 7: as if nothing were
 
 
 def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
