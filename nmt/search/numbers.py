@@ -24,6 +24,7 @@ SPARE_CANDIDATES = 4  # beside those that a search needs: the likeliest may be d
 
 _GROUP = re.compile(r"[0-9]+")
 _THOUSANDS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+(?![0-9])")
+_DECADE = re.compile(r"(?<![0-9])[0-9]{2}([0-9]0)(?:'?s\b)")
 _CLOCK = re.compile(
     r"(?<![0-9])([0-9]{1,2})\s?(?:[:.h]\s?[0-9]{2}\s?)?(?:p\.?\s?m\b|h\b|:[0-9]{2})", re.I
 )
@@ -33,20 +34,13 @@ def permitted_numbers(text: str) -> frozenset[str]:
     """The digit groups that a translation of a source may have: its own, and the same numbers as
     another language writes them.
 
-    1,234 may be 1234 and 1234 be 1 234; 05 may be 5; 1990s may be 90; 7.45 p.m. may be 19 h 45 and
-    19:45 be 7.45.
+    1,234 may be 1234; 05 may be 5 and the other way round; 1990s may be 90; 7.45 p.m. may be
+    19 h 45, and 19:45 be 7.45.
     """
     groups = set(_GROUP.findall(text))
-    for match in _THOUSANDS.finditer(text):
-        groups.add("".join(_GROUP.findall(match[0])))
+    groups.update("".join(_GROUP.findall(match[0])) for match in _THOUSANDS.finditer(text))
+    groups.update(match[1] for match in _DECADE.finditer(text))
     for group in tuple(groups):
-        if len(group) > 3:
-            first = len(group) % 3
-            groups.update(
-                part for part in (group[:first], *re.findall("...", group[first:])) if part
-            )
-        if len(group) == 4:
-            groups.add(group[2:])
         groups.add(group.lstrip("0") or "0")
         if len(group) == 1:
             groups.add(f"0{group}")
