@@ -1,0 +1,506 @@
+#!/usr/bin/env python3
+"""Prepare the text of recipe `general`: filter, clean, group by kind of text, set dev pairs aside.
+
+    python scripts/general_corpus.py DATA_DIR OUTPUT_DIR
+
+DATA_DIR holds the English and French files of `tatoeba`, `europarl`, `multi30k` (only to keep its
+sets out of the text) and `general`; the embedded corpus data/everyday is added. OUTPUT_DIR receives
+
+    GROUP.{en,fr}        training text, a pair of files for each of GROUPS
+    general_dev.{en,fr}  pairs of `general` that are not in the training text
+    dev.{en,fr}          what is evaluated during training, a mixture of dev sets
+    corpora.json         how many pairs came in and went out, and why others were dropped
+
+No sentence of tests/pretrained/sentences.*.tsv nor a near copy, and no side of any dev or test set
+is left in the training text. The same command again changes nothing.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import heapq
+import json
+import re
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nmt.errors import UserError
+from nmt.terminal import progress_bar
+from nmt.text.lines import (
+    atomic_write,
+    file_fingerprint,
+    is_blank,
+    read_parallel,
+    resolve_parallel,
+    write_lines,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDINARY = ROOT / "tests" / "pretrained"
+sys.path.insert(0, str(ORDINARY))
+
+from ordinary import read_ordinary  # type: ignore[import-not-found]  # noqa: E402
+
+Pair = tuple[str, str]  # English, French
+
+GROUPS = {
+    "everyday": ["everyday/train"],
+    "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
+    "stories": ["general/african_storybook"],
+    "services": [  # prose for citizens and readers of web pages
+        "general/canada_gov_misc",
+        "general/canada_services",
+        "general/digital_canada",
+        "general/mozilla_www",
+        "general/opensource_guide",
+    ],
+    "ui": [
+        "general/android_aosp",
+        "general/duckduckgo",
+        "general/mozilla_firefox",
+        "general/thunderbird_android",
+        "general/ui_misc",
+    ],
+    "docs": [
+        "general/debian_www_2012on",
+        "general/django_docs",
+        "general/ethereum_org",
+        "general/httpd_docs",
+        "general/php_docs",
+        "general/python_docs",
+        "general/react_docs",
+        "general/tldr",
+        "general/vue_docs",
+    ],
+    "law": ["general/canada_laws"],
+    "europarl": ["europarl/train"],
+}
+EVALUATION = [  # whose sides the training text must not hold
+    "tatoeba/dev",
+    "tatoeba/test",
+    "europarl/dev",
+    "europarl/test",
+    "multi30k/val",
+    "multi30k/test_2016_flickr",
+    "multi30k/test_2017_flickr",
+    "everyday/dev",
+    "everyday/test",
+    "everyday/test_recombined",
+]
+DEV_MIXTURE = {"tatoeba/dev": 700, "europarl/dev": 500, "general_dev": 500, "everyday/dev": 300}
+LOOSELY_PAIRED = {  # one line in ten to fifty is no translation
+    "general/african_storybook",
+    "general/canada_gov_misc",
+    "general/react_docs",
+    "general/refugee_phrasebook",
+    "general/vue_docs",
+}
+GENERAL_DEV_PAIRS, GENERAL_DEV_PER_FILE = 1000, 100
+SEED = "general-1"
+
+SIMILARITY = 0.8  # from which a sentence is a near copy of another
+MIN_NEAR_COPY_WORDS = 4  # shorter ones must be equal: "I love you" is no copy of "I love it"
+
+
+# ---------------------------------------------------------------------------------- held-out text
+
+
+def words_of(line: str) -> list[str]:
+    """Words in small letters, without accents and punctuation: "L'Été, déjà" is l, ete, deja."""
+    if not line.isascii():
+        line = unicodedata.normalize("NFKD", line.replace("œ", "oe").replace("Œ", "oe"))
+        line = re.sub("[\u0300-\u036f\u00ad]", "", line)
+    return re.findall(r"[^\W_]+", line.casefold())
+
+
+class NearCopies:
+    """Finds the sentences that equal or resemble one of a set, in time that hardly grows with it.
+
+    Two sentences of n and m words resemble each other if the Jaccard similarity of their bags of
+    words, or the similarity 1 - edits / max(n, m) of their sequences, is at least SIMILARITY. Either
+    implies that they share SIMILARITY * max(n, m) words, so a near copy has at least one of any
+    (1 - SIMILARITY) * n + 1 words of the sentence: of its rarest ones, by which it is indexed.
+    """
+
+    def __init__(self, sentences: Iterable[str], frequencies: Counter[str]) -> None:
+        self.keys: set[str] = set()
+        self._words: list[list[str]] = []
+        self._by_rare_word: dict[str, list[int]] = defaultdict(list)
+        for sentence in sentences:
+            words = words_of(sentence)
+            if not words or " ".join(words) in self.keys:
+                continue
+            self.keys.add(" ".join(words))
+            if len(words) < MIN_NEAR_COPY_WORDS:
+                continue
+            rarest = sorted(words, key=lambda word: (frequencies[word], word))
+            for word in dict.fromkeys(rarest[: _most_edits(len(words)) + 1]):
+                self._by_rare_word[word].append(len(self._words))
+            self._words.append(words)
+        self._max_words = max(map(len, self._words), default=0) / SIMILARITY + 1e-9
+
+    def __contains__(self, words: Sequence[str]) -> bool:
+        if " ".join(words) in self.keys:
+            return True
+        if not MIN_NEAR_COPY_WORDS <= len(words) <= self._max_words:
+            return False
+        candidates = {
+            index
+            for word in self._by_rare_word.keys() & set(words)
+            for index in self._by_rare_word[word]
+        }
+        return any(_resemble(words, self._words[index]) for index in candidates)
+
+
+def _most_edits(length: int) -> int:
+    return int((1 - SIMILARITY) * length + 1e-9)
+
+
+def _resemble(a: Sequence[str], b: Sequence[str]) -> bool:
+    longer = max(len(a), len(b))
+    if abs(len(a) - len(b)) > _most_edits(longer):
+        return False
+    shared = (Counter(a) & Counter(b)).total()
+    if longer - shared > _most_edits(longer):
+        return False
+    jaccard = shared / (len(a) + len(b) - shared)
+    return jaccard >= SIMILARITY - 1e-9 or _edits(a, b) <= _most_edits(longer)
+
+
+def _edits(a: Sequence[str], b: Sequence[str]) -> int:
+    """Levenshtein's distance, in words."""
+    row = list(range(len(b) + 1))
+    for i, word in enumerate(a, start=1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(b, start=1):
+            substitution = diagonal + (word != other)
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, substitution)
+    return row[-1]
+
+
+# ---------------------------------------------------------------------------------- cleaning
+
+MAX_WORDS = 100
+MAX_LENGTH_RATIO = 3.0  # characters of the longer side to those of the shorter one
+RATIO_MIN_LENGTH = 40  # characters: "No way!" may well be "Il n'en est pas question !"
+# Frequent words that the other language does not have.
+ENGLISH = frozenset(words_of("the and of to is that with this you are it be from have not was by"))
+FRENCH = frozenset(words_of("le la les des est une et dans que vous du un au sur pas qui pour"))
+
+
+def why_not(pair: Pair, words: tuple[list[str], list[str]], loosely_paired: bool) -> str | None:
+    """The reason why a pair is no good training text, or None."""
+    english, french = words
+    longest, shortest = sorted(map(len, pair), reverse=True)
+    if is_blank(pair[0]) or is_blank(pair[1]) or not english or not french:
+        return "blank"
+    if max(len(side.split()) for side in pair) > MAX_WORDS:
+        return "long"
+    if longest >= RATIO_MIN_LENGTH and longest > MAX_LENGTH_RATIO * shortest:
+        return "ratio"
+    if english == french and sum(word.isalpha() for word in english) > 3:
+        return "untranslated"
+    if _is_in(FRENCH, english, ENGLISH) or _is_in(ENGLISH, french, FRENCH) or not _latin(pair):
+        return "language"
+    if loosely_paired and _looks_misaligned(pair, longest, shortest):
+        return "misaligned"
+    return None
+
+
+def _is_in(language: frozenset[str], words: list[str], expected: frozenset[str]) -> bool:
+    if language.isdisjoint(words):
+        return False
+    count = sum(word in language for word in words)
+    return count >= 3 and count > 2 * sum(word in expected for word in words)
+
+
+def _latin(pair: Pair) -> bool:
+    for side in pair:
+        if not side.isascii():
+            letters = [character for character in side if character.isalpha()]
+            if sum(letter > "\u024f" for letter in letters) * 2 > len(letters):
+                return False
+    return True
+
+
+def _looks_misaligned(pair: Pair, longest: int, shortest: int) -> bool:
+    if longest >= 10 and longest > 2 * shortest:
+        return True
+    if any(re.search(r"_{2,}|\.\.(?!\.)", side.replace("...", "")) for side in pair):
+        return True  # a gap to fill in, which may be on one side only
+    english, french = (sorted(re.findall(r"\d+", side)) for side in pair)
+    return english != french or pair[0].endswith("?") != pair[1].endswith("?")
+
+
+# ---------------------------------------------------------------------------------- the text
+
+
+@dataclass
+class Corpora:
+    """Where the input is, and what is filtered out of it."""
+
+    data: Path
+    everyday: Path
+    output: Path
+    near_copies: tuple[NearCopies, NearCopies] = field(init=False)
+    evaluation: tuple[set[str], set[str]] = field(init=False)  # normalised sides
+
+    def __post_init__(self) -> None:
+        self.evaluation = (set(), set())
+        frequencies: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        for name in EVALUATION:
+            for pair in self.pairs(name):
+                for side, text in enumerate(pair):
+                    words = words_of(text)
+                    frequencies[side].update(words)
+                    self.evaluation[side].add(" ".join(words))
+        held_out: tuple[list[str], list[str]] = ([], [])
+        for source, target in ((0, 1), (1, 0)):
+            for sentence in read_ordinary(*(("en", "fr")[side] for side in (source, target))):
+                held_out[source].append(sentence.source)
+                held_out[target].extend(sentence.translations)
+        self.near_copies = (
+            NearCopies(held_out[0], frequencies[0]),
+            NearCopies(held_out[1], frequencies[1]),
+        )
+        for keys in self.evaluation:
+            keys.discard("")
+
+    def prefix(self, name: str) -> Path:
+        folder, _, rest = name.partition("/")
+        if not rest:
+            return self.output / name
+        return self.everyday / rest if folder == "everyday" else self.data / name
+
+    def pairs(self, name: str) -> Iterator[Pair]:
+        for english, french in read_parallel(resolve_parallel(self.prefix(name), "en", "fr")):
+            yield english.strip(), french.strip()
+
+    def why_not(self, name: str, pair: Pair) -> str | None:
+        """The reason why a pair of a file must not be trained on, or None."""
+        words = (words_of(pair[0]), words_of(pair[1]))
+        for side in (0, 1):
+            if " ".join(words[side]) in self.evaluation[side]:
+                return "evaluation"
+        reason = why_not(pair, words, name in LOOSELY_PAIRED)
+        if reason is None and any(words[side] in self.near_copies[side] for side in (0, 1)):
+            return "held_out"
+        return reason
+
+    def inputs(self) -> list[Path]:
+        """All files that decide the output, this script included."""
+        training = [name for names in GROUPS.values() for name in names]
+        files = [resolve_parallel(self.prefix(name), "en", "fr") for name in training + EVALUATION]
+        code = [Path(__file__), ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
+        return code + [path for pair in files for path in (pair.source, pair.target)]
+
+
+def _order(pair: Pair) -> bytes:
+    """A pair's place in a random order that depends on the pair and the seed only."""
+    return hashlib.blake2b("\n".join((SEED, *pair)).encode(), digest_size=8).digest()
+
+
+def _typography_free(pair: Pair) -> bytes:
+    text = re.sub(r"\s+", "", "\n".join(pair).replace("’", "'").replace("\n", "\t\x00"))
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+def draw_general_dev(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, list[Pair]]:
+    """Pairs of each file of `general` for dev, in proportion to its size up to a limit."""
+    drawn: dict[str, list[Pair]] = {}
+    eligible: dict[str, int] = {}
+    seen: set[bytes] = set()
+    for name in sorted(name for names in GROUPS.values() for name in names):
+        if not name.startswith("general/"):
+            continue
+        candidates: dict[Pair, None] = {}
+        for pair in corpora.pairs(name):
+            tick()
+            if len(pair[0].split()) < MIN_NEAR_COPY_WORDS or corpora.why_not(name, pair):
+                continue
+            key = _typography_free(pair)
+            if key not in seen:
+                seen.add(key)
+                candidates[pair] = None
+        eligible[name] = len(candidates)
+        drawn[name] = heapq.nsmallest(GENERAL_DEV_PER_FILE, candidates, key=_order)
+    quotas = _quotas(eligible, GENERAL_DEV_PAIRS, GENERAL_DEV_PER_FILE)
+    return {name: pairs[: quotas[name]] for name, pairs in drawn.items()}
+
+
+def _quotas(sizes: dict[str, int], total: int, limit: int) -> dict[str, int]:
+    """Parts of a total in proportion to sizes; what exceeds the limit goes to the others.
+
+    No file gives more than half of its pairs.
+    """
+    limits = {name: min(limit, size // 2) for name, size in sizes.items()}
+    total = min(total, sum(limits.values()))
+    quotas = dict.fromkeys(sizes, 0)
+    while total > sum(quotas.values()):
+        rest = total - sum(quotas.values())
+        open_names = [name for name in sizes if quotas[name] < limits[name]]
+        weight = sum(sizes[name] for name in open_names)
+        for name in sorted(open_names, key=lambda name: -sizes[name]):
+            part = max(1, rest * sizes[name] // weight)
+            part = min(part, limits[name] - quotas[name], total - sum(quotas.values()))
+            quotas[name] += part
+    return quotas
+
+
+def dev_mixture(corpora: Corpora, general_dev: list[Pair]) -> dict[str, list[Pair]]:
+    """Pairs of several dev sets, with distinct English sentences, in the order of their files."""
+    mixture: dict[str, list[Pair]] = {}
+    for name, count in DEV_MIXTURE.items():
+        pairs = general_dev if name == "general_dev" else corpora.pairs(name)
+        distinct: dict[str, Pair] = {}
+        for pair in pairs:
+            words = (words_of(pair[0]), words_of(pair[1]))
+            if not why_not(pair, words, loosely_paired=False):
+                distinct.setdefault(" ".join(words[0]), pair)
+        chosen = set(heapq.nsmallest(count, distinct.values(), key=_order))
+        mixture[name] = [pair for pair in distinct.values() if pair in chosen]
+    return mixture
+
+
+@contextlib.contextmanager
+def _pair_writer(prefix: Path) -> Iterator[Callable[[Pair], None]]:
+    with atomic_write(f"{prefix}.en") as english, atomic_write(f"{prefix}.fr") as french:
+
+        def write(pair: Pair) -> None:
+            english.write(f"{pair[0]}\n".encode())
+            french.write(f"{pair[1]}\n".encode())
+
+        yield write
+
+
+def write_pairs(prefix: Path, pairs: Sequence[Pair]) -> None:
+    for side, suffix in enumerate(("en", "fr")):
+        write_lines(f"{prefix}.{suffix}", (pair[side] for pair in pairs))
+
+
+def write_groups(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, Any]:
+    """Write the training text; returns the counts of each group."""
+    seen: set[bytes] = set()
+    report: dict[str, Any] = {}
+    for group, names in GROUPS.items():
+        files: dict[str, Any] = {}
+        num_words = [0, 0]
+        with _pair_writer(corpora.output / group) as write:
+            for name in names:
+                counts: Counter[str] = Counter()
+                for pair in corpora.pairs(name):
+                    tick()
+                    reason = corpora.why_not(name, pair)
+                    if reason is None:
+                        key = _typography_free(pair)
+                        reason = "duplicate" if key in seen else "out"
+                        seen.add(key)
+                    counts[reason] += 1
+                    if reason == "out":
+                        write(pair)
+                        num_words = [
+                            n + len(side.split()) for n, side in zip(num_words, pair, strict=True)
+                        ]
+                files[name] = {
+                    "in": counts.total(),
+                    "out": counts.pop("out", 0),
+                    "dropped": dict(sorted(counts.items())),
+                }
+        report[group] = {
+            "pairs": sum(counts["out"] for counts in files.values()),
+            "words": dict(zip(("en", "fr"), num_words, strict=True)),
+            "files": files,
+        }
+    return report
+
+
+# ---------------------------------------------------------------------------------- command
+
+
+def _text_files(output: Path) -> dict[str, str]:
+    """What was written, and its fingerprint."""
+    names = [*GROUPS, "general_dev", "dev"]
+    paths = [output / f"{name}.{suffix}" for name in names for suffix in ("en", "fr")]
+    return {path.name: file_fingerprint([path]) for path in paths if path.exists()}
+
+
+def prepare(data: Path, everyday: Path, output: Path) -> bool:
+    """Write all of OUTPUT_DIR; returns False if it was there already."""
+    unknown = {f"general/{path.stem}" for path in (data / "general").glob("*.en")}
+    unknown -= {name for names in GROUPS.values() for name in names}
+    if unknown:
+        raise UserError(
+            f"{', '.join(sorted(unknown))}: belongs to no group. Add it to GROUPS in"
+            f" {Path(__file__).name}, or move it out of {data}."
+        )
+    corpora = Corpora(data, everyday, output)
+    inputs = file_fingerprint(corpora.inputs())
+    report_path = output / "corpora.json"
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        report = json.loads(report_path.read_text("utf-8"))
+        if report["inputs"] == inputs and report["outputs"] == _text_files(output):
+            return False
+    output.mkdir(parents=True, exist_ok=True)
+    with progress_bar("preparing") as bar:
+        general_dev = draw_general_dev(corpora, bar.update)
+        dev_pairs = [pair for pairs in general_dev.values() for pair in pairs]
+        for pair in dev_pairs:
+            for side, text in enumerate(pair):
+                corpora.evaluation[side].add(" ".join(words_of(text)))
+        write_pairs(output / "general_dev", dev_pairs)
+        mixture = dev_mixture(corpora, dev_pairs)
+        write_pairs(output / "dev", [pair for pairs in mixture.values() for pair in pairs])
+        groups = write_groups(corpora, bar.update)
+    report = {
+        "groups": groups,
+        "general_dev": {name: len(pairs) for name, pairs in general_dev.items()},
+        "dev": {name: len(pairs) for name, pairs in mixture.items()},
+        "held_out": {
+            side: len(copies.keys)
+            for side, copies in zip(("en", "fr"), corpora.near_copies, strict=True)
+        },
+        "inputs": inputs,
+        "outputs": _text_files(output),
+    }
+    with atomic_write(report_path) as stream:
+        stream.write(json.dumps(report, indent=2, ensure_ascii=False).encode() + b"\n")
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, metavar="DATA_DIR")
+    parser.add_argument("output", type=Path, metavar="OUTPUT_DIR")
+    parser.add_argument(
+        "--everyday",
+        type=Path,
+        default=ROOT / "data" / "everyday",
+        metavar="DIR",
+        help="folder of the embedded corpus (default: data/everyday of this checkout)",
+    )
+    arguments = parser.parse_args()
+    try:
+        written = prepare(arguments.data, arguments.everyday, arguments.output)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    report = json.loads((arguments.output / "corpora.json").read_text("utf-8"))
+    if not written:
+        print(f"{arguments.output} is up to date")
+    for group, counts in report["groups"].items():
+        read = sum(file["in"] for file in counts["files"].values())
+        dropped: Counter[str] = Counter()
+        for file in counts["files"].values():
+            dropped.update(file["dropped"])
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(dropped.items()))
+        print(f"{group:9}{counts['pairs']:8} of {read:7} pairs; dropped: {reasons or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
