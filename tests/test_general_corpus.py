@@ -1,6 +1,7 @@
 """The text of recipe `general`: what is held out, dropped, set aside and written."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +23,7 @@ from general_corpus import (  # noqa: E402
     words_of,
 )
 
+from nmt.config.loader import load_config  # noqa: E402
 from nmt.errors import UserError  # noqa: E402
 
 SIDES = ("en", "fr")
@@ -259,3 +261,13 @@ def test_near_copies_are_those_of_a_search_without_an_index():
             assert (changed in copies) == expected, changed
             found += expected
     assert found
+
+
+def test_the_script_that_trains_gives_each_group_a_weight_and_the_recipe_exists():
+    script = (SCRIPTS / "train_general.sh").read_text("utf-8")
+    match = re.search(r"WEIGHTS:-([^}]*)}", script)
+    assert match
+    weights = dict(item.split("=") for item in match[1].split())
+    assert set(weights) == set(GROUPS)
+    assert all(0 < float(weight) <= 2 for weight in weights.values())
+    assert load_config("general").data.typography.apostrophe == "straight"
