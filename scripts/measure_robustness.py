@@ -10,6 +10,7 @@ such marks and in any case, is that of the clean line.
 
 import argparse
 import random
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from nmt import Translator
 from nmt.evaluation.metrics import corpus_scores
+from nmt.search.numbers import permitted_numbers
 from nmt.seeding import derive_seed
 from nmt.text.lines import read_lines
 from nmt.text.model_input import peel
@@ -27,6 +29,7 @@ from nmt.text.perturbations import (
     without_final_mark,
 )
 
+NUMBERS = Path(__file__).parents[1] / "data" / "robustness" / "numbers.en"
 Change = Callable[[str, random.Random], str]
 
 
@@ -136,6 +139,22 @@ def main() -> None:
         found, base = score(hypotheses, wanted), score(with_marks, wanted)
         print(f"{kind:24}{found:7.2f}{found - base:+7.2f}  same {100 * same / len(sources):5.1f} %")
         sys.stdout.flush()
+    if translator.run.config.data.source == "en":
+        kept, foreign = numbers(translated)
+        print(f"{'numbers':24}{kept:6.1%} of lines keep them, {foreign:.1%} have others")
+
+
+def numbers(translated: Callable[[list[str]], list[str]]) -> tuple[float, float]:
+    """The share of 500 lines whose translation has all of their digits, in this order of groups or
+    another; and of those with a digit group that the source does not permit."""
+    lines = list(read_lines(NUMBERS))
+    hypotheses = translated(lines)
+    kept = foreign = 0
+    for line, hypothesis in zip(lines, hypotheses, strict=True):
+        digits = [sorted("".join(re.findall(r"[0-9]", text))) for text in (line, hypothesis)]
+        kept += digits[0] == digits[1]
+        foreign += not permitted_numbers(line).issuperset(re.findall(r"[0-9]+", hypothesis))
+    return kept / len(lines), foreign / len(lines)
 
 
 if __name__ == "__main__":
