@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The comparison of attention mechanisms in the README: ten variants of the decoder, three seeds each.
+# The comparison in docs/results/attention.md: ten variants of the decoder, three seeds each.
 #   scripts/compare_attention.sh DATA_DIR [RUNS_DIR]
 # DATA_DIR holds train, val, test_2016_flickr and test_2017_flickr (.en and .fr, raw text); with gold alignments in
 # GOLD_DIR (dev.en, dev.fr, dev.gold), error rates are measured, too. Interrupted, the same command goes on; the report

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Behind the README's rows of students: each run of recipe multi30k, trained on from what it and the next one translate
+# The students of docs/results/multi30k.md: each run of recipe multi30k, trained on from what it and the next one translate
 # together, which is the training text, and new lines that a reversed run makes of its targets.
 #   scripts/distil_multi30k.sh DATA_DIR [RUNS_DIR]
 # DATA_DIR and RUNS_DIR are those of scripts/train_multi30k.sh, which comes first, with two seeds or more. Interrupted, the

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything behind the README's results of Multi30k English-French: two recipes, three seeds each, and the fast one in
+# Everything behind the Multi30k results (docs/results/multi30k.md): two recipes, three seeds each, and the fast one in
 # float32 beside bfloat16.
 #   scripts/train_multi30k.sh DATA_DIR [RUNS_DIR]
 # DATA_DIR holds train, val, test_2016_flickr and test_2017_flickr (.en and .fr, raw text). Interrupted, the same command

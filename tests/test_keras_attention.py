@@ -1,7 +1,7 @@
 """What Keras's own attention layers compute, beside our scores: where they are equal, and where
 they are not.
 
-`docs/attention_layers.md` tells a reader what is shown here.
+`docs/attention/keras_layers.md` tells a reader what is shown here.
 """
 
 import keras

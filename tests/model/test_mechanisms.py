@@ -315,10 +315,11 @@ def test_a_wrong_option_is_told(decoder, message):
         parse_config({"model": {"decoder": decoder}}, "experiment.yaml")
 
 
-def test_the_readmes_score_of_ones_own_trains_steps_and_takes_its_option(
+def test_the_documented_custom_score_trains_steps_and_takes_its_option(
     tiny_model, tmp_path, monkeypatch
 ):
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[2] / "docs" / "attention" / "adding.md"
+    text = page.read_text(encoding="utf-8")
     code = next(
         block for block in text.split("```python\n") if "class CosineScore" in block
     ).partition("```")[0]
