@@ -1,0 +1,308 @@
+"""Directives that write the reference from the code itself:
+
+nmt-command-line    every verb and option, from the argparse parsers
+nmt-configuration   every key with its type, default and meaning, from `nmt.config.schema`
+nmt-http-api        every endpoint of `nmt serve`, from its OpenAPI description
+"""
+
+import argparse
+import ast
+import inspect
+import io
+import json
+import re
+import textwrap
+import tokenize
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from docutils import nodes
+from pydantic import BaseModel
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+class MarkdownDirective(SphinxDirective):
+    """A directive whose content is Markdown that `markdown` returns."""
+
+    def markdown(self) -> str:
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        # MyST's state parses Markdown here, headings included: one section for each of them.
+        return self.parse_text_to_nodes(self.markdown(), allow_section_headings=True)
+
+
+# ------------------------------------------------------------------------------- command line
+
+
+class CommandLine(MarkdownDirective):
+    def markdown(self) -> str:
+        from nmt.cli.main import parser
+
+        return command_line(parser())
+
+
+def command_line(parser: argparse.ArgumentParser) -> str:
+    return "\n\n".join(_verb(name, verb, level) for name, verb, level in _verbs(parser))
+
+
+def _verbs(
+    parser: argparse.ArgumentParser, level: int = 2
+) -> Iterator[tuple[str, argparse.ArgumentParser, int]]:
+    """Each verb, and each action of a verb, in the order of `nmt --help`."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield verb.prog, verb, level
+                yield from _verbs(verb, level + 1)
+
+
+def _verb(name: str, parser: argparse.ArgumentParser, level: int) -> str:
+    parts = [f"{'#' * level} {name}", parser.description or ""]
+    usage = re.sub(r"\s+", " ", parser.format_usage().removeprefix("usage:")).strip()
+    wrapped = textwrap.fill(usage, 90, subsequent_indent=" " * 6, break_on_hyphens=False)
+    parts.append(f"```text\n{wrapped}\n```")
+    for group in parser._action_groups:
+        options = [
+            action
+            for action in group._group_actions
+            if action.help != argparse.SUPPRESS
+            and not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
+        ]
+        if not options:
+            continue
+        title = (group.title or "").capitalize()
+        rows = [f"| {_invocation(action)} | {_help(action)} |" for action in options]
+        parts.append("\n".join([f"| {title} | |", "|---|---|", *rows]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _invocation(action: argparse.Action) -> str:
+    if not action.option_strings:
+        text = str(action.metavar or action.dest)
+    else:
+        metavar = action.metavar
+        if metavar is None and action.choices:
+            metavar = "|".join(map(str, action.choices))
+        elif metavar is None and action.nargs is None:
+            metavar = action.dest.upper()
+        names = metavar if isinstance(metavar, tuple) else (metavar,) if metavar else ()
+        text = ", ".join(action.option_strings) + "".join(f" {name}" for name in names)
+    return f"`{text}`".replace("|", r"\|")
+
+
+def _help(action: argparse.Action) -> str:
+    text = (action.help or "") % {**vars(action), "prog": "nmt"}
+    if action.required and action.option_strings:
+        text = f"{text} (required)" if text else "(required)"
+    return _cell(text)
+
+
+def _cell(text: str) -> str:
+    """Plain text in a cell of a table."""
+    code = re.split(r"(`[^`]*`)", text)
+    escaped = [
+        part if index % 2 else re.sub(r"([*_<>{}\[\]^~])", r"\\\1", part)
+        for index, part in enumerate(code)
+    ]
+    return "".join(escaped).replace("|", r"\|").replace("\n", " ")
+
+
+# ------------------------------------------------------------------------------ configuration
+
+
+class Configuration(MarkdownDirective):
+    def markdown(self) -> str:
+        from nmt.config import schema
+
+        return configuration(schema)
+
+
+def configuration(schema: types.ModuleType) -> str:
+    meanings = field_comments(inspect.getsource(schema))
+    parts = [_section(title, section, meanings) for title, section in _sections(schema.Config, "")]
+    rows = []
+    for name, mechanism in schema.SCORES.items():
+        fields = mechanism.options.model_fields
+        rows += [
+            f"| `{name}` | `{option}` | {_type(field.annotation, field.metadata)} |"
+            f" {_default(field)} |"
+            f" {_cell(meanings.get((mechanism.options.__name__, option), ''))} |"
+            for option, field in fields.items()
+        ]
+    parts.append(
+        "\n".join(
+            [
+                "## model.decoder.score_options",
+                "",
+                "| score | option | type | default | meaning |",
+                "|---|---|---|---|---|",
+                *rows,
+            ]
+        )
+    )
+    renamed = [f"| `{old}` | `{new}` |" for old, new in schema.RENAMED_KEYS.items()]
+    parts.append(
+        "\n".join(["## Renamed keys", "", "Old names are still read.", "", "| old | new |",
+                   "|---|---|", *renamed])
+    )  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Each section of the config that has keys of its own, by its full name."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield f"{prefix}{name}", kind
+            yield from _sections(kind, f"{prefix}{name}.")
+
+
+def _section(title: str, section: type[BaseModel], meanings: Mapping[Any, str]) -> str:
+    rows = [
+        f"| `{name}` | {_type(field.annotation, field.metadata)} | {_default(field)} |"
+        f" {_cell(field.description or meanings.get((section.__name__, name), ''))} |"
+        for name, field in section.model_fields.items()
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
+    ]
+    text = inspect.cleandoc(section.__doc__ or "") if "__doc__" in vars(section) else ""
+    table = ["| key | type | default | meaning |", "|---|---|---|---|", *rows]
+    return "\n".join([f"## {title}", "", text, "", *table])
+
+
+def field_comments(source: str) -> dict[tuple[str, str], str]:
+    """(class, field) -> the comment behind the field's definition."""
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    lines = range(field.lineno, (field.end_lineno or field.lineno) + 1)
+                    text = " ".join(comments[line] for line in lines if line in comments)
+                    found[node.name, field.target.id] = text
+    return found
+
+
+def _type(annotation: Any, metadata: Any = ()) -> str:
+    """A field's type as a user writes its value, with its limits."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0], arguments[1:])
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        kinds = [_type(kind) for kind in arguments if kind is not type(None)]
+        return " or ".join([*kinds, *(["`null`"] if type(None) in arguments else [])])
+    if origin is list:
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return "mapping"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return ", ".join(f"`{name}`" for name in annotation.model_fields)
+    name = {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}.get(
+        annotation, getattr(annotation, "__name__", str(annotation))
+    )
+    limits = [
+        f"{sign} {getattr(entry, key):g}"
+        for entry in _flattened(metadata)
+        for key, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+        if getattr(entry, key, None) is not None
+    ]
+    return " ".join([name, ", ".join(limits)]).strip()
+
+
+def _flattened(metadata: Any) -> Iterator[Any]:
+    for entry in metadata:
+        yield from getattr(entry, "metadata", None) or [entry]
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "(required)"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, float) and value.is_integer():
+        value = f"{value:.1f}"
+        return f"`{value}`"
+    return f"`{json.dumps(value, ensure_ascii=False, default=str)}`"
+
+
+# ----------------------------------------------------------------------------------- HTTP API
+
+
+class HttpApi(MarkdownDirective):
+    def markdown(self) -> str:
+        from nmt.config.schema import Config
+        from nmt.serving.app import make_app
+        from nmt.serving.middleware import Metrics
+        from nmt.serving.service import Limits, Service
+
+        # Enough of a translator, English to French, for a server to describe itself.
+        translator: Any = types.SimpleNamespace(
+            num_workers=1, run=types.SimpleNamespace(config=Config())
+        )
+        service = Service([translator], Limits(), Metrics(), split_sentences=True)
+        try:
+            return http_api(make_app(service).openapi())
+        finally:
+            service.close()
+
+
+def http_api(description: Mapping[str, Any]) -> str:
+    parts = []
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            parts.append(_operation(f"{method.upper()} {path}", operation))
+    return "\n\n".join(parts)
+
+
+def _operation(title: str, operation: Mapping[str, Any]) -> str:
+    summary = operation.get("description") or operation.get("summary") or ""
+    parts = [f"## {title}", summary]
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in content:
+        schema = content["application/json"]["schema"]
+        required = schema.get("required", ())
+        rows = [
+            f"| `{name}` | {_json_type(field)} | {'yes' if name in required else 'no'} |"
+            f" {_cell(field.get('description', ''))} |"
+            for name, field in schema.get("properties", {}).items()
+        ]
+        parts.append(
+            "\n".join(["| field | type | required | meaning |", "|---|---|---|---|", *rows])
+        )
+        parts.append("Accepted as " + ", ".join(f"`{kind}`" for kind in content) + ".")
+    rows = [
+        f"| {status} | {_cell(response.get('description', ''))} |"
+        for status, response in operation.get("responses", {}).items()
+    ]
+    if rows:
+        parts.append("\n".join(["| status | answer |", "|---|---|", *rows]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _json_type(field: Mapping[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(map(_json_type, field["anyOf"])))
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_json_type(field['items'])}"
+    limits = [
+        f"{sign} {field[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in field
+    ]
+    return " ".join([str(field.get("type", "object")), ", ".join(limits)]).strip()
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("nmt-command-line", CommandLine)
+    app.add_directive("nmt-configuration", Configuration)
+    app.add_directive("nmt-http-api", HttpApi)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
