@@ -1,0 +1,88 @@
+"""The generated reference: every option, every key, every endpoint."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sphinx")
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
+reference = pytest.importorskip("nmt_reference")
+
+
+def test_the_command_line_has_every_verb_and_option():
+    from nmt.cli.main import parser
+
+    text = reference.command_line(parser())
+    assert "## nmt train\n" in text and "### nmt tokenizer encode\n" in text
+    assert r"| `--set KEY=VALUE` |" in text
+    assert r"`--engine keras\|onnx`" in text
+    assert "--trained" not in text  # which is not for users
+
+
+def test_an_option_shows_choices_and_whether_it_is_required():
+    verb = argparse.ArgumentParser(prog="nmt try")
+    verb.add_argument("--form", choices=["a", "b"], help="how | what <x>", required=True)
+    text = reference._verb("nmt try", verb, 2)
+    assert r"| `--form a\|b` | how \| what \<x\> (required) |" in text
+
+
+def test_the_configuration_has_every_key_with_type_default_and_meaning():
+    from nmt.config import schema
+
+    text = reference.configuration(schema)
+    sections = dict(reference._sections(schema.Config, ""))
+    for name, section in sections.items():
+        table = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        for key in section.model_fields:
+            assert f"| `{key}` |" in table or f"{name}.{key}" in sections, f"{name}.{key}"
+    assert "| `label_smoothing` | number ≥ 0, < 1 | `0.1` |" in text
+    assert "| `window` | integer ≥ 1 | `10` |" in text
+    assert "| `training.patience` | `training.early_stopping_patience` |" in text
+
+
+def test_a_field_has_the_comment_behind_it_on_whichever_of_its_lines():
+    source = (
+        "class A:\n"
+        "    x: int = 1  # one\n"
+        "    y: int | None = (\n"
+        "        None  # two\n"
+        "    )\n"
+        "    z: int = 3\n"
+    )
+    assert reference.field_comments(source) == {
+        ("A", "x"): "one",
+        ("A", "y"): "two",
+        ("A", "z"): "",
+    }
+
+
+def test_the_http_api_has_every_endpoint_with_its_fields():
+    pytest.importorskip("fastapi")
+    description = {
+        "paths": {
+            "/translate": {
+                "post": {
+                    "summary": "Translate",
+                    "requestBody": {
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "required": ["q"],
+                                    "properties": {
+                                        "q": {"type": "string", "description": "Text"},
+                                        "n": {"anyOf": [{"type": "integer", "minimum": 0}]},
+                                    },
+                                }
+                            }
+                        }
+                    },
+                    "responses": {"200": {"description": "Good"}},
+                }
+            }
+        }
+    }
+    text = reference.http_api(description)
+    assert "## POST /translate" in text and "| `q` | string | yes | Text |" in text
+    assert "| `n` | integer ≥ 0 | no |  |" in text and "| 200 | Good |" in text
