@@ -1,9 +1,12 @@
 """The pages as files: links that lead somewhere, and what the README and the metadata promise."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from nmt.about import VERSION
 
@@ -66,3 +69,12 @@ def test_citation_and_changelog_agree_with_the_version():
     assert f"version: {VERSION}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert "## [Unreleased]" in changelog or f"## [{VERSION}]" in changelog
+
+
+def test_the_constraints_have_a_version_of_every_requirement():
+    script = runpy.run_path(str(ROOT / "scripts" / "constraints.py"))
+    required = [Requirement(line).name for line in script["requirements"](ROOT / "setup.cfg")]
+    assert "tensorflow" in required and "sphinx" in required
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    versions = {line.partition("==")[0] for line in lines}
+    assert not [name for name in required if canonicalize_name(name) not in versions]
