@@ -29,9 +29,9 @@ myst_heading_anchors = 4  # links to headings are checked
 nb_execution_mode = "off"  # the notebooks are executed by their own tests
 nb_merge_streams = True
 
+default_role = "code"  # of single backquotes in docstrings
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": True}
 python_maximum_signature_line_length = 80
 
 html_theme = "furo"

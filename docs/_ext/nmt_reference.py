@@ -301,8 +301,14 @@ def _json_type(field: Mapping[str, Any]) -> str:
     return " ".join([str(field.get("type", "object")), ", ".join(limits)]).strip()
 
 
+def _without_constructor(app: Sphinx, kind: str, name: str, *_: Any) -> tuple[str, str] | None:
+    """`Translator.load` makes translators; what its constructor takes is not public."""
+    return ("", "") if name == "nmt.Translator" else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("nmt-command-line", CommandLine)
     app.add_directive("nmt-configuration", Configuration)
     app.add_directive("nmt-http-api", HttpApi)
+    app.connect("autodoc-process-signature", _without_constructor)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
