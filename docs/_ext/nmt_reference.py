@@ -62,9 +62,8 @@ def _verbs(
 
 def _verb(name: str, parser: argparse.ArgumentParser, level: int) -> str:
     parts = [f"{'#' * level} {name}", parser.description or ""]
-    usage = re.sub(r"\s+", " ", parser.format_usage().removeprefix("usage:")).strip()
-    wrapped = textwrap.fill(usage, 90, subsequent_indent=" " * 6, break_on_hyphens=False)
-    parts.append(f"```text\n{wrapped}\n```")
+    usage = textwrap.dedent(" " * 7 + parser.format_usage().removeprefix("usage: ")).strip()
+    parts.append(f"```text\n{usage}\n```")
     for group in parser._action_groups:
         options = [
             action
@@ -256,49 +255,74 @@ class HttpApi(MarkdownDirective):
 
 
 def http_api(description: Mapping[str, Any]) -> str:
-    parts = []
-    for path, methods in description["paths"].items():
-        for method, operation in methods.items():
-            parts.append(_operation(f"{method.upper()} {path}", operation))
+    schemas = description.get("components", {}).get("schemas", {})
+    parts = [
+        _operation(f"{method.upper()} {path}", operation, schemas)
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    ]
+    answers = sorted(_objects(description["paths"], schemas) - {"Error"})
+    parts += [f"## {name}\n\n{_fields(schemas[name], 'always there')}" for name in answers]
     return "\n\n".join(parts)
 
 
-def _operation(title: str, operation: Mapping[str, Any]) -> str:
-    summary = operation.get("description") or operation.get("summary") or ""
-    parts = [f"## {title}", summary]
+def _operation(title: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    parts = [f"## {title}", operation.get("description") or operation.get("summary") or ""]
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" in content:
-        schema = content["application/json"]["schema"]
-        required = schema.get("required", ())
-        rows = [
-            f"| `{name}` | {_json_type(field)} | {'yes' if name in required else 'no'} |"
-            f" {_cell(field.get('description', ''))} |"
-            for name, field in schema.get("properties", {}).items()
-        ]
-        parts.append(
-            "\n".join(["| field | type | required | meaning |", "|---|---|---|---|", *rows])
-        )
+        parts.append(_fields(content["application/json"]["schema"], "required"))
         parts.append("Accepted as " + ", ".join(f"`{kind}`" for kind in content) + ".")
-    rows = [
-        f"| {status} | {_cell(response.get('description', ''))} |"
-        for status, response in operation.get("responses", {}).items()
-    ]
-    if rows:
-        parts.append("\n".join(["| status | answer |", "|---|---|", *rows]))
+    rows = []
+    for status, response in operation.get("responses", {}).items():
+        text = _cell(response.get("description", ""))
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+        if status == "200":
+            text = _json_type(schema) if schema else "text"
+        rows.append(f"| {status} | {text} |")
+    parts.append("\n".join(["| status | answer |", "|---|---|", *rows]))
     return "\n\n".join(part for part in parts if part)
 
 
+def _fields(schema: Mapping[str, Any], presence: str) -> str:
+    required = schema.get("required", ())
+    rows = [
+        f"| `{name}` | {_json_type(field)} | {'yes' if name in required else 'no'} |"
+        f" {_cell(field.get('description', ''))} |"
+        for name, field in schema.get("properties", {}).items()
+    ]
+    return "\n".join([f"| field | type | {presence} | meaning |", "|---|---|---|---|", *rows])
+
+
+def _objects(tree: Any, schemas: Mapping[str, Any]) -> set[str]:
+    """Names of the objects with fields that a description refers to, directly or through others."""
+    if isinstance(tree, Mapping):
+        names = set()
+        if "$ref" in tree:
+            name = tree["$ref"].rpartition("/")[2]
+            if "properties" in schemas.get(name, {}):
+                names = {name} | _objects(schemas[name]["properties"], schemas)
+        return names.union(*(_objects(branch, schemas) for branch in tree.values()))
+    if isinstance(tree, list):
+        return set().union(*(_objects(branch, schemas) for branch in tree))
+    return set()
+
+
 def _json_type(field: Mapping[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(map(_json_type, field["anyOf"])))
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field.get("type") == "array":
-        return f"list of {_json_type(field['items'])}"
+        return f"list of {_json_type(field.get('items', {}))}"
     limits = [
-        f"{sign} {field[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in field
+        f"{sign} {field[key]:g}"
+        for key, sign in (("minimum", "≥"), ("maximum", "≤"))
+        if key in field
     ]
-    return " ".join([str(field.get("type", "object")), ", ".join(limits)]).strip()
+    return " ".join([str(field.get("type", "any")), ", ".join(limits)]).strip()
 
 
 def _without_constructor(app: Sphinx, kind: str, name: str, *_: Any) -> tuple[str, str] | None:

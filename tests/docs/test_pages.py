@@ -1,5 +1,6 @@
 """The pages as files: links that lead somewhere, and what the README and the metadata promise."""
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -69,6 +70,34 @@ def test_citation_and_changelog_agree_with_the_version():
     assert f"version: {VERSION}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert "## [Unreleased]" in changelog or f"## [{VERSION}]" in changelog
+
+
+def strings(tree):
+    """All texts of a module, those in pieces joined, with a blank for each value in them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                part.value if isinstance(part, ast.Constant) else " " for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_the_messages_of_troubleshooting_are_those_of_the_package():
+    page = (ROOT / "docs" / "develop" / "troubleshooting.md").read_text("utf-8")
+    terms = re.findall(r"^(`.+)\n: ", page, re.MULTILINE)
+    messages = [message for term in terms for message in re.findall("`([^`]+)`", term)]
+    package = "\n".join(
+        text
+        for path in (ROOT / "nmt").rglob("*.py")
+        for text in strings(ast.parse(path.read_text("utf-8")))
+    )
+    assert len(messages) > 10
+    for message in messages:
+        if message.startswith("No module named"):  # Python's
+            continue
+        for part in re.split(r"\.\.\.|'\.\.\.'|\bN\b|0x\.\.", message):
+            assert part.strip(" '") in package, message
 
 
 def test_the_constraints_have_a_version_of_every_requirement():

@@ -78,11 +78,29 @@ def test_the_http_api_has_every_endpoint_with_its_fields():
                             }
                         }
                     },
-                    "responses": {"200": {"description": "Good"}},
+                    "responses": {
+                        "200": {
+                            "content": {
+                                "application/json": {
+                                    "schema": {"$ref": "#/components/schemas/Good"}
+                                }
+                            }
+                        },
+                        "400": {"description": "Bad"},
+                    },
                 }
             }
-        }
+        },
+        "components": {
+            "schemas": {
+                "Good": {"properties": {"all": {"type": "array", "items": {"type": "string"}}}},
+                "Unused": {"properties": {"x": {"type": "string"}}},
+            }
+        },
     }
     text = reference.http_api(description)
     assert "## POST /translate" in text and "| `q` | string | yes | Text |" in text
-    assert "| `n` | integer ≥ 0 | no |  |" in text and "| 200 | Good |" in text
+    assert "| `n` | integer ≥ 0 | no |  |" in text
+    assert "| 200 | [Good](#good) |" in text and "| 400 | Bad |" in text
+    assert "## Good\n" in text and "| `all` | list of string | no |  |" in text
+    assert "Unused" not in text
