@@ -152,12 +152,21 @@ def configuration(schema: types.ModuleType) -> str:
 
 
 def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Each section of the config that has keys of its own, by its full name."""
+    """Each section of the config, by its full name; `[]` after the name: of a list's entries."""
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield f"{prefix}{name}", kind
-            yield from _sections(kind, f"{prefix}{name}.")
+        for kind, is_entry in _models(field.annotation):
+            title = f"{prefix}{name}{'[]' if is_entry else ''}"
+            yield title, kind
+            yield from _sections(kind, f"{title}.")
+
+
+def _models(annotation: Any, in_list: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
+    """The models in a type, and whether they are entries of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, in_list
+    in_list = in_list or typing.get_origin(annotation) is list
+    for argument in typing.get_args(annotation):
+        yield from _models(argument, in_list)
 
 
 def _section(title: str, section: type[BaseModel], meanings: Mapping[Any, str]) -> str:
@@ -173,19 +182,21 @@ def _section(title: str, section: type[BaseModel], meanings: Mapping[Any, str]) 
 
 
 def field_comments(source: str) -> dict[tuple[str, str], str]:
-    """(class, field) -> the comment behind the field's definition."""
-    comments = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
+    """(class, field) -> the comment in the lines above the field's definition, or behind it."""
+    lines, comments = source.splitlines(), {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            comments[token.start[0]] = token.string.lstrip("# ")
     found = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef):
             for field in node.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    lines = range(field.lineno, (field.end_lineno or field.lineno) + 1)
-                    text = " ".join(comments[line] for line in lines if line in comments)
+                    first, last = field.lineno, field.end_lineno or field.lineno
+                    while lines[first - 2].lstrip().startswith("#"):
+                        first -= 1
+                    numbers = range(first, last + 1)
+                    text = " ".join(comments[number] for number in numbers if number in comments)
                     found[node.name, field.target.id] = text
     return found
 
@@ -205,7 +216,7 @@ def _type(annotation: Any, metadata: Any = ()) -> str:
     if origin is dict:
         return "mapping"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return ", ".join(f"`{name}`" for name in annotation.model_fields)
+        return f"mapping ({', '.join(f'`{name}`' for name in annotation.model_fields)})"
     name = {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}.get(
         annotation, getattr(annotation, "__name__", str(annotation))
     )

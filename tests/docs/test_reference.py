@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
@@ -42,20 +43,39 @@ def test_the_configuration_has_every_key_with_type_default_and_meaning():
     assert "| `training.patience` | `training.early_stopping_patience` |" in text
 
 
-def test_a_field_has_the_comment_behind_it_on_whichever_of_its_lines():
+def test_a_field_has_the_comment_above_it_or_behind_it():
     source = (
         "class A:\n"
         "    x: int = 1  # one\n"
         "    y: int | None = (\n"
         "        None  # two\n"
         "    )\n"
+        "    # three\n"
+        "    # lines\n"
         "    z: int = 3\n"
+        "\n"
+        "    # not of w\n"
+        "\n"
+        "    w: int = 4\n"
     )
-    assert reference.field_comments(source) == {
-        ("A", "x"): "one",
-        ("A", "y"): "two",
-        ("A", "z"): "",
-    }
+    expected = {"x": "one", "y": "two", "z": "three lines", "w": ""}
+    assert reference.field_comments(source) == {("A", key): text for key, text in expected.items()}
+
+
+def test_the_entries_of_a_list_are_a_section_of_their_own():
+    class Corpus(BaseModel):
+        path: str
+        weight: float = 1.0
+
+    class Data(BaseModel):
+        train: str | list[Corpus] | None = None
+
+    class Config(BaseModel):
+        data: Data = Data()
+
+    assert list(reference._sections(Config, "")) == [("data", Data), ("data.train[]", Corpus)]
+    text = reference._section("data", Data, {})
+    assert "text or list of mapping (`path`, `weight`) or `null`" in text
 
 
 def test_the_http_api_has_every_endpoint_with_its_fields():
