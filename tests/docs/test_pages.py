@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nmt.about import VERSION
+from nmt.config.schema import SCORES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -57,6 +58,12 @@ def test_the_readme_is_short():
 def test_the_readme_names_the_two_set_up_commands():
     text = (ROOT / "README.md").read_text("utf-8")
     assert "scripts/quickstart.sh" in text and "scripts/test.sh" in text
+
+
+def test_the_readme_counts_the_attention_scores():
+    assert len(SCORES) == 15 and "Fifteen attention scores" in (ROOT / "README.md").read_text(
+        "utf-8"
+    )
 
 
 def test_every_page_of_the_site_names_the_next_one():
