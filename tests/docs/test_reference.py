@@ -38,6 +38,7 @@ def test_the_configuration_has_every_key_with_type_default_and_meaning():
         table = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         for key in section.model_fields:
             assert f"| `{key}` |" in table or f"{name}.{key}" in sections, f"{name}.{key}"
+    assert not [line for line in text.splitlines() if line.endswith("|  |")]  # no meaning
     assert "| `label_smoothing` | number ≥ 0, < 1 | `0.1` |" in text
     assert "| `window` | integer ≥ 1 | `10` |" in text
     assert "| `training.patience` | `training.early_stopping_patience` |" in text
