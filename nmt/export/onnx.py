@@ -1,15 +1,13 @@
-"""Seq2Seq -> a folder that translates without TensorFlow, proved equal to Keras as it is written;
-and a SavedModel.
+"""Exports a run: to an ONNX folder that translates without TensorFlow, and to a SavedModel.
 
-An export counts once its record, export.json, is there. Before that it must agree with Keras on the
-dev set: encoder and steps in every number, greedy BLEU in float32, and nearly so in int8, which is
-left out if it does not.
+An ONNX export is complete once its record, export.json, exists. Before that it must agree with
+Keras on the dev set: encoder and steps in every number, and greedy BLEU in float32. int8 must come
+close in BLEU, or is left out.
 """
 
 import contextlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import metadata
@@ -41,26 +39,27 @@ from nmt.inference.translator import Translator
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import encode_function, named_leaves, step_function
 from nmt.runs.run_folder import Run
+from nmt.runs.temporary import temporary_folder
 from nmt.search.beam import map_arrays
 from nmt.text.lines import file_fingerprint, is_blank, read_parallel, resolve_parallel
 from nmt.text.tokenizer import padded
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE = 1e-4  # of a number, and of it times its size
-BLEU_TOLERANCE = {"float32": 0.05, "int8": 0.2}  # float32: a tie may fall the other way
-MAX_CHANGED = 0.01  # share of lines that may change with the batch where int8 is the default
+TOLERANCE = 1e-4  # absolute for numbers below 1, relative above
+BLEU_TOLERANCE = {"float32": 0.05, "int8": 0.2}  # float32: ties may be resolved differently
+MAX_CHANGED = 0.01  # share of lines that may change with the batch if int8 is to be the default
 NUM_LINES, NUM_COMPARED, NUM_BATCHED, NUM_GOLDEN = 1000, 32, 200, 4
 NUM_HYPOTHESES = 3
 BATCH_SIZES = (1, 7, 64)
 
 
 def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) -> Export:
-    """Writes and proves the ONNX form of a run, in its folder `onnx` or in another; an older one is
-    replaced.
+    """Writes and proves the ONNX export of a run, in its folder `onnx` or in another; an older one
+    is replaced.
 
-    `dev`: where the dev text lies now, if not where the config says. Raises UserError, and leaves
-    what was there, if the model cannot be expressed or does not agree with Keras.
+    `dev`: the dev text, if it is no longer where the config says. Raises UserError, and keeps the
+    older export, if the model cannot be converted or does not agree with Keras.
     """
     pairs = _dev_pairs(run, dev)
     folder = folder or run.path / FOLDER
@@ -82,9 +81,9 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
 
 
 def onnx_graphs(model: Seq2Seq) -> dict[str, tuple[onnx.ModelProto, onnx.ModelProto]]:
-    """Encoder and step in each precision."""
+    """The graphs of encoder and step in each precision."""
     step, bounded = step_graph(model), within_one(model)
-    # Products inside the operators GRU and LSTM stay in float32; those of a Scan do not.
+    # Products inside ONNX's GRU and LSTM cannot be quantised; those of a Scan can.
     encoder = quantized(encoder_graph(model, native=False), bounded)
     return {
         "float32": hoisted(encoder_graph(model), step),
@@ -107,8 +106,8 @@ def summary(export: Export) -> str:
 
 
 def export_saved_model(run: Run, folder: Path | None = None) -> Path:
-    """Writes TensorFlow's SavedModel by Keras's own export, with the signatures of
-    `nmt.model.signatures`: encode, step."""
+    """Writes a TensorFlow SavedModel by Keras's export, with the signatures of
+    `nmt.model.signatures`, encode and step."""
     folder = folder or run.path / "savedmodel"
     model = run.load_model()
     archive = keras.export.ExportArchive()
@@ -143,8 +142,8 @@ def _dev_pairs(run: Run, dev: str | None) -> list[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _new_folder(folder: Path, mark: str) -> Iterator[Path]:
-    """A folder that takes the place of `folder`, which holds the file `mark` if it exists, once it
-    is complete."""
+    """Yields an empty folder that replaces `folder` when the `with` ends. An existing `folder` is
+    replaced only if it is empty or an earlier export, which holds the file `mark`."""
     if (
         folder.exists()
         and not (folder / mark).is_file()
@@ -155,14 +154,12 @@ def _new_folder(folder: Path, mark: str) -> Iterator[Path]:
             " --output."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent
-    ) as temporary:
-        new = Path(temporary) / "new"
+    with temporary_folder(folder.parent, folder.name) as temporary:
+        new = temporary / "new"
         new.mkdir()
         yield new
         if folder.exists():
-            folder.rename(Path(temporary) / "old")
+            folder.rename(temporary / "old")
         new.rename(folder)
 
 
@@ -185,18 +182,18 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
         scores[name] = round(
             bleu([translation.text for translation in translations[name]], [references]), 2
         )
-    far = [
+    differing = [
         name
         for name in PRECISIONS
         if round(abs(scores[name] - scores["keras"]), 2) > BLEU_TOLERANCE[name]
     ]
-    if "float32" in far:
+    if "float32" in differing:
         raise UserError(
             f"the ONNX form of {run.path} has BLEU {scores['float32']:.2f} on the dev set, Keras "
             f"{scores['keras']:.2f}. It was not written. Translate with Keras, and report this."
         )
     changed = None
-    if "int8" in far:
+    if "int8" in differing:
         logger.warning(
             f"no int8: BLEU {scores['int8']:.2f} on the dev set, Keras {scores['keras']:.2f}"
         )
@@ -208,7 +205,7 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
             for one in translations[precision]
         ]
         for precision in PRECISIONS
-        if precision not in far
+        if precision not in differing
     }
     packages = ("onnxruntime", "onnx", "tf2onnx", "tensorflow", "keras", "numpy", "sentencepiece")
     return Export(
@@ -224,9 +221,9 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
 def _largest_difference(
     run: Run, keras: KerasEngine, ours: OnnxEngine, pairs: Sequence[tuple[str, str]]
 ) -> float:
-    """Between Keras and ONNX, of what the encoder makes of each source alone, of the folded steps
-    over all targets together, and of whole rows of a step of several hypotheses. Raises UserError
-    if a number is off by more than the tolerance."""
+    """The largest difference between Keras and ONNX in the outputs of the encoder for each source
+    alone, of the steps folded over all targets together, and of a step with several hypotheses.
+    Raises UserError if a number differs by more than the tolerance."""
     tokenizers = run.source_tokenizer, run.target_tokenizer
     views = run.model_input.source, run.model_input.target
     sources, targets = (
@@ -238,9 +235,8 @@ def _largest_difference(
     def compare(found: np.ndarray, expected: np.ndarray, name: str) -> None:
         nonlocal largest
         difference = np.abs(found - expected, dtype=np.float64)
-        if not np.all(
-            difference <= TOLERANCE * np.maximum(1.0, np.abs(expected))
-        ):  # false for NaN, too
+        # Not `any(difference > ...)`, which is false for NaN.
+        if not np.all(difference <= TOLERANCE * np.maximum(1.0, np.abs(expected))):
             raise UserError(
                 f"the ONNX form of {run.path} differs from Keras: {name} by up to"
                 f" {difference.max():.2g}. It was not written. Translate with Keras, and report"
@@ -254,9 +250,8 @@ def _largest_difference(
             name: array for part in ours.encode(padded([source])) for name, array in part.items()
         }
         for name, expected in [*named_leaves(memory, "memory"), *named_leaves(state, "state")]:
-            if (
-                name in of_onnx
-            ):  # what steps no longer read, as they find it in another form, they prove
+            # Leaves that the steps read in another form are absent; the steps prove them.
+            if name in of_onnx:
                 compare(of_onnx[name].astype(np.float32), expected.astype(np.float32), name)
     source_BS, target_BT = padded(sources), padded(targets, begin=True)
     real_BT = target_BT[:, 1:] != 0
@@ -273,7 +268,7 @@ def _largest_difference(
 
 
 def _of_several_hypotheses(engine: Any, source_BS: np.ndarray, ids_BK: np.ndarray) -> np.ndarray:
-    """Log-probabilities bkv after one step of K hypotheses; of what is forbidden, 0."""
+    """Log-probabilities bkv after one step of K hypotheses; 0 for forbidden ids."""
     memory, state = engine.encode(source_BS)
     state = map_arrays(lambda leaf: np.repeat(leaf, ids_BK.shape[1], axis=1), state)
     log_probs_BKV = engine.step(ids_BK, state, memory, np.iinfo(np.int32).max).log_probs_BKC
@@ -281,7 +276,7 @@ def _of_several_hypotheses(engine: Any, source_BS: np.ndarray, ids_BK: np.ndarra
 
 
 def _share_changed(translator: Translator, lines: Sequence[str]) -> float:
-    """Share of the lines whose translation depends on how many are translated together."""
+    """Share of the lines whose translation depends on the batch size."""
     texts = [
         [one.text for one in translator.translate(lines, batch_size=size)] for size in BATCH_SIZES
     ]

@@ -1,10 +1,14 @@
-"""The states of training on disk: written whole, checked as they are read, the last few kept.
+"""States of training on disk: written atomically, checked when they are read; the last are kept.
 
-checkpoints/step-00001234.npz   all that resuming after 1,234 steps needs; arrays of `runs.run_folder.load_arrays`:
-    model/NAME       the trained weights                      optimizer/NNN    the optimizer's moments
-    average/NAME     their moving average, as in best.npz     random/NNN       the states of dropout
+checkpoints/step-00001234.npz holds all that resuming after 1,234 steps needs, as arrays:
+
+    model/NAME       the trained weights
+    average/NAME     their moving average, as in best.npz
+    optimizer/NNN    the optimizer's moments
+    random/NNN       the states of dropout
     sums             what is reported, since the last evaluation
-and, as facts, the fields of `nmt.training.trainer.TrainingState`.
+
+and, as facts, the fields of `nmt.training.state.TrainingState`. See `run_folder.load_arrays`.
 """
 
 import contextlib
@@ -18,13 +22,13 @@ import numpy as np
 
 from nmt.errors import UserError
 from nmt.runs.run_folder import load_arrays, save_arrays
+from nmt.runs.temporary import remove_leftovers
 
 logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The last `keep` states of a run. A folder that cannot be written to costs no state that it
-    holds."""
+    """The last `keep` states of a run. A failure to write loses no state that exists."""
 
     def __init__(self, run: Path, keep: int):
         self.folder, self.keep = run / "checkpoints", keep
@@ -39,14 +43,14 @@ class Checkpoints:
 
     @classmethod
     def has_trained(cls, run: Path) -> bool:
-        """Whether a run holds anything that it has learnt, damaged or not."""
+        """Whether a run holds trained weights, damaged or not."""
         return (run / "best.npz").exists() or any(
             map(cls.step_of, (run / "checkpoints").glob("step-*.*"))
         )
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
-        """Writes a state, and only then forgets the oldest. Raises UserError, and forgets nothing,
-        if it cannot."""
+        """Writes a state, and only then deletes the oldest. Raises UserError if it cannot be
+        written."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"step-{step:08d}.npz"
         save_arrays(path, arrays, facts)
@@ -55,14 +59,15 @@ class Checkpoints:
         return path
 
     def set_aside(self, step: int) -> None:
-        """No longer counts the newest state if it is that of `step` and there is an older one."""
+        """Renames the newest state, so that it is not resumed from, if it is that of `step` and
+        there is an older one."""
         paths = self.paths()
         if len(paths) > 1 and self.step_of(paths[-1]) == step:
             paths[-1].rename(paths[-1].with_suffix(".diverged"))
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The newest state that is whole; None if training has not begun. Raises UserError if all
-        are damaged."""
+        """The newest undamaged state; None if training has not begun. Raises UserError if all are
+        damaged."""
         damaged: list[Path] = []
         for path in reversed(self.paths()):
             try:
@@ -72,8 +77,8 @@ class Checkpoints:
                 damaged.append(path)
                 continue
             if damaged:
-                logger.warning("going on from %s, the newest that is whole", path)
-            for other in damaged:  # kept to be looked at, but no longer counted as a state
+                logger.warning("resuming from %s, the newest undamaged state", path)
+            for other in damaged:  # kept for inspection, but not as a state
                 other.rename(other.with_suffix(".damaged"))
             return found
         if damaged:
@@ -87,11 +92,11 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def only_trainer(run: Path) -> Iterator[None]:
-    """Keeps a second process from training the same run, and clears away what a killed one was
-    writing.
+    """Locks a run against a second process that trains it, and removes temporary files and folders
+    of killed ones.
 
-    The system lets go of the lock when its holder ends, however it ends. Raises UserError if
-    another holds it.
+    The system releases the lock when its holder ends, however it ends. Raises UserError if another
+    process holds it.
     """
     with open(run / ".lock", "w") as stream:
         try:
@@ -103,8 +108,9 @@ def only_trainer(run: Path) -> Iterator[None]:
             ) from None
         except OSError as error:  # some network file systems have no locks
             logger.warning(
-                "%s: cannot be locked (%s); see that nobody else trains it", run, error.strerror
+                "%s: cannot be locked (%s); make sure that nobody else trains it",
+                run,
+                error.strerror,
             )
-        for left_over in run.rglob(".*.tmp"):
-            left_over.unlink(missing_ok=True)
+        remove_leftovers(run)
         yield

@@ -56,7 +56,7 @@ def test_a_truncated_state_is_noticed_and_the_one_before_is_used(length, saved, 
     newest = saved.paths()[-1]
     newest.write_bytes(newest.read_bytes()[:length])
     assert_loads(saved, 10)
-    assert f"{newest} is damaged" in caplog.text and "going on from" in caplog.text
+    assert f"{newest} is damaged" in caplog.text and "resuming from" in caplog.text
     assert "train again" not in caplog.text
     assert steps(saved) == [5, 10] and newest.with_suffix(".damaged").exists()
     assert_loads(saved, 10)

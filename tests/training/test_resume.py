@@ -46,7 +46,7 @@ def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
     assert last_state(run)[1]["step"] == 6
     last_checkpoint(run).write_bytes(last_checkpoint(run).read_bytes()[:-1000])
     train(stateful, run)
-    assert "step-00000006.npz is damaged" in caplog.text and "going on from" in caplog.text
+    assert "step-00000006.npz is damaged" in caplog.text and "resuming from" in caplog.text
     assert_same_run(run, uninterrupted)
 
 
