@@ -17,7 +17,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from nmt.config.schema import SCORES, nearest
+from nmt.config.loader import check_score_is_allowed
+from nmt.config.schema import SCORES, installed_scores, nearest
 from nmt.errors import UserError
 from nmt.linear import Linear, Product, Tensor
 from nmt.seeding import derive_seed
@@ -291,13 +292,27 @@ class ScaledGeneralScore(_Scaled, GeneralScore):
     """score = g query . W state,  g learned, W as in `general`."""
 
 
-def score_class(name: str) -> type[Score]:
-    """A score by its name in `schema.SCORES`, or by MODULE:CLASS. Raises UserError if there is
-    none."""
-    path = SCORES[name].path if name in SCORES else name
-    module, _, attribute = path.partition(":")
+def score_class(name: str, allow_custom: bool = False) -> type[Score]:
+    """The class of a score, by its name in `schema.SCORES` or that of an installed entry point of
+    the group `nmt.scores`; with `allow_custom` also by MODULE:CLASS, which is imported. Loading a
+    `.keras` file, the user permits one by `custom_objects={"MODULE:CLASS": the_class}`.
+
+    Raises UserError if there is none, or if it is not allowed.
+    """
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        if name in SCORES:
+            found = _imported(SCORES[name].path)
+        elif name in (installed := installed_scores()):
+            found = installed[name].load()
+        elif registered := keras.saving.get_registered_object(name):
+            found = registered
+        elif ":" in name:
+            check_score_is_allowed(name, allow_custom)
+            found = _imported(name)
+        else:
+            raise ValueError("unknown name")
+    except UserError:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
             f"no score '{name}': {error}. Use one of {', '.join(SCORES)}, or MODULE:CLASS."
@@ -309,15 +324,24 @@ def score_class(name: str) -> type[Score]:
     return found
 
 
+def _imported(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def make_score(
-    score: str, units: tuple[int, int, int], options: Mapping[str, Any], **layer: Any
+    score: str,
+    units: tuple[int, int, int],
+    options: Mapping[str, Any],
+    allow_custom: bool = False,
+    **layer: Any,
 ) -> Score:
-    """Makes a score by its name, with `units` of the query, of the memory and of its own, and the
-    options of the config.
+    """Makes a score by its name (see `score_class`), with `units` of the query, of the memory and of
+    its own, and the options of the config.
 
     Raises UserError if there is no such score, or if it has no such option.
     """
-    found = score_class(score)
+    found = score_class(score, allow_custom)
     known = [
         key
         for key in inspect.signature(found.build_weights).parameters

@@ -1,16 +1,14 @@
-"""What ends a command before its time: a mistake that the person at the keyboard can mend, or their
-wish."""
+"""Exceptions that the command line reports without a traceback."""
 
 import signal
 
 
 class UserError(ValueError):
-    """Says what was expected, what came, and what to do. The command line prints it without a
-    traceback."""
+    """A mistake that the user can correct: says what was expected, what came, and what to do."""
 
 
 class Interrupted(Exception):
-    """A signal asked to stop; all state is saved, or what was saved before is good to go on from."""
+    """A signal asked to stop. All state is saved, or an earlier state can be resumed from."""
 
     def __init__(self, signal_number: int, saved: bool = True):
         super().__init__(signal.Signals(signal_number).name)
@@ -18,7 +16,7 @@ class Interrupted(Exception):
 
 
 class LineError(UserError):
-    """Is about the line `index`, from 0, of those that were given together."""
+    """One of the given lines failed: that of `index`, from 0."""
 
     def __init__(self, index: int, message: str):
         super().__init__(f"line {index + 1}: {message}")

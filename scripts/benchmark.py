@@ -108,7 +108,7 @@ def benchmark_train(options: argparse.Namespace) -> None:
         workers = Workers(config.training.batch_slices)
         prepared = prepare(config.model_copy(update={"data": data}), Path(folder) / "run")
         run = prepared.run
-        precision = run.facts["precision"]
+        precision = run.metadata["precision"]
         model = run.build_model("mixed_bfloat16" if precision == "bfloat16" else precision)
         update = TrainStep(model, run.build_model(), config.training, workers)
         pipeline = InputPipeline(run, prepared.corpus, workers)

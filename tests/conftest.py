@@ -70,7 +70,9 @@ def _tiny_model(
         ),
     }
     sizes = (VOCABULARY_SIZE, VOCABULARY_SIZE if tied == "all" else VOCABULARY_SIZE + 2)
-    model = Seq2Seq(ModelConfig.model_validate(config), *sizes, seed=seed, dtype=dtype)
+    model = Seq2Seq(
+        ModelConfig.model_validate(config), *sizes, seed=seed, dtype=dtype, allow_custom=True
+    )
     return _randomize(model) if randomize else model
 
 

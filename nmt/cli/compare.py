@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli.console import say, verb
-from nmt.cli.shared import given_texts, recipe_arguments
+from nmt.cli.shared import custom_argument, given_texts, recipe_arguments
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ def add_verbs(verbs: Any) -> None:
         metavar="KEY=VALUE",
         help="override a key of the recipe for all variants",
     )
+    custom_argument(compare)
 
 
 def _compare(options: argparse.Namespace) -> int:
     from nmt.comparison.measuring import DEV, EvaluationTexts, GoldAlignments
     from nmt.comparison.plan import plan
     from nmt.comparison.runner import compare, train_in_processes
-    from nmt.config.loader import Config, load_config
+    from nmt.config.loader import Config, check_score_is_allowed, load_config
     from nmt.inference.aligner import read_gold
 
     for name in ("seeds", "jobs"):
@@ -97,6 +98,13 @@ def _compare(options: argparse.Namespace) -> int:
     name = Path(options.recipe).stem
     folder = options.output or Path("runs") / f"{name}-comparison"
     planned = plan(config, options.attention, options.vary, options.seeds, folder)
+    allow_custom = options.allow_custom
+    if not allow_custom:
+        scores = {run.config.model.decoder.score for run in planned}
+        typed = {score for score in scores if _is_typed(score, options)}
+        for score in scores - typed:
+            check_score_is_allowed(score, allow_custom=False)
+        allow_custom = bool(typed)
     data = planned[0].config.data
     texts = {DEV: _read(data.dev, data)}
     for test in options.test:
@@ -119,10 +127,25 @@ def _compare(options: argparse.Namespace) -> int:
         aligned = _read(prefix, data)
         gold = GoldAlignments(aligned, read_gold(Path(path), aligned.sources, aligned.references))
     folder.mkdir(parents=True, exist_ok=True)
-    train = partial(train_in_processes, num_jobs=options.jobs)
-    compare(f"Comparison: {name}", planned, EvaluationTexts(texts, gold), folder, train)
+    train = partial(train_in_processes, num_jobs=options.jobs, allow_custom=allow_custom)
+    tests = EvaluationTexts(texts, gold)
+    compare(f"Comparison: {name}", planned, tests, folder, train, allow_custom)
     say(f"done. The report is {folder / 'report.md'}")
     return 0
+
+
+def _is_typed(score: str, options: argparse.Namespace) -> bool:
+    """Whether the command line names a variant's score itself."""
+    from nmt.config.loader import is_typed_score
+
+    attentions = re.split("[,+]", options.attention or "")
+    varied = [
+        f"{key}={value}"
+        for key, _, values in (v.partition("=") for v in options.vary)
+        for value in values.split(",")
+    ]
+    typed = [*options.set, *varied, *(f"model.decoder.attention={name}" for name in attentions)]
+    return is_typed_score(score, typed)
 
 
 def _read(prefix: Any, data: Any) -> "ComparedText":

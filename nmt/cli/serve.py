@@ -86,7 +86,14 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         with listen(options.host, options.port) as listener:  # first, as a port may be taken
             translators = [
-                shared.load(RunOptions((run,), options.engine, options.precision))
+                shared.load(
+                    RunOptions(
+                        (run,),
+                        options.engine,
+                        options.precision,
+                        allow_custom=options.allow_custom,
+                    )
+                )
                 for run in options.runs
             ]
             service = Service(translators, limits, Metrics(), options.split_sentences)

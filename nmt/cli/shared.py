@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,11 +54,18 @@ class RunOptions:
     engine: str | None = None
     precision: str | None = None
     dictionary: Path | None = None
+    allow_custom: bool = False
 
     @classmethod
     def parsed(cls, options: argparse.Namespace) -> "RunOptions":
         """From the arguments of `run_argument`."""
-        return cls(tuple(options.runs), options.engine, options.precision, options.dictionary)
+        return cls(
+            tuple(options.runs),
+            options.engine,
+            options.precision,
+            options.dictionary,
+            options.allow_custom,
+        )
 
 
 def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:
@@ -83,21 +90,30 @@ def engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", metavar="float32|int8", help="(default: chosen when the run was exported)"
     )
+    custom_argument(parser)
+
+
+def custom_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-custom",
+        action="store_true",
+        help="import the score MODULE:CLASS that the config names: code, which you must trust",
+    )
 
 
 def load(options: RunOptions) -> "Translator":
     """Load a run, or an ensemble. A mistake in a run or in the dictionary is reported before
     TensorFlow loads."""
-    from nmt.inference.onnx_artifact import choose
-    from nmt.runs.run_folder import Run, refuse_unlike
+    from nmt.inference.onnx_artifact import select_export
+    from nmt.runs.run_folder import Run, check_compatible
     from nmt.text.lines import read_phrase_table
 
-    runs = [Run.open(path) for path in options.runs]
+    runs = [Run.open(path, options.allow_custom) for path in options.runs]
     dictionary = read_phrase_table(options.dictionary) if options.dictionary else None
     for run in runs:
         run.copier(dictionary)
-    refuse_unlike(runs)
-    exports = [choose(run.path, options.engine, options.precision) for run in runs]
+    check_compatible(runs)
+    exports = [select_export(run.path, options.engine, options.precision) for run in runs]
     if None in exports:
         import_tensorflow()
     from nmt.inference.translator import Translator
@@ -165,7 +181,7 @@ def _threshold(text: str) -> float:
 def load_both(run: RunOptions, reverse: Path | None) -> "tuple[Translator, Translator | None]":
     """The run and, if there is one, the run of the other direction, to which the dictionary does
     not apply."""
-    other = RunOptions((reverse,), run.engine, run.precision) if reverse else None
+    other = replace(run, runs=(reverse,), dictionary=None) if reverse else None
     return load(run), load(other) if other else None
 
 

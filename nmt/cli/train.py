@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli.console import say, verb
-from nmt.cli.shared import file_or_standard, given_texts, recipe_arguments
+from nmt.cli.shared import custom_argument, file_or_standard, given_texts, recipe_arguments
 from nmt.errors import UserError
 from nmt.terminal import import_tensorflow, nmt_process
 
@@ -38,6 +38,8 @@ def add_verbs(verbs: Any) -> None:
         metavar="KEY=VALUE",
         help="override a key, e.g. training.batch_size=32",
     )
+
+    custom_argument(train)
 
     average = verb(verbs, "average", _average, "make a run from the mean of other runs' weights")
     average.add_argument(
@@ -70,6 +72,7 @@ def add_verbs(verbs: Any) -> None:
     export.add_argument(
         "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX export is tested on it"
     )
+    custom_argument(export)
     # The last step of `train`.
     export.add_argument("--trained", action="store_true", help=argparse.SUPPRESS)
 
@@ -116,7 +119,12 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from nmt.config.loader import load_config, parse_config
+    from nmt.config.loader import (
+        check_score_is_allowed,
+        is_typed_score,
+        load_config,
+        parse_config,
+    )
     from nmt.training.setup import find_texts
 
     config = load_config(options.recipe, options.set)
@@ -127,6 +135,9 @@ def _train(options: argparse.Namespace) -> int:
     values["data"] |= given
     values["training"] |= {key: value for key, value in training.items() if value is not None}
     config = parse_config(values, "the command line")
+    score = config.model.decoder.score
+    allow_custom = options.allow_custom or is_typed_score(score, options.set)
+    check_score_is_allowed(score, allow_custom)
     find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds
     path = options.run or Path("runs") / Path(options.recipe).stem
 
@@ -136,12 +147,13 @@ def _train(options: argparse.Namespace) -> int:
     from nmt.training.trainer import train
 
     with logging_redirect_tqdm():
-        run = train(config, path, options.accept_changes)
+        run = train(config, path, options.accept_changes, allow_custom)
     if run is None:  # a worker: the chief does the rest
         return 0
     if options.owns_process:  # returns training's memory first, as an export takes 2 GB, too
         sys.stderr.flush()
-        command, environment = nmt_process("export", "--trained", str(run.path))
+        allowed = ["--allow-custom"] if allow_custom else []
+        command, environment = nmt_process("export", "--trained", *allowed, str(run.path))
         os.execve(command[0], command, environment)
     return _complete(run)
 
@@ -169,7 +181,7 @@ def _export_trained(run: "Run") -> UserError | OSError | None:
 def _export(options: argparse.Namespace) -> int:
     from nmt.runs.run_folder import Run
 
-    run = Run.open(options.run)
+    run = Run.open(options.run, options.allow_custom)
     if options.format == "savedmodel" and options.dev:
         raise UserError("--dev is for the ONNX export, which is tested on it. Leave it out.")
     import_tensorflow()

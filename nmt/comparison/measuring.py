@@ -23,7 +23,7 @@ from nmt.config.loader import Config
 from nmt.evaluation.significance import METRICS
 from nmt.evaluation.word_alignment import Alignment, Behaviour, attention_behaviour
 from nmt.inference.aligner import Gold, align_pairs, alignment_scores
-from nmt.inference.onnx_artifact import WEIGHTS, choose
+from nmt.inference.onnx_artifact import WEIGHTS, select_export
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import Run, load_arrays
 from nmt.terminal import import_tensorflow, progress_bar
@@ -65,13 +65,14 @@ def is_finished(run: Path) -> bool:
 
 
 def measure(run: PlannedRun, prepared: Prepared, tests: EvaluationTexts) -> RunResult:
+    prepared.run.allow_custom = True  # `compare` has refused what the user does not permit
     measured = RunMeasurements(prepared.run, run.config)
     texts = tests.texts
     weights, _ = load_arrays(run.path / WEIGHTS)
     history = prepared.run.read_history()
     translated = {name: measured.translations(name, text) for name, text in texts.items()}
     behaviour, samples = measured.attention(texts[DEV])
-    facts = prepared.run.facts
+    facts = prepared.run.metadata
     versions = ", ".join(f"{name} {facts[name]}" for name in Run.versions())
     return RunResult(
         variant=run.variant,
@@ -99,12 +100,7 @@ class RunMeasurements:
     """Measures a run with the recipe's search, in float32, with the run's export if it has one."""
 
     def __init__(self, run: Run, config: Config):
-        self.run = Run(
-            run.path,
-            run.config.model_copy(update={"decoding": config.decoding}),
-            run.source_tokenizer,
-            run.target_tokenizer,
-        )
+        self.run = run.with_decoding(config.decoding)
         self.folder = run.path / "compare"
         self.folder.mkdir(exist_ok=True)
         self.file = self.folder / "measured.json"
@@ -115,7 +111,7 @@ class RunMeasurements:
 
     @cached_property
     def _export(self) -> Any:
-        return choose(self.run.path, precision="float32")
+        return select_export(self.run.path, precision="float32")
 
     @cached_property
     def _translator(self) -> Translator:

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nmt.comparison.measuring import EvaluationTexts, is_finished, measure
 from nmt.comparison.plan import PlannedRun
 from nmt.comparison.report import write_report
-from nmt.config.loader import Config
+from nmt.config.loader import Config, check_score_is_allowed
 from nmt.errors import Interrupted, UserError
 from nmt.runs.run_folder import Run
 from nmt.terminal import nmt_process
@@ -41,13 +41,17 @@ def compare(
     tests: EvaluationTexts,
     folder: Path,
     train: TrainRuns,
+    allow_custom: bool = False,
 ) -> None:
     """Trains and measures what has not been trained and measured yet.
 
     The report in `folder` is rewritten after each run. A run that fails does not keep the others
     from being trained; UserError names it at the end. Runs of another config or other text are
-    refused before anything is done. `train` is `train_in_processes` or made by `one_by_one`.
+    refused before anything is done, and so are scores MODULE:CLASS unless `allow_custom`. `train`
+    is `train_in_processes` or made by `one_by_one`.
     """
+    for run in planned:
+        check_score_is_allowed(run.config.model.decoder.score, allow_custom)
     variants = list(dict.fromkeys(run.variant for run in planned))
     prepared = _prepare_all(planned)
     finished = [run for run in planned if is_finished(run.path)]
@@ -119,9 +123,11 @@ class TrainingProcess:
     cores: list[int]
 
     @classmethod
-    def start(cls, run: Path, cores: list[int], restrict: bool) -> "TrainingProcess":
+    def start(cls, run: Path, cores: list[int], restrict: bool, allow_custom: bool) -> Self:
         logger.info("%s: training", run)
-        command, environment = nmt_process("train", str(run / "config.yaml"), "--run", str(run))
+        allowed = ["--allow-custom"] if allow_custom else []
+        config = str(run / "config.yaml")
+        command, environment = nmt_process("train", config, "--run", str(run), *allowed)
         # In a session of its own: Ctrl-C at a terminal would reach it twice, which means "at once".
         process = subprocess.Popen(command, env=environment, start_new_session=True)
         if cores and restrict:
@@ -130,7 +136,7 @@ class TrainingProcess:
 
 
 def train_in_processes(
-    paths: Sequence[Path], num_jobs: int = 1
+    paths: Sequence[Path], num_jobs: int = 1, allow_custom: bool = False
 ) -> Generator[tuple[Path, UserError | None]]:
     """Trains runs that have begun with `nmt train`, `num_jobs` at a time, and yields each with its
     error, if any, as it ends.
@@ -147,8 +153,8 @@ def train_in_processes(
         try:
             while waiting or running:
                 while waiting and free:
-                    path = waiting.pop(0)
-                    running[path] = TrainingProcess.start(path, free.pop(0), num_jobs > 1)
+                    path, cores = waiting.pop(0), free.pop(0)
+                    running[path] = TrainingProcess.start(path, cores, num_jobs > 1, allow_custom)
                 done = [path for path, job in running.items() if job.process.poll() is not None]
                 for path in done:
                     job = running.pop(path)

@@ -6,7 +6,7 @@ Loads no TensorFlow, so that a mistake in a config is reported at once.
 import difflib
 import logging
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -33,6 +33,7 @@ from nmt.config.schema import (
     TrainingConfig,
     duration_seconds,
     expand_attention,
+    installed_scores,
     nearest,
 )
 from nmt.config.yaml_reader import read_yaml
@@ -54,9 +55,11 @@ __all__ = [
     "Section",
     "TokenizerConfig",
     "TrainingConfig",
+    "check_score_is_allowed",
     "duration_seconds",
     "expand_attention",
     "find_recipe",
+    "is_typed_score",
     "load_config",
     "nearest",
     "parse_config",
@@ -104,6 +107,26 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
     except ValidationError as error:
         lines = [_explain(problem, where) for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from None
+
+
+def check_score_is_allowed(score: str, allow_custom: bool) -> None:
+    """Raises UserError for a score MODULE:CLASS unless the user permits it: a config may come from
+    somebody else, and must not run code."""
+    if allow_custom or score in SCORES or score in installed_scores():
+        return
+    raise ConfigError(
+        f"score '{score}' is code from outside nmt, and this config must not run it by itself. If"
+        " you trust it, say so: --allow-custom (in Python allow_custom=True) or, to train, --set"
+        f" model.decoder.score={score}. The scores of installed packages (entry points of the"
+        " group nmt.scores) need no permission."
+    )
+
+
+def is_typed_score(score: str, overrides: Iterable[str]) -> bool:
+    """Whether one of the overrides `KEY=VALUE` that the user typed names this score."""
+    keys = ("model.decoder.score", "model.decoder.attention")
+    typed = (override.partition("=") for override in overrides)
+    return any(key in keys and value.rpartition("/")[2] == score for key, _, value in typed)
 
 
 def recipes() -> dict[str, Path]:

@@ -7,6 +7,7 @@ The comment above each key is its documentation. Imports nothing from this packa
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
@@ -283,8 +284,13 @@ SCORES = {
 }
 
 
+def installed_scores() -> dict[str, EntryPoint]:
+    """Scores of installed packages: the entry points of the group `nmt.scores`, by name."""
+    return {entry.name: entry for entry in entry_points(group="nmt.scores")}
+
+
 def _known_score(name: str) -> str:
-    if name in SCORES or ":" in name:
+    if name in SCORES or ":" in name or name in installed_scores():
         return name
     raise ValueError(
         f"expected {', '.join(SCORES)} or MODULE:CLASS, received '{name}'"

@@ -1,2 +1,2 @@
-"""From lines to translations, scores and alignments: `Translator`, over an engine of Keras or of
-ONNX Runtime. With ONNX, no TensorFlow is loaded."""
+"""Translates, scores and aligns lines: `Translator`, on an engine of Keras or ONNX Runtime. With
+ONNX, no TensorFlow is loaded."""

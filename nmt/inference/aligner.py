@@ -1,4 +1,4 @@
-"""Word alignments of parallel lines by one model, or by two that translate in opposite directions."""
+"""Word alignments of parallel lines, by one model or by two of opposite directions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,15 @@ Gold = tuple[Links, Links]  # sure, possible
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Where each model looked. `backward` has words of the source for its targets."""
+    """The alignments of a pair of lines by one model or two. The targets of `backward` are words of
+    the source line."""
 
     forward: Alignment
     backward: Alignment | None = None
 
     def links(self, method: str = "forward", threshold: float = 0.0) -> Links:
-        """By a method of SYMMETRISATIONS, which is not asked where there is one model; threshold:
-        `strongest_links`."""
+        """Links by a method of SYMMETRISATIONS, which is ignored if there is one model. See
+        `strongest_links` for `threshold`."""
         there = self.forward.links(threshold)
         if self.backward is None:
             return there
@@ -65,8 +66,8 @@ def align_pairs(
     batch_size: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[AlignedPair]:
-    """Aligns each source line with its target line. UserError: not equally many; models that are
-    not each other's reverse."""
+    """Aligns each source line with its target line. Raises UserError unless there are equally many,
+    and the models translate in opposite directions."""
     if backward:
         there, back = forward.run.config.data, backward.run.config.data
         if (there.source, there.target) != (back.target, back.source):
@@ -88,8 +89,8 @@ def align_pairs(
 
 
 def read_gold(path: Path, sources: Sequence[str], targets: Sequence[str]) -> list[Gold]:
-    """The gold links of each pair of lines (`parse_gold`). UserError, with the line, for what does
-    not fit them."""
+    """Reads the gold links of each pair of lines (`parse_gold`). Raises UserError, with the line,
+    for links that do not fit the lines."""
     lines = list(read_lines(path))
     if not len(lines) == len(sources) == len(targets):
         raise UserError(
@@ -119,7 +120,7 @@ def read_gold(path: Path, sources: Sequence[str], targets: Sequence[str]) -> lis
 def alignment_scores(
     aligned: Sequence[AlignedPair], gold: Sequence[Gold], threshold: float = 0.0
 ) -> dict[str, AlignmentScore]:
-    """The score of every method that the models allow, and of the diagonal; by name."""
+    """Scores of every applicable method, and of the diagonal as a baseline, by name."""
     methods = SYMMETRISATIONS if all(pair.backward for pair in aligned) else ["forward"]
     scores = {
         method: alignment_score([pair.links(method, threshold) for pair in aligned], gold)

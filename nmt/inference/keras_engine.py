@@ -1,5 +1,5 @@
-"""The Keras engine: `encode` and `step` of a model, compiled, for search, and `force` for what is
-known already.
+"""The Keras engine: a model's `encode` and `step`, compiled, for search, and `force` for given
+targets.
 
 B batch  S source  T target  K hypotheses  V vocabulary  C candidates
 """

@@ -1,9 +1,8 @@
-"""An ONNX export as it is used: a folder that translates without TensorFlow, and what was proved of
-it.
+"""An ONNX export: a folder that translates without TensorFlow, and the record of its proof.
 
-config.yaml, run.json, the SentencePiece model(s)    as in the run it was made of
+config.yaml, run.json, the SentencePiece model(s)    copied from the run
 encoder.float32.onnx, step.float32.onnx              and the same for int8, if that was proved
-export.json                                          the weights' fingerprint, the proof, golden translations
+export.json                                          fingerprint of the weights, proof, golden lines
 """
 
 import json
@@ -22,19 +21,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT = (
-    3  # 1 had what is forbidden in its graphs, 2 computed more in each step; both are read as well
-)
+# Formats 1 (forbidden ids in the graphs) and 2 (more computed in each step) are read as well.
+FORMAT = 3
 ENGINES = ("keras", "onnx")
 PRECISIONS = ("float32", "int8")
 FOLDER = "onnx"  # of a run
 WEIGHTS = "best.npz"
-LOG_PROB_TOLERANCE = 0.05  # of a golden translation; another processor rounds otherwise
+LOG_PROB_TOLERANCE = 0.05  # of a golden translation: processors round differently
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A greedy translation as it was when the export was made."""
+    """A greedy translation, recorded when the export was made."""
 
     source: str
     text: str
@@ -53,19 +51,20 @@ class Proof:
 
 @dataclass(frozen=True)
 class Export:
-    """A proved export. `Export.of` finds that of a run, `use` picks it or Keras."""
+    """A proved export. `Export.find` reads that of a run, `select_export` decides whether to use
+    it."""
 
     folder: Path
     weights: str
-    precision: str  # of translation, unless another one is asked for
-    golden: dict[str, list[Golden]]  # by precision: those that may be used
+    precision: str  # the default
+    golden: dict[str, list[Golden]]  # by precision; one that is missing may not be used
     proof: Proof
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, run: Path) -> "Export | None":
-        """The export in a run's folder, or in an export's own. Raises UserError if it is damaged or
-        too new."""
+    def find(cls, run: Path) -> "Export | None":
+        """The export in the folder of a run, or the folder itself if it is an export. Raises
+        UserError if it is damaged or too new."""
         folder = next((f for f in (run, run / FOLDER) if (f / "export.json").is_file()), None)
         if folder is None:
             return None
@@ -94,13 +93,13 @@ class Export:
         return open_engine(self.folder, precision, forbidden_ids)
 
     def is_outdated(self, run: Path) -> bool:
-        """Whether the run has other weights now. An export on its own has none to compare with."""
+        """Whether the run has other weights now. A folder with the export only has none."""
         weights = run / WEIGHTS
         return weights.is_file() and file_fingerprint([weights]) != self.weights
 
     def check(self, precision: str, translate: Callable[[list[str]], Sequence[Any]]) -> None:
-        """Translates the golden lines again and reports what has changed since: after an upgrade,
-        say."""
+        """Translates the golden lines again, and warns if the result has changed, for example after
+        an upgrade."""
         golden = self.golden[precision]
         candidates = [
             translation.candidates[0] for translation in translate([one.source for one in golden])
@@ -121,9 +120,7 @@ class Export:
 
 
 def open_engine(folder: Path, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
-    from nmt.inference.onnx_engine import (
-        OnnxEngine,
-    )  # here, as it loads a runtime that Keras has no need of
+    from nmt.inference.onnx_engine import OnnxEngine  # loads ONNX Runtime
 
     encoder, step = (folder / file_name(graph, precision) for graph in ("encoder", "step"))
     return OnnxEngine(encoder, step, forbidden_ids)
@@ -133,12 +130,12 @@ def file_name(graph: str, precision: str) -> str:
     return f"{graph}.{precision}.onnx"
 
 
-def choose(
+def select_export(
     run: Path, engine: str | None = None, precision: str | None = None
 ) -> tuple[Export, str] | None:
-    """The export to use and its precision, or None for Keras. ONNX is the default where there is an
-    export of the run's weights. Raises UserError for what does not exist or does not go together.
-    """
+    """The export to use and its precision, or None for Keras. The default is ONNX if there is an
+    export of the run's present weights. Raises UserError for an export or a combination that does
+    not exist."""
     if engine not in (None, *ENGINES) or precision not in (None, *PRECISIONS):
         raise UserError(
             f"expected an engine of {', '.join(ENGINES)} and a precision of"
@@ -148,7 +145,7 @@ def choose(
         if precision == "int8":
             raise UserError("Keras translates in float32. For int8 choose the engine onnx.")
         return None
-    export = Export.of(run)
+    export = Export.find(run)
     outdated = export is not None and export.is_outdated(run)
     if export is None or outdated:
         what = "an ONNX export of older weights" if outdated else "no ONNX export"

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-# Read at the import of ONNX Runtime, which from 1.29 on would report to its makers, and leave files
-# in the home folder.
+# Read when ONNX Runtime is imported, which from 1.29 on sends telemetry and leaves files in the
+# home folder.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
@@ -25,11 +25,10 @@ Tensors = dict[str, np.ndarray]
 
 
 class OnnxEngine:
-    """Runs the two graphs of `nmt.export.onnx_graph`. Memory and state are dicts of arrays, by the
-    names they have there.
+    """Runs the two graphs of `nmt.export.onnx_graph`. Memory and state are dicts of arrays, by
+    their names in the graphs.
 
-    It keeps nothing from call to call, so that `num_workers` threads, one a core, may use it at
-    once.
+    It has no state between calls: `num_workers` threads, one for each core, may use it at once.
     """
 
     def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
@@ -65,9 +64,9 @@ class OnnxEngine:
         named_ids_BKN: np.ndarray | None = None,
         with_weights: bool = False,
     ) -> Step:
-        """See `nmt.search.beam.Engine`. The graph forbids nothing, which would cost a pass over all
-        V log-probabilities: a trained model does not want what it never saw. Where it does, it is
-        asked once more."""
+        """See `nmt.search.beam.Engine`. The graph itself forbids no ids, which would cost a pass
+        over all V log-probabilities: a trained model hardly ever proposes an id that it never saw.
+        If it does, the step is run again with more candidates."""
         whole = num_candidates >= self._vocabulary_size
         outputs = ["all_log_probs"] if whole else ["log_probs", "candidates"]
         outputs += ["named_log_probs"] * (named_ids_BKN is not None) + ["weights"] * with_weights
@@ -93,7 +92,7 @@ class OnnxEngine:
     def _best_allowed(
         self, ids_BK: np.ndarray, state: Tensors, memory: Tensors, num_candidates: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The best candidates, descending, among so many more as may be forbidden."""
+        """The best candidates that are allowed, descending, from as many more as are forbidden."""
         count = min(num_candidates + np.count_nonzero(self._is_barred), self._vocabulary_size)
         found, _ = self._run(["log_probs", "candidates"], ids_BK, state, memory, count, None)
         log_probs_BKC = self._allowed(found["log_probs"], found["candidates"])
@@ -102,14 +101,14 @@ class OnnxEngine:
         return np.take_along_axis(log_probs_BKC, best_BKC, axis=2), ids_BKC
 
     def _allowed(self, log_probs_BKN: np.ndarray, ids_BKN: np.ndarray) -> np.ndarray:
-        """-inf where an id is forbidden, or names nothing."""
+        """-inf where an id is forbidden, or is -1 (padding)."""
         return np.where(self._is_barred[ids_BKN], np.float32(-np.inf), log_probs_BKN)
 
     def force(self, source_BS: np.ndarray, target_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Teacher forcing: sources bs and targets bt (<s> first), padded with 0 ->
         log-probabilities bt of each target token after <s>, 0 where that is padding, and the
-        attention weights bts that predicted it: t is one shorter. No id is forbidden here: a text
-        is scored as it stands. It is `step`, folded over the target."""
+        attention weights bts that predicted it: t is one shorter. No id is forbidden here. This
+        is `step`, folded over the target."""
         memory, state = self.encode(source_BS)
         log_probs_TB, weights_TBS = [], []
         for t in range(target_BT.shape[1] - 1):
@@ -150,17 +149,14 @@ class OnnxEngine:
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    """The one place where ONNX Runtime is set up."""
+    """Configures ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    # Batches run side by side instead, each on one core: most operations are too small to be shared
-    # by two.
+    # Batches run in parallel instead, each on one core: most operations are too small to divide.
     options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except (
-        Exception
-    ) as error:  # onnxruntime has a dozen kinds of its own, by the place of the damage
+    except Exception as error:  # of a dozen kinds from onnxruntime, depending on the damage
         raise UserError(
             f"{path} cannot be loaded ({error}). Write it again with `nmt export`."
         ) from error

@@ -1,8 +1,8 @@
-"""What a translator answers: typed, and as the lines that are written of it.
+"""Results of a translator, as typed objects and as lines of text.
 
-A token is a piece of the target's vocabulary ("▁chien", "s", "</s>"). The log-probabilities are
-natural logarithms and the model's own, whatever ranked a translation: those of the tokens sum to
-that of the text.
+A token is a piece of the target vocabulary ("▁chien", "s", "</s>"). Log-probabilities are natural
+logarithms and the model's own, whatever ranked a translation; those of the tokens sum to that of
+the text.
 """
 
 import json
@@ -13,15 +13,14 @@ from typing import Any
 
 from nmt.evaluation.word_alignment import Alignment, format_pharaoh
 
-DIGITS = 6  # behind the point, in JSON
+DIGITS = 6  # after the decimal point, in JSON
 
 Choices = tuple[tuple[str, float], ...]  # tokens and their log-probabilities, the likeliest first
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of a line's translations. `log_prob` is the model's, </s> included; `score` is what
-    ranked it."""
+    """One translation of a line. `log_prob` is the model's, </s> included; `score` ranked it."""
 
     text: str
     log_prob: float
@@ -50,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """A line's translations, best first. A blank line has itself as its only one."""
+    """The translations of a line, best first. A blank line is its only translation."""
 
     source: str
     candidates: tuple[Candidate, ...]
@@ -65,7 +64,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class ScoredTarget:
-    """What the model thinks of a translation that was given, </s> included."""
+    """The model's log-probabilities of a given translation, </s> included."""
 
     text: str
     log_prob: float
@@ -81,8 +80,7 @@ class ScoredTarget:
 
 
 def perplexity(log_prob: float, num_tokens: int) -> float:
-    """exp(-log P / number of tokens) of a text, with every </s> among the tokens. 1 for no tokens;
-    may be infinite."""
+    """exp(-log P / number of tokens), </s> included. 1 for no tokens; may be infinite."""
     try:
         return math.exp(-log_prob / max(num_tokens, 1))
     except OverflowError:
@@ -101,12 +99,12 @@ def json_line(index: int, fields: Mapping[str, Any]) -> str:
 
 
 def as_text(index: int, translation: Translation) -> Iterator[str]:
-    """The best translation; where it was aligned, ` ||| ` and its links in Pharaoh format."""
+    """The best translation; if it was aligned, ` ||| ` and its links in Pharaoh format follow."""
     yield translation.text + _links(translation.candidates[0])
 
 
 def as_n_best(index: int, translation: Translation) -> Iterator[str]:
-    """`id ||| hypothesis ||| score`, best first, and ` ||| ` and its links where it was aligned."""
+    """`id ||| hypothesis ||| score`, best first, and ` ||| ` and its links if it was aligned."""
     for candidate in translation.candidates:
         yield f"{index} ||| {candidate.text} ||| {candidate.score:.4f}{_links(candidate)}"
 

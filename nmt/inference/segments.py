@@ -1,6 +1,6 @@
 """Cuts a raw line into the segments that are searched, and joins their translations into one line.
 
-    raw line -> sentences -> segments -> hypotheses -> one text for each sentence -> text of the line
+    raw line -> sentences -> segments -> hypotheses -> texts of sentences -> text of the line
 
 A line is peeled of what stands around it and is one sentence, or is split into several, which are
 peeled as well (`nmt.text.model_input`). What has to be copied in a sentence is masked. A sentence
@@ -170,7 +170,7 @@ def has_nothing_to_translate(line: MaskedLine, view: ModelInput) -> bool:
 
 
 def is_copy(source: ReadText, target: ReadText, view: ModelInput) -> bool:
-    """Whether the source is not translated and the target is what it becomes, but for white space."""
+    """Whether the source is copied and the target is its copy, but for white space."""
     if not has_nothing_to_translate(source.masked, view):
         return False
     return copied(source).split() == target.raw.split()

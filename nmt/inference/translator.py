@@ -1,4 +1,4 @@
-"""Text to text: lines through tokenizer, engine and search, and back.
+"""Translates, scores and aligns lines: tokenizer, engine and search, from text to text.
 
 S source  T target
 """
@@ -18,7 +18,7 @@ import numpy as np
 from nmt.config.loader import DecodingConfig, parse_config
 from nmt.errors import LineError, UserError
 from nmt.evaluation.word_alignment import Alignment, with_lag
-from nmt.inference.onnx_artifact import choose
+from nmt.inference.onnx_artifact import select_export
 from nmt.inference.outputs import Candidate, Choices, ScoredTarget, Translation
 from nmt.inference.parallel import isolate_failures, side_by_side
 from nmt.inference.segments import (
@@ -33,7 +33,7 @@ from nmt.inference.segments import (
     joined_text,
     read_pair,
 )
-from nmt.runs.run_folder import Run, refuse_unlike
+from nmt.runs.run_folder import Run, check_compatible
 from nmt.search.beam import Hypothesis
 from nmt.search.constraints import SearchBatch
 from nmt.search.controls import (
@@ -89,10 +89,10 @@ class Forced(NamedTuple):
 
 
 class Translator:
-    """Translates, scores and aligns lines with the model of a run. One line in, one result out, in
+    """Translates, scores and aligns lines with the model of a run: one result for each line, in
     order.
 
-    Threads may share a translator, and take turns; two translators share nothing.
+    Threads may share a translator; they take turns. Two translators share nothing.
     """
 
     def __init__(
@@ -111,18 +111,22 @@ class Translator:
         engine: str | None = None,
         precision: str | None = None,
         dictionary: Mapping[str, str] | None = None,
+        allow_custom: bool = False,
     ) -> "Translator":
-        """From a run folder, or an export's. Engine: `onnx`, which loads no TensorFlow, or `keras`;
-        precision `float32` or, with `onnx`, `int8`. By default ONNX, if there is an export, in the
-        precision it was proved good in. `dictionary` maps words of the source to what they become
-        (`nmt.text.placeholders`).
+        """Loads a run folder, or the folder of an export.
+
+        `engine` is `onnx`, which loads no TensorFlow, or `keras`; `precision` is `float32` or, with
+        `onnx`, `int8`. By default ONNX, if there is an export, in the precision that the export
+        chose. `dictionary` maps words of the source to what they become
+        (`nmt.text.placeholders`). `allow_custom` permits Keras to import a score MODULE:CLASS that
+        the run's config names: it is code, to be run only if you trust the run.
 
         Raises UserError if something is missing, or if the run was not trained to use a dictionary.
         """
-        run = run if isinstance(run, Run) else Run.open(run)
-        chosen = choose(run.path, engine, precision)
+        run = run if isinstance(run, Run) else Run.open(run, allow_custom)
+        chosen = select_export(run.path, engine, precision)
         if chosen is None:
-            return cls.of_model(run, run.load_model(), dictionary)
+            return cls.from_model(run, run.load_model(), dictionary)
         export, precision = chosen
         onnx_engine = export.engine(precision, run.forbidden_ids)
         export.check(precision, cls.greedy(run, onnx_engine).translate)
@@ -130,8 +134,8 @@ class Translator:
 
     @classmethod
     def greedy(cls, run: Run, engine: ForcingEngine) -> "Translator":
-        """One that searches greedily and without controls, whatever the run's config says: to
-        compare models."""
+        """A translator that searches greedily and without controls, whatever the run's config says:
+        to compare models."""
         sizes = {
             "max_length_ratio",
             "max_length_offset",
@@ -142,28 +146,27 @@ class Translator:
             "typography",
         }
         decoding = DecodingConfig(beam_size=1, **run.config.decoding.model_dump(include=sizes))
-        config = run.config.model_copy(update={"decoding": decoding})
-        return cls(Run(run.path, config, run.source_tokenizer, run.target_tokenizer), engine)
+        return cls(run.with_decoding(decoding), engine)
 
     @classmethod
-    def of_model(
+    def from_model(
         cls, run: Run, model: Any, dictionary: Mapping[str, str] | None = None
     ) -> "Translator":
-        from nmt.inference.keras_engine import KerasEngine  # here, as it loads TensorFlow
+        from nmt.inference.keras_engine import KerasEngine  # loads TensorFlow
 
         return cls(run, KerasEngine(model, run.forbidden_ids), dictionary)
 
     @classmethod
     def ensemble(cls, translators: Sequence["Translator"]) -> "Translator":
-        """Several translators as one, which averages their probabilities at each step; the options
-        are the first's.
+        """Combines translators into one that averages their probabilities at each step, with the
+        options of the first.
 
-        UserError: other vocabularies, or other things that are copied, than the first's.
+        Raises UserError if they differ in vocabulary, copying or normalisation.
         """
         if len(translators) == 1:
             return translators[0]
         runs = [translator.run for translator in translators]
-        refuse_unlike(runs)
+        check_compatible(runs)
         combined = cls(runs[0], Ensemble([translator._engine for translator in translators]))
         combined._copier = translators[0]._copier
         return combined
@@ -492,14 +495,14 @@ class Translator:
         batch_size: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> list[ScoredTarget]:
-        """The log-probability of each target line, given its source line: teacher-forced, token by
-        token.
+        """The log-probability of each target line given its source line, token by token, by teacher
+        forcing.
 
-        Of a line that `translate` wrote it is that candidate's `log_prob`, but for lines that were
-        truncated or translated in parts, and for words that the model spelt with other pieces than
-        the tokenizer does. What stays as it is, such as a blank line, is certain.
+        It equals the `log_prob` of a candidate of `translate`, except for lines that were truncated
+        or translated in parts, and for words that the model spelt in other pieces than the
+        tokenizer. Lines that are not translated, such as blank ones, have probability 1.
 
-        UserError: not equally many of both.
+        Raises UserError unless there are equally many sources and targets.
         """
         pairs = _pairs(sources, targets)
         scored = [ScoredTarget(target, 0.0, (), ()) for _, target in pairs]
@@ -521,7 +524,7 @@ class Translator:
         return scored
 
     def align(self, source: str, target: str, *, lag: int = 0) -> Alignment:
-        """Where the model looks when it is made to write the target line; see `align_lines`."""
+        """The alignment of one pair of lines; see `align_lines`."""
         return self.align_lines([source], [target], lag=lag)[0]
 
     def align_lines(
@@ -533,10 +536,10 @@ class Translator:
         batch_size: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> list[Alignment]:
-        """The attention of a teacher-forced pass over each pair of lines, between words. `lag`: see
+        """Attention between the words of each pair of lines, by teacher forcing. `lag`: see
         `nmt.evaluation.word_alignment`.
 
-        UserError: not equally many of both.
+        Raises UserError unless there are equally many sources and targets.
         """
         pairs = _pairs(sources, targets)
         read = [read_pair(self._copier, *pair) for pair in pairs]
@@ -562,7 +565,7 @@ class Translator:
         batch_size: int,
         progress: ProgressCallback | None = None,
     ) -> Iterator[tuple[int, Forced | Exception]]:
-        """Teacher-forces pairs of source and target ids, longest first -> index and result of each."""
+        """Teacher-forces pairs of ids, longest first -> index and result of each."""
         order = sorted(range(len(ids)), key=lambda i: (-len(ids[i][1]), -len(ids[i][0])))
         while order:
             longest = len(ids[order[0]][1]) + 1
@@ -591,13 +594,10 @@ class Translator:
     # --------------------------------------------------------------------------------- shared parts
 
     def _options(self, **given: Any) -> DecodingConfig:
-        """The run's options of decoding, but for those that are given. Raises UserError for what
-        cannot be."""
+        """The run's decoding options, with those that are given instead of its own."""
         given = {key: value for key, value in given.items() if value is not None}
         last, options = self._last_options
-        if (
-            given != last
-        ):  # to check them takes a while, which counts where line after line comes alone
+        if given != last:  # validation takes time, which counts for calls with single lines
             decoding = {**self.run.config.decoding.model_dump(), **given}
             options = parse_config({"decoding": decoding}, "search options").decoding
             self._last_options = given, options

@@ -64,6 +64,7 @@ class Decoder(keras.layers.Layer):
         embedding: Embedding,
         vocabulary_size: int,
         *,
+        allow_custom: bool = False,
         seed: int = 0,
         name: str = "decoder",
         **kwargs: Any,
@@ -100,6 +101,7 @@ class Decoder(keras.layers.Layer):
             section.score,
             (units, memory_units, section.attention_units or units),
             section.all_score_options,
+            allow_custom,
             name=score_name,
             **common,
         )

@@ -34,8 +34,10 @@ class Seq2Seq(keras.Model):
         target_vocabulary_size: int,
         seed: int = 0,
         name: str = "seq2seq",
+        allow_custom: bool = False,
         **kwargs: Any,
     ):
+        """`allow_custom` permits importing a score MODULE:CLASS."""
         super().__init__(name=name, **kwargs)
         config = config if isinstance(config, ModelConfig) else ModelConfig.model_validate(config)
         self.config, self.seed = config, seed
@@ -63,8 +65,19 @@ class Seq2Seq(keras.Model):
         self.encoder = Encoder(
             config.encoder, config.layer, config.embedding_units, dropout=dropout.layer, **common
         )
-        self.decoder = Decoder(config, self.target_embedding, target_vocabulary_size, **common)
+        self.decoder = Decoder(
+            config,
+            self.target_embedding,
+            target_vocabulary_size,
+            allow_custom=allow_custom,
+            **common,
+        )
         self.built = True
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Seq2Seq":
+        """From a file, which cannot permit itself to import a custom score."""
+        return cls(**{**config, "allow_custom": False})
 
     def get_config(self) -> dict[str, Any]:
         source, target = self.vocabulary_sizes

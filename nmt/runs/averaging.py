@@ -1,8 +1,8 @@
 """The mean of the weights of several states of training, as a run of its own.
 
-The states of one run's end lie in one valley of the loss, whose middle is often lower than any of
-them (Junczys-Dowmunt et al., 2016; Izmailov et al., 2018). Runs that began at other random weights
-have nothing to average: they make an ensemble.
+The last states of a run lie in one valley of the loss, and their mean is often better than each of
+them (Junczys-Dowmunt et al., 2016; Izmailov et al., 2018). Weights of runs with other initial
+weights cannot be averaged: use an ensemble.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,27 +12,27 @@ import numpy as np
 
 from nmt.errors import UserError
 from nmt.runs.checkpoints import Checkpoints
-from nmt.runs.run_folder import Run, load_arrays, refuse_unlike, save_arrays
+from nmt.runs.run_folder import Run, check_compatible, load_arrays, save_arrays
 
-AVERAGE = (  # the moving average of a checkpoint's weights: what is evaluated, and kept in best.npz
-    "average/"
-)
+# Prefix, in a checkpoint, of the moving average of the weights, which is kept in best.npz.
+AVERAGE = "average/"
 
 
 def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[Path]:
     """Writes the run `output`: the mean of the runs' best weights or, with `last`, of each one's
     last checkpoints.
 
-    Returns the files that were read. UserError: runs of other models or vocabularies, fewer
-    checkpoints than `last`, fewer than two files in all, an output that is a run already.
+    Returns the files that were read. Raises UserError if the models or vocabularies differ, if
+    there are fewer checkpoints than `last` or fewer than two files in all, or if the output is a
+    run already.
     """
     first = runs[0]
-    refuse_unlike(runs)
+    check_compatible(runs)
     for run in runs[1:]:
         if run.config.model != first.config.model:
             raise UserError(
-                f"only weights of one model have a mean. {first.path} and {run.path} differ in"
-                " `model`."
+                f"only weights of one model can be averaged. {first.path} and {run.path} differ"
+                " in `model`."
             )
     paths = [
         path
@@ -48,7 +48,9 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
         raise UserError(f"{output} already holds a run. Choose another folder.")
     weights = mean([_weights(path) for path in paths], paths)
     of_first = {
-        key: value for key, value in first.facts.items() if key in ("texts", "precision", "casing")
+        key: value
+        for key, value in first.metadata.items()
+        if key in ("texts", "precision", "casing")
     }
     facts = {"average_of": [str(path) for path in paths]}
     Run.create(
@@ -61,13 +63,14 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
 def mean(
     states: Sequence[Mapping[str, np.ndarray]], paths: Sequence[Path]
 ) -> dict[str, np.ndarray]:
-    """The mean of each named array, summed in float64. UserError unless all have the same names and
-    shapes."""
+    """The mean of each named array, summed in float64. Raises UserError unless all states have the
+    same names and shapes."""
     shapes = [{name: array.shape for name, array in state.items()} for state in states]
     for path, of_state in zip(paths, shapes, strict=True):
         if of_state != shapes[0]:
             raise UserError(
-                f"{paths[0]} and {path} hold weights of other names or shapes, which have no mean."
+                f"{paths[0]} and {path} hold weights of different names or shapes, which cannot be"
+                " averaged."
             )
     return {
         name: (

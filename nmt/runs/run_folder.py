@@ -1,12 +1,13 @@
-"""A run folder: everything that training leaves behind and that translation needs.
+"""A run folder: everything that training writes and that translation reads.
 
 config.yaml        the resolved config               best.npz     the weights with the best dev BLEU
 run.json           versions, seed, fingerprints      history.csv, curve.png, train.log
 tokenizer.model    (or source.model, target.model)   (needed only to train:)
-corpus/            the encoded training text         checkpoints/ the last states, see nmt.runs.checkpoints
+corpus/            the encoded training text         checkpoints/ the last states of training
 """
 
 import contextlib
+import copy
 import csv
 import io
 import json
@@ -16,14 +17,14 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib import metadata
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from nmt.about import VERSION
-from nmt.config.loader import Config, load_config
+from nmt.config.loader import Config, DecodingConfig, load_config
 from nmt.errors import UserError
 from nmt.text.characters import target_view
 from nmt.text.lines import atomic_write
@@ -34,23 +35,36 @@ from nmt.text.tokenizer import COPY_IDS, Tokenizer
 if TYPE_CHECKING:
     from nmt.model.seq2seq import Seq2Seq
 
-FORMAT = 2  # of the folder; raised when an older version could not read it
+FORMAT = 2  # of the folder; raised when older versions cannot read it
 
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk is reported where it stops training, and not beside each line that finds no
-        room."""
+        """Ignores a full disk: training reports it once, where it stops."""
 
 
 class Run:
-    """An existing run folder. `Run.create` begins one, `Run.open` reads one."""
+    """An existing run folder. `Run.create` creates one, `Run.open` reads one.
+
+    `allow_custom` is the user's permission to import a score MODULE:CLASS that the config names.
+    """
 
     def __init__(
-        self, path: Path, config: Config, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer
+        self,
+        path: Path,
+        config: Config,
+        source_tokenizer: Tokenizer,
+        target_tokenizer: Tokenizer,
+        allow_custom: bool = False,
     ):
-        self.path, self.config = path, config
+        self.path, self.config, self.allow_custom = path, config, allow_custom
         self.source_tokenizer, self.target_tokenizer = source_tokenizer, target_tokenizer
+
+    def with_decoding(self, decoding: DecodingConfig) -> "Run":
+        """The same run with other options of decoding."""
+        run = copy.copy(self)
+        run.config = self.config.model_copy(update={"decoding": decoding})
+        return run
 
     @classmethod
     def create(
@@ -59,10 +73,10 @@ class Run:
         config: Config,
         source: Tokenizer,
         target: Tokenizer,
-        facts: Mapping[str, Any],
+        metadata: Mapping[str, Any],
     ) -> "Run":
-        """Begins a run; `facts` (fingerprints of the data) are recorded in run.json beside versions
-        and the seed.
+        """Creates a run. `metadata` (fingerprints of the data) is recorded in run.json, with the
+        versions and the seed.
 
         Raises UserError if the folder holds a run already: nothing is ever overwritten.
         """
@@ -77,25 +91,21 @@ class Run:
         else:
             source.save(path / "source.model")
             target.save(path / "target.model")
-        with atomic_write(path / "config.yaml", "w") as stream:
-            stream.write(config.to_yaml())
-        record = {"format": FORMAT, **cls.versions(), "seed": config.training.seed, **facts}
-        with atomic_write(
-            path / "run.json", "w"
-        ) as stream:  # last: its presence says that the run has begun
-            json.dump(record, stream, indent=2)
-        return cls(path, config, source, target)
+        run = cls(path, config, source, target)
+        seed = config.training.seed
+        run._write({"format": FORMAT, **cls.versions(), "seed": seed, **metadata})
+        return run
 
-    def forget(self) -> None:
-        """Makes room in the folder for a run that begins anew; what its text was encoded to stays."""
+    def clear(self) -> None:
+        """Removes what keeps another run from being created here; the encoded text stays."""
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
         (self.path / "run.json").unlink()
 
     @staticmethod
     def versions() -> dict[str, str]:
-        """Of all that may change a number."""
+        """Versions of Python and of the packages that may change a number."""
         names = ("tensorflow", "keras", "numpy", "sentencepiece", "sacrebleu")
-        versions = {name: metadata.version(name) for name in names}
+        versions = {name: version(name) for name in names}
         return {"nmt": VERSION, "python": platform.python_version(), **versions}
 
     @staticmethod
@@ -103,34 +113,46 @@ class Run:
         return (path / "run.json").is_file()
 
     @classmethod
-    def open(cls, path: str | Path) -> "Run":
+    def open(cls, path: str | Path, allow_custom: bool = False) -> "Run":
         """Raises UserError, saying what is missing, if the folder is no run, incomplete, or from a
-        newer version."""
+        newer version. Imports nothing that the config names."""
         path = Path(path)
         if not path.is_dir():
             raise UserError(
                 f"{path}: no such run folder. Train one with `nmt train RECIPE --run"
                 f" {shlex.quote(str(path))}`."
             )
-        record = cls._json(path / "run.json")
-        if record.get("format", 0) > FORMAT:
+        metadata = _read_json(path / "run.json")
+        if metadata.get("format", 0) > FORMAT:
             raise UserError(
-                f"{path} was written by nmt {record.get('nmt')} (format {record['format']}); this"
-                f" is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt to use it."
+                f"{path} was written by nmt {metadata.get('nmt')} (format {metadata['format']});"
+                f" this is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt."
             )
-        config = load_config(cls._file(path / "config.yaml"), of_run=True)
+        config = load_config(_existing(path / "config.yaml"), of_run=True)
         names = cls._tokenizer_names(config)
-        tokenizers = {name: Tokenizer.load(cls._file(path / name)) for name in names}
-        return cls(path, config, *(tokenizers[name] for name in names))
+        tokenizers = {name: Tokenizer.load(_existing(path / name)) for name in names}
+        source, target = (tokenizers[name] for name in names)
+        run = cls(path, config, source, target, allow_custom)
+        run.metadata = metadata
+        return run
 
-    def record_change(self, config: Config, facts: Mapping[str, Any]) -> None:
-        """Takes another config from now on, and `facts` beside those that run.json has."""
-        with atomic_write(self.path / "config.yaml", "w") as stream:
-            stream.write(config.to_yaml())
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What run.json records."""
+        return _read_json(self.path / "run.json")
+
+    def record_change(self, config: Config, metadata: Mapping[str, Any]) -> None:
+        """Replaces the config, and adds `metadata` to run.json."""
         self.config = config
-        record = {**self.facts, **facts}
+        self._write({**self.metadata, **metadata})
+
+    def _write(self, metadata: dict[str, Any]) -> None:
+        """Writes the config and run.json, whose presence says that the run has begun."""
+        with atomic_write(self.path / "config.yaml", "w") as stream:
+            stream.write(self.config.to_yaml())
         with atomic_write(self.path / "run.json", "w") as stream:
-            json.dump(record, stream, indent=2)
+            json.dump(metadata, stream, indent=2)
+        self.metadata = metadata
 
     @staticmethod
     def _tokenizer_names(config: Config) -> list[str]:
@@ -138,20 +160,14 @@ class Run:
             ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
         )
 
-    def beginnings(self) -> dict[str, bytes]:
-        """Name -> content of the files that make a folder this run, before it is trained."""
+    def initial_files(self) -> dict[str, bytes]:
+        """Name -> content of the files of a run that is not trained yet: another worker's copy."""
         names = ["config.yaml", "run.json", *self._tokenizer_names(self.config)]
         return {name: (self.path / name).read_bytes() for name in names}
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What run.json records."""
-        return self._json(self.path / "run.json")
-
     def copier(self, dictionary: Mapping[str, str] | None = None) -> Copier:
-        """What masks and restores the lines that this run's model translates. UserError for a
-        dictionary it cannot use: one needs the symbols that `copying.classes` lets a model learn.
-        """
+        """Masks and restores the lines that this run's model translates. Raises UserError for a
+        dictionary if the model has not learnt copy symbols (`copying.classes`)."""
         if dictionary and not self.config.copying.classes:
             raise UserError(
                 f"{self.path} was trained without copy symbols, which a dictionary needs. Leave the"
@@ -164,7 +180,7 @@ class Run:
     @cached_property
     def model_input(self) -> ModelInput:
         """How this run's model reads lines. UserError if run.json is damaged."""
-        casing = self.facts.get("casing", {}) if self.exists(self.path) else {}
+        casing = self.metadata.get("casing", {}) if self.exists(self.path) else {}
         try:
             casings = {side: Casing.from_dict(record) for side, record in dict(casing).items()}
         except (TypeError, ValueError) as error:
@@ -173,17 +189,24 @@ class Run:
 
     @property
     def forbidden_ids(self) -> list[int]:
-        """Ids that search must never pick, whatever the sentence: copy symbols only if the model
-        never learnt them."""
+        """Ids that search must never select; copy symbols among them unless the model has learnt
+        them."""
         ids = self.target_tokenizer.forbidden_ids
         return [id for id in ids if id not in COPY_IDS] if self.config.copying.classes else ids
 
     def build_model(self, dtype: str = "float32") -> "Seq2Seq":
-        """A new model of this run's config, seed and vocabularies."""
-        from nmt.model.seq2seq import Seq2Seq  # here, as it loads TensorFlow
+        """A new model of this run's config, seed and vocabularies. Raises UserError if it has a
+        custom score and `allow_custom` is not set."""
+        from nmt.model.seq2seq import Seq2Seq  # loads TensorFlow
 
         sizes = self.source_tokenizer.vocabulary_size, self.target_tokenizer.vocabulary_size
-        return Seq2Seq(self.config.model, *sizes, seed=self.config.training.seed, dtype=dtype)
+        return Seq2Seq(
+            self.config.model,
+            *sizes,
+            seed=self.config.training.seed,
+            dtype=dtype,
+            allow_custom=self.allow_custom,
+        )
 
     def load_model(self, name: str = "best.npz") -> "Seq2Seq":
         """The model with its trained weights, in float32."""
@@ -205,7 +228,7 @@ class Run:
 
     @contextlib.contextmanager
     def log_file(self) -> Iterator[None]:
-        """What the package logs is also appended to train.log."""
+        """Appends the package's log messages to train.log, too."""
         handler = _LogFile(self.path / "train.log", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         package = logging.getLogger("nmt")
@@ -228,24 +251,24 @@ class Run:
 
     def read_history(self) -> list[dict[str, float]]:
         """The rows of history.csv."""
-        with open(self._file(self.path / "history.csv"), encoding="utf-8", newline="") as stream:
+        with open(_existing(self.path / "history.csv"), encoding="utf-8", newline="") as stream:
             return [
                 {key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)
             ]
 
-    @staticmethod
-    def _file(path: Path) -> Path:
-        if not path.is_file():
-            raise UserError(f"{path.parent} is no complete run: {path.name} is missing.")
-        return path
 
-    @classmethod
-    def _json(cls, path: Path) -> dict[str, Any]:
-        text = cls._file(path).read_bytes()
-        try:
-            return dict(json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError(f"{path.parent} is no complete run: {path.name} is missing.")
+    return path
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    text = _existing(path).read_bytes()
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
 
 
 def model_input(config: Config, casings: Mapping[str, Casing]) -> ModelInput:
@@ -259,8 +282,8 @@ def model_input(config: Config, casings: Mapping[str, Casing]) -> ModelInput:
     )
 
 
-def refuse_unlike(runs: Sequence[Run]) -> None:
-    """UserError unless all runs read and write a line in the same ids, so that their models can
+def check_compatible(runs: Sequence[Run]) -> None:
+    """Raises UserError unless all runs encode lines to the same ids, so that their models can
     decode together."""
     first = runs[0]
     for other in runs[1:]:
@@ -276,32 +299,32 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
         settings = [(run.config.copying, run.config.data.model_input) for run in (first, other)]
         if settings[0] != settings[1]:
             raise UserError(
-                f"an ensemble reads every line in one way. {first.path} and {other.path} differ in"
-                " copying or data.model_input."
+                f"the models of an ensemble must read a line alike. {first.path} and {other.path}"
+                " differ in copying or data.model_input."
             )
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    """Writes named arrays and JSON-able facts as one .npz, whole or not at all."""
+    """Writes named arrays and facts (JSON) as one .npz file, completely or not at all."""
     with atomic_write(path) as stream:
         _write_arrays(stream, arrays, facts)
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a
+    """Reads what `save_arrays` wrote. Raises UserError if the file is damaged (each array carries a
     CRC-32)."""
     try:
         return _read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds, by the place of the damage
+    except Exception as error:  # of a dozen kinds from zipfile and NumPy, depending on the damage
         raise UserError(
             f"{path} is damaged and cannot be read ({error}). Restore it, or train again."
         ) from error
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
-    """What `save_arrays` would write."""
+    """The bytes of the file that `save_arrays` would write."""
     stream = io.BytesIO()
     _write_arrays(stream, arrays, facts)
     return stream.getvalue()
@@ -328,7 +351,7 @@ def _read_arrays(file: Path | IO[bytes]) -> tuple[dict[str, np.ndarray], dict[st
 
 
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Assigns arrays to the variables of the same names, all of them or none."""
+    """Assigns arrays to the variables of the same names: all of them, or none if any differs."""
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     found = {name: array.shape for name, array in arrays.items()}
     if wanted != found:

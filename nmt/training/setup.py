@@ -224,14 +224,14 @@ def _resume(
     run: Run, config: Config, texts: Texts, fingerprints: Fingerprints, accept_changes: bool
 ) -> Corpus:
     """Opens the corpus of an existing run and records what has changed since it began."""
-    if "average_of" in run.facts:
+    if "average_of" in run.metadata:
         raise UserError(
             f"{run.path} is the average of other runs, with nothing to resume. Train on from its"
             f" weights in a new run: --init-from {shlex.quote(str(run.path))} --run ANOTHER."
         )
-    if run.facts["format"] < FORMAT:
+    if run.metadata["format"] < FORMAT:
         raise UserError(
-            f"{run.path} was begun by nmt {run.facts['nmt']}, whose states this version does not"
+            f"{run.path} was begun by nmt {run.metadata['nmt']}, whose states this version does not"
             " read. It translates as before; to train, begin a new run in another folder."
         )
     changes = _find_changes(run, config, fingerprints)
@@ -285,7 +285,7 @@ class Changes:
         if self.affecting_training:
             accepted = [str(one) for one in self.affecting_training]
             facts["texts"] = fingerprints.as_facts()
-            facts["changes"] = [*run.facts.get("changes", []), accepted]
+            facts["changes"] = [*run.metadata.get("changes", []), accepted]
         if run.config.training.precision != config.training.precision:
             facts["precision"] = choose_precision(config.training.precision)
         return facts
@@ -293,7 +293,9 @@ class Changes:
 
 def _find_changes(run: Run, config: Config, fingerprints: Fingerprints) -> Changes:
     # The second text was called mix while there could be no more than two.
-    old = {name.replace("mix,", "train 2,"): digest for name, digest in run.facts["texts"].items()}
+    old = {
+        name.replace("mix,", "train 2,"): digest for name, digest in run.metadata["texts"].items()
+    }
     new = fingerprints.as_facts()
     texts = [
         TextDifference(name, old.get(name), new.get(name))
@@ -308,7 +310,7 @@ def _lines(found: Iterable[Difference | TextDifference]) -> str:
 
 
 def _warn_of_other_versions(run: Run) -> None:
-    facts = run.facts
+    facts = run.metadata
     versions = [
         f"{name} {facts[name]} -> {now}"
         for name, now in Run.versions().items()

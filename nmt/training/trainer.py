@@ -17,7 +17,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from nmt.about import install_command
-from nmt.config.loader import Config, duration_seconds
+from nmt.config.loader import Config, check_score_is_allowed, duration_seconds
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.plots import plot_history
 from nmt.runs.checkpoints import Checkpoints, only_trainer
@@ -39,12 +39,15 @@ NUM_MEASURED = 12  # batches timed to plan a budget
 BUDGET_SHARE = 0.97  # of a budget is planned for: better to end early than late
 
 
-def train(config: Config, path: Path, accept_changes: bool = False) -> Run | None:
+def train(
+    config: Config, path: Path, accept_changes: bool = False, allow_custom: bool = False
+) -> Run | None:
     """Trains, or resumes, the run at `path` and returns it; None in workers that are not the chief.
 
-    A run of another config or other text is resumed only if `accept_changes`. Raises UserError, or
-    Interrupted with all state saved.
+    A run of another config or other text is resumed only if `accept_changes`; a score MODULE:CLASS
+    is imported only if `allow_custom`. Raises UserError, or Interrupted with all state saved.
     """
+    check_score_is_allowed(config.model.decoder.score, allow_custom)
     started = time.monotonic()
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -52,6 +55,7 @@ def train(config: Config, path: Path, accept_changes: bool = False) -> Run | Non
     with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
         prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
         run = prepared.run
+        run.allow_custom = allow_custom
         with only_trainer(run.path), run.log_file(), _caught_signals() as signals:
             _log_texts(prepared)
             try:
@@ -59,7 +63,7 @@ def train(config: Config, path: Path, accept_changes: bool = False) -> Run | Non
             except UserError:
                 # A run without weights would only refuse the corrected config.
                 if not Checkpoints.has_trained(run.path):
-                    run.forget()
+                    run.clear()
                 raise
     return run if workers.is_chief else None
 
@@ -88,7 +92,7 @@ def _prepare(
     if workers.count == 1:
         return chiefs[0]
     logger.info("worker %d of %d", workers.rank, workers.count)
-    files = chiefs[0].run.beginnings() if chiefs else {}
+    files = chiefs[0].run.initial_files() if chiefs else {}
     shared, _ = unpack_arrays(
         workers.share(pack_arrays({k: np.frombuffer(v, np.uint8) for k, v in files.items()}, {}))
     )
@@ -143,7 +147,7 @@ class Trainer:
         if not resumed:
             self._begin()
         self._plan_budget()
-        texts = self.run.facts["texts"]
+        texts = self.run.metadata["texts"]
         self.progress.evaluate_on([texts[name] for name in sorted(texts) if name.startswith("dev")])
         self.total_steps = self.progress.budgeted_steps or self.total_steps
         if resumed:
@@ -152,7 +156,7 @@ class Trainer:
             "%s parameters, %d steps, %s",
             f"{self.train_step.model.count_params():,}",
             self.total_steps,
-            self.run.facts["precision"],
+            self.run.metadata["precision"],
         )
 
     def _log_summary(self) -> None:
@@ -450,7 +454,7 @@ def _build(
     run: Run, dev: Sequence[tuple[str, str]], workers: Workers
 ) -> tuple[TrainStep, Validation]:
     """What is compiled at its first call: the update of a new model, and its evaluation."""
-    dtype = "mixed_bfloat16" if run.facts["precision"] == "bfloat16" else "float32"
+    dtype = "mixed_bfloat16" if run.metadata["precision"] == "bfloat16" else "float32"
     averaged = run.build_model()  # in float32, as in translation
     train_step = TrainStep(run.build_model(dtype), averaged, run.config.training, workers)
     return train_step, Validation(run, averaged, dev)

@@ -23,7 +23,7 @@ from nmt.cli.main import main
 from nmt.errors import UserError
 from nmt.export import onnx as export
 from nmt.export.onnx import export_onnx, export_saved_model
-from nmt.inference.onnx_artifact import Export, choose
+from nmt.inference.onnx_artifact import Export, select_export
 from nmt.inference.onnx_engine import OnnxEngine
 from nmt.model.signatures import named_leaves
 from nmt.runs.run_folder import Run
@@ -66,9 +66,11 @@ def texts(translator, **options):
 WITHOUT_TENSORFLOW = """
 import json, sys
 
+BLOCKED = ("tensorflow", "keras", "tf2onnx", "onnx", "sacrebleu", "matplotlib")
+
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "keras", "tf2onnx", "onnx", "sacrebleu", "matplotlib"):
+        if name.partition(".")[0] in BLOCKED:
             raise ImportError(name + " is not installed")
 
 sys.meta_path.insert(0, Blocked())
@@ -76,7 +78,8 @@ from nmt import Translator
 
 translator = Translator.load(sys.argv[1], precision=sys.argv[2])
 lines = json.load(sys.stdin)
-found = [[[one.text, one.log_prob] for one in line.candidates] for line in translator.translate(lines, n_best=2)]
+translations = translator.translate(lines, n_best=2)
+found = [[[one.text, one.log_prob] for one in line.candidates] for line in translations]
 alignment = translator.align(lines[0], found[0][0][0])
 json.dump([found, alignment.weights_TS.tolist(), alignment.source_words], sys.stdout)
 """
@@ -150,7 +153,7 @@ def process_seconds(pid):
 
 
 def test_the_proof_is_on_record(exported):
-    export = Export.of(exported[0])
+    export = Export.find(exported[0])
     assert export == exported[1] and export.folder == exported[0] / "onnx"
     assert 0.0 < export.proof.largest_difference < 1e-4
     assert export.proof.bleu["float32"] == pytest.approx(export.proof.bleu["keras"], abs=0.05)
@@ -165,9 +168,18 @@ def test_the_proof_is_on_record(exported):
 
 def test_what_is_used_by_default_and_on_demand(exported, tmp_path):
     run, export = exported
-    assert choose(run) == (export, export.precision) == choose(export.folder)
-    assert choose(run, "onnx", "float32") == choose(run, precision="float32") == (export, "float32")
-    assert choose(run, "keras") is None is choose(run, "keras", "float32") is choose(tmp_path)
+    assert select_export(run) == (export, export.precision) == select_export(export.folder)
+    assert (
+        select_export(run, "onnx", "float32")
+        == select_export(run, precision="float32")
+        == (export, "float32")
+    )
+    assert (
+        select_export(run, "keras")
+        is None
+        is select_export(run, "keras", "float32")
+        is select_export(tmp_path)
+    )
     assert isinstance(Translator.load(run)._engine, OnnxEngine)
     assert texts(Translator.load(run, "keras")) == texts(Translator.load(run, precision="float32"))
 
@@ -184,12 +196,12 @@ def test_what_is_used_by_default_and_on_demand(exported, tmp_path):
 )
 def test_what_does_not_exist_is_refused(engine, precision, message):
     with pytest.raises(UserError, match=message):
-        choose(trained_run(), engine, precision)
+        select_export(trained_run(), engine, precision)
 
 
 def test_a_run_without_export_says_that_keras_translates(caplog):
     with caplog.at_level(logging.INFO):
-        assert choose(trained_run()) is None
+        assert select_export(trained_run()) is None
     assert "no ONNX export: translating with Keras" in caplog.text
 
 
@@ -197,10 +209,10 @@ def test_an_export_of_older_weights_is_not_used(copied, caplog):
     with open(copied / "best.npz", "ab") as stream:
         stream.write(b"more")
     with caplog.at_level(logging.INFO):
-        assert choose(copied) is None
+        assert select_export(copied) is None
     assert "an ONNX export of older weights" in caplog.text
     with pytest.raises(UserError, match="older weights"):
-        choose(copied, "onnx")
+        select_export(copied, "onnx")
 
 
 @pytest.mark.parametrize("change", [{"text": "autre"}, {"log_prob": -99.0}])
@@ -257,9 +269,9 @@ def test_int8_that_is_too_far_off_is_left_out(exported, copied, instant, monkeyp
     monkeypatch.setitem(export.BLEU_TOLERANCE, "int8", -1.0)
     export_onnx(Run.open(copied))
     assert "no int8: BLEU" in caplog.text
-    assert not list((copied / "onnx").glob("*int8*")) and choose(copied)[1] == "float32"
+    assert not list((copied / "onnx").glob("*int8*")) and select_export(copied)[1] == "float32"
     with pytest.raises(UserError, match="holds no int8"):
-        choose(copied, precision="int8")
+        select_export(copied, precision="int8")
 
 
 @pytest.mark.parametrize(("changed", "precision"), [(0.0, "int8"), (0.5, "float32")])
@@ -270,7 +282,7 @@ def test_int8_is_the_default_only_if_lines_do_not_change_with_their_batch(
     monkeypatch.setitem(export.BLEU_TOLERANCE, "int8", 100.0)
     monkeypatch.setattr(export, "_share_changed", lambda *_: changed)
     there = copied.parent / "there"
-    assert export_onnx(Run.open(copied), there).precision == precision == choose(there)[1]
+    assert export_onnx(Run.open(copied), there).precision == precision == select_export(there)[1]
 
 
 def test_dev_text_that_has_gone_is_asked_for(copied, tmp_path):

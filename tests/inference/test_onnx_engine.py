@@ -1,4 +1,4 @@
-"""The ONNX engine keeps the contract of `nmt.search.beam.Engine`: what Keras answers, it answers."""
+"""The ONNX engine keeps the contract of `nmt.search.beam.Engine`: it equals that of Keras."""
 
 import numpy as np
 import pytest

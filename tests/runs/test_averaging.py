@@ -51,7 +51,7 @@ def test_the_best_weights_of_runs_are_averaged_into_a_run(a_run, tmp_path):
     assert weights["w"].dtype == np.float32
     assert made.config == runs[0].config
     assert made.target_tokenizer.model == runs[0].target_tokenizer.model
-    assert made.facts["average_of"] == facts["average_of"] == [str(path) for path in paths]
+    assert made.metadata["average_of"] == facts["average_of"] == [str(path) for path in paths]
 
 
 def test_the_last_checkpoints_are_averaged_by_the_weights_that_are_evaluated(a_run, tmp_path):

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_what_is_created_can_be_opened(joint, separate, tokenizers):
 
 
 def test_facts_tell_where_a_run_comes_from(joint):
-    facts = Run.open(joint.path).facts
+    facts = Run.open(joint.path).metadata
     assert facts["format"] == FORMAT and facts["nmt"] == nmt.__version__ and facts["seed"] == 1
     assert {"python", "tensorflow", "keras", "numpy", "sentencepiece", "sacrebleu"} < set(facts)
     assert facts["data"] == "of the text"
@@ -111,7 +112,7 @@ def test_missing_weights_are_named_with_the_next_move(hint, joint):
 
 
 def test_a_run_of_a_newer_version_is_refused(joint):
-    record = {**joint.facts, "format": FORMAT + 1, "nmt": "9.9"}
+    record = {**joint.metadata, "format": FORMAT + 1, "nmt": "9.9"}
     (joint.path / "run.json").write_text(json.dumps(record))
     with pytest.raises(
         UserError, match=rf"nmt 9\.9 \(format {FORMAT + 1}\).*up to {FORMAT}.*Upgrade"
@@ -127,7 +128,8 @@ def test_a_damaged_record_is_reported(content, joint):
 
 
 @pytest.mark.parametrize(
-    "content", [b"a: [", b"- 1", b"\xff\xfe", b"data: {train: 3}", b"model: {units: 3}", b"\tx: 1"]
+    "content",
+    [b"a: [", b"- 1", b"\xff\xfe", b"data: {max_tokens: x}", b"model: {units: 3}", b"\tx: 1"],
 )
 def test_a_damaged_config_is_reported(content, joint):
     (joint.path / "config.yaml").write_bytes(content)
@@ -259,7 +261,11 @@ class Full(io.RawIOBase):
 @pytest.mark.parametrize("room", [0, 500, 1500])
 def test_a_full_disk_leaves_the_previous_file_intact(room, saved, monkeypatch):
     before = saved.read_bytes()
-    monkeypatch.setattr("nmt.text.lines._open", lambda path, mode: Full(open(path, mode), room))  # noqa: SIM115
+
+    def open_full(path, mode):
+        return Full(open(path, mode), room)
+
+    monkeypatch.setattr("nmt.text.lines._open", open_full)
     with pytest.raises(
         UserError, match=r"No space left on device\. Make room.*previous file is intact"
     ):
@@ -389,3 +395,22 @@ def test_history_is_a_table_that_is_written_anew_each_time(joint):
 def test_a_run_may_be_moved_and_renamed(joint, tmp_path):
     moved = shutil.move(joint.path, tmp_path / "été 1")
     assert Run.open(moved).config == joint.config
+
+
+def test_run_json_is_read_once_and_follows_a_change(joint, monkeypatch):
+    reads = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read_bytes(path))
+    run = Run.open(joint.path)
+    assert run.metadata["seed"] == run.metadata["seed"]
+    assert [path.name for path in reads].count("run.json") == 1
+    monkeypatch.undo()
+    run.record_change(run.config, {"note": "changed"})
+    assert run.metadata["note"] == Run.open(joint.path).metadata["note"] == "changed"
+
+
+def test_other_decoding_options_leave_the_run_as_it_is(joint):
+    decoding = joint.config.decoding.model_copy(update={"beam_size": 7})
+    other = joint.with_decoding(decoding)
+    assert (other.config.decoding.beam_size, other.path) == (7, joint.path)
+    assert joint.config.decoding.beam_size != 7

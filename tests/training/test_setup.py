@@ -43,13 +43,13 @@ def test_a_new_run_has_config_tokenizer_corpus_and_facts(data, run):
     opened = Run.open(run)
     assert opened.config == config
     assert opened.source_tokenizer.fingerprint == opened.target_tokenizer.fingerprint
-    assert set(opened.facts["texts"]) == {
+    assert set(opened.metadata["texts"]) == {
         "train, source",
         "train, target",
         "dev, source",
         "dev, target",
     }
-    assert opened.facts["precision"] == "float32"
+    assert opened.metadata["precision"] == "float32"
     assert not list(run.glob("*.npz"))
 
 
@@ -294,7 +294,7 @@ def test_changes_are_accepted_on_request_and_recorded(data, run, caplog):
     assert len(prepared.corpus) == 70
     opened = Run.open(run)
     assert prepared.run.config == opened.config == other
-    (changes,) = opened.facts["changes"]
+    (changes,) = opened.metadata["changes"]
     assert (
         changes[:2] == ["model.dropout.layer: 0.0 -> 0.3", "training.epochs: 1 -> 7"]
         and len(changes) == 4
@@ -343,7 +343,7 @@ def test_what_no_weights_survive_is_refused_on_request_too(changes, data, run):
 def test_other_versions_are_said(data, run, caplog, monkeypatch):
     prepare(tiny_config(data), run)
     assert "versions" not in caplog.text
-    monkeypatch.setattr(Run, "versions", lambda: {**Run.open(run).facts, "numpy": "9.9"})
+    monkeypatch.setattr(Run, "versions", lambda: {**Run.open(run).metadata, "numpy": "9.9"})
     prepare(tiny_config(data), run)
     assert "begun with other versions" in caplog.text and "-> 9.9" in caplog.text
 
@@ -364,7 +364,7 @@ def test_several_corpora_are_one_corpus(data, run):
         (other, 20, 40),
     ]
     assert corpus.weights.tolist() == [0.5] * 60 + [1.0] * 20
-    assert set(Run.open(run).facts["texts"]) >= {"train, source", "train 2, target", "weights"}
+    assert set(Run.open(run).metadata["texts"]) >= {"train, source", "train 2, target", "weights"}
     weights.write_text("0.6\n" * 60)
     refuses(config, run, "weights: other text")
 
