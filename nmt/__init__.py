@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from nmt.about import VERSION as __version__
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 
 if TYPE_CHECKING:
     from nmt.inference.outputs import Translation
     from nmt.inference.translator import Translator
     from nmt.training.trainer import train
 
-__all__ = ["Translation", "Translator", "UserError", "__version__", "train"]
+__all__ = ["LineError", "Translation", "Translator", "UserError", "__version__", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,15 @@ import numpy as np
 from nmt.config.loader import DecodingConfig, parse_config
 from nmt.errors import LineError, UserError
 from nmt.evaluation.word_alignment import Alignment, with_lag
+from nmt.inference.arguments import (
+    check_count,
+    check_single_line,
+    checked_glossary,
+    checked_lines,
+    checked_mapping,
+    checked_pairs,
+    checked_phrases,
+)
 from nmt.inference.onnx_artifact import select_export
 from nmt.inference.outputs import Candidate, Choices, ScoredTarget, Translation
 from nmt.inference.parallel import isolate_failures, side_by_side
@@ -99,6 +108,8 @@ class Translator:
         self, run: Run, engine: ForcingEngine, dictionary: Mapping[str, str] | None = None
     ):
         self.run, self._engine = run, engine
+        if dictionary is not None:
+            checked_mapping(dictionary, "dictionary")
         self._copier = run.copier(dictionary)
         self._last_options: tuple[dict[str, Any], DecodingConfig] = {}, run.config.decoding
         self.num_workers = getattr(engine, "num_workers", 1)
@@ -194,7 +205,7 @@ class Translator:
         prefixes: Sequence[str] = (),
         required: Sequence[str] = (),
         banned: Iterable[str] = (),
-        glossary: Glossary | None = None,
+        glossary: Glossary | Mapping[str, str] | None = None,
         progress: ProgressCallback | None = None,
         num_workers: int | None = None,
         **decoding: Any,
@@ -213,9 +224,10 @@ class Translator:
         `num_workers` batches are searched at once, by default one for each core.
 
         `prefixes`, one for each line, begin the translations. `required` words are in all of them,
-        `banned` words in none, and the target phrases of a `glossary` wherever the line has the
-        source phrase. See `nmt.search.glossary` for what counts as the same word. Constraints that
-        cannot be met are refused before anything is searched.
+        `banned` words in none, and the target phrases of a `glossary` (or a mapping of source to
+        target phrases) wherever the line has the source phrase. See `nmt.search.glossary` for what
+        counts as the same word. Constraints that cannot be met are refused before anything is
+        searched.
 
         A batch that fails is repeated line by line, so that a line that cannot be translated does
         not affect the others. With `errors="raise"` the first such line raises LineError, which has
@@ -225,7 +237,11 @@ class Translator:
         """
         if errors not in ("raise", "return"):
             raise UserError(f'errors must be "raise" or "return". Received: {errors!r}.')
-        raw_lines = _lines(lines)
+        raw_lines = checked_lines(lines)
+        check_count(n_best, "n-best", least=1)
+        check_count(choices, "choices", least=0)
+        if num_workers is not None:
+            check_count(num_workers, "num_workers", least=1)
         options = self._search_options(n_best, decoding)
         constraints = self._constraints(len(raw_lines), prefixes, required, banned, glossary)
         source_lines = [SourceLine(index, raw) for index, raw in enumerate(raw_lines)]
@@ -287,8 +303,12 @@ class Translator:
         prefixes: Sequence[str],
         required: Sequence[str],
         banned: Iterable[str],
-        glossary: Glossary | None,
+        glossary: Glossary | Mapping[str, str] | None,
     ) -> Constraints:
+        prefixes = checked_lines(prefixes, "prefixes")
+        required = checked_phrases(required, "required")
+        banned = checked_phrases(banned, "banned")
+        glossary = checked_glossary(glossary)
         if prefixes and len(prefixes) != num_lines:
             raise UserError(
                 f"prefixes must be as many as lines ({num_lines}). Received: {len(prefixes)}."
@@ -305,6 +325,7 @@ class Translator:
         self, line: SourceLine, options: DecodingConfig, constraints: Constraints
     ) -> list[Sentence]:
         """The sentences of a line, in segments that know how long their translations may be."""
+        check_single_line(line.raw)
         tokenizer, limit = self.run.source_tokenizer, options.max_source_tokens
         language = self.run.config.data.source if options.split_sentences else None
         sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, language)
@@ -337,6 +358,7 @@ class Translator:
                 " Give its parts as lines, or raise decoding.max_source_tokens."
             )
         prefix = constraints.prefixes[line.index].rstrip(" ") if constraints.prefixes else ""
+        check_single_line(prefix)
         for sentence in line.sentences:
             copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
             for segment in sentence.segments:
@@ -504,7 +526,7 @@ class Translator:
 
         Raises UserError unless there are equally many sources and targets.
         """
-        pairs = _pairs(sources, targets)
+        pairs = checked_pairs(sources, targets)
         scored = [ScoredTarget(target, 0.0, (), ()) for _, target in pairs]
         read = [read_pair(self._copier, *pair) for pair in pairs]
         view = self.run.model_input
@@ -541,7 +563,7 @@ class Translator:
 
         Raises UserError unless there are equally many sources and targets.
         """
-        pairs = _pairs(sources, targets)
+        pairs = checked_pairs(sources, targets)
         read = [read_pair(self._copier, *pair) for pair in pairs]
         alignments: list[Any] = [None] * len(pairs)
         batch_size = self._options(batch_size=batch_size).batch_size
@@ -619,26 +641,3 @@ def _line_error(index: int, error: Exception) -> LineError:
     line_error = LineError(index, f"could not be processed ({detail}).")
     line_error.__cause__ = error
     return line_error
-
-
-def _lines(lines: Iterable[str]) -> list[str]:
-    """Python callers may pass a line's own LF, more of them, or half a surrogate pair: no part of a
-    line of text."""
-    if isinstance(lines, str):
-        raise TypeError(
-            "lines must be an iterable of strings. Received: a single string. Wrap it in a list."
-        )
-    return [
-        line.removesuffix("\n").replace("\n", " ").encode("utf-8", "ignore").decode("utf-8")
-        for line in lines
-    ]
-
-
-def _pairs(sources: Iterable[str], targets: Iterable[str]) -> list[tuple[str, str]]:
-    sources, targets = _lines(sources), _lines(targets)
-    if len(sources) != len(targets):
-        raise UserError(
-            f"source and target must have equally many lines. Received: {len(sources)} and"
-            f" {len(targets)}."
-        )
-    return list(zip(sources, targets, strict=True))

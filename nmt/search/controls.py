@@ -393,11 +393,11 @@ CONTROLS: dict[str, Callable[[DecodingConfig, SearchBatch], Control | None]] = {
 
 def check_n_best(options: DecodingConfig, n_best: int) -> None:
     """UserError if these options cannot give so many translations per sentence."""
-    if options.sampling and n_best < 1:
+    if n_best < 1:
         raise UserError(f"n-best must be at least 1, received {n_best}.")
-    if not options.sampling and not 1 <= n_best <= options.beam_size:
+    if not options.sampling and n_best > options.beam_size:
         raise UserError(
-            f"n-best must be from 1 to the beam size ({options.beam_size}), received {n_best}."
+            f"n-best must be at most the beam size ({options.beam_size}), received {n_best}."
             " Widen the beam."
         )
 
