@@ -7,8 +7,9 @@ class UserError(ValueError):
     """A mistake that the user can correct: says what was expected, what came, and what to do."""
 
 
-class Interrupted(Exception):
-    """A signal asked to stop. All state is saved, or an earlier state can be resumed from."""
+class Interrupted(BaseException):
+    """A signal asked to stop. All state is saved, or an earlier state can be resumed from. Like
+    KeyboardInterrupt it is no Exception: code that handles failures must not handle it."""
 
     def __init__(self, signal_number: int, saved: bool = True):
         super().__init__(signal.Signals(signal_number).name)

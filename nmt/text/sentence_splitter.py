@@ -9,6 +9,8 @@ import re
 
 from sentencex import segment
 
+from nmt.errors import Interrupted
+
 logger = logging.getLogger(__name__)
 
 # "M. Dupont", "J.-C. Juncker": a letter alone is an initial more often than the end of a sentence.
@@ -31,7 +33,7 @@ def sentences(text: str, language: str) -> list[str]:
         return [text]
     try:
         parts = list(segment(language, text))
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, Interrupted):
         raise
     except BaseException as error:  # a panic in Rust is no Exception
         logger.warning("a line is not split into sentences: %s", error)

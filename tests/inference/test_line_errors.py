@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fixtures.run import toy_pairs, trained_translator
 
-from nmt.errors import LineError, UserError
+from nmt.errors import Interrupted, LineError, UserError
 from nmt.inference.parallel import isolate_failures
 from nmt.inference.translator import Translator
 
@@ -95,14 +95,15 @@ def test_what_is_wrong_for_all_lines_is_raised_either_way():
         trained_translator().translate(LINES, errors="ignore")
 
 
-def test_an_interruption_is_no_failure_of_a_line(failing, monkeypatch):
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), Interrupted(15)])
+def test_an_interruption_is_no_failure_of_a_line(interruption, failing, monkeypatch):
     translator = failing()
 
     def interrupted(*_):
-        raise KeyboardInterrupt
+        raise interruption
 
     monkeypatch.setattr(translator._engine, "encode", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(interruption)):
         translator.translate(LINES, errors="return")
 
 

@@ -28,7 +28,7 @@ EXPECTED = {  # beam search of size 3, in float32
 
 
 def assert_translates_as_before(translator):
-    for translation in translator.translate(EXPECTED):
+    for translation in translator.translate(list(EXPECTED)):
         text, log_prob = EXPECTED[translation.source]
         assert translation.text == text
         assert translation.candidates[0].log_prob == pytest.approx(log_prob, abs=1e-3)

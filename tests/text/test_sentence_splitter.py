@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.errors import Interrupted
 from nmt.text.sentence_splitter import sentences
 
 
@@ -49,7 +50,13 @@ class Panic(BaseException):
 
 
 @pytest.mark.parametrize(
-    "error, caught", [(KeyboardInterrupt, False), (SystemExit, False), (Panic, True)]
+    "error, caught",
+    [
+        (KeyboardInterrupt(), False),
+        (SystemExit(), False),
+        (Interrupted(15), False),
+        (Panic(), True),
+    ],
 )
 def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch):
     def segment(language, text):
@@ -59,5 +66,5 @@ def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch
     if caught:
         assert sentences("One. Two.", "en") == ["One. Two."]
     else:
-        with pytest.raises(error):
+        with pytest.raises(type(error)):
             sentences("One. Two.", "en")
