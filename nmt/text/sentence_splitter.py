@@ -9,8 +9,6 @@ import re
 
 from sentencex import segment
 
-from nmt.errors import Interrupted
-
 logger = logging.getLogger(__name__)
 
 # "M. Dupont", "J.-C. Juncker": a letter alone is an initial more often than the end of a sentence.
@@ -33,9 +31,10 @@ def sentences(text: str, language: str) -> list[str]:
         return [text]
     try:
         parts = list(segment(language, text))
-    except (KeyboardInterrupt, SystemExit, Interrupted):
-        raise
-    except BaseException as error:  # a panic in Rust is no Exception
+    except BaseException as error:
+        # A panic in Rust is no Exception; nor is what is meant to end the program.
+        if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
         logger.warning("a line is not split into sentences: %s", error)
         return [text]
     found: list[str] = []

@@ -195,7 +195,7 @@ def test_what_is_scored_together_is_bounded(translator, monkeypatch):
 def test_unequal_counts_are_refused(method, translator):
     with pytest.raises(UserError, match=r"equally many lines\. Received: 2 and 1"):
         getattr(translator, method)(["a", "b"], ["c"])
-    with pytest.raises(TypeError, match="single string"):
+    with pytest.raises(TypeError, match="a single str"):
         getattr(translator, method)("cat", ["c", "d", "e"])
 
 

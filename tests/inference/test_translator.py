@@ -302,7 +302,7 @@ def test_blank_lines_cost_nothing_and_keep_their_places(translator, monkeypatch)
 
 
 def test_one_string_is_not_taken_for_lines_of_one_character(translator):
-    with pytest.raises(TypeError, match="single string"):
+    with pytest.raises(TypeError, match="a single str"):
         translator.translate("cat dog.")
 
 

@@ -45,7 +45,7 @@ def test_a_text_that_makes_the_library_panic_is_left_unsplit(text):
     assert "".join(sentences(text, "fr")) == text
 
 
-class Panic(BaseException):
+class PanicException(BaseException):
     pass
 
 
@@ -55,7 +55,8 @@ class Panic(BaseException):
         (KeyboardInterrupt(), False),
         (SystemExit(), False),
         (Interrupted(15), False),
-        (Panic(), True),
+        (PanicException(), True),
+        (ValueError(), True),
     ],
 )
 def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch):
