@@ -12,7 +12,9 @@ from fixtures.run import TINY, merged, tiny_config, toy_data, trained_run
 
 from nmt.attention import score_class
 from nmt.cli.main import parser
-from nmt.comparison.runner import Planned, compare, train_apart
+from nmt.comparison.measuring import EvaluationTexts
+from nmt.comparison.plan import PlannedRun
+from nmt.comparison.runner import compare, train_in_processes
 from nmt.config.loader import is_typed_score, load_config
 from nmt.errors import UserError
 from nmt.inference.translator import Translator
@@ -116,9 +118,9 @@ def test_resuming_imports_nothing_unless_permitted(stranger):
 
 
 def test_a_comparison_imports_nothing_unless_permitted(recipe, tmp_path):
-    planned = [Planned("own", 1, load_config(recipe), tmp_path / "own")]
+    planned = [PlannedRun("own", 1, load_config(recipe), tmp_path / "own")]
     with pytest.raises(UserError, match=REFUSAL):
-        compare("title", planned, {}, None, tmp_path, train_apart)
+        compare("title", planned, EvaluationTexts({}), tmp_path, train_in_processes)
     assert not imported()
 
 
@@ -214,7 +216,7 @@ def test_what_is_permitted_is_passed_on_to_child_processes(recipe, tmp_path, nmt
 
     monkeypatch.setattr("nmt.comparison.runner.subprocess.Popen", Process)
     for allowed in (True, False):
-        list(train_apart([tmp_path / "own"], allow_custom=allowed))
+        list(train_in_processes([tmp_path / "own"], allow_custom=allowed))
     assert "--allow-custom" in commands[0] and "--allow-custom" not in commands[1]
 
 
@@ -225,7 +227,7 @@ def test_what_is_permitted_is_passed_on_to_child_processes(recipe, tmp_path, nmt
 def test_permission_to_train_is_passed_on_to_the_export(permission, recipe, tmp_path, monkeypatch):
     executed = []
     trained = SimpleNamespace(path=tmp_path / "new")
-    monkeypatch.setattr("nmt.cli.train.os.execv", lambda _, command: executed.append(command))
+    monkeypatch.setattr("nmt.cli.train.os.execve", lambda _, command, __: executed.append(command))
     monkeypatch.setattr("nmt.training.trainer.train", lambda *_: trained)
     monkeypatch.setattr("nmt.cli.train._complete", lambda run: 0)
     options = parser().parse_args(["train", str(recipe), *permission.split()])
