@@ -340,7 +340,7 @@ def test_a_signal_ends_measuring_while_another_run_is_trained(python, tmp_path):
 def verb(world, recipe, tmp_path, monkeypatch, nmt_):
     """verb(*arguments): `nmt compare` of the recipe, with trainings that take no time."""
     monkeypatch.setattr(
-        module, "train_in_processes", lambda paths, num_jobs: one_by_one(world.train)(paths)
+        module, "train_in_processes", lambda paths, **_: one_by_one(world.train)(paths)
     )
     write_pairs(tmp_path / "news", toy_pairs(9, seed=5))
     Fake.asked = []
