@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 # of Europarl put together, 91 % end a line in French without this and 95 % with it, and 96 % in
 # English; it misses less than 1 %.
 _INITIAL = re.compile(r"(?:^|\W)\w\.\s*$")
+# Between sentences is a space, except in scripts without spaces: no address is split.
+_SPACED_END = re.compile(r"[\s。．！？｡…]$")
 # What every end of a sentence inside a line has; most lines are one sentence and have none.
 _END_INSIDE = re.compile(r"[.!?…:;。．！？｡।॥؟۔።။៖\n\u2028]\W*\w")
 
@@ -39,7 +41,12 @@ def sentences(text: str, language: str) -> list[str]:
         return [text]
     found: list[str] = []
     for part in parts:
-        if found and (_INITIAL.search(found[-1]) or not part.strip() or not found[-1].strip()):
+        if found and (
+            _INITIAL.search(found[-1])
+            or not _SPACED_END.search(found[-1])
+            or not part.strip()
+            or not found[-1].strip()
+        ):
             found[-1] += part
         else:
             found.append(part)

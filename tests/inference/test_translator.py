@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from nmt import Translator as TranslatorOfThePackage
 from nmt.errors import LineError, UserError
-from nmt.inference.segments import Segment, Sentence, SourceLine, joined_text, split
+from nmt.inference.segments import ReadText, Segment, Sentence, SourceLine, joined_text, split
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import Run
 from nmt.search.beam import Hypothesis
+from nmt.text.characters import RAW
 from nmt.text.lines import is_blank
 from nmt.text.placeholders import MaskedLine
 from nmt.text.tokenizer import padded, train_tokenizer
@@ -372,7 +373,7 @@ def test_a_part_begins_with_a_capital_where_a_sentence_does():
         Segment(0, [9], hypotheses=[Hypothesis(tuple(folding.encode(text)), -1.0, -1.0, False, ())])
         for text in ("The cat", "The dog.", "The cat")
     ]
-    line = SourceLine(0, "raw", [Sentence("raw", 0, "", MaskedLine("raw"), segments)])
+    line = SourceLine(0, "raw", [Sentence(ReadText("raw", 0, MaskedLine("raw"), RAW), segments)])
     text, spans = joined_text(folding, line, 0, with_spans=True)
     assert text == joined_text(folding, line, 0)[0] == "The cat the dog. The cat"
     assert "".join(text[start:end] for start, end in spans) == text.replace(" ", "")

@@ -69,3 +69,8 @@ def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch
     else:
         with pytest.raises(type(error)):
             sentences("One. Two.", "en")
+
+
+@pytest.mark.parametrize("text", ["find www.ｅ.org dog", "see a.B.c now", "v1.Next is out"])
+def test_no_sentence_ends_within_a_word(text):
+    assert sentences(text, "en") == [text]
