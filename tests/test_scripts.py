@@ -71,7 +71,8 @@ def gate(tmp_path):
         for name in (".ci/run", "scripts/test.sh", *(f"bin/{name}" for name in commands)):
             (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
-        (tmp_path / "scripts" / "test.sh").write_text("echo tested")
+        for name, word in (("test.sh", "tested"), ("docs.sh", "documented")):
+            (tmp_path / "scripts" / name).write_text(f"echo {word}")
         for name in ("bash", "sh", "dirname", "timeout"):
             (tmp_path / "bin" / name).symlink_to(shutil.which(name))
         for name, script in commands.items():
@@ -93,12 +94,15 @@ def test_the_gate_fails_without_the_browser_that_tests_need(gate):
 
 def test_the_gate_installs_the_browser_and_tests(gate):
     process = gate(apt_get='echo "$1"')
-    assert (process.returncode, process.stdout.split()) == (0, ["update", "install", "tested"])
+    assert (process.returncode, process.stdout.split()) == (
+        0,
+        ["update", "install", "tested", "documented"],
+    )
 
 
 def test_the_gate_installs_nothing_that_is_there(gate):
     process = gate(apt_get="exit 100", chromium="")
-    assert (process.returncode, process.stdout) == (0, "tested\n"), process.stderr
+    assert (process.returncode, process.stdout) == (0, "tested\ndocumented\n"), process.stderr
 
 
 def test_the_tests_install_nothing_of_the_system_and_name_what_they_skip():

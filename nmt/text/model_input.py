@@ -36,7 +36,7 @@ _MARKER = re.compile(
 )
 _DOUBLE_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "＂": "＂", "”": "”"}
 _SINGLE_QUOTES = {"'": "'", "‘": "’", "‚": "‘’", "‹": "›"}
-_BRACKETS = {"(": ")", "[": "]", "{": "}", "（": "）", "【": "】"}
+_BRACKETS = {"(": ")", "[": "]", "（": "）", "【": "】"}  # not {}: placeholders
 _EMPHASIS = ("***", "**", "*", "___", "__", "_", "~~", "~")
 _FINAL = ".!?…,;:"
 
@@ -93,7 +93,8 @@ def peel(line: str, language: str | None = None, kinds: Sequence[str] | None = N
     start, end, before, after = _strip(line, 0, len(line))
     found: list[str] = []
     while len(found) < _MOST_LAYERS and start < end:
-        layer = _outermost(line, start, end, language)
+        # Quotes inside quotes stay as they are: twice the same would not be told apart.
+        layer = _outermost(line, start, end, None if "double" in found else language)
         if layer is None or not has_letters(line[layer.start : layer.end]):
             break
         if kinds is not None and layer.kind != next(iter(kinds[len(found) :]), None):

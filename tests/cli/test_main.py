@@ -184,8 +184,8 @@ def test_an_error_leaves_the_previous_output_alone(run, nmt_, tmp_path):
     [
         (["--input", "missing.txt"], "missing.txt: no such file"),
         (["--output", "missing/out.txt"], "missing/out.txt: could not be written.*create it first"),
-        (["--n-best", "9"], r"from 1 to the beam size \(3\), received 9"),
-        (["--n-best", "0"], r"from 1 to the beam size \(3\), received 0"),
+        (["--n-best", "9"], r"at most the beam size \(3\), received 9"),
+        (["--n-best", "0"], r"at least 1. Received: 0"),
         (["--beam-size", "0"], r"decoding\.beam_size.*received 0"),
         (["--batch-size", "-1"], r"decoding\.batch_size.*received -1"),
         (["--length-penalty", "nan"], "length_penalty"),

@@ -278,7 +278,7 @@ def trained(monkeypatch):
     """What `train` was called with, instead of a training."""
     calls = []
 
-    def train(config, path, accept_changes):
+    def train(config, path, accept_changes, allow_custom):
         calls.append((config, path))
         return type("Run", (), {"path": path})
 
@@ -378,7 +378,7 @@ def test_a_run_of_another_config_is_refused(recipe, nmt_, tmp_path):
 def test_an_interrupted_training_says_so(recipe, nmt_, monkeypatch):
     from nmt.errors import Interrupted
 
-    def train(config, path, accept_changes):
+    def train(config, path, accept_changes, allow_custom):
         raise Interrupted(15)
 
     monkeypatch.setattr("nmt.training.trainer.train", train)
@@ -389,7 +389,7 @@ def test_an_interrupted_training_says_so(recipe, nmt_, monkeypatch):
 
 
 def test_ctrl_c_anywhere_else_is_no_traceback(recipe, nmt_, monkeypatch):
-    def train(config, path, accept_changes):
+    def train(config, path, accept_changes, allow_custom):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nmt.training.trainer.train", train)
