@@ -6,11 +6,11 @@ Loads no TensorFlow, so that errors in the data are reported at once.
 
 import logging
 import platform
+import random
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ class Reading:
         return cls(run.source_tokenizer, run.target_tokenizer, run.model_input)
 
     @classmethod
-    def learn(cls, config: Config, texts: Sequence[ParallelFiles]) -> "Reading":
+    def learn(cls, config: Config, texts: Sequence[TrainingText]) -> "Reading":
         view = learn_model_input(config, texts)
         return cls(*build_tokenizers(config, texts, view), view)
 
@@ -193,7 +193,7 @@ def _begin(
     elif config.training.init_from:
         reading = _reading_of_parent(Run.open(config.training.init_from), config)
     else:
-        reading = Reading.learn(config, [text.files for text in texts.train])
+        reading = Reading.learn(config, texts.train)
     # Encoded before the run is created: a run of unusable text would refuse the corrected config.
     corpus = _encode(texts, fingerprints, config, reading, path)
     facts: dict[str, Any] = {
@@ -322,18 +322,28 @@ def _warn_of_other_versions(run: Run) -> None:
         )
 
 
-def learn_model_input(config: Config, texts: Sequence[ParallelFiles]) -> ModelInput:
+def pairs_to_learn_from(texts: Sequence[TrainingText], seed: int) -> Iterator[tuple[str, str]]:
+    """The pairs that a vocabulary is learnt from: of a text with a weight below 1, that share. What
+    is rarely trained on must not decide what the pieces are."""
+    for number, text in enumerate(texts):
+        weight, generator = text.config.weight, random.Random(derive_seed(seed, "learn", number))
+        for pair in read_parallel(text.files):
+            if weight >= 1 or generator.random() < weight:
+                yield pair
+
+
+def learn_model_input(config: Config, texts: Sequence[TrainingText]) -> ModelInput:
     """How the model will read lines; how the languages are cased is learnt from the texts."""
     if config.data.model_input != "view":
         return model_input(config, {})
     seed = derive_seed(config.training.seed, "casing")
-    pairs = chain.from_iterable(map(read_parallel, texts))
+    pairs = pairs_to_learn_from(texts, config.training.seed)
     sources, targets = zip(*sample_lines(pairs, PAIRS_FOR_CASING, seed) or [("", "")], strict=True)
     return model_input(config, {"source": Casing.learn(sources), "target": Casing.learn(targets)})
 
 
 def build_tokenizers(
-    config: Config, texts: Sequence[ParallelFiles], view: ModelInput
+    config: Config, texts: Sequence[TrainingText], view: ModelInput
 ) -> tuple[Tokenizer, Tokenizer]:
     """Trains the tokenizers of source and target on all texts, one for both if they share it."""
     if config.tokenizer.joint:
@@ -348,20 +358,20 @@ def build_tokenizers(
 
 
 def _tokenizer_lines(
-    config: Config, texts: Sequence[ParallelFiles], view: ModelInput, side: int
+    config: Config, texts: Sequence[TrainingText], view: ModelInput, side: int
 ) -> list[MaskedLine]:
     """A sample of one side of the texts, without what will be copied: it needs no room in the
     vocabulary."""
     # No character is unseen yet: that takes a tokenizer.
     copier = Copier(config.copying.classes, lambda line: set(), view)
     masker = PairMasker(copier, {}, 0.0, config.training.seed)
-    pairs = chain.from_iterable(map(read_parallel, texts))
+    pairs = pairs_to_learn_from(texts, config.training.seed)
     masked = (masker.mask(number, *pair)[side] for number, pair in enumerate(pairs))
     kept = (line for line in masked if not is_blank(line.text))
     seed = derive_seed(config.training.seed, "tokenizer", side)
     lines = sample_lines(kept, config.tokenizer.max_lines, seed)
     if not lines:
-        paths = ", ".join(str((files.source, files.target)[side]) for files in texts)
+        paths = ", ".join(str((text.files.source, text.files.target)[side]) for text in texts)
         raise UserError(
             f"{paths}: a tokenizer needs text to learn from. Received: no line that is not blank."
         )

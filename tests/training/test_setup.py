@@ -18,11 +18,17 @@ from nmt.config.schema import RENAMED_KEYS
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.run_folder import Run
-from nmt.text.lines import read_lines, resolve_parallel
+from nmt.text.lines import read_lines
 from nmt.text.model_input import ModelInput
 from nmt.text.tokenizer import Tokenizer
 from nmt.training import setup as module
-from nmt.training.setup import build_tokenizers, choose_precision, prepare
+from nmt.training.setup import (
+    build_tokenizers,
+    choose_precision,
+    find_texts,
+    pairs_to_learn_from,
+    prepare,
+)
 
 
 @pytest.fixture
@@ -139,7 +145,7 @@ def test_the_tokenizer_learns_from_a_sample_of_each_language(data, monkeypatch):
 
     monkeypatch.setattr(module, "train_tokenizer", train_tokenizer)
     config = tiny_config(data, tokenizer={"max_lines": 7})
-    build_tokenizers(config, [resolve_parallel(data["train"], "en", "fr")], ModelInput())
+    build_tokenizers(config, find_texts(config).train, ModelInput())
     sides = [set(side) for side in zip(*read_pairs(data["train"]), strict=True)]
     assert [sum(line in side for line in seen[0]) for side in sides] == [7, 7]
 
@@ -507,3 +513,13 @@ def test_prepare_loads_no_tensorflow(data, run):
 def test_hard_attention_is_not_trained(data, run):
     decoder = {"attention": "attend_first/monotonic", "score_options": {"mode": "hard"}}
     refuses(tiny_config(data, model={"decoder": decoder}), run, "Train with 'expected'")
+
+
+def test_a_vocabulary_is_learnt_from_a_text_as_often_as_it_is_trained_on(data, tmp_path):
+    rare = write_pairs(tmp_path / "rare", [(f"rare {i}", f"rare {i}") for i in range(400)])
+    corpora = [{"path": data["train"], "weight": 2.0}, {"path": rare, "weight": 0.25}]
+    texts = find_texts(tiny_config({**data, "train": corpora})).train
+    drawn = list(pairs_to_learn_from(texts, 1))
+    assert drawn == list(pairs_to_learn_from(texts, 1))
+    assert sum(not source.startswith("rare") for source, _ in drawn) == 60
+    assert 70 < sum(source.startswith("rare") for source, _ in drawn) < 130
