@@ -126,18 +126,38 @@ def test_messages_name_the_distribution_that_can_be_installed():
         assert not commands, f"{path}: {commands}"
 
 
-WITH_ONNX = (
-    "import sys; {}; print([name for name in ('tensorflow', 'keras', 'tf2onnx') if name in"
-    " sys.modules])"
+IS_LOADED = (
+    "print([name for name in ('tensorflow', 'keras', 'tf2onnx', 'torch') if name in sys.modules])"
 )
+OLD_RUN = ROOT / "tests" / "fixtures" / "old" / "run"
 
 
 @pytest.mark.parametrize(
     "module", ["inference.translator", "inference.aligner", "serving.app", "search.controls"]
 )
 def test_what_translates_with_onnx_is_imported_without_tensorflow(module):
-    code = WITH_ONNX.format(f"import nmt.{module}")
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    code = f"import sys, nmt.{module}; {IS_LOADED}"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout.strip() == "[]", process.stderr
+
+
+@pytest.mark.parametrize("verb", ["translate", "score", "align", "serve"])
+def test_a_verb_that_has_an_export_loads_no_tensorflow(verb, tmp_path):
+    (tmp_path / "source").write_text("cat dog.\n")
+    (tmp_path / "target").write_text("chat chien.\n")
+    pair = ["--source", str(tmp_path / "source"), "--target", str(tmp_path / "target")]
+    arguments = {
+        "translate": ["--input", str(tmp_path / "source"), "--output", str(tmp_path / "out")],
+        "score": pair,
+        "align": [*pair, "--output", str(tmp_path / "out")],
+        "serve": ["--port", "0"],
+    }[verb]
+    # A server would wait for requests: what it loads before it listens is what counts.
+    code = (
+        "import sys; from nmt.cli.main import main; import nmt.serving.server as server;"
+        " server.serve = lambda *_, **__: None;"
+        f" code = main({[verb, str(OLD_RUN), '--engine', 'onnx', *arguments]!r});"
+        f" assert code == 0; {IS_LOADED}"
     )
-    assert process.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout.strip().endswith("[]"), process.stdout + process.stderr
