@@ -336,8 +336,8 @@ def make_score(
     allow_custom: bool = False,
     **layer: Any,
 ) -> Score:
-    """Makes a score by its name (see `score_class`), with `units` of the query, of the memory and of
-    its own, and the options of the config.
+    """Makes a score by its name (see `score_class`), with `units` of the query, of the memory and
+    of its own, and the options of the config.
 
     Raises UserError if there is no such score, or if it has no such option.
     """

@@ -122,9 +122,9 @@ class NearCopies:
     """Finds the sentences that equal or resemble one of a set, in time that hardly grows with it.
 
     Two sentences of n and m words resemble each other if the Jaccard similarity of their bags of
-    words, or the similarity 1 - edits / max(n, m) of their sequences, is at least SIMILARITY. Either
-    implies that they share SIMILARITY * max(n, m) words, so a near copy has at least one of any
-    (1 - SIMILARITY) * n + 1 words of the sentence: of its rarest ones, by which it is indexed.
+    words, or the similarity 1 - edits / max(n, m) of their sequences, is at least SIMILARITY.
+    Either implies that they share SIMILARITY * max(n, m) words, so a near copy has at least one of
+    any (1 - SIMILARITY) * n + 1 words of the sentence: of its rarest ones, by which it is indexed.
     """
 
     def __init__(self, sentences: Iterable[str], frequencies: Counter[str]) -> None:

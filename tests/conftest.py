@@ -14,7 +14,7 @@ VOCABULARY_SIZE = 11
 
 
 def _randomize(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
-    """Gives every weight, biases too, a value of its own: a zero hides the term that it stands in."""
+    """Gives every weight, biases too, a value of its own: a zero hides its term."""
     generator = np.random.default_rng(seed)
     for variable in layer.trainable_variables:
         variable.assign(generator.normal(0.0, scale, variable.shape))

@@ -1,4 +1,4 @@
-"""The notebooks run from start to end, at their small setting, on a little of the embedded corpus."""
+"""The notebooks run from start to end, at their small setting, on a little of the corpus."""
 
 import ast
 import os

@@ -1,7 +1,7 @@
 """Shows the notebooks of `notebooks/` among the tutorials.
 
-They are copied into the site when it is built. Links between pages and notebooks are written as they
-are right in the repository, and changed here to where the copies are.
+They are copied into the site when it is built. Links between pages and notebooks are written as
+they are right in the repository, and changed here to where the copies are.
 """
 
 from pathlib import Path

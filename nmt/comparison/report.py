@@ -180,10 +180,10 @@ def _speed(table: Sequence[Row], minutes: float) -> str:
     return (
         _table(columns, lines)
         + "\n\nMinutes and tokens/s are those of training as a whole, including evaluations; "
-        "lines/s are those of the recipe's search over all texts of this report. Other load on the machine"
-        " lowers both. At equal time: the best evaluation before the fastest variant with the same"
-        f" seed ended, after {minutes:.1f} minutes on average. The learning rate of slower variants"
-        " had not been annealed by then, as it would have been in a shorter training."
+        "lines/s are those of the recipe's search over all texts of this report. Other load on the"
+        " machine lowers both. At equal time: the best evaluation before the fastest variant with"
+        f" the same seed ended, after {minutes:.1f} minutes on average. The learning rate of slower"
+        " variants had not been annealed by then, as it would have been in a shorter training."
     )
 
 
@@ -201,10 +201,10 @@ def _attention(table: Sequence[Row]) -> str:
     return (
         _table(["variant", "entropy, bits", "coverage", "monotonicity", "AER"], lines)
         + "\n\nWeights between words while the model is forced to write the references of dev;"
-        " means over the seeds. Entropy: of the weights of a target word. Coverage: the sum of a source"
-        " word's weights over all target words, at most 1. Monotonicity: among the steps to the"
-        " next target word that change the source word with the largest weight, the share that moves"
-        " forward. AER: alignment error rate against gold alignments, in per cent, if given."
+        " means over the seeds. Entropy: of the weights of a target word. Coverage: the sum of a"
+        " source word's weights over all target words, at most 1. Monotonicity: among the steps to"
+        " the next target word that change the source word with the largest weight, the share that"
+        " moves forward. AER: alignment error rate against gold alignments, in per cent, if given."
     )
 
 
@@ -250,13 +250,14 @@ def _notes(table: Sequence[Row], results: Sequence[RunResult]) -> str:
     notes = [
         (
             "A run and the baseline's run with the same seed share the tokenizer, the text, the"
-            " order of batches, hyper-parameters and the initial values of the weights that both have."
+            " order of batches, hyper-parameters and the initial values of the weights that both"
+            " have."
         ),
         "Deviation: the sample standard deviation over the seeds.",
         (
             f"p: stratified approximate randomisation (Clark et al., 2011) with {NUM_TRIALS:,}"
-            " trials that swap sentences between the two runs with the same seed; the statistic is the"
-            " difference of the means over the seeds."
+            " trials that swap sentences between the two runs with the same seed; the statistic is"
+            " the difference of the means over the seeds."
         ),
         (
             f"95 % interval: bootstrap with {NUM_TRIALS:,} trials that draw sentences, the same"
@@ -281,7 +282,8 @@ def _notes(table: Sequence[Row], results: Sequence[RunResult]) -> str:
         notes.insert(
             1,
             f"**{num_seeds} seeds hardly estimate the variance of training.** (With three seeds,"
-            " the true deviation lies between half and six times the one shown, at 95 % confidence.)",
+            " the true deviation lies between half and six times the one shown, at 95 %"
+            " confidence.)",
         )
     if len(made_with) > 1:
         notes.append(

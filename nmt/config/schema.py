@@ -140,7 +140,7 @@ class DataConfig(Section):
     train: TrainingTexts | None = None
     # Development pairs, for validation and for the choice of the checkpoint.
     dev: str | None = None
-    # File with a number per line of `train`, if that is one text; 2 counts like having a pair twice.
+    # File with a number per line of `train`, if that is one text; 2 counts like a pair twice.
     weights: str | None = None
     # Source language, and suffix of source files.
     source: str = "en"

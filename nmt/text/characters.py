@@ -82,7 +82,7 @@ _MOST_PASSES = 5
 
 
 class Rules:
-    """Replacements by regular expressions, the first that matches at a place; name, pattern, text."""
+    """Replacements by regular expressions; where several match, the first of them counts."""
 
     def __init__(self, rules: Iterable[Rule], gate: str = ""):
         rules = tuple(rules)

@@ -182,7 +182,7 @@ def _open(path: str | Path, mode: str) -> IO[Any]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the system can (Windows opens no folders)."""
+    """Makes the rename survive a power cut, where the system can (not on Windows)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -3,13 +3,13 @@ pages do to a sentence without changing it.
 
     raw line ─peel─> core ─Copier.mask (which calls `read_source`)─> masked line ─quiet─> tokenizer
 
-- Characters (`SOURCE`, `TARGET`): NFC; each run of Unicode spaces and tabs is one space; what Unicode
-  calls default ignorable (soft hyphen, zero-width characters, BOM, direction marks) and control
-  characters are nothing, except joiners inside emoji and in scripts that need them; typographic
-  quotes, apostrophes, hyphens, ellipses and ligatures are plain ones. Of a target only what nobody
-  sees is changed: its typography is for the model to learn.
-- Edges (`peel`): edge space, enclosing quotes, brackets and emphasis, list markers. They are put back
-  around the translation, quotes in the form of the target language.
+- Characters (`SOURCE`, `TARGET`): NFC; each run of Unicode spaces and tabs is one space; what
+  Unicode calls default ignorable (soft hyphen, zero-width characters, BOM, direction marks) and
+  control characters are nothing, except joiners inside emoji and in scripts that need them;
+  typographic quotes, apostrophes, hyphens, ellipses and ligatures are plain ones. Of a target
+  only what nobody sees is changed: its typography is for the model to learn.
+- Edges (`peel`): edge space, enclosing quotes, brackets and emphasis, list markers. They are put
+  back around the translation, quotes in the form of the target language.
 - Capitals (`Casing`): a line in capitals is read in small letters and answered in capitals.
 - A line without letters is not translated.
 
@@ -70,7 +70,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Peeled:
-    """A raw line, of which line[start:end] is to be read, and what stands around its translation."""
+    """A raw line, of which line[start:end] is read, and what stands around its translation."""
 
     line: str
     start: int
@@ -85,7 +85,7 @@ class Peeled:
 
 
 def peel(line: str, language: str | None = None, kinds: Sequence[str] | None = None) -> Peeled:
-    """A line without its edges; `language` is that of its translation, whose quotes replace its own.
+    """A line without its edges. Quotes take the form of `language`, that of the translation.
 
     With `kinds`, marks are peeled only as far as they are of these kinds, in order: as those of the
     line that this one translates.

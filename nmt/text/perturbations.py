@@ -56,7 +56,7 @@ TYPING_ERRORS: dict[str, Callable[[str, int, random.Random], str]] = {
 
 
 def typing_error(text: str, generator: random.Random, kind: str | None = None) -> str:
-    """One typing error, of a kind of TYPING_ERRORS or of any, in a word of three letters or more."""
+    """One typing error, of any kind by default, in a word of three letters or more."""
     words = list(_LONG_WORD.finditer(text))
     if not words:
         return text

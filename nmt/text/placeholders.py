@@ -5,7 +5,8 @@ A stretch of the source becomes one numbered copy symbol, and where the translat
 symbol, the stretch is put back: the network learns that something stands there and where it
 belongs, never how it is spelt.
 
-    raw line --Copier.mask--> line with copies --tokenizer--> ids with symbols --search--> ids --decode--> text
+    raw line --Copier.mask--> line with copies --tokenizer--> ids with symbols --search--> ids
+    --decode--> text
 
 In training a stretch becomes a symbol only where both sides of a pair hold it equally often (as
 Luong et al., 2015, "Addressing the Rare Word Problem", and Crego et al., 2016, do with names and
@@ -74,7 +75,7 @@ class MaskedLine:
 
     @property
     def is_all_copies(self) -> bool:
-        """Whether nothing but white space stands beside the copies: there is nothing to translate."""
+        """Whether nothing but white space stands beside the copies."""
         return bool(self.copies) and is_blank(self.replaced(lambda copy: ""))
 
     @property

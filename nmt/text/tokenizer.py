@@ -137,7 +137,7 @@ def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sa
 
 
 def _explain(error: RuntimeError, vocabulary_size: int, character_coverage: float) -> Exception:
-    """SentencePiece's own messages, which name a source line and a check, as the user's next move."""
+    """SentencePiece's messages, which name a line of its source code, as the user's next move."""
     message = str(error)
     if match := re.search(r"set it to a value <= (\d+)", message):
         return UserError(

@@ -185,8 +185,8 @@ def batches(
     """source bs, target bt (from <s> to </s>) and weights b for each batch of a plan, which begins
     with number `first`.
 
-    `changed(number, indices, sources, targets)` may put other ids in the place of a batch's. A batch of no pairs is one
-    that weighs nothing.
+    `changed(number, indices, sources, targets)` may replace a batch's ids. A batch of no pairs is
+    one that weighs nothing.
     """
     for number, indices in enumerate(plan, first):
         if not len(indices):

@@ -431,7 +431,7 @@ def test_what_is_copied_is_named_and_nothing_by_default():
     )
 
 
-# ------------------------------------------------------------------------------------- several texts
+# ------------------------------------------------------------------------------------ several texts
 
 
 @pytest.mark.parametrize(

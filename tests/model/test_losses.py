@@ -59,7 +59,7 @@ def test_the_loss_by_hand():
 def test_label_smoothing_by_hand():
     logits = logits_of([[[0.5, 0.25, 0.25]]])
     loss = masked_loss(logits, tf.constant([[1]]), label_smoothing=0.3)
-    # q = (0.1, 0.8, 0.1):  0.1 ln 2 + 0.8 ln 4 + 0.1 ln 4 = 1.9 ln 2. Cross-entropy is not smoothed.
+    # q = (0.1, 0.8, 0.1):  0.1 ln 2 + 0.8 ln 4 + 0.1 ln 4 = 1.9 ln 2. The cross-entropy is not.
     assert numbers(loss) == pytest.approx([1.9 * math.log(2), 2 * math.log(2), 0, 1])
 
 

@@ -1,9 +1,9 @@
 """Ordinary sentences that a stranger types first, with the translations that are accepted.
 
 `sentences.SOURCE-TARGET.tsv` holds a sentence a line: the source, then accepted translations. In a
-translation, `[a|b|]` stands for `a`, `b` or nothing. The sentences were written before any model was
-trained on general text, and `scripts/general_corpus.py` keeps them and their near copies out of that
-text: translating them is no act of memory.
+translation, `[a|b|]` stands for `a`, `b` or nothing. The sentences were written before any model
+was trained on general text, and `scripts/general_corpus.py` keeps them and their near copies out of
+that text: translating them is no act of memory.
 """
 
 import itertools

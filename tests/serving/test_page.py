@@ -220,7 +220,7 @@ def test_nothing_sticks_out_and_narrow_screens_stack_both_sides(open_page, size)
 def test_the_words_behind_the_text_area_lie_letter_for_letter_under_its_own(open_page):
     """Both are equally high at any width, for they break their lines at the same places."""
     measure = """() => {
-        const { text, mirror } = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
+        const [text, mirror] = ["text", "mirror"].map((id) => document.getElementById(id));
         text.style.height = text.style.minHeight = mirror.style.minHeight = "0";
         mirror.style.alignSelf = "start";
         return [text.scrollHeight, mirror.scrollHeight];
@@ -355,7 +355,10 @@ def test_typing_is_not_asked_for_letter_by_letter(open_page):
     page = open_page()
     page.evaluate("""() => {
         const text = document.getElementById("text");
-        for (const letter of "A black cat sleeps.") { text.value += letter; text.dispatchEvent(new Event("input")); }
+        for (const letter of "A black cat sleeps.") {
+            text.value += letter;
+            text.dispatchEvent(new Event("input"));
+        }
     }""")
     expect_translation(page, CHAT)
     assert [asked["q"] for asked in page.asked] == [CAT]

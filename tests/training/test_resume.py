@@ -32,7 +32,7 @@ from nmt.training.trainer import Trainer, train
 
 pytest_plugins = ["fixtures.train"]
 
-# ------------------------------------------------------------------------ invariant 7: as if nothing were
+# ------------------------------------------------------------------ invariant 7: as if nothing were
 
 
 def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
