@@ -6,10 +6,9 @@ The event loop reads, checks and writes; longer work is done in threads.
 
 import asyncio
 import hmac
-import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -28,7 +27,7 @@ from nmt.serving import schemas
 from nmt.serving.middleware import JsonAnswer, RateLimit, RequestMiddleware, refused
 from nmt.serving.schemas import Refusal
 from nmt.serving.service import BatchKey, Service
-from nmt.text.html import parse_markup
+from nmt.text.html import parse_html
 from nmt.text.language_id import Detected, detect, language_name
 
 NUM_CHOICES = 5  # of `/v1/translate`, at each piece
@@ -265,9 +264,9 @@ class _Endpoints:
         if alternatives and asked.format == "html":
             raise Refusal(400, "Invalid request: alternatives parameter is not for the html format")
         target = self.service.language(asked.target)
-        split = [(_from_html if asked.format == "html" else _from_text)(text) for text in texts]
-        lines_of_texts = [lines for lines, _ in split]
-        sources = await self._sources(asked.source, target, list(map("\n".join, lines_of_texts)))
+        units = await asyncio.to_thread(_units, texts, asked, ())
+        plain = ["\n".join(of_text.lines) for of_text in units]
+        sources = await self._sources(asked.source, target, plain)
         keys = {
             source.language: self.service.batch_key(
                 source.language, target, n_best=1 + alternatives
@@ -275,17 +274,28 @@ class _Endpoints:
             for source in sources
             if source.language != target
         }
-        translations = await self._translate_texts(
-            request, [keys.get(source.language) for source in sources], lines_of_texts
-        )
-        candidates = [
-            [text]
-            if source.language == target
-            else _distinct(_rebuilt(of_text, join, 1 + alternatives))
-            for text, source, (_, join), of_text in zip(
-                texts, sources, split, translations, strict=True
-            )
-        ]
+        keys_of_texts = [keys.get(source.language) for source in sources]
+        if asked.format == "html":
+            stand_ins = [
+                key is not None and self.service.copies_placeholders(key) for key in keys_of_texts
+            ]
+            if any(stand_ins):
+                units = await asyncio.to_thread(_units, texts, asked, stand_ins)
+            units = await asyncio.to_thread(self._limit_alignments, keys_of_texts, units)
+        translations = await self._translate_texts(request, keys_of_texts, units)
+
+        def rebuilt() -> list[list[str]]:
+            return [
+                [text]
+                if source.language == target
+                else _distinct(_rebuilt(translated, of_text.join, 1 + alternatives))
+                for text, source, of_text, translated in zip(
+                    texts, sources, units, translations, strict=True
+                )
+            ]
+
+        # Placing the tags of a document may take a while.
+        candidates = await asyncio.to_thread(rebuilt) if asked.format == "html" else rebuilt()
         answer: dict[str, Any] = {"translatedText": [of_text[0] for of_text in candidates]}
         if alternatives:
             answer["alternatives"] = [of_text[1:] for of_text in candidates]
@@ -298,17 +308,45 @@ class _Endpoints:
         return JsonAnswer(answer)
 
     async def _translate_texts(
-        self, request: Request, keys: Sequence[BatchKey | None], texts: Sequence[Sequence[str]]
+        self, request: Request, keys: Sequence[BatchKey | None], texts: "Sequence[_Units]"
     ) -> list[list[Translation]]:
         """The translations of each text's lines; none where the key is None."""
-        translations: list[list[Translation]] = [[] for _ in texts]
-        for key in dict.fromkeys(key for key in keys if key):
-            places = [place for place, of_text in enumerate(keys) if of_text == key]
-            lines = [line for place in places for line in texts[place]]
-            translated = iter(await self.service.translate(request, key, lines))
-            for place in places:
-                translations[place] = list(itertools.islice(translated, len(texts[place])))
-        return translations
+        places: dict[BatchKey, list[tuple[int, int]]] = {}
+        for i, (key, units) in enumerate(zip(keys, texts, strict=True)):
+            if key is None:
+                continue
+            for j, is_aligned in enumerate(units.needs_alignment):
+                line_key = key._replace(alignments=is_aligned)
+                places.setdefault(line_key, []).append((i, j))
+        found: dict[tuple[int, int], Translation] = {}
+        for line_key, of_key in places.items():
+            lines = [texts[i].lines[j] for i, j in of_key]
+            translated = await self.service.translate(request, line_key, lines)
+            found.update(zip(of_key, translated, strict=True))
+        return [
+            [found[i, j] for j in range(len(units.lines))] if key else []
+            for i, (key, units) in enumerate(zip(keys, texts, strict=True))
+        ]
+
+    def _limit_alignments(
+        self, keys: Sequence[BatchKey | None], texts: "Sequence[_Units]"
+    ) -> "list[_Units]":
+        """The units, of which the first ones are aligned that fit into memory together. In the
+        others, tags return to the same relative position."""
+        cells = 0
+        limited = []
+        for key, units in zip(keys, texts, strict=True):
+            needs_alignment = []
+            for line, is_needed in zip(units.lines, units.needs_alignment, strict=True):
+                if key and is_needed:
+                    of_line = len(line.split()) ** 2
+                    is_needed = cells + of_line <= MAX_ATTENTION_CELLS and (
+                        self.service.num_pieces(key, line) ** 2 <= MAX_ATTENTION_CELLS
+                    )
+                    cells += of_line * is_needed
+                needs_alignment.append(is_needed)
+            limited.append(replace(units, needs_alignment=needs_alignment))
+        return limited
 
     async def explain(self, request: Request) -> Response:
         """Translate text, with scores and, on request, alignment, attention and choices"""
@@ -415,29 +453,52 @@ def _language(code: str) -> dict[str, Any]:
     return {"code": code, "name": language_name(code)}
 
 
-Join = Callable[[Sequence[str]], str]
+@dataclass(frozen=True)
+class _Units:
+    """The lines of a text to translate, whether each needs an alignment, and a function that joins
+    their translations."""
+
+    lines: Sequence[str]
+    needs_alignment: Sequence[bool]
+    join: Callable[[Sequence[Candidate]], str]
 
 
-def _from_text(text: str) -> tuple[Sequence[str], Join]:
-    """The lines of a text to translate, and a function that joins their translations."""
+def _units(
+    texts: Sequence[str], asked: schemas.TranslateRequest, stand_ins: Sequence[bool]
+) -> list[_Units]:
+    """Of each text. `stand_ins` says of each HTML document whether its model copies placeholders;
+    by default none does."""
+    if asked.format != "html":
+        return list(map(_from_text, texts))
+    attributes = bool(asked.translate_attributes)
+    return [
+        _from_html(text, attributes, has_stand_ins)
+        for text, has_stand_ins in zip(texts, stand_ins or [False] * len(texts), strict=True)
+    ]
+
+
+def _from_text(text: str) -> _Units:
     lines, ends = schemas.split_lines(text)
-    return lines, lambda translated: "".join(
-        itertools.chain.from_iterable(zip(translated, ends, strict=True))
-    )
+
+    def join(translated: Sequence[Candidate]) -> str:
+        return "".join(line.text + end for line, end in zip(translated, ends, strict=True))
+
+    return _Units(lines, [False] * len(lines), join)
 
 
-def _from_html(text: str) -> tuple[Sequence[str], Join]:
-    markup = parse_markup(text)
-    return markup.texts, markup.filled
+def _from_html(document: str, attributes: bool, stand_ins: bool) -> _Units:
+    markup = parse_html(document, attributes=attributes, stand_ins=stand_ins)
+    return _Units(markup.texts, markup.needs_alignment, markup.filled)
 
 
-def _rebuilt(translations: Sequence[Translation], join: Join, count: int) -> list[str]:
+def _rebuilt(
+    translations: Sequence[Translation], join: Callable[[Sequence[Candidate]], str], count: int
+) -> list[str]:
     """The n-th translation of a text is made of the n-th of each line, or of the last one that a
     line has."""
     candidates = [translation.candidates for translation in translations]
     return [
-        join([of_line[min(n, len(of_line) - 1)].text for of_line in candidates])
-        for n in range(count)
+        join([of_line[min(n, len(of_line) - 1)] for of_line in candidates]) for n in range(count)
     ]
 
 

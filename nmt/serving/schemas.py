@@ -66,6 +66,10 @@ class TranslateRequest(KeyedRequest):
     alternatives: Annotated[int, Field(ge=0), Whole] | None = Field(
         None, description="Number of further translations (not with HTML)"
     )
+    translate_attributes: bool | None = Field(
+        None,
+        description="With HTML: translate alt, title, placeholder and aria-label too (default: no)",
+    )
 
 
 class DetectRequest(KeyedRequest):

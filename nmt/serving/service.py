@@ -98,6 +98,10 @@ class Service:
         """Number of pieces that the line's tokenizer cuts it into."""
         return len(self._by_pair[key.source, key.target].run.source_tokenizer.encode(line))
 
+    def copies_placeholders(self, key: BatchKey) -> bool:
+        """Whether the pair's model was trained to copy placeholders such as `{1}`."""
+        return "placeholders" in self._by_pair[key.source, key.target].run.config.copying.classes
+
     def close(self) -> None:
         self._batcher.close()
 

@@ -1,36 +1,57 @@
 """The text in HTML: taken out to be translated, and put back; everything else stays as it is, byte
 for byte.
 
-By HTML's own rules of where a tag begins and ends, in one pass: the standard library's parser takes
-minutes for some 20,000 characters that are no good HTML, as of Python 3.11.7.
+The text of a block is one sentence: inline tags are taken out of it, and return to the words of
+the translation that their words aligned to (`nmt.text.html_blocks`).
+
+    translator = nmt.Translator.load("run")
+    translate_html("<p>He is <b>tired</b>.</p>", translator.translate)
+
+The tokenizer follows HTML's rules of where a tag begins and ends, in one pass: the standard
+library's parser takes minutes for some 20,000 characters of malformed HTML, as of Python 3.11.7.
 """
 
 import html
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-# HTML's own white space: U+00A0 is text. Where something has no end, it goes on to that of the
-# document.
-_SPACES = " \t\n\f\r"
-_WHITE_SPACE = re.compile(rf"[{_SPACES}]+")
-_NUMBER = re.compile(r"&#0*(\d+)")
+from nmt.text.html_blocks import MAX_STAND_INS, AlignedText, Block, Entry, Space, Tag
+
+# Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
     r"""
-      <!--(?:-?>|.*?(?:--!?>|\Z))                                               # a comment
-    | <(?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)                                 # a declaration, or an odd comment
-    | <(?P<slash>/?)(?P<name>[a-zA-Z][^ \t\n\f\r/>]*+)                          # a tag ...
-      (?P<rest>(?:[^=>]|=[ \t\n\f\r]*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>       # ... and its attributes
-    | </?[a-zA-Z].*                                                             # a tag without end
+      <!--(?:-?>|.*?(?:--!?>|\Z))                                           # a comment
+    | <(?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)                             # a declaration, or an odd one
+    | <(?P<slash>/?)(?P<name>[a-zA-Z][^ \t\n\f\r/>]*+)                      # a tag ...
+      (?P<rest>(?:[^=>]|=[ \t\n\f\r]*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>   # ... and its attributes
+    | </?[a-zA-Z].*                                                         # a tag without end
     """,
     re.DOTALL | re.VERBOSE,
 )
-_NOT_TRANSLATED = re.compile(
-    r"""[\s"']translate\s*=\s*(?:"no"|'no'|no)(?![^\s/"'])""", re.IGNORECASE
+_ATTRIBUTE = re.compile(
+    r"""(?P<name>[^ \t\n\f\r/>=][^ \t\n\f\r/>=]*+)
+        (?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?P<value>"[^"]*+"|'[^']*+'|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+))?
+    """,
+    re.VERBOSE,
 )
+_TEXT = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<entity>&(?:#[xX][0-9a-fA-F]+|#[0-9]+|[a-zA-Z][a-zA-Z0-9]{0,31});?)"
+    r"|[^\s&]+|&"
+)
+_NUMBER = re.compile(r"&#0*(\d+)")
+_LINE_END = re.compile(r"(\r?\n|\r)")
+_NO_LETTER = re.compile(r"[\W\d_]*")
+
+TRANSLATED_ATTRIBUTES = ("alt", "title", "placeholder", "aria-label")
+MAX_DEPTH = 32  # of inline elements in a sentence; what is nested deeper is text of its own
+_COPIED = ("code", "kbd", "samp", "var")  # their content is not translated
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
+_ESCAPABLE = ("textarea", "title")  # what is in them has character references, but no tags
+_LINES = ("pre", "textarea", "listing")  # line breaks in them are kept
 # What ends an element that has no end tag: one of these, unless it stands in one of `_CONTAINERS`,
 # or its parent's end.
 _BLOCKS = (
@@ -80,87 +101,375 @@ _VOID = (
     "br",
     "col",
     "embed",
+    "frame",
     "hr",
     "img",
     "input",
     "link",
     "meta",
+    "param",
     "source",
     "track",
     "wbr",
 )
+# Their tags end a sentence, and so do those of `_BLOCKS`. All other elements are inline, also those
+# that HTML does not know.
+_BOUNDARIES = frozenset(
+    (
+        *_BLOCKS,
+        *_ENDED_BY,
+        *("area", "audio", "base", "body", "br", "button", "canvas", "caption", "center", "col"),
+        *("colgroup", "dialog", "dir", "figcaption", "frame", "frameset", "head", "hgroup", "html"),
+        *("legend", "link", "listing", "map", "meta", "noembed", "noframes", "noscript", "object"),
+        *("optgroup", "param", "search", "select", "source", "summary", "tbody", "template"),
+        *("textarea", "tfoot", "thead", "title", "track", "video", "xmp"),
+    )
+)
+
+
+class Translated(Protocol):
+    """Translations of a line, best first, as `inference.outputs.Translation`."""
+
+    @property
+    def candidates(self) -> Sequence[AlignedText]: ...
+
+
+def translate_html(
+    document: str,
+    translate: Callable[..., Sequence[Translated]],
+    *,
+    attributes: bool = False,
+    stand_ins: bool = False,
+) -> str:
+    """A document with its text translated and the same elements.
+
+    `translate(lines, alignments=True)` or `False` is a translator's: it returns a translation for
+    each line, with alignments where they are needed. `attributes` translates `alt`, `title`,
+    `placeholder` and `aria-label` too. `stand_ins` lets the model place elements such as `<code>`,
+    which are not translated: they are `{1}`, `{2}`, ... to it. Set it for a model that copies
+    placeholders (`copying.classes`).
+    """
+    markup = parse_html(document, attributes=attributes, stand_ins=stand_ins)
+    translations: list[AlignedText | None] = [None] * len(markup.texts)
+    for is_aligned in (False, True):
+        places = [i for i, needed in enumerate(markup.needs_alignment) if needed == is_aligned]
+        lines = [markup.texts[i] for i in places]
+        results = translate(lines, alignments=is_aligned) if lines else ()
+        for place, result in zip(places, results, strict=True):
+            translations[place] = result.candidates[0]
+    return markup.filled([one for one in translations if one is not None])
+
+
+@dataclass(frozen=True, eq=False)
+class _Attribute:
+    """The value of an attribute that is translated."""
+
+    text: str
+    quote: str
+
+    needs_alignment = False
+
+    def filled(self, translation: AlignedText) -> str:
+        escaped = html.escape(translation.text, quote=False)
+        reference = "&quot;" if self.quote == '"' else "&#x27;"
+        return f"{self.quote}{escaped.replace(self.quote, reference)}{self.quote}"
 
 
 @dataclass(frozen=True)
 class Markup:
-    """A document in pieces, those at `places` text; `texts` are the same as one reads them, each on
-    one line."""
+    """A document in parts: markup as it is written, and blocks of text. `attributes` are the parts
+    of each tag with attributes that are translated."""
 
-    pieces: tuple[str, ...]
-    places: tuple[int, ...]
-    texts: tuple[str, ...]
+    parts: Sequence[str | Tag | Block]
+    attributes: Sequence[tuple[Tag, Sequence[str | _Attribute]]]
 
-    def filled(self, texts: Sequence[str]) -> str:
-        """The document with other texts, escaped, in the places of its own."""
-        pieces = list(self.pieces)
-        for place, text in zip(self.places, texts, strict=True):
-            pieces[place] = html.escape(text, quote=False)
-        return "".join(pieces)
+    @property
+    def _units(self) -> list[Block | _Attribute]:
+        blocks = [part for part in self.parts if isinstance(part, Block)]
+        values = [
+            part for _, parts in self.attributes for part in parts if isinstance(part, _Attribute)
+        ]
+        return [*blocks, *values]
 
+    @property
+    def texts(self) -> list[str]:
+        """What is translated, each on one line: the blocks, and then the attributes."""
+        return [unit.text for unit in self._units]
 
-def parse_markup(document: str) -> Markup:
-    """Any string is a document.
+    @property
+    def needs_alignment(self) -> list[bool]:
+        """For each of `texts`: whether `filled` uses the alignment of its translation."""
+        return [unit.needs_alignment for unit in self._units]
 
-    No text are scripts, styles, comments, and elements with `translate="no"`. White space around a
-    text is markup, and inside it is a space.
-    """
-    pieces: list[str] = []
-    places, texts = [], []
-    for is_text, run in itertools.groupby(_runs(document), key=lambda run: run[0]):
-        raw = "".join(piece for _, piece in run)
-        if not is_text:
-            pieces.append(raw)
-            continue
-        text = raw.strip(_SPACES)
-        before, after = (
-            raw[: len(raw) - len(raw.lstrip(_SPACES))],
-            raw[len(raw.rstrip(_SPACES)) :] if text else "",
+    def filled(self, translations: Sequence[AlignedText]) -> str:
+        """The document with the translations of its texts, escaped, and the same elements."""
+        translation_of: dict[Block | _Attribute, AlignedText] = dict(
+            zip(self._units, translations, strict=True)
         )
-        if text:
-            places.append(len(pieces) + 1)
-            # More than eight digits are no character's, and Python reads no number of thousands.
-            numbers_cut = _NUMBER.sub(lambda match: f"&#{match[1][:8]}", text)
-            texts.append(_WHITE_SPACE.sub(" ", html.unescape(numbers_cut)))
-        pieces += [before, text, after]
-    return Markup(tuple(pieces), tuple(places), tuple(texts))
+        rewritten = {
+            tag: "".join(
+                part if isinstance(part, str) else part.filled(translation_of[part])
+                for part in parts
+            )
+            for tag, parts in self.attributes
+        }
+
+        def written(part: str | Tag | Block) -> str:
+            if isinstance(part, Block):
+                return part.filled(translation_of[part], rewritten)
+            return part if isinstance(part, str) else rewritten.get(part, part.raw)
+
+        return "".join(map(written, self.parts))
 
 
-def _runs(document: str) -> Iterator[tuple[bool, str]]:
-    """(whether it is to be translated, as written), one after the other."""
-    kept = ""  # the element that is not translated
-    inside: Counter[str] = Counter()  # it: the elements that are open
-    end = 0
+def parse_html(document: str, *, attributes: bool = False, stand_ins: bool = False) -> Markup:
+    """Any string is a document. See `translate_html`.
+
+    Not translated are scripts, styles, comments, `code`, `kbd`, `samp`, `var`, and elements with
+    `translate="no"` or the class `notranslate`. White space around a text is markup.
+    """
+    parser = _Parser(document, attributes, stand_ins)
+    parser.parse()
+    return Markup(parser.parts, parser.attributes)
+
+
+class _Parser:
+    """Cuts a document into parts.
+
+    Tags of blocks end the text before them, and so do inline tags without a partner in that text:
+    only whole elements are moved.
+    """
+
+    def __init__(self, document: str, attributes: bool, stand_ins: bool):
+        self._document, self._translates_attributes = document, attributes
+        self._stand_ins = stand_ins
+        self.parts: list[str | Tag | Block] = []
+        self.attributes: list[tuple[Tag, list[str | _Attribute]]] = []
+        self._entries: list[Entry] = []  # of the text that is read
+        self._open: list[tuple[str, Tag]] = []  # inline elements in it
+        self._num_lines = 0  # elements around it whose line breaks are kept
+
+    def parse(self) -> None:
+        document, end = self._document, 0
+        while match := _MARKUP.search(document, end):
+            self._read_text(document[end : match.start()])
+            end = match.end()
+            name, rest = (match["name"] or "").lower(), match["rest"] or ""
+            if match["slash"]:
+                self._end_tag(name, match[0])
+                continue
+            is_void = name in _VOID or rest.endswith("/")
+            is_kept, is_whole = _is_kept(name, rest), True
+            if name in _RAW:
+                end, is_whole = _raw_end(document, name, end)
+            elif is_kept and not is_void:
+                end, is_whole = _kept_end(document, name, end)
+            elif name and not is_kept:
+                self._start_tag(name, match, is_void)
+                if name in _ESCAPABLE and not is_void:
+                    end = self._read_escapable(name, end)
+                continue
+            else:  # a comment, or the like
+                is_whole = end < len(document) or bool(name)
+            raw = document[match.start() : end]
+            if is_whole and name not in _BOUNDARIES:
+                self._entries.append(Tag(raw, "point", is_copied=is_kept and not is_void))
+            else:
+                self._boundary(raw)
+        self._read_text(document[end:])
+        self._end_text()
+
+    def _read_text(self, raw: str) -> None:
+        if not self._num_lines:
+            self._entries += _text_entries(raw)
+            return
+        for number, part in enumerate(_LINE_END.split(raw)):
+            if number % 2:
+                self._boundary(part)
+            else:
+                self._entries += _text_entries(part)
+
+    def _read_escapable(self, name: str, start: int) -> int:
+        """Reads text without tags, up to the end tag. Returns where that begins."""
+        closing = _end_tag_of(name).search(self._document, start)
+        end = closing.start() if closing else len(self._document)
+        self._read_text(self._document[start:end])
+        return end
+
+    def _start_tag(self, name: str, match: re.Match[str], is_void: bool) -> None:
+        tag = Tag(match[0], "point" if is_void else "open")
+        if self._translates_attributes:
+            self._read_attributes(tag, match)
+        if name in _BOUNDARIES:
+            self._boundary(tag)
+            self._num_lines += name in _LINES and not is_void
+            return
+        if not is_void:
+            if len(self._open) == MAX_DEPTH:
+                self._end_text()
+            self._open.append((name, tag))
+        self._entries.append(tag)
+
+    def _end_tag(self, name: str, raw: str) -> None:
+        if not self._open or self._open[-1][0] != name or name in _BOUNDARIES:
+            self._boundary(raw)
+            if name in _LINES:
+                self._num_lines = max(0, self._num_lines - 1)
+            return
+        _, opening = self._open.pop()
+        closing = Tag(raw, "close", partner=opening)
+        opening.partner = closing
+        self._entries.append(closing)
+
+    def _read_attributes(self, tag: Tag, match: re.Match[str]) -> None:
+        parts: list[str | _Attribute] = []
+        seen: set[str] = set()
+        end, offset = 0, match.start("rest") - match.start()
+        for attribute in _ATTRIBUTE.finditer(match["rest"]):
+            name, value = attribute["name"].lower(), attribute["value"]
+            if name not in TRANSLATED_ATTRIBUTES or name in seen or not value:
+                continue
+            seen.add(name)
+            quote = value[0] if value[0] in "\"'" else ""
+            text = " ".join(_unescaped(value[1:-1] if quote else value).split())
+            if _NO_LETTER.fullmatch(text):
+                continue
+            start = offset + attribute.start("value")
+            parts += [tag.raw[end:start], _Attribute(text, quote or '"')]
+            end = offset + attribute.end("value")
+        if parts:
+            self.attributes.append((tag, [*parts, tag.raw[end:]]))
+
+    def _boundary(self, part: str | Tag) -> None:
+        self._end_text()
+        self.parts.append(part)
+
+    def _end_text(self) -> None:
+        entries, self._entries, self._open = self._entries, [], []
+        start = 0
+        for index, entry in enumerate(entries):
+            if isinstance(entry, Tag) and entry.kind == "open" and entry.partner is None:
+                self._add_block(entries[start:index])
+                self.parts.append(entry)
+                start = index + 1
+        self._add_block(entries[start:])
+
+    def _add_block(self, entries: list[Entry]) -> None:
+        first, last = _core(entries, self._stand_ins)
+        for index, entry in enumerate(entries):
+            if first <= index < last:
+                if index == first:
+                    self.parts.append(Block(entries[first:last], self._stand_ins))
+            elif isinstance(entry, Space):
+                self.parts.append(entry.raw)
+            else:
+                self.parts.append(entry)
+
+
+def _core(entries: Sequence[Entry], stand_ins: bool) -> tuple[int, int]:
+    """The entries [first, last) without what stands around the text: white space, elements without
+    text, and the tags of elements around all of it. Empty if there is no text."""
+    if not any(isinstance(entry, str) for entry in entries):
+        return 0, 0
+    num_copied = 0
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Tag):
+            entry.index = index
+            num_copied += entry.is_copied
+    stand_ins = stand_ins and num_copied <= MAX_STAND_INS
+    visible = [
+        index
+        for index, entry in enumerate(entries)
+        if isinstance(entry, str) or (isinstance(entry, Tag) and entry.is_copied and stand_ins)
+    ]
+    first_word, last_word = visible[0], visible[-1]
+
+    def is_around(entry: Entry) -> bool:
+        if not isinstance(entry, Tag) or entry.partner is None:
+            return True
+        start, end = sorted((entry.index, entry.partner.index))
+        return end < first_word or start > last_word or (start < first_word and end > last_word)
+
+    first, last = 0, len(entries)
+    while first < first_word and is_around(entries[first]):
+        first += 1
+    while last - 1 > last_word and is_around(entries[last - 1]):
+        last -= 1
+    return first, last
+
+
+def _text_entries(raw: str) -> Iterator[Entry]:
+    for match in _TEXT.finditer(raw):
+        if match["space"]:
+            yield Space(raw=match[0])
+        elif not match["entity"]:
+            yield match[0]
+        else:
+            text = _unescaped(match[0])
+            if not text:  # the reference of a character that HTML does not allow
+                yield Tag(match[0], "point")
+            elif text.isspace():
+                is_open = match[0][1] == "#" and match[0][-1] != ";"  # a digit may follow it later
+                yield Space(match[0] + ";" * is_open)
+            else:
+                for part in re.split(r"(\s+)", text):
+                    if part:
+                        yield Space(part) if part.isspace() else part
+
+
+def _unescaped(text: str) -> str:
+    # More than eight digits are no character's, and Python reads no number of thousands.
+    return html.unescape(_NUMBER.sub(lambda match: f"&#{match[1][:8]}", text))
+
+
+def _is_kept(name: str, rest: str) -> bool:
+    """Whether an element is not translated."""
+    attributes: dict[str, str] = {}
+    lowered = rest.lower()
+    if "translate" in lowered:
+        for match in _ATTRIBUTE.finditer(lowered):
+            attributes.setdefault(match["name"], (match["value"] or "").strip("\"'"))
+    translate = attributes.get("translate")
+    if "notranslate" in attributes.get("class", "").split() or translate == "no":
+        return True
+    return name in _COPIED and translate != "yes"
+
+
+def _end_tag_of(name: str) -> re.Pattern[str]:
+    return re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE)
+
+
+def _raw_end(document: str, name: str, start: int) -> tuple[int, bool]:
+    """Where an element whose content is no HTML ends, and whether it has an end."""
+    closing = _end_tag_of(name).search(document, start)
+    tag = _MARKUP.match(document, closing.start()) if closing else None
+    return (tag.end(), bool(tag["name"])) if tag else (len(document), False)
+
+
+def _kept_end(document: str, kept: str, start: int) -> tuple[int, bool]:
+    """Where an element that is not translated ends, and whether it is whole: that all in it that
+    begins also ends there, and nothing else does."""
+    inside: Counter[str] = Counter()  # the elements that are open in it
+    is_balanced = True
+    end = start
     while match := _MARKUP.search(document, end):
-        yield not kept, document[end : match.start()]
         end = match.end()
         name = (match["name"] or "").lower()
         if match["slash"]:
             if inside[name]:
                 inside[name] -= 1
-            elif name == kept or kept in _ENDED_BY:  # its own end, or its parent's
-                kept = ""
+            elif name == kept:
+                return end, is_balanced and not any(inside.values())
+            elif kept in _ENDED_BY:  # its parent's end
+                return match.start(), False
+            else:
+                is_balanced = False
         elif name in _RAW:
-            closing = re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE).search(document, end)
-            end = closing.start() if closing else len(document)
-            inside[name] += 1
+            end, _ = _raw_end(document, name, end)
         elif name and name not in _VOID and not match["rest"].endswith("/"):
             if name in _ENDED_BY.get(kept, ()) and not any(
                 inside[container] for container in _CONTAINERS
             ):
-                kept = ""
-            if kept:
-                inside[name] += 1
-            elif _NOT_TRANSLATED.search(match["rest"]):
-                kept, inside = name, Counter()
-        yield False, document[match.start() : end]
-    yield not kept, document[end:]
+                return match.start(), False
+            inside[name] += 1
+    return len(document), False

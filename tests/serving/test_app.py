@@ -5,6 +5,7 @@ import json
 import re
 import resource
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from fixtures.shouter import Shouter
 from nmt.errors import LineError
 from nmt.serving.middleware import RateLimit
 from nmt.serving.schemas import Refusal
+from nmt.text.tokenizer import Tokenizer
 
 pytest_plugins = ["fixtures.server"]
 
@@ -118,6 +120,88 @@ def test_html_keeps_its_tags_and_attributes(client):
     assert answer.json() == {"translatedText": '<p class="green">HELLO! <b>A &lt; B</b></p>'}
     assert client.translate(["<p>a</p>", "b"], format="html").json() == {
         "translatedText": ["<p>A</p>", "B"]
+    }
+
+
+class Reverser(Shouter):
+    """Translates "a b c" to "C B A", and aligns the words so."""
+
+    @staticmethod
+    def _candidates(line, n_best, alignments, choices):
+        (shouted,) = Shouter._candidates(" ".join(line.split()[::-1]), 1, alignments, choices)
+        if shouted.alignment is None:
+            yield shouted
+            return
+        alignment = replace(
+            shouted.alignment,
+            weights_TS=shouted.alignment.weights_TS[:, ::-1],
+            source_spans=Tokenizer.words(line),
+        )
+        yield replace(shouted, alignment=alignment)
+
+
+def test_the_text_of_a_block_is_one_sentence_and_its_tags_follow_their_words(client_of):
+    translator = Reverser()
+    client = client_of(translator)
+    document = "<p>A <b>brown <i>dog</i></b> runs.</p><p><i>Alone</i></p>"
+    expected = "<p>RUNS. <b><i>DOG</i> BROWN</b> A</p><p><i>ALONE</i></p>"
+    answer = client.translate(document, format="html").json()
+    assert answer == {"translatedText": expected}
+    asked = {tuple(lines): options["alignments"] for lines, options in translator.calls}
+    assert asked == {("A brown dog runs.",): True, ("Alone",): False}
+    answer = client.translate(["<b>x</b> y", document, "x y"], format="html").json()
+    assert answer == {"translatedText": ["Y <b>X</b>", expected, "Y X"]}
+
+
+def test_a_trained_model_translates_html(client_of):
+    translator = trained_translator()
+    served = SimpleNamespace(
+        run=translator.run, num_workers=1, translate=translator.translate, gate=threading.Event()
+    )
+    document = "<p>cat <b>dog <i>house</i></b> <br>tree <u>bird</u>.</p><p>milk &nbsp;</p>"
+    answer = client_of(served).translate(document, format="html").json()["translatedText"]
+    tags = re.findall("<.*?>", answer)
+    assert sorted(tags) == sorted(re.findall("<.*?>", document))
+    order = r"<p>.*<b>.*<i>.*</i>.*</b>.*<br>.*<u>.*</u>.*</p><p>.* &nbsp;</p>"
+    assert re.fullmatch(order, answer)
+    assert "chat" in answer and "lait" in answer
+
+
+def test_attributes_are_translated_on_request(client):
+    document = "<img alt='a dog' title=x>b"
+    for asked in ({}, {"translate_attributes": False}, {"translate_attributes": None}):
+        answer = client.translate(document, format="html", **asked).json()
+        assert answer == {"translatedText": "<img alt='a dog' title=x>B"}
+    answer = client.translate(document, format="html", translate_attributes=True).json()
+    assert answer == {"translatedText": "<img alt='A DOG' title=\"X\">B"}
+    form = {"q": document, **PAIR, "format": "html", "translate_attributes": "true"}
+    assert client.post("/translate", data=form).json() == answer
+
+
+def test_a_model_that_copies_placeholders_places_what_is_not_translated(client_of):
+    document = "<p>Run <code>ls</code> now</p>"
+    for classes in ([], ["placeholders"]):
+        translator = Reverser()
+        translator.run.config.copying.classes[:] = classes
+        answer = client_of(translator).translate(document, format="html").json()
+        ((lines, _),) = translator.calls
+        if classes:
+            assert lines == ["Run {1} now"]
+            assert answer == {"translatedText": "<p>NOW <code>ls</code> RUN</p>"}
+        else:
+            assert lines == ["Run now"]
+            assert answer == {"translatedText": "<p>NOW RUN <code>ls</code></p>"}
+
+
+def test_a_block_too_long_to_align_is_translated_without_alignment(client_of):
+    translator = Shouter()
+    client = client_of(translator)
+    document = f"<p><b>a</b> {'b ' * 2500}</p><p>c <b>d</b></p>"
+    answer = client.translate(document, format="html").json()
+    assert answer == {"translatedText": f"<p><b>A</b> {'B ' * 2500}</p><p>C <b>D</b></p>"}
+    assert {len(lines[0]): options["alignments"] for lines, options in translator.calls} == {
+        5001: False,
+        3: True,
     }
 
 
