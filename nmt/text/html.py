@@ -24,7 +24,7 @@ from nmt.text.html_blocks import MAX_STAND_INS, AlignedText, Block, Entry, Space
 _MARKUP = re.compile(
     r"""
       <!--(?:-?>|.*?(?:--!?>|\Z))                                           # a comment
-    | <(?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)                             # a declaration, or an odd one
+    | <(?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)          # a declaration, or an odd one
     | <(?P<slash>/?)(?P<name>[a-zA-Z][^ \t\n\f\r/>]*+)                      # a tag ...
       (?P<rest>(?:[^=>]|=[ \t\n\f\r]*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>   # ... and its attributes
     | </?[a-zA-Z].*                                                         # a tag without end

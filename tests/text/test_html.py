@@ -215,7 +215,7 @@ def test_no_break_spaces_come_back_at_edges_and_between_words_that_stay_neighbou
     assert apart == "<p>&nbsp;km 10&#160; </p>"
 
 
-# ------------------------------------------------------------------------------ what is not translated
+# ---------------------------------------------------------------------------- what is not translated
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_attributes_are_translated_on_request(document, expected):
     assert len(parse_html(document).texts) <= len(parse_html(document, attributes=True).texts)
 
 
-# ------------------------------------------------------------------------------------------ any HTML
+# ----------------------------------------------------------------------------------------- any HTML
 
 INLINE = ["b", "i", "a", "span", "x-y"]
 TAGS = [*(f"<{name}>" for name in INLINE), *(f"</{name}>" for name in INLINE)]
