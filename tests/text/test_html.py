@@ -215,7 +215,7 @@ def test_no_break_spaces_come_back_at_edges_and_between_words_that_stay_neighbou
     assert apart == "<p>&nbsp;km 10&#160; </p>"
 
 
-# ---------------------------------------------------------------------------- what is not translated
+# -------------------------------------------------------------------------- what is not translated
 
 
 @pytest.mark.parametrize(
