@@ -92,6 +92,10 @@ def expected(line: str, reference: str, kind: str, language: str) -> str:
     """The reference of a changed line."""
     if kind == "capitals":
         return reference.upper()
+    if kind == "small initial":
+        return small_initial(reference)
+    if kind == "no final mark":
+        return without_final_mark(reference)
     peeled = peel(line, language)
     return f"{peeled.before}{reference}{peeled.after}"
 
