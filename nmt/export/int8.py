@@ -4,8 +4,8 @@ A product x W becomes (round(x / a) round(W / b)) a b, with a scale `b` for each
 scale `a` for each row of x, computed at run time; if x is a concatenation, for each part of a row.
 With one scale for all of x, as in ONNX Runtime's own "dynamic quantization", the sentences of a
 batch would change each other's rounding; with scales by row, a translation does not depend on the
-rest of the batch. Values between -1 and 1, such as outputs of tanh, need no scale. Whatever depends
-on a token alone is not computed but looked up, in 16 bits.
+rest of the batch. Values between -1 and 1, such as outputs of tanh, need no scale. Embeddings have
+a scale for each token.
 """
 
 # M rows  I inputs  O outputs  V tokens
@@ -22,60 +22,23 @@ from onnx import AttributeProto, helper, numpy_helper
 LARGEST_INPUT, MIDDLE = 63, 64
 LARGEST_WEIGHT = 127
 TINY = np.float32(1e-9)  # instead of a scale of 0
-# Entries of a table in 16 bits: 8,000 tokens with 1,536 gates take three quarters of it.
-LARGEST_TABLE = 2**24
 
 
 def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.ModelProto:
-    """The same model with every product of a constant matrix in integers, also inside loops, and
-    with products of token embeddings looked up. `within_one` names tensors known to lie between -1
-    and 1."""
+    """The same model with every constant matrix in 8 bits: products in integers, also inside loops,
+    and embeddings. `within_one` names tensors known to lie between -1 and 1."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    _fold_lookups(copy.graph)
     model = onnx.shape_inference.infer_shapes(copy)
     _Quantizer(model.graph, within_one).quantize()
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
 
 
-def _fold_lookups(graph: onnx.GraphProto) -> None:
-    """f(table[ids]) = f(table)[ids]: whatever depends on a token alone is computed here, for all
-    tokens."""
-    constants = {constant.name: constant for constant in graph.initializer}
-    tables: dict[str, tuple[np.ndarray, str]] = {}  # tensor -> table and ids: it is table[ids]
-    nodes = []
-    for node in graph.node:
-        operands: list[Any] = [
-            numpy_helper.to_array(constants[x]) if x in constants else tables.get(x)
-            for x in node.input
-        ]
-        table_VO: np.ndarray | None = None
-        match node.op_type, operands:
-            case "Gather", [constant, _] if _is_lookup(node, constants):
-                table_VO, ids = constant, node.input[1]
-            case "Identity", [(table_VO, ids)]:
-                pass
-            case "Mul", [(table_VI, ids), np.ndarray(ndim=0 | 1) as factor]:
-                table_VO = table_VI * factor
-            case "Add", [(table_VI, ids), np.ndarray(ndim=0 | 1) as bias]:
-                table_VO = table_VI + bias
-            case "MatMul", [(table_VI, ids), np.ndarray(ndim=2) as weights_IO]:
-                if len(table_VI) * weights_IO.shape[1] <= LARGEST_TABLE:
-                    table_VO = table_VI @ weights_IO
-        if table_VO is not None:
-            (name,) = node.output
-            tables[name] = table_VO, ids
-            node = helper.make_node("Gather", [f"{name}_table", ids], [name])
-        nodes.append(node)
-    read = {name for node in nodes for name in node.input} | {value.name for value in graph.output}
-    del graph.node[:]
-    graph.node.extend(
-        node for node in nodes if node.output[0] not in tables or node.output[0] in read
-    )
-    for name, (table_VO, _) in tables.items():
-        if name in read:
-            graph.initializer.append(numpy_helper.from_array(table_VO, f"{name}_table"))
+def as_integers(weights_IO: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights in 8 bits, and the scale of each column."""
+    scale_O = np.maximum(np.abs(weights_IO).max(axis=0) / LARGEST_WEIGHT, TINY)
+    return np.rint(weights_IO / scale_O).astype(np.int8), scale_O
 
 
 def _is_lookup(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
@@ -160,13 +123,16 @@ class _Quantizer:
         )
 
     def _lookup(self, table: str, ids: str, output: str) -> None:
-        """output = table[ids], in 16 bits, half the memory: 8 bits would save no arithmetic."""
-        if f"{table}_half" not in self._constants:
-            self._constant(
-                f"{table}_half", numpy_helper.to_array(self._constants[table]).astype(np.float16)
-            )
-        halves = self._node("Gather", [f"{table}_half", ids], f"{output}_half")
-        self._node("Cast", [halves], output, to=onnx.TensorProto.FLOAT)
+        """output = table[ids], of a table in 8 bits with a scale for each row."""
+        name = f"{table}_rows"
+        if f"{name}_scale" not in self._constants:
+            integers_IV, scale_V = as_integers(numpy_helper.to_array(self._constants[table]).T)
+            self._constant(f"{name}_integer", np.ascontiguousarray(integers_IV.T))
+            self._constant(f"{name}_scale", scale_V[:, None])
+        integers = self._node("Gather", [f"{name}_integer", ids], f"{output}_integer")
+        scale = self._node("Gather", [f"{name}_scale", ids], f"{output}_scale")
+        values = self._node("Cast", [integers], f"{output}_value", to=onnx.TensorProto.FLOAT)
+        self._node("Mul", [values, scale], output)
 
     def _product(self, x: str, weights: str, bias: str | None, output: str) -> None:
         """output = x W + bias, as a sum over the parts of x."""
@@ -237,12 +203,27 @@ class _Quantizer:
     def _of_weights(self, weights: str, start: int, stop: int) -> tuple[str, str]:
         """The names of the integers of these rows and of their scales, one per column."""
         name = f"{weights}_{start}"
-        if f"{name}_integer" not in self._constants:
-            weights_IO = numpy_helper.to_array(self._constants[weights])[start:stop]
-            scale_O = np.maximum(np.abs(weights_IO).max(axis=0) / LARGEST_WEIGHT, TINY)
-            self._constant(f"{name}_integer", np.rint(weights_IO / scale_O).astype(np.int8))
+        if f"{name}_scale" not in self._constants:
+            integers_IO, scale_O = as_integers(
+                numpy_helper.to_array(self._constants[weights])[start:stop]
+            )
             self._constant(f"{name}_scale", scale_O)
+            if embeddings := self._same_transposed(integers_IO):
+                self._node("Transpose", [embeddings], f"{name}_integer", perm=[1, 0])
+            else:
+                self._constant(f"{name}_integer", integers_IO)
         return f"{name}_integer", f"{name}_scale"
+
+    def _same_transposed(self, integers_IO: np.ndarray) -> str | None:
+        """The embeddings whose transpose these weights are: tied ones are stored once, and ONNX
+        Runtime transposes them as it loads the graph."""
+        for name, constant in self._constants.items():
+            is_table = name.endswith("_rows_integer")
+            if is_table and tuple(constant.dims) == integers_IO.shape[::-1]:
+                embeddings_VI = numpy_helper.to_array(constant)
+                if np.array_equal(embeddings_VI.T, integers_IO):
+                    return name
+        return None
 
     def _constant(self, name: str, value: Any) -> str:
         self._constants[name] = numpy_helper.from_array(np.asarray(value), name)

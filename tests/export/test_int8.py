@@ -171,47 +171,52 @@ def test_what_is_known_to_lie_within_one_and_its_means_need_no_scale():
         assert operators.count("ReduceMax") == 2 - len(known)
 
 
-@pytest.mark.parametrize("largest", [2**24, 64])
-def test_what_depends_on_a_token_alone_is_looked_up(largest, monkeypatch):
-    """Unless its table would be too large; the vector is looked up, too, where something else reads
-    it."""
-    monkeypatch.setattr("nmt.export.int8.LARGEST_TABLE", largest)
+def lookup_model():
+    """y = (2 vectors[ids]) W + b, and logits = y' vectors^T for states y' of their width."""
     vectors = GENERATOR.normal(0, 1, (9, 64)).astype(np.float32)
     nodes = [
         helper.make_node("Gather", ["vectors", "ids"], ["vector"]),
         helper.make_node("Mul", ["vector", "two"], ["doubled"]),
         helper.make_node("MatMul", ["doubled", "W"], ["product"]),
-        helper.make_node("Add", ["product", "b"], ["sum"]),
-        helper.make_node("ReduceMax", ["doubled", "last"], ["largest"]),
-        helper.make_node("Add", ["sum", "largest"], ["y"]),
+        helper.make_node("Add", ["product", "b"], ["y"]),
+        helper.make_node("MatMul", ["doubled", "transposed"], ["logits"]),
     ]
     constants = {
         "vectors": vectors,
-        "two": np.float32(2),
+        "two": np.array(2, np.float32),
         "W": WEIGHTS,
         "b": np.arange(24, dtype=np.float32),
+        "transposed": np.ascontiguousarray(vectors.T),
     }
     graph = helper.make_graph(
         nodes,
         "lookup",
         [helper.make_tensor_value_info("ids", TensorProto.INT32, ["b", "k"])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [
-            numpy_helper.from_array(np.array(x), name)
-            for name, x in {**constants, "last": [-1]}.items()
-        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("y", "logits")],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = quantized(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return vectors, quantized(model)
+
+
+def test_embeddings_have_a_scale_for_each_token():
+    vectors, model = lookup_model()
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     ids = np.array([[0, 8], [3, 3]], np.int32)
+    product, logits = session.run(["y", "logits"], {"ids": ids})
     doubled = 2 * vectors[ids]
-    exact = doubled @ WEIGHTS + np.arange(24) + doubled.max(axis=2, keepdims=True)
-    error = np.abs(session.run(["y"], {"ids": ids})[0] - exact).max()
-    assert 0.0 < error < 0.1 * exact.std()
-    assert ("MatMulIntegerToFloat" in {node.op_type for node in model.graph.node}) is (
-        largest == 64
-    )
+    for ours, exact in (
+        (product - np.arange(24), doubled @ WEIGHTS),
+        (logits, doubled @ vectors.T),
+    ):
+        assert 0.0 < np.abs(ours - exact).max() < 0.1 * exact.std()
+
+
+def test_tied_embeddings_are_stored_once():
+    _, model = lookup_model()
+    shapes = [
+        list(one.dims) for one in model.graph.initializer if one.data_type == TensorProto.INT8
+    ]
+    assert sorted(shapes) == [[9, 64], [64, 24]]
