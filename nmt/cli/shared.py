@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 LINES_AT_ONCE = 2048  # read, sorted by length and decoded together from a file or a pipe
 
 
-def recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recipe, and its texts where they are not the recipe's own."""
+def recipe_arguments(parser: argparse.ArgumentParser, optional: str = "") -> None:
+    """The recipe, and its texts where they are not the recipe's own. `optional` says when the
+    recipe may be left out."""
     parser.add_argument(
-        "recipe", metavar="RECIPE", help="a recipe's name (see `nmt recipes`) or a YAML file"
+        "recipe",
+        metavar="RECIPE",
+        nargs="?" if optional else None,
+        help=f"a recipe's name (see `nmt recipes`) or a YAML file{optional}",
     )
     parser.add_argument(
         "--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv"
@@ -71,7 +75,8 @@ class RunOptions:
 def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:
     """The run (or runs, for an ensemble, which takes the first run's config), its engine and its
     dictionary."""
-    text = "run folder, or an export's" + ("; several: an ensemble" if ensemble else "")
+    text = "run folder, an export's, NAME.nmt, or the name of an installed model"
+    text += "; several: an ensemble" if ensemble else ""
     nargs: Any = "+" if ensemble else 1
     parser.add_argument("runs", type=Path, nargs=nargs, metavar="RUN", help=text)
     engine_arguments(parser)
@@ -105,15 +110,16 @@ def load(options: RunOptions) -> "Translator":
     """Load a run, or an ensemble. A mistake in a run or in the dictionary is reported before
     TensorFlow loads."""
     from nmt.inference.onnx_artifact import select_export
-    from nmt.runs.run_folder import Run, check_compatible
+    from nmt.runs.package import open_run
+    from nmt.runs.run_folder import check_compatible
     from nmt.text.lines import read_phrase_table
 
-    runs = [Run.open(path, options.allow_custom) for path in options.runs]
+    runs = [open_run(path, options.allow_custom) for path in options.runs]
     dictionary = read_phrase_table(options.dictionary) if options.dictionary else None
     for run in runs:
         run.copier(dictionary)
     check_compatible(runs)
-    exports = [select_export(run.path, options.engine, options.precision) for run in runs]
+    exports = [select_export(run, options.engine, options.precision) for run in runs]
     if None in exports:
         import_tensorflow()
     from nmt.inference.translator import Translator

@@ -13,18 +13,21 @@ from nmt.errors import UserError
 from nmt.terminal import import_tensorflow, nmt_process
 
 if TYPE_CHECKING:
+    from nmt.config.loader import Config
     from nmt.runs.run_folder import Run
 
 
 def add_verbs(verbs: Any) -> None:
     train = verb(verbs, "train", _train, "train a translator, or resume its training")
-    recipe_arguments(train)
+    recipe_arguments(train, optional="; with --init-from, by default that run's config")
     train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
     train.add_argument(
         "--budget", metavar="TIME", help="training time, e.g. 30m, in place of the recipe's epochs"
     )
     train.add_argument(
-        "--init-from", metavar="RUN", help="start from a run's tokenizers and weights: fine-tune it"
+        "--init-from",
+        metavar="RUN",
+        help="start from the tokenizers and weights of a run or package: fine-tune it",
     )
     train.add_argument(
         "--accept-changes",
@@ -61,13 +64,28 @@ def add_verbs(verbs: Any) -> None:
     )
     export.add_argument("run", type=Path, metavar="RUN", help="run folder")
     export.add_argument(
-        "--format", choices=["onnx", "savedmodel"], default="onnx", help="(default: onnx)"
+        "--format",
+        choices=["onnx", "savedmodel", "package"],
+        default="onnx",
+        help="package: one file, in 8 bits (default: onnx)",
     )
     export.add_argument(
         "--output",
         type=Path,
-        metavar="DIR",
-        help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel)",
+        metavar="DIR|FILE",
+        help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel; a package needs NAME.nmt)",
+    )
+    export.add_argument(
+        "--card",
+        type=Path,
+        metavar="JSON",
+        help="package: description, licences, sources, scores and limits of the model",
+    )
+    export.add_argument(
+        "--golden",
+        type=Path,
+        metavar="FILE",
+        help="package: sentences that loading it tests (default: four of the dev text)",
     )
     export.add_argument(
         "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX export is tested on it"
@@ -127,7 +145,9 @@ def _train(options: argparse.Namespace) -> int:
     )
     from nmt.training.setup import find_texts
 
-    config = load_config(options.recipe, options.set)
+    config = (
+        load_config(options.recipe, options.set) if options.recipe else _config_of_parent(options)
+    )
     # Not as overrides: those are read as YAML, where a path may look like a number.
     given = given_texts(options)
     training = {"budget": options.budget, "init_from": options.init_from}
@@ -139,7 +159,8 @@ def _train(options: argparse.Namespace) -> int:
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
     check_score_is_allowed(score, allow_custom)
     find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds
-    path = options.run or Path("runs") / Path(options.recipe).stem
+    name = Path(options.recipe).stem if options.recipe else f"{Path(options.init_from).stem}-tuned"
+    path = options.run or Path("runs") / name
 
     import_tensorflow()
     from tqdm.contrib.logging import logging_redirect_tqdm
@@ -156,6 +177,18 @@ def _train(options: argparse.Namespace) -> int:
         command, environment = nmt_process("export", "--trained", *allowed, str(run.path))
         os.execve(command[0], command, environment)
     return _complete(run)
+
+
+def _config_of_parent(options: argparse.Namespace) -> "Config":
+    """The config of the run or package that training starts from, for other text."""
+    from nmt.config.loader import config_of_text
+    from nmt.runs.package import open_run, without_texts
+
+    if not options.init_from:
+        raise UserError("name a recipe (see `nmt recipes`), or a run with --init-from.")
+    parent = open_run(options.init_from)
+    text = without_texts(parent.config).to_yaml().encode()
+    return config_of_text(text, str(parent.path), options.set)
 
 
 def _complete(run: "Run") -> int:
@@ -184,15 +217,36 @@ def _export(options: argparse.Namespace) -> int:
     run = Run.open(options.run, options.allow_custom)
     if options.format == "savedmodel" and options.dev:
         raise UserError("--dev is for the ONNX export, which is tested on it. Leave it out.")
+    is_package = options.format == "package"
+    if is_package and not options.output:
+        raise UserError("a package is one file. Name it with --output NAME.nmt.")
+    if not is_package and (options.card or options.golden):
+        raise UserError("--card and --golden are for --format package. Leave them out.")
     import_tensorflow()
     if options.trained:
         return _complete(run)
     from nmt.export.onnx import export_onnx, export_saved_model
 
+    if options.format == "package":
+        return _export_package(run, options)
     if options.format == "savedmodel":
         print(export_saved_model(run, options.output))
     else:
         print(export_onnx(run, options.output, options.dev).folder)
+    return 0
+
+
+def _export_package(run: "Run", options: argparse.Namespace) -> int:
+    from nmt.export.packaging import PackageOptions, export_package
+    from nmt.runs.package import GivenCard
+    from nmt.text.lines import is_blank, read_lines
+
+    lines = read_lines(options.golden) if options.golden else ()
+    golden = [line for line in lines if not is_blank(line)]
+    card = GivenCard.read(options.card) if options.card else GivenCard()
+    package = export_package(run, options.output, PackageOptions(card, golden, options.dev))
+    say(f"{package.path}: {package.size / 1e6:.1f} MB")
+    print(package.path)
     return 0
 
 

@@ -56,6 +56,7 @@ __all__ = [
     "TokenizerConfig",
     "TrainingConfig",
     "check_score_is_allowed",
+    "config_of_text",
     "duration_seconds",
     "expand_attention",
     "find_recipe",
@@ -78,26 +79,33 @@ def load_config(recipe: str | Path, overrides: Sequence[str] = (), of_run: bool 
     """The config of a recipe, given by name or path, with `overrides` such as
     `training.batch_size=64`. `of_run`: the config of a run, which may lack keys added since."""
     path = find_recipe(recipe)
+    return config_of_text(path.read_bytes(), str(path), overrides, of_run)
+
+
+def config_of_text(
+    text: bytes, where: str, overrides: Sequence[str] = (), of_run: bool = False
+) -> Config:
+    """The config that a YAML text says; see `load_config`. `where` names it in errors."""
     try:
-        values = read_yaml(path.read_text(encoding="utf-8"), _is_text)
+        values = read_yaml(text.decode("utf-8"), _is_text)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected a YAML file in UTF-8. {error}") from error
+        raise ConfigError(f"{where}: expected a YAML file in UTF-8. {error}") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: expected a YAML file. {_sentence(error)}") from error
+        raise ConfigError(f"{where}: expected a YAML file. {_sentence(error)}") from error
     if values is None:
         values = {}
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{path}: expected sections (data, tokenizer, ...), received {type(values).__name__}."
+            f"{where}: expected sections (data, tokenizer, ...), received {type(values).__name__}."
         )
-    _rename_keys(values, str(path))
+    _rename_keys(values, where)
     for key, value in ABSENT_FROM_RUNS.items() if of_run else ():
         section, name = key.split(".")
         values[section] = {name: value, **(values.get(section) or {})}
     for override in overrides:
         _apply(values, override)
-    _convert_mix(values, str(path))
-    return parse_config(values, f"{path} with --set" if overrides else str(path))
+    _convert_mix(values, where)
+    return parse_config(values, f"{where} with --set" if overrides else where)
 
 
 def parse_config(values: Mapping[str, Any], where: str) -> Config:

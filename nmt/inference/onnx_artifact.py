@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.errors import UserError
+from nmt.runs.package import Package, damaged
+from nmt.runs.run_folder import Run
 from nmt.text.lines import atomic_write, file_fingerprint
 
 if TYPE_CHECKING:
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Formats 1 (forbidden ids in the graphs) and 2 (more computed in each step) are read as well.
-FORMAT = 3
+# Formats 1 (forbidden ids in the graphs), 2 (more computed in each step) and 3 (tables of products
+# in int8) are read as well.
+FORMAT = 4
+COMPACT_FORMAT = 4  # the first whose int8 graphs hold each weight once, in 8 bits
 ENGINES = ("keras", "onnx")
 PRECISIONS = ("float32", "int8")
 FOLDER = "onnx"  # of a run
@@ -60,6 +64,7 @@ class Export:
     golden: dict[str, list[Golden]]  # by precision; one that is missing may not be used
     proof: Proof
     versions: dict[str, str]
+    format: int = FORMAT
 
     @classmethod
     def find(cls, run: Path) -> "Export | None":
@@ -69,13 +74,7 @@ class Export:
         if folder is None:
             return None
         try:
-            record = json.loads((folder / "export.json").read_bytes())
-            if record.pop("format") > FORMAT:
-                raise UserError(f"{folder} was exported by a newer nmt. Upgrade nmt to use it.")
-            golden = {
-                name: [Golden(**one) for one in ones] for name, ones in record.pop("golden").items()
-            }
-            return cls(folder=folder, golden=golden, proof=Proof(**record.pop("proof")), **record)
+            return cls(folder=folder, **_parsed((folder / "export.json").read_bytes(), folder))
         except UserError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -83,11 +82,15 @@ class Export:
                 f"{folder / 'export.json'} is damaged. Write it again with `nmt export`."
             ) from error
 
-    def save(self) -> None:
-        record = {"format": FORMAT, **asdict(self)}
+    def as_dict(self) -> dict[str, Any]:
+        """What export.json records."""
+        record = asdict(self)
         del record["folder"]
+        return record
+
+    def save(self) -> None:
         with atomic_write(self.folder / "export.json", "w") as stream:
-            json.dump(record, stream, indent=2, ensure_ascii=False)
+            json.dump(self.as_dict(), stream, indent=2, ensure_ascii=False)
 
     def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
         return open_engine(self.folder, precision, forbidden_ids)
@@ -119,6 +122,42 @@ class Export:
                 return
 
 
+@dataclass(frozen=True, kw_only=True)
+class PackagedExport(Export):
+    """The export in a package."""
+
+    package: Package
+
+    @classmethod
+    def of(cls, package: Package) -> "PackagedExport":
+        path = package.path
+        try:
+            record = _parsed(package.members["export.json"], path)
+            if set(record["golden"]) != {"int8"}:
+                raise ValueError("golden translations of another precision")
+            return cls(folder=path, package=package, **record)
+        except UserError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise damaged(path, "export.json cannot be read") from error
+
+    def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
+        from nmt.inference.onnx_engine import OnnxEngine  # loads ONNX Runtime
+
+        return OnnxEngine(self.package.graph("encoder"), self.package.graph("step"), forbidden_ids)
+
+
+def _parsed(text: bytes, where: Path) -> dict[str, Any]:
+    """The fields of an Export that export.json records."""
+    record = json.loads(text)
+    if record["format"] > FORMAT:
+        raise UserError(f"{where} was exported by a newer nmt. Upgrade nmt to use it.")
+    record["golden"] = {
+        name: [Golden(**one) for one in ones] for name, ones in record["golden"].items()
+    }
+    return {**record, "proof": Proof(**record["proof"])}
+
+
 def open_engine(folder: Path, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
     from nmt.inference.onnx_engine import OnnxEngine  # loads ONNX Runtime
 
@@ -131,16 +170,25 @@ def file_name(graph: str, precision: str) -> str:
 
 
 def select_export(
-    run: Path, engine: str | None = None, precision: str | None = None
+    run: Path | Run, engine: str | None = None, precision: str | None = None
 ) -> tuple[Export, str] | None:
     """The export to use and its precision, or None for Keras. The default is ONNX if there is an
     export of the run's present weights. Raises UserError for an export or a combination that does
     not exist."""
+    package = run.package if isinstance(run, Run) else None
+    run = run.path if isinstance(run, Run) else run
     if engine not in (None, *ENGINES) or precision not in (None, *PRECISIONS):
         raise UserError(
             f"expected an engine of {', '.join(ENGINES)} and a precision of"
             f" {', '.join(PRECISIONS)}. Received: {engine}, {precision}."
         )
+    if package:
+        if engine == "keras" or precision == "float32":
+            raise UserError(
+                f"{run} is a package, which translates in int8 with the engine onnx. Leave out"
+                " --engine and --precision."
+            )
+        return PackagedExport.of(package), "int8"
     if engine == "keras":
         if precision == "int8":
             raise UserError("Keras translates in float32. For int8 choose the engine onnx.")

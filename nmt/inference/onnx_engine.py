@@ -1,4 +1,4 @@
-"""The ONNX engine: `encode`, `step` and `force` by ONNX Runtime, from two files; loads no
+"""The ONNX engine: `encode`, `step` and `force` by ONNX Runtime, from two graphs; loads no
 TensorFlow.
 
 B batch  S source  T target  K hypotheses  V vocabulary  C candidates  N named ids
@@ -19,6 +19,7 @@ import onnxruntime
 
 from nmt.errors import UserError
 from nmt.inference.parallel import num_cores
+from nmt.runs.package import PackagedGraph
 from nmt.search.beam import Step
 
 Tensors = dict[str, np.ndarray]
@@ -31,7 +32,12 @@ class OnnxEngine:
     It has no state between calls: `num_workers` threads, one for each core, may use it at once.
     """
 
-    def __init__(self, encoder: Path, step: Path, forbidden_ids: Sequence[int] = ()):
+    def __init__(
+        self,
+        encoder: Path | PackagedGraph,
+        step: Path | PackagedGraph,
+        forbidden_ids: Sequence[int] = (),
+    ):
         self._encoder, self._step = _session(encoder), _session(step)
         read = {value.name for value in self._step.get_inputs()}
         self._encoded = [
@@ -148,15 +154,25 @@ class OnnxEngine:
         return dict(zip(outputs, found[: len(outputs)], strict=True)), state
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def _session(graph: Path | PackagedGraph) -> onnxruntime.InferenceSession:
     """Configures ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
     # Batches run in parallel instead, each on one core: most operations are too small to divide.
     options.intra_op_num_threads = 1
+    model: Path | bytes
+    if isinstance(graph, PackagedGraph):
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.arrays.values()]
+        options.add_external_initializers(list(graph.arrays), values)
+        model, remedy = graph.model, "Get it again."
+    else:
+        model, remedy = graph, "Write it again with `nmt export`."
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of a dozen kinds from onnxruntime, depending on the damage
-        raise UserError(
-            f"{path} cannot be loaded ({error}). Write it again with `nmt export`."
-        ) from error
+        where = graph.where if isinstance(graph, PackagedGraph) else graph
+        raise UserError(f"{where} cannot be loaded ({_first_line(error)}). {remedy}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -42,6 +42,7 @@ from nmt.inference.segments import (
     joined_text,
     read_pair,
 )
+from nmt.runs.package import open_run
 from nmt.runs.run_folder import Run, check_compatible
 from nmt.search.beam import Hypothesis
 from nmt.search.constraints import SearchBatch
@@ -124,7 +125,8 @@ class Translator:
         dictionary: Mapping[str, str] | None = None,
         allow_custom: bool = False,
     ) -> "Translator":
-        """Loads a run folder, or the folder of an export.
+        """Loads a run folder, the folder of an export, a package NAME.nmt, or an installed model by
+        its name.
 
         `engine` is `onnx`, which loads no TensorFlow, or `keras`; `precision` is `float32` or, with
         `onnx`, `int8`. By default ONNX, if there is an export, in the precision that the export
@@ -134,8 +136,8 @@ class Translator:
 
         Raises UserError if something is missing, or if the run was not trained to use a dictionary.
         """
-        run = run if isinstance(run, Run) else Run.open(run, allow_custom)
-        chosen = select_export(run.path, engine, precision)
+        run = run if isinstance(run, Run) else open_run(run, allow_custom)
+        chosen = select_export(run, engine, precision)
         if chosen is None:
             return cls.from_model(run, run.load_model(), dictionary)
         export, precision = chosen

@@ -34,6 +34,7 @@ from nmt.text.tokenizer import COPY_IDS, Tokenizer
 
 if TYPE_CHECKING:
     from nmt.model.seq2seq import Seq2Seq
+    from nmt.runs.package import Package
 
 FORMAT = 2  # of the folder; raised when older versions cannot read it
 
@@ -59,6 +60,7 @@ class Run:
     ):
         self.path, self.config, self.allow_custom = path, config, allow_custom
         self.source_tokenizer, self.target_tokenizer = source_tokenizer, target_tokenizer
+        self.package: Package | None = None  # if `path` is not a folder but one file
 
     def with_decoding(self, decoding: DecodingConfig) -> "Run":
         """The same run with other options of decoding."""
@@ -123,13 +125,9 @@ class Run:
                 f" {shlex.quote(str(path))}`."
             )
         metadata = _read_json(path / "run.json")
-        if metadata.get("format", 0) > FORMAT:
-            raise UserError(
-                f"{path} was written by nmt {metadata.get('nmt')} (format {metadata['format']});"
-                f" this is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt."
-            )
+        check_format(metadata, path)
         config = load_config(_existing(path / "config.yaml"), of_run=True)
-        names = cls._tokenizer_names(config)
+        names = cls.tokenizer_names(config)
         tokenizers = {name: Tokenizer.load(_existing(path / name)) for name in names}
         source, target = (tokenizers[name] for name in names)
         run = cls(path, config, source, target, allow_custom)
@@ -155,14 +153,14 @@ class Run:
         self.metadata = metadata
 
     @staticmethod
-    def _tokenizer_names(config: Config) -> list[str]:
+    def tokenizer_names(config: Config) -> list[str]:
         return (
             ["tokenizer.model"] * 2 if config.tokenizer.joint else ["source.model", "target.model"]
         )
 
     def initial_files(self) -> dict[str, bytes]:
         """Name -> content of the files of a run that is not trained yet: another worker's copy."""
-        names = ["config.yaml", "run.json", *self._tokenizer_names(self.config)]
+        names = ["config.yaml", "run.json", *self.tokenizer_names(self.config)]
         return {name: (self.path / name).read_bytes() for name in names}
 
     def copier(self, dictionary: Mapping[str, str] | None = None) -> Copier:
@@ -180,7 +178,8 @@ class Run:
     @cached_property
     def model_input(self) -> ModelInput:
         """How this run's model reads lines. UserError if run.json is damaged."""
-        casing = self.metadata.get("casing", {}) if self.exists(self.path) else {}
+        has_metadata = self.package is not None or self.exists(self.path)
+        casing = self.metadata.get("casing", {}) if has_metadata else {}
         try:
             casings = {side: Casing.from_dict(record) for side, record in dict(casing).items()}
         except (TypeError, ValueError) as error:
@@ -269,6 +268,15 @@ def _read_json(path: Path) -> dict[str, Any]:
         return dict(json.loads(text))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
+
+
+def check_format(metadata: Mapping[str, Any], path: Path) -> None:
+    """Raises UserError for the run.json of a newer version."""
+    if metadata.get("format", 0) > FORMAT:
+        raise UserError(
+            f"{path} was written by nmt {metadata.get('nmt')} (format {metadata['format']}); this"
+            f" is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt."
+        )
 
 
 def model_input(config: Config, casings: Mapping[str, Casing]) -> ModelInput:

@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fixtures.package import packaged_run
 from fixtures.run import assert_error, expected_texts, tiny_config, toy_data, toy_pairs, trained_run
 
 from nmt.cli.main import main
+from nmt.runs.run_folder import Run
 from nmt.text.lines import read_lines, write_lines
 
 pytest_plugins = ["fixtures.cli"]
@@ -319,6 +321,19 @@ def test_train_takes_a_budget_and_a_run_to_begin_with(recipe, nmt_, trained):
     assert nmt_("train", recipe, "--budget", "1h30m", "--init-from", "123")[0] == 0
     ((config, _),) = trained
     assert (config.training.budget, config.training.init_from) == ("1h30m", "123")
+
+
+def test_without_a_recipe_the_config_is_that_of_the_run_to_begin_with(nmt_, trained):
+    texts = ["--data", "x", "--dev", "y", "--set", "training.seed=5"]
+    for parent in (trained_run(), packaged_run()):
+        assert nmt_("train", "--init-from", parent, *texts)[0] == 0
+        config, path = trained.pop()
+        assert config.model == Run.open(trained_run()).config.model
+        assert (config.data.train, config.data.dev, config.training.seed) == ("x", "y", 5)
+        assert config.training.init_from == str(parent)
+        assert path == Path(f"runs/{parent.stem}-tuned")
+    assert_error(nmt_("train", "--data", "x"), "name a recipe .* or a run with --init-from")
+    assert_error(nmt_("train", "--init-from", "nowhere"), "nowhere: no such run folder")
 
 
 @pytest.mark.parametrize(
