@@ -23,9 +23,9 @@ def add_verbs(verbs: Any) -> None:
     serve.add_argument(
         "runs",
         type=Path,
-        nargs="+",
+        nargs="*",
         metavar="RUN",
-        help="run folders, or exports': one a language pair",
+        help="run folders, exports or models: one a language pair (default: all installed models)",
     )
     serve.add_argument(
         "--host",
@@ -77,11 +77,15 @@ def _serve(options: argparse.Namespace) -> int:
         raise UserError(
             f"nmt serve needs {error.name}. Install it with: {install_command('serve')}"
         ) from error
+    from nmt.runs.package import installed_models
     from nmt.serving.app import make_app
     from nmt.serving.middleware import Metrics
     from nmt.serving.service import Service
 
     limits = _limits(options)
+    runs = options.runs or list(installed_models().values())
+    if not runs:
+        raise UserError("no models are installed. Name a run: nmt serve RUN.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping is no error
     try:
         with listen(options.host, options.port) as listener:  # first, as a port may be taken
@@ -94,7 +98,7 @@ def _serve(options: argparse.Namespace) -> int:
                         allow_custom=options.allow_custom,
                     )
                 )
-                for run in options.runs
+                for run in runs
             ]
             service = Service(translators, limits, Metrics(), options.split_sentences)
             pairs = ", ".join(f"{source} -> {target}" for source, target in service.pairs)
