@@ -20,6 +20,7 @@ from nmt.config.differences import Difference, Kind, differences
 from nmt.config.loader import Config, CorpusConfig, TokenizerConfig
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
+from nmt.runs.package import open_run
 from nmt.runs.run_folder import FORMAT, Run, model_input
 from nmt.seeding import derive_seed
 from nmt.text.lines import (
@@ -191,7 +192,7 @@ def _begin(
         reading = Reading.of(like)
         shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
     elif config.training.init_from:
-        reading = _reading_of_parent(Run.open(config.training.init_from), config)
+        reading = _reading_of_parent(open_run(config.training.init_from), config)
     else:
         reading = Reading.learn(config, texts.train)
     # Encoded before the run is created: a run of unusable text would refuse the corrected config.

@@ -21,6 +21,7 @@ from nmt.config.loader import Config, check_score_is_allowed, duration_seconds
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.plots import plot_history
 from nmt.runs.checkpoints import Checkpoints, only_trainer
+from nmt.runs.package import open_run
 from nmt.runs.run_folder import Run, assign, load_arrays, pack_arrays, save_arrays, unpack_arrays
 from nmt.training.distributed import Workers
 from nmt.training.input_pipeline import InputPipeline, TrainingBatch
@@ -170,13 +171,14 @@ class Trainer:
     def _begin(self) -> None:
         """Saves the state before the first step, so that a full disk is noticed now."""
         if self.config.init_from and self.workers.is_chief:
-            self._take_weights(Path(self.config.init_from) / "best.npz")
+            self._take_weights(open_run(self.config.init_from))
         self.save()
         if self.workers.count > 1:
             self.restore()  # all begin with the chief's weights
 
-    def _take_weights(self, path: Path) -> None:
-        weights, _ = load_arrays(path)
+    def _take_weights(self, parent: Run) -> None:
+        path = parent.path if parent.package else parent.path / "best.npz"
+        weights = parent.package.weights() if parent.package else load_arrays(path)[0]
         for model in (self.train_step.model, self.train_step.averaged):
             variables = {variable.path: variable for variable in model.trainable_variables}
             assign(variables, weights, path)

@@ -14,6 +14,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from fixtures.package import packaged_run
 from fixtures.run import (
     history,
     interrupt,
@@ -30,6 +31,7 @@ from nmt.config.loader import parse_config
 from nmt.errors import UserError
 from nmt.evaluation.metrics import bleu
 from nmt.inference.translator import Translator
+from nmt.runs.package import Package
 from nmt.runs.run_folder import Run, load_arrays
 from nmt.training import trainer as module
 from nmt.training.distributed import Workers
@@ -355,6 +357,21 @@ def test_fine_tuning_begins_with_the_weights_of_the_other_run(small, tmp_path):
     for name, array in expected.items():
         np.testing.assert_allclose(ours[name], array, atol=1e-6)
     assert our_facts["dev_bleu"] == facts["dev_bleu"]
+
+
+def test_fine_tuning_begins_with_the_weights_of_a_package(tmp_path):
+    path = packaged_run()
+    values = Run.open(trained_run()).config.model_dump()
+    values["training"] |= {
+        "init_from": str(path),
+        "learning_rate": 1e-9,
+        "max_steps": 1,
+        "warmup_steps": 0,
+    }
+    run = train(parse_config(values, "here"), tmp_path / "run").path
+    ours, _ = load_arrays(run / "best.npz")
+    for name, array in Package.open(path).weights().items():
+        np.testing.assert_allclose(ours[name], array, atol=1e-6)
 
 
 # ------------------------------------------------------------------------------ what is left behind
