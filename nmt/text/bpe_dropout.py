@@ -1,5 +1,5 @@
-"""BPE-dropout: a word's other segmentations, so that a model learns what its parts mean (Provilkov
-et al., 2020)."""
+"""BPE-dropout (Provilkov et al., 2020): alternative segmentations of words, so that a model learns
+what their parts mean."""
 
 import random
 from collections.abc import Sequence
@@ -9,15 +9,13 @@ import numpy as np
 from nmt.seeding import derive_seed
 from nmt.text.tokenizer import COPY_IDS, SMALL_ID, Tokenizer
 
-NUM_VARIANTS = 64  # of each word; which of them stands where is drawn anew each time
+NUM_VARIANTS = 64  # of each word; each occurrence draws one
 
 
 class SubwordSampler:
-    """Segments encoded lines anew. Each merge of BPE is skipped with probability `dropout`, each
-    time it could happen.
+    """Re-segments encoded lines. Each possible BPE merge is skipped with probability `dropout`.
 
-    A word's variants are made once and remembered: a merge by merge in Python is slow, and words
-    repeat.
+    Variants of a word are computed once and cached: merging in Python is slow, and words repeat.
     """
 
     def __init__(self, tokenizer: Tokenizer, dropout: float, seed: int):

@@ -1,14 +1,14 @@
-"""Text as SentencePiece is shown it, reversibly: what it gives a meaning escaped, and a line's
-first letter folded."""
+"""Text in the form that SentencePiece receives, reversibly: characters that it gives a meaning are
+escaped, and the first letter of a line is folded."""
 
 import codecs
 import itertools
 import re
 from collections.abc import Sequence
 
-# Escapes: a private-use character nobody types, and a digit. SentencePiece gives every digit a
-# piece of its own (see `split_digits`), so an escape never grows into a neighbour's piece. U+2585
-# is here because SentencePiece's trainer keeps it for itself and leaves out each line that has it.
+# An escape is a private-use character, which nobody types, and a digit. SentencePiece gives every
+# digit a piece of its own (see `split_digits`), so an escape never grows into a neighbour's piece.
+# U+2585 is escaped because SentencePiece's trainer reserves it and skips every line that has it.
 _ESCAPE = "\uf8e0"
 SPACE_MARK = "\u2581"
 _ESCAPED = {
@@ -24,16 +24,16 @@ _TOKEN = re.compile(_ESCAPE + "[0-3]|.", re.DOTALL)
 
 
 def escape(line: str) -> str:
-    """Replace, reversibly, what SentencePiece gives a meaning, what copy symbols begin with, and
-    the escape itself.
+    """Replace, reversibly, characters with a meaning for SentencePiece, the first character of copy
+    symbols, and the escape itself.
 
-    Copy symbols stand between escaped text only: a line that looks like one does not become one.
+    Copy symbols occur between escaped text only: text that looks like one does not become one.
     """
     return _TO_ESCAPE.sub(lambda match: _ESCAPED[match[0]], line)
 
 
 def unescape(text: str) -> str:
-    """Undo `escape`. A half escape, which only a model can write, is dropped."""
+    """Undo `escape`. An incomplete escape, which only a model can write, is dropped."""
     return (
         _TO_UNESCAPE.sub(lambda match: _UNESCAPED.get(match[0], ""), text)
         if _ESCAPE in text
@@ -42,8 +42,8 @@ def unescape(text: str) -> str:
 
 
 def fold(line: str) -> str | None:
-    """A line with its capital first letter in lower case; None where `unfold` would not undo that,
-    nor leave the line as it is. A word in capitals keeps them."""
+    """The line with its first letter in lower case, unless its first word is in capitals. None if
+    `unfold` would neither restore the line nor leave it as it is."""
     small = line[:1].lower() + line[1:]
     if small != line and not line[1:2].isupper() and unfold(small) == line:
         return small
@@ -51,8 +51,8 @@ def fold(line: str) -> str | None:
 
 
 def unfold(line: str) -> str:
-    """A line with a capital first letter, if that letter has one that is a single character and the
-    way back."""
+    """The line with a capital first letter, if that is a single character and lower-casing it gives
+    the letter back."""
     capital = line[:1].upper()
     return capital + line[1:] if len(capital) == 1 and capital.lower() == line[:1] else line
 

@@ -1,8 +1,8 @@
-"""Lines of text: read and write them, pair them, normalise them.
+"""Lines of text: reading, writing and pairing them.
 
 Only LF ends a line, and one CR before it is dropped. U+0085, U+2028, form feed and a lone CR are
 ordinary characters inside a line, which is why nothing here calls `splitlines()` or opens a file in
-text mode: both would cut such a line in two, and from there on every source would stand beside the
+text mode: both would split such a line, and every following source would be paired with the
 wrong target.
 """
 
@@ -32,7 +32,7 @@ TABLE_SUFFIXES = (".tsv", ".tsv.gz")
 
 
 def split_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a binary stream without their ends, each as soon as it has come.
+    """Yield the lines of a binary stream without their ends, each as soon as it arrives.
 
     The last line needs no LF. A CR is dropped only where an LF follows it.
     """
@@ -45,9 +45,9 @@ def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 stream (a file, or `sys.stdin.buffer`) lazily; `name` is what
     errors call it.
 
-    A byte order mark at the very start is dropped: Windows editors write it, and it would be part
-    of the first word. Raises UserError, with the line's number from 1, where the bytes are no
-    UTF-8, and where the stream breaks off.
+    A byte order mark at the very start is dropped: Windows editors write it, and it would become
+    part of the first word. Raises UserError, with the line's number from 1, if the bytes are not
+    UTF-8 or the stream ends early.
     """
     number = 0
     lines = split_lines(stream)
@@ -129,11 +129,11 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[IO[Any]]:
-    """Open a file that takes the place of `path` only once it is whole and on disk.
+    """Open a file that replaces `path` only once it is complete and on disk.
 
-    Readers see the old file or the new one, never half of one. After any exception in the block the
-    old file stands untouched and the temporary one is gone. What is no regular file (a pipe,
-    /dev/stdout) is written to directly. Raises UserError where the file cannot be written.
+    Readers see the old file or the new one, never a part. After an exception in the block the old
+    file is untouched and the temporary one is removed. Anything but a regular file (a pipe,
+    /dev/stdout) is written to directly. Raises UserError if the file cannot be written.
     """
     # A symbolic link stays one: what it points to is replaced.
     final = Path(os.path.realpath(path))
@@ -149,8 +149,8 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
                 yield stream
             return
         try:
-            # Not `tempfile`: its files are private (0600), and the new file shall have the old
-            # one's mode or umask's.
+            # Not `tempfile`, whose files are private (0600): the new file gets the old one's mode,
+            # or the umask's.
             with _open(temporary, mode.replace("w", "x")) as stream:
                 yield stream
                 stream.flush()
@@ -166,7 +166,7 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
     except OSError as error:
         ours = error.filename is None or str(error.filename) in (str(final), str(temporary))
         if isinstance(error, BrokenPipeError) or not ours:
-            raise  # a reader who left, or the block's own trouble with another file
+            raise  # the reader has gone, or another file failed inside the block
         raise UserError(_write_failure(path, final, error)) from error
 
 
@@ -204,7 +204,7 @@ def _write_failure(path: str | Path, final: Path, error: OSError) -> str:
 
 @dataclass(frozen=True)
 class ParallelFiles:
-    """Where a parallel text lies: line N of `source` pairs with line N of `target`; one table is
+    """The files of a parallel text: line N of `source` pairs with line N of `target`; a table is
     both."""
 
     source: Path
@@ -220,7 +220,7 @@ def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFile
     """Find the files a user means; `source` and `target` are the suffixes, such as "en" and "fr".
 
     `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`)
-    or "FILE,FILE". Raises UserError which lists what was looked for and what lies there instead.
+    or "FILE,FILE". Raises UserError, listing what was looked for and which files are similar.
     """
     text = os.path.expanduser(spec)
     table = Path(text)
@@ -260,9 +260,9 @@ def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFile
 def read_parallel(files: ParallelFiles) -> Iterator[tuple[str, str]]:
     """Yield (source, target) pairs, streaming: the files are never held in memory.
 
-    In a table, what stands after a second TAB is ignored and quotes mean nothing. Raises UserError
-    for a table's line without TAB and, once the shorter side has ended, for unequal line counts;
-    the pairs before have been yielded then.
+    In a table, text after a second TAB is ignored, and quotes have no meaning. Raises UserError for
+    a table's line without TAB and, once the shorter side has ended, for unequal line counts; the
+    earlier pairs have been yielded by then.
     """
     if files.is_table:
         for number, line in enumerate(read_lines(files.source), start=1):
@@ -292,8 +292,8 @@ def read_parallel(files: ParallelFiles) -> Iterator[tuple[str, str]]:
 
 
 def read_phrase_table(path: str | Path) -> dict[str, str]:
-    """From a file of lines `source phrase TAB target phrase`. UserError for any other, or for two
-    targets of one."""
+    """Read a file of lines `source phrase TAB target phrase`. Raises UserError for any other line,
+    or if a source phrase has two targets."""
     entries: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if is_blank(line):
@@ -312,7 +312,7 @@ def read_phrase_table(path: str | Path) -> dict[str, str]:
 
 
 def file_fingerprint(paths: Iterable[str | Path]) -> str:
-    """SHA-256, in hex, of files' raw bytes in the order given; names and times do not count."""
+    """SHA-256, in hex, of the files' bytes in the order given; names and times do not count."""
     whole = hashlib.sha256()
     for path in paths:
         try:

@@ -1,21 +1,20 @@
-"""What is copied and not translated: addresses, placeholders, words in characters that training
-never had.
+"""Text that is copied, not translated: addresses, placeholders, words with characters that were
+not in the training text.
 
-A stretch of the source becomes one numbered copy symbol, and where the translation holds that
-symbol, the stretch is put back: the network learns that something stands there and where it
-belongs, never how it is spelt.
+A span of the source becomes one numbered copy symbol, and where the translation has that symbol,
+the span is restored: the network learns where such a span belongs, not how it is spelt.
 
     raw line --Copier.mask--> line with copies --tokenizer--> ids with symbols --search--> ids
     --decode--> text
 
-In training a stretch becomes a symbol only where both sides of a pair hold it equally often (as
-Luong et al., 2015, "Addressing the Rare Word Problem", and Crego et al., 2016, do with names and
-numbers). Most text has too few of them to learn from, so that in a share of the pairs words that
-translate each other become symbols as well: `PairMasker`.
+In training, a span becomes a symbol only if both sides of a pair contain it equally often (as Luong
+et al., 2015, "Addressing the Rare Word Problem", and Crego et al., 2016, do with names and
+numbers). Most text has too few such spans to learn from, so in a share of the pairs, words that
+translate each other become symbols, too: see `PairMasker`.
 
-A dictionary masks the words it lists, and restores them as it says. A glossary, which requires a
-phrase of the output, leaves the source as it is and the output to the model, which may inflect what
-stands around it; but the model must be able to spell the phrase.
+A dictionary masks the words it lists and restores them as it says. A glossary requires a phrase of
+the output instead: the model reads the source unchanged and may inflect the words around the
+phrase, but must be able to spell it.
 """
 
 import itertools
@@ -47,14 +46,14 @@ def copy_symbol(index: int) -> str:
 
 
 class Copy(NamedTuple):
-    """Characters `start` to `end` of a line, which its ids hold as one copy symbol, and the text it
-    is restored as."""
+    """Characters `start` to `end` of a line, encoded as one copy symbol, and the text that restores
+    it."""
 
     start: int
     end: int
     symbol: int
     restored: str
-    raw_start: int = 0  # in the raw line, where a normal form has moved it
+    raw_start: int = 0  # in the raw line; the view moves characters
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class MaskedLine:
     copies: tuple[Copy, ...] = ()
 
     def replaced(self, text_of: Callable[[Copy], str], rest: Callable[[str], str] = str) -> str:
-        """The line with `text_of` in the place of each copy, and `rest` of what stands between
+        """The line with `text_of` each copy in its place, and `rest` applied to the text between
         them."""
         parts, end = [], 0
         for copy in self.copies:
@@ -117,7 +116,7 @@ PATTERNS = {  # class -> regular expression. Where several match at one place, t
 
 
 class CopySpan(NamedTuple):
-    """A stretch of a raw line, and the text it is restored as."""
+    """A span of a raw line, and the text that restores it."""
 
     start: int
     end: int
@@ -125,7 +124,7 @@ class CopySpan(NamedTuple):
 
 
 class Copier:
-    """Finds and masks what a line's translation shall copy.
+    """Finds and masks the spans of a line that its translation has to copy.
 
     `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that
     `unknown_characters` says a line has. A `dictionary` maps words or phrases of the source,
@@ -150,7 +149,7 @@ class Copier:
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def find(self, line: str) -> list[CopySpan]:
-        """What would be copied of a raw line, ascending and apart."""
+        """The spans of a raw line that would be copied, in order, without overlaps."""
         spans = [
             CopySpan(*match.span(), self.dictionary[match[0]] if match.lastgroup else match[0])
             for match in (self._pattern.finditer(line) if self._pattern else ())
@@ -180,7 +179,7 @@ class Copier:
         return unknown
 
     def mask(self, line: str) -> MaskedLine:
-        """A raw line to be translated: its first copies are symbols 0, 1, ... of 16."""
+        """Masks a raw line to be translated: its first 16 copies become symbols 0, 1, ..."""
         spans = self.find(line)[:NUM_COPY_SYMBOLS]
         return _masked(
             line,

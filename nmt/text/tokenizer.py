@@ -54,12 +54,11 @@ def train_tokenizer(
     fold_initial: bool = False,
     seed: int = 1,
 ) -> "Tokenizer":
-    """Train a tokenizer on lines (for a joint vocabulary: those of both languages), of which
-    `max_lines` are drawn.
+    """Trains a tokenizer on a sample of at most `max_lines` lines (for a joint vocabulary: of both
+    languages).
 
-    The same lines and arguments make the same bytes. Raises UserError where there is no text, and
-    where the vocabulary is larger or smaller than the text allows, with the largest or smallest
-    size that is possible.
+    The same lines and arguments give the same bytes. Raises UserError if there is no text, or if
+    the text does not allow this vocabulary size, with the largest or smallest size that it allows.
     """
     drawn = sample_lines((line for line in lines if not is_blank(_text(line))), max_lines, seed)
     sample = [_escape_checked(_folded(line)[1] if fold_initial else line) for line in drawn]
@@ -119,10 +118,11 @@ Sampled = TypeVar("Sampled")
 
 
 def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sampled]:
-    """Draw at most `max_lines` lines, each equally likely, in one pass, and keep their order
+    """Draws at most `max_lines` lines with equal probability in one pass and keeps their order
     (Vitter's algorithm R).
 
-    The first lines of a file are no sample: a corpus is often sorted by length, date or origin.
+    The first lines of a file would not be representative: a corpus is often sorted by length, date
+    or origin.
     """
     if max_lines < 1:
         raise UserError(f"tokenizer.max_lines must be at least 1. Received: {max_lines}.")
@@ -164,7 +164,7 @@ def _text(line: str | MaskedLine) -> str:
 
 
 def _escape_checked(line: str | MaskedLine) -> str:
-    """What SentencePiece is given: the escaped line, with a symbol in the place of each copy."""
+    """The input of SentencePiece: the escaped line, with a symbol in place of each copy."""
     text = _text(line)
     if match := _NO_LINE.search(text):
         what = "line feed" if match[0] == "\n" else "lone surrogate"
@@ -180,8 +180,8 @@ def _escape_checked(line: str | MaskedLine) -> str:
 
 
 def _folded(line: str | MaskedLine) -> tuple[list[int], str | MaskedLine]:
-    """The mark that stands before a line, if any, and the line with its first letter folded. What
-    is copied stays."""
+    """The mark before a line, if any, and the line with its first letter folded. Copies keep
+    theirs."""
     if not isinstance(line, str) and line.copies and line.copies[0].start == 0:
         return [], line
     text = fold(_text(line))
@@ -191,19 +191,19 @@ def _folded(line: str | MaskedLine) -> tuple[list[int], str | MaskedLine]:
 
 
 class Tokenizer:
-    """A trained SentencePiece model behind a lossless `encode` and `decode`. Immutable, picklable,
-    safe in threads.
+    """A trained SentencePiece model with a lossless `encode` and `decode`. Immutable, picklable and
+    thread-safe.
 
-    If it `folds_initial`, a line's capital first letter is read as a small one, so that a word has
-    the same pieces there as anywhere, and is written again; a line that begins with a small letter
-    has `SMALL_ID` before it.
+    If it `folds_initial`, the capital first letter of a line is encoded as a small one, so that a
+    word has the same pieces everywhere, and restored in decoding; a line that begins with a small
+    letter is preceded by `SMALL_ID`.
 
-    Without byte fallback a character that the training text did not have (and NUL, always) becomes
-    `<unk>` and is lost.
+    Without byte fallback, characters that are not in the training text (and NUL, always) become
+    `<unk>` and are lost.
     """
 
     def __init__(self, model: bytes, name: str | Path = "tokenizer") -> None:
-        """From a SentencePiece model's bytes; `name` is what errors call it. Raises UserError for
+        """From the bytes of a SentencePiece model; `name` is used in errors. Raises UserError for
         any other bytes."""
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor()
@@ -245,8 +245,8 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
-        """Read a model file. Raises UserError where it is missing or is no model that
-        `train_tokenizer` made."""
+        """Reads a model file. Raises UserError if it is missing or was not made by
+        `train_tokenizer`."""
         try:
             model = Path(path).read_bytes()
         except OSError as error:
@@ -274,10 +274,10 @@ class Tokenizer:
         return hashlib.sha256(self.model).hexdigest()
 
     def encode(self, line: str | MaskedLine, initial: bool = True) -> list[int]:
-        """Ids of a line, without `<s>` and `</s>`; copy symbols only for its copies. Raises
+        """The ids of a line, without `<s>` and `</s>`, with copy symbols for its copies. Raises
         UserError for an LF.
 
-        If not `initial`, the text is a phrase from somewhere in a line, and nothing is folded.
+        If not `initial`, the text is a phrase from inside a line, and nothing is folded.
         """
         mark, text = self._shown(line, initial)
         return [*mark, *self._processor.encode(text)]
@@ -292,7 +292,7 @@ class Tokenizer:
         return [[*mark, *ids] for (mark, _), ids in zip(shown, encoded, strict=True)]
 
     def _shown(self, line: str | MaskedLine, initial: bool = True) -> tuple[list[int], str]:
-        """The mark that stands before a line, if any, and what SentencePiece is given of it."""
+        """The mark before a line, if any, and the input of SentencePiece."""
         mark, line = _folded(line) if self.folds_initial and initial else ([], line)
         return mark, _escape_checked(line)
 
@@ -321,7 +321,7 @@ class Tokenizer:
         return [restored.get(id, self._surfaces[id]) for id in ids]
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
-        """The vocabulary's own name of each id, for people to read: "▁man", "<0xF0>", "</s>"."""
+        """The piece of each id, for people to read: "▁man", "<0xF0>", "</s>"."""
         return [self._processor.id_to_piece(id) for id in self._checked(ids)]
 
     def ids_of_pieces(self, pieces: Iterable[str]) -> list[int]:
