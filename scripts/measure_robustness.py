@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nmt import Translator
 from nmt.evaluation.metrics import corpus_scores
-from nmt.search.numbers import permitted_numbers
+from nmt.search.numbers import SourceNumbers
 from nmt.seeding import derive_seed
 from nmt.text.lines import read_lines
 from nmt.text.model_input import peel
@@ -157,7 +157,8 @@ def numbers(translated: Callable[[list[str]], list[str]]) -> tuple[float, float]
     for line, hypothesis in zip(lines, hypotheses, strict=True):
         digits = [sorted("".join(re.findall(r"[0-9]", text))) for text in (line, hypothesis)]
         kept += digits[0] == digits[1]
-        foreign += not permitted_numbers(line).issuperset(re.findall(r"[0-9]+", hypothesis))
+        permitted = frozenset().union(*SourceNumbers.of(line).permitted)
+        foreign += not permitted.issuperset(re.findall(r"[0-9]+", hypothesis))
     return kept / len(lines), foreign / len(lines)
 
 

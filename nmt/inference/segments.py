@@ -21,6 +21,7 @@ from nmt.evaluation.word_alignment import Alignment, add_pieces, mean_over_piece
 from nmt.inference.outputs import Candidate, Choices
 from nmt.search.beam import Hypothesis
 from nmt.search.glossary import TargetConstraints
+from nmt.search.numbers import SourceNumbers
 from nmt.text.characters import RAW, CharacterView, Span
 from nmt.text.lines import is_blank
 from nmt.text.model_input import ModelInput
@@ -39,7 +40,7 @@ class Segment:
     ids: list[int]
     max_length: int = 0  # of a hypothesis, </s> included
     constraints: TargetConstraints = field(default_factory=TargetConstraints)
-    numbers: frozenset[str] = frozenset()  # digit groups that its translation may have
+    numbers: SourceNumbers = field(default_factory=SourceNumbers)
     hypotheses: list[Hypothesis] = field(default_factory=list)  # best first
     choices: list[Choices] = field(default_factory=list)  # for each token of the best hypothesis
 

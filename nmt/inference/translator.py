@@ -54,7 +54,7 @@ from nmt.search.controls import (
 )
 from nmt.search.ensemble import Ensemble, ForcingEngine
 from nmt.search.glossary import ConstraintEncoder, Glossary, check_constraints
-from nmt.search.numbers import DigitPieces, permitted_numbers
+from nmt.search.numbers import DigitPieces, SourceNumbers
 from nmt.text.characters import CharacterView
 from nmt.text.characters import typography as output_typography
 from nmt.text.tokenizer import COPY_IDS, padded
@@ -338,9 +338,11 @@ class Translator:
             )
             sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, None)
         for sentence in sentences if options.source_numbers else ():
-            numbers = permitted_numbers(sentence.text.raw)
+            numbers = SourceNumbers.of(sentence.masked.replaced(lambda copy: " "))
             for segment in sentence.segments:
-                segment.numbers = numbers
+                # Of several segments, none is known to have a number.
+                is_only = len(sentence.segments) == 1
+                segment.numbers = numbers if is_only else numbers._replace(required=())
         for segment in (segment for sentence in sentences for segment in sentence.segments):
             (segment.max_length,) = maximum_lengths(
                 [len(segment.ids) + 1], options.max_length_ratio, options.max_length_offset
@@ -371,7 +373,8 @@ class Translator:
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
                 segment.constraints = constraint_encoder.encode(masked, required)
                 if options.source_numbers:
-                    segment.numbers |= permitted_numbers("\n".join([prefix, *required]))
+                    asked = SourceNumbers.of("\n".join([prefix, *required]))
+                    segment.numbers += asked._replace(required=())
                 prefix = ""  # begins the first segment only
                 num_copies = sum(id in COPY_IDS for id in segment.ids)  # translated to themselves
                 check_constraints(segment.constraints, segment.max_length - num_copies, options)

@@ -22,7 +22,7 @@ import numpy as np
 from nmt.search.beam import BeamState, Candidates, Control, StepRequest
 
 if TYPE_CHECKING:
-    from nmt.search.numbers import DigitPieces
+    from nmt.search.numbers import DigitPieces, SourceNumbers
 
 
 class Spelling(NamedTuple):
@@ -85,8 +85,8 @@ class SearchBatch:
     word_boundaries: WordBoundaries = field(default_factory=WordBoundaries.none)
     # Ascending. Each of these in a source appears once in its translation, and no other.
     copy_ids: Sequence[int] = ()
-    # Digit groups that each translation may have; used if there are digit pieces.
-    numbers: Sequence[frozenset[str]] = ()
+    # The numbers of each sentence; used if there are digit pieces.
+    numbers: Sequence[SourceNumbers] = ()
     digit_pieces: DigitPieces | None = None
     eos_id: int = 3
 

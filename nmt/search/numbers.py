@@ -1,9 +1,15 @@
 """Numbers in a translation are those of its source: a control of search.
 
 A tokenizer of this package gives every digit a piece of its own, so a model spells a number digit
-by digit, and "3.5 euros" may become "35 euros". With this control a digit is a candidate only where
-it goes on with a digit group that the source permits, and a number that was begun is completed.
-What stands between the groups is the model's choice: "3.5" may become "3,5", or "trois et demi".
+by digit, and "3.5 euros" may become "35 euros", or the price may be left out. With this control
+
+- a digit is a candidate only where it continues a digit group that the source permits, and a number
+  that was begun is completed;
+- a translation does not end while a number is missing that nobody spells out (`required_numbers`):
+  it is placed where the model would end, as `copied_symbols` does with copies.
+
+What stands between the groups is the model's choice: "3.5" may become "3,5", and "3 boys" "trois
+garçons".
 """
 
 # B sentences   K live hypotheses of each   C candidates of each   N named ids   V vocabulary
@@ -11,7 +17,7 @@ What stands between the groups is the model's choice: "3.5" may become "3,5", or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,34 +26,74 @@ from nmt.search.beam import BeamState, Candidates, Control, StepRequest
 from nmt.search.constraints import SearchBatch, mask_out, request_ids
 from nmt.text.tokenizer import Tokenizer
 
+LARGEST_SPELLED_OUT = 20
 SPARE_CANDIDATES = 4  # beside those that a search needs: the likeliest may be digits, masked out
 
 _GROUP = re.compile(r"[0-9]+")
-_THOUSANDS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+(?![0-9])")
-_DECADE = re.compile(r"(?<![0-9])[0-9]{2}([0-9]0)(?:'?s\b)")
-_CLOCK = re.compile(
-    r"(?<![0-9])([0-9]{1,2})\s?(?:[:.h]\s?[0-9]{2}\s?)?(?:p\.?\s?m\b|h\b|:[0-9]{2})", re.I
+_NUMBER = re.compile(
+    r"[0-9]{2,4}(?: [0-9]{2,4}){2,}(?![0-9.,:/-])"  # a telephone number
+    r"|[0-9]+(?:[.,:/-][0-9]+|[ \u00a0\u202f'’][0-9]{3}(?![0-9]))*"
 )
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+")
+_DECADE = re.compile(r"(?<![0-9])[0-9]{2}([0-9]0)(?:'?s\b)")
+_HOUR = re.compile(r"\s?(?:[ap]\.?\s?m\b|h\b|heures?\b|o'clock)", re.IGNORECASE)
 
 
-def permitted_numbers(text: str) -> frozenset[str]:
-    """The digit groups that a translation of a source may have: its own, and the same numbers as
-    another language writes them.
+Forms = frozenset[str]  # digit groups, of which one stands in a translation
 
-    1,234 may be 1234; 05 may be 5 and the other way round; 1990s may be 90; 7.45 p.m. may be
-    19 h 45, and 19:45 be 7.45.
-    """
-    groups = set(_GROUP.findall(text))
-    groups.update("".join(_GROUP.findall(match[0])) for match in _THOUSANDS.finditer(text))
-    groups.update(match[1] for match in _DECADE.finditer(text))
-    for group in tuple(groups):
-        groups.add(group.lstrip("0") or "0")
-        if len(group) == 1:
-            groups.add(f"0{group}")
-    for match in _CLOCK.finditer(text):
-        hour = int(match[1])
-        groups.update(str(other) for other in (hour + 12, hour - 12) if 0 < other < 24)
-    return frozenset(groups)
+
+class SourceNumbers(NamedTuple):
+    """The numbers of a source, each as the digit groups that may stand for it in a translation."""
+
+    permitted: tuple[Forms, ...] = ()  # each at most once
+    required: tuple[Forms, ...] = ()  # each at least once
+
+    @classmethod
+    def of(cls, text: str) -> SourceNumbers:
+        """1,234 may be 1234; 05 may be 5 and the other way round; 1990s may be 90; 7.45 p.m. may be
+        19 h 45, and 19:45 be 7.45.
+
+        Required are the groups of numbers that are rarely spelled out: above 20, and of several
+        groups, such as 98.67, 4:58 or a date; not of round ones, such as 500 or 1,000.
+        """
+        permitted, required = list[Forms](), list[Forms]()
+        decades = {match.start(1): match[1] for match in _DECADE.finditer(text)}
+        for match in _NUMBER.finditer(text):
+            groups, digits = _GROUP.findall(match[0]), re.sub("[^0-9]", "", match[0])
+            is_clock = len(groups) == 2 or _HOUR.match(text, match.end())
+            forms = [_forms(group, bool(is_clock) and not i) for i, group in enumerate(groups)]
+            is_small = len(groups) < 2 and int(digits[:3]) <= LARGEST_SPELLED_OUT
+            is_required = not is_small and len(digits.strip("0")) > 1
+            if _THOUSANDS.fullmatch(match[0]):  # whole, or with separators
+                forms = [frozenset({digits, groups[0]}), *(frozenset({g}) for g in groups[1:])]
+                required += [frozenset({digits, groups[-1]})] * is_required
+            elif is_required:
+                required += forms
+            if decade := decades.get(match.end() - 2):
+                forms = [frozenset({*forms[0], decade})]
+            permitted += forms
+        return cls(tuple(permitted), tuple(required))
+
+    def __add__(self, other: SourceNumbers) -> SourceNumbers:  # type: ignore[override]
+        return SourceNumbers(self.permitted + other.permitted, self.required + other.required)
+
+
+def _forms(group: str, is_hour: bool) -> Forms:
+    forms = {group, group.lstrip("0") or "0"} | ({f"0{group}"} if len(group) == 1 else set())
+    if is_hour and len(group) < 3:
+        forms |= {str(hour) for hour in (int(group) + 12, int(group) - 12) if 0 < hour < 24}
+    return frozenset(forms)
+
+
+def without_used(forms: Iterable[Forms], groups: Iterable[str]) -> list[Forms]:
+    """The forms of which none stands among the groups; each group counts for one."""
+    remaining = list(forms)
+    for group in groups:
+        for candidate in remaining:
+            if group in candidate:
+                remaining.remove(candidate)
+                break
+    return remaining
 
 
 class DigitPieces(NamedTuple):
@@ -55,6 +101,7 @@ class DigitPieces(NamedTuple):
 
     digit_V: np.ndarray  # int8, -1: none
     is_spaced_V: np.ndarray  # bool: with a space before it, so that another group begins
+    space_id: int = -1  # of a space alone, after which a number may begin; -1: none
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> DigitPieces:
@@ -66,45 +113,72 @@ class DigitPieces(NamedTuple):
                 text = chr(int(name[3:5], 16))
             if text in "0123456789" and text:
                 digit_V[id], is_spaced_V[id] = int(text), name.startswith("▁")
-        return cls(digit_V, is_spaced_V)
+        (space_id,) = tokenizer.encode("x 1")[-2:-1]
+        is_space = tokenizer.pieces([space_id]) == ["▁"]
+        return cls(digit_V, is_spaced_V, space_id if is_space else -1)
+
+
+class NumberProgress(NamedTuple):
+    """The numbers of one hypothesis so far."""
+
+    last: str  # the digit group that it ends with; "": it does not end with a digit
+    beginnings: frozenset[str]  # of the groups that may still stand in it, `last` included
+    is_whole: bool  # whether `last` is such a group
+    missing: list[Forms]
 
 
 def source_numbers(batch: SearchBatch) -> Control | None:
-    """Digits only as the source's numbers go on, and no number left unfinished."""
+    """Digits only as the source's numbers continue, none unfinished, and none missing."""
     if batch.digit_pieces is None:
         return None
-    digit_V, is_spaced_V = batch.digit_pieces
-    plain_ids = {
-        int(digit): int(id)
-        for id, digit in enumerate(digit_V)
-        if digit >= 0 and not is_spaced_V[id]
-    }
-    beginnings = {numbers: _beginnings(numbers) for numbers in set(batch.numbers)}
+    digit_V, is_spaced_V, space_id = batch.digit_pieces
+    digit_ids = np.flatnonzero(digit_V >= 0).tolist()
+    plain_ids = {int(digit_V[id]): id for id in digit_ids if not is_spaced_V[id]}
 
-    def unfinished(live: BeamState) -> dict[tuple[int, int], str]:
-        """(b, k) -> the digits with which a hypothesis ends."""
-        ends = {}
-        for b, k in np.argwhere(digit_V[live.ids_BKT[:, :, -1]] >= 0).tolist():
-            digits = ""
-            for id in live.ids_BKT[b, k, ::-1].tolist():
-                if digit_V[id] < 0:
-                    break
-                digits = f"{digit_V[id]}{digits}"
-                if is_spaced_V[id]:
-                    break
-            ends[b, k] = digits
-        return ends
+    def groups_of(ids: Sequence[int]) -> tuple[list[str], bool]:
+        """The digit groups of a hypothesis, and whether it ends in the last one."""
+        groups: list[str] = []
+        in_group = False
+        for id in ids:
+            if digit_V[id] < 0:
+                in_group = False
+            elif in_group and not is_spaced_V[id]:
+                groups[-1] += str(digit_V[id])
+            else:
+                groups.append(str(digit_V[id]))
+                in_group = True
+        return groups, in_group
+
+    def progress(row: int, ids: Sequence[int]) -> NumberProgress:
+        groups, in_group = groups_of(ids)
+        last = groups.pop() if in_group else ""
+        permitted = without_used(batch.numbers[row].permitted, groups)
+        missing = without_used(batch.numbers[row].required, [*groups, last])
+        forms = {form for one in permitted for form in one}
+        beginnings = {form[:end] for form in forms for end in range(1, len(form) + 1)}
+        return NumberProgress(last, frozenset(beginnings), last in forms, missing)
+
+    def in_progress(
+        live: BeamState, is_digit_BK: np.ndarray
+    ) -> dict[tuple[int, int], NumberProgress]:
+        """(b, k) -> progress, of the hypotheses with numbers to watch."""
+        is_watched_BK = is_digit_BK | (digit_V[live.ids_BKT[:, :, -1]] >= 0)
+        is_watched_BK |= np.array([[bool(batch.numbers[row].required)] for row in live.rows_B])
+        return {
+            (b, k): progress(int(live.rows_B[b]), live.ids_BKT[b, k, 1:].tolist())
+            for b, k in np.argwhere(is_watched_BK).tolist()
+        }
 
     def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         named: dict[tuple[int, int], list[int]] = {}
-        for (b, k), digits in unfinished(live).items():
-            numbers = batch.numbers[live.rows_B[b]]
-            if digits not in numbers:
-                named[b, k] = [
-                    id
-                    for digit, id in plain_ids.items()
-                    if f"{digits}{digit}" in beginnings[numbers]
-                ]
+        none_BK = np.zeros(live.scores_BK.shape, bool)
+        for place, (last, beginnings, is_whole, missing) in in_progress(live, none_BK).items():
+            if last and not is_whole:
+                named[place] = [id for d, id in plain_ids.items() if f"{last}{d}" in beginnings]
+            elif missing:
+                firsts = {form[0] for forms in missing for form in forms}
+                named[place] = [id for id in digit_ids if str(digit_V[id]) in firsts]
+                named[place] += [batch.eos_id, *([space_id] if space_id >= 0 else [])]
         if named:
             ids_BKN = np.full((*live.scores_BK.shape, max(map(len, named.values()))), -1, np.int32)
             for place, ids in named.items():
@@ -114,26 +188,31 @@ def source_numbers(batch: SearchBatch) -> Control | None:
 
     def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         digit_BKC = digit_V[np.maximum(candidates.ids_BKC, 0)]
-        ends = unfinished(live)
-        digits = np.argwhere(digit_BKC >= 0)
-        if not (len(digits) or ends):
+        watched = in_progress(live, (digit_BKC >= 0).any(axis=2))
+        if not watched:
             return candidates, live
         masked_BKC = np.zeros(digit_BKC.shape, bool)
-        for (b, k), before in ends.items():
-            if before not in batch.numbers[live.rows_B[b]]:
-                masked_BKC[b, k] = True  # but for the digits that go on with it, below
-        for b, k, c in digits.tolist():
-            numbers = batch.numbers[live.rows_B[b]]
-            before = ends.get((b, k), "")
-            if is_spaced_V[candidates.ids_BKC[b, k, c]]:
-                if before and before not in numbers:
-                    continue
-                before = ""
-            masked_BKC[b, k, c] = f"{before}{digit_BKC[b, k, c]}" not in beginnings[numbers]
+        for (b, k), (last, beginnings, is_whole, missing) in watched.items():
+            ids_C, digit_C = candidates.ids_BKC[b, k], digit_BKC[b, k]
+            firsts = {form[0] for forms in missing for form in forms}
+            if last and not is_whole:
+                masked_BKC[b, k] = True
+            elif missing:
+                # Where the model would end, only a missing number may follow.
+                log_probs_C = candidates.token_log_probs_BKC[b, k]
+                eos_log_prob = log_probs_C.max(where=ids_C == batch.eos_id, initial=-np.inf)
+                masked_BKC[b, k] = log_probs_C <= eos_log_prob
+                if live.ids_BKT[b, k, -1] != space_id:
+                    masked_BKC[b, k, ids_C == space_id] = False
+            for c in np.flatnonzero(digit_C >= 0).tolist():
+                digit = str(digit_C[c])
+                continues = bool(last) and not is_spaced_V[ids_C[c]]
+                if continues:
+                    masked_BKC[b, k, c] = f"{last}{digit}" not in beginnings
+                elif not last or is_whole:
+                    masked_BKC[b, k, c] = digit not in beginnings or (
+                        bool(masked_BKC[b, k, c]) and digit not in firsts
+                    )
         return mask_out(candidates, masked_BKC), live
 
     return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
-
-
-def _beginnings(numbers: Iterable[str]) -> frozenset[str]:
-    return frozenset(number[:end] for number in numbers for end in range(1, len(number) + 1))

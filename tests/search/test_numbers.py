@@ -8,7 +8,7 @@ from fixtures.search import EOS, TableEngine, options_of, random_table, sentence
 
 from nmt.search.constraints import SearchBatch
 from nmt.search.controls import controlled_search
-from nmt.search.numbers import DigitPieces, permitted_numbers
+from nmt.search.numbers import DigitPieces, SourceNumbers, without_used
 
 # ids 4, 5, 6 are "1", "2", "3", and 7, 8, 9 the same after a space; 10 is a word.
 TEXT = {4: "1", 5: "2", 6: "3", 7: " 1", 8: " 2", 9: " 3", 10: " a"}
@@ -17,35 +17,44 @@ PIECES = DigitPieces(
 )
 
 
+def forms(*groups):
+    return [frozenset(group.split()) for group in groups]
+
+
 @pytest.mark.parametrize(
-    ("text", "groups"),
+    ("text", "permitted", "required"),
     [
-        ("no number", set()),
-        ("3.5 euros", {"3", "5", "03", "05"}),
-        ("in 2016", {"2016"}),
-        ("the 1990s", {"1990", "90"}),
-        ("1,234,567", {"1", "234", "567", "1234567", "01"}),
-        ("12 345", {"12", "345", "12345"}),
-        ("at 7.45 p.m.", {"7", "45", "19", "07"}),
-        ("à 19 h 45", {"19", "45", "7", "31"} - {"31"}),
-        ("05", {"05", "5"}),
+        ("no number", [], []),
+        ("3 boys and 20 girls", ["3 03", "20"], []),
+        ("25 girls", ["25"], ["25"]),
+        ("98.67 euros", ["98", "67"], ["98", "67"]),
+        ("in 2016", ["2016"], ["2016"]),
+        ("about 500 people", ["500"], []),
+        ("1,000 people", ["1000 1", "000"], []),
+        ("1,234 people", ["1234 1", "234"], ["1234 234"]),
+        ("12 345 people", ["12345 12", "345"], ["12345 345"]),
+        ("the 1990s", ["1990 90"], ["1990"]),
+        ("at 7.45 p.m.", ["7 07 19", "45"], ["7 07 19", "45"]),
+        ("à 19 h", ["19 7"], []),
+        ("05", ["05 5"], []),
+        ("2024-05-12", ["2024", "05 5", "12"], ["2024", "05 5", "12"]),
+        ("34 48 06 10", ["34", "48", "06 6", "10"], ["34", "48", "06 6", "10"]),
     ],
 )
-def test_a_source_permits_its_groups_as_other_languages_write_them(text, groups):
-    assert permitted_numbers(text) >= groups
-    unexplained = {
-        group for group in permitted_numbers(text) - groups if group.lstrip("0") not in groups
-    }
-    assert not unexplained
+def test_a_source_permits_and_requires_its_numbers(text, permitted, required):
+    assert SourceNumbers.of(text) == (tuple(forms(*permitted)), tuple(forms(*required)))
 
 
-def batch_of(numbers, max_length=8):
+def batch_of(numbers, max_length=8, required=None):
     count = len(numbers)
     return SearchBatch(
         source_BS=sentences(count),
         max_lengths_B=np.full(count, max_length),
         min_lengths_B=np.zeros(count, int),
-        numbers=[frozenset(groups) for groups in numbers],
+        numbers=[
+            SourceNumbers(tuple(forms(*permitted)), tuple(forms(*needed)))
+            for permitted, needed in zip(numbers, required or [()] * count, strict=True)
+        ],
         digit_pieces=PIECES,
     )
 
@@ -56,8 +65,8 @@ def groups_of(hypothesis):
 
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(20))
-def test_every_number_is_permitted_and_whole(seed, beam_size):
-    numbers = [{"12"}, set(), {"1", "123"}, {"3", "31"}, {"2", "22"}]
+def test_every_number_is_permitted_and_whole_and_none_comes_too_often(seed, beam_size):
+    numbers = [["12"], [], ["1", "123"], ["3 31", "3"], ["2", "22", "2"]]
     engine = TableEngine(random_table(seed, vocabulary=11, sharpness=1.0))
     found = controlled_search(
         engine, batch_of(numbers), options_of(beam_size=beam_size, stopping="best"), beam_size
@@ -67,7 +76,7 @@ def test_every_number_is_permitted_and_whole(seed, beam_size):
             groups = groups_of(hypothesis)
             # A hypothesis that was cut may end within a number.
             whole = groups[:-1] if hypothesis.truncated else groups
-            assert set(whole) <= permitted
+            assert len(without_used(forms(*permitted), whole)) == len(permitted) - len(whole)
 
 
 def test_a_number_that_was_begun_is_completed_however_unlikely():
@@ -77,8 +86,38 @@ def test_a_number_that_was_begun_is_completed_however_unlikely():
         log_probs[wanted] = -0.01
         return log_probs
 
-    (found,) = controlled_search(TableEngine(table), batch_of([{"123"}]), options_of(beam_size=1))
+    (found,) = controlled_search(TableEngine(table), batch_of([["123"]]), options_of(beam_size=1))
     assert found[0].ids == (7, 5, 6) and not found[0].truncated
+
+
+def test_a_missing_number_is_placed_where_the_model_would_end():
+    def table(sentence, tokens):
+        log_probs = np.full(11, -20.0)
+        log_probs[4:7] = -25.0  # a number begins after a space
+        log_probs[EOS if tokens else 10] = -0.01  # a word, then the end
+        return log_probs
+
+    batch = batch_of([["123", "2"]], required=[["123"]])
+    (found,) = controlled_search(TableEngine(table), batch, options_of(beam_size=1))
+    assert found[0].ids == (10, 7, 5, 6) and not found[0].truncated
+    unasked = batch_of([["123", "2"]])
+    (found,) = controlled_search(TableEngine(table), unasked, options_of(beam_size=1))
+    assert found[0].ids == (10,)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize("seed", range(15))
+def test_no_required_number_is_missing_however_unlikely(seed, beam_size):
+    required = [["12"], ["3 31", "2"], []]
+    numbers = [["12"], ["3 31", "2"], ["1"]]
+    engine = TableEngine(random_table(seed, vocabulary=11, sharpness=1.0))
+    found = controlled_search(
+        engine, batch_of(numbers, 30, required), options_of(beam_size=beam_size), beam_size
+    )
+    for hypotheses, needed in zip(found, required, strict=True):
+        for hypothesis in hypotheses:
+            if not hypothesis.truncated:
+                assert not without_used(forms(*needed), groups_of(hypothesis))
 
 
 def test_where_no_digit_is_likely_nothing_changes():
@@ -89,7 +128,7 @@ def test_where_no_digit_is_likely_nothing_changes():
         log_probs[4:10] = -1000.0
         return log_probs
 
-    batch = batch_of([{"1"}, set()])
+    batch = batch_of([["1"], []])
     options = options_of(beam_size=3)
     plain = SearchBatch(batch.source_BS, batch.max_lengths_B, batch.min_lengths_B)
     assert controlled_search(TableEngine(without_digits), batch, options, 3) == controlled_search(
