@@ -201,7 +201,6 @@ def has_letters(line: str) -> bool:
 # --------------------------------------------------------------------------------------- capitals
 
 _WORD = re.compile(r"[^\W_]+")
-_ADDRESS = re.compile(r"\S*(?:://|@|www\.)\S*")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:…]['\"”»)]*\s+)\W*$")
 _MOST_NAMES = 5_000
 _FEWEST_SEEN = 3  # of a name
@@ -210,13 +209,17 @@ _FEWEST_SEEN = 3  # of a name
 def is_shouted(text: str) -> bool:
     """Whether a line has two words or more of two letters or more, all in capitals. Addresses do
     not count."""
-    if text.upper() != text and not ("://" in text or "@" in text or "www." in text):
+    if text.upper() != text and not _has_address(text):
         return False  # most lines end here
-    text = _ADDRESS.sub("", text)
+    text = " ".join(word for word in text.split() if not _has_address(word))
     if text.upper() != text:
         return False
     words = [word for word in _WORD.findall(text) if word.upper() != word.lower()]
     return sum(len(word) > 1 for word in words) > 1
+
+
+def _has_address(text: str) -> bool:
+    return "://" in text or "@" in text or "www." in text
 
 
 @dataclass(frozen=True)
