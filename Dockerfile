@@ -7,12 +7,12 @@
 FROM python:3.12-slim
 
 WORKDIR /nmt
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg pyproject.toml README.md LICENSE requirements-translate.txt ./
 COPY nmt nmt
 # The package by itself, and what serving needs; what only training needs would make the image five times as large.
 RUN pip install --no-cache-dir --no-deps . \
-    && pip install --no-cache-dir onnxruntime sentencepiece pydantic PyYAML tqdm \
-        fastapi uvicorn prometheus-client python-multipart sentencex py3langid
+    && pip install --no-cache-dir -r requirements-translate.txt \
+        fastapi h11 uvicorn prometheus-client python-multipart py3langid
 
 USER nobody
 EXPOSE 5000

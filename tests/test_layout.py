@@ -126,6 +126,13 @@ def test_messages_name_the_distribution_that_can_be_installed():
         assert not commands, f"{path}: {commands}"
 
 
+def test_what_translates_needs_no_more_than_the_whole_package():
+    light = (ROOT / "requirements-translate.txt").read_text().splitlines()
+    whole = (ROOT / "setup.cfg").read_text()
+    for line in light:
+        assert line.startswith("#") or f"    {line}\n" in whole, line
+
+
 IS_LOADED = (
     "print([name for name in ('tensorflow', 'keras', 'tf2onnx', 'torch') if name in sys.modules])"
 )
