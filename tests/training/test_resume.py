@@ -35,6 +35,13 @@ pytest_plugins = ["fixtures.train"]
 # ------------------------------------------------------------------ invariant 7: as if nothing were
 
 
+@pytest.fixture
+def uninterrupted(stateful, tmp_path_factory):
+    """Trained in the state that the process is in now: TensorFlow may round the last bit otherwise
+    after other tests have changed its threads."""
+    return train(stateful, tmp_path_factory.mktemp("runs") / "uninterrupted").path
+
+
 def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
     stateful, uninterrupted, tmp_path, monkeypatch, caplog
 ):
