@@ -56,7 +56,8 @@ def text_heatmap(
         chien  <- dog 0.91  a 0.05
 
     The strongest source word is always shown, others if their weight is at least 0.05 and the line
-    has room. A source word that occurs more than once is shown with its position from 0: `the[4]`.
+    is wide enough. A source word that occurs more than once is shown with its position from 0:
+    `the[4]`.
     No line is wider than `width` columns; wide (East Asian) characters count as two. Returns "" if
     there is no target word. NaN weights are skipped.
 
@@ -80,10 +81,10 @@ def text_heatmap(
         ]
         for rank, s in enumerate(strongest_first):
             weight = f"{weights_S[s]:.2f}"
-            room = width - _columns(line) - len(weight) - (2 if rank == 0 else 3)
-            if rank > 0 and (weights_S[s] < 0.05 or _columns(sources[s]) > room):
+            columns_left = width - _columns(line) - len(weight) - (2 if rank == 0 else 3)
+            if rank > 0 and (weights_S[s] < 0.05 or _columns(sources[s]) > columns_left):
                 break
-            line += f"{' ' if rank == 0 else '  '}{_cut(sources[s], room)} {weight}"
+            line += f"{' ' if rank == 0 else '  '}{_cut(sources[s], columns_left)} {weight}"
         lines.append(line if strongest_first else f"{line} ?")
     return "\n".join(lines)
 

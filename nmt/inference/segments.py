@@ -247,7 +247,7 @@ def joined_text(
             tokenizer, sentence, n, with_spans or sentence.is_shouted
         )
         if sentence.is_shouted and sentence.segments:
-            of_copies = _spans_of_copies(line, sentence, n, its_spans)
+            of_copies = _spans_of_copies(sentence, n, its_spans)
             of_sentence, its_spans = _in_capitals(of_sentence, its_spans, of_copies)
         if typography.rules:
             places = typography.spans(of_sentence)
@@ -258,9 +258,7 @@ def joined_text(
     return text, spans
 
 
-def _spans_of_copies(
-    line: SourceLine, sentence: Sentence, n: int, spans: Sequence[Span]
-) -> list[Span]:
+def _spans_of_copies(sentence: Sentence, n: int, spans: Sequence[Span]) -> list[Span]:
     ids = [id for segment in sentence.segments for id in segment.hypotheses[n].ids]
     return [span for id, span in zip(ids, spans, strict=True) if id in COPY_IDS]
 

@@ -5,8 +5,8 @@ by digit, and "3.5 euros" may become "35 euros", or the price may be left out. W
 
 - a digit is a candidate only where it continues a digit group that the source permits, and a number
   that was begun is completed;
-- a translation does not end while a number is missing that nobody spells out (`required_numbers`):
-  it is placed where the model would end, as `copied_symbols` does with copies.
+- a translation does not end while a required number (`SourceNumbers`) is missing: it is
+  placed where the model would end, as `copied_symbols` does with copies.
 
 What stands between the groups is the model's choice: "3.5" may become "3,5", and "3 boys" "trois
 garçons".
@@ -16,6 +16,7 @@ garçons".
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -149,7 +150,8 @@ def source_numbers(batch: SearchBatch) -> Control | None:
                 in_group = True
         return groups, in_group
 
-    def progress(row: int, ids: Sequence[int]) -> NumberProgress:
+    @functools.cache  # a step asks twice, before and after the engine
+    def progress(row: int, ids: tuple[int, ...]) -> NumberProgress:
         groups, in_group = groups_of(ids)
         last = groups.pop() if in_group else ""
         permitted = without_used(batch.numbers[row].permitted, groups)
@@ -165,7 +167,7 @@ def source_numbers(batch: SearchBatch) -> Control | None:
         is_watched_BK = is_digit_BK | (digit_V[live.ids_BKT[:, :, -1]] >= 0)
         is_watched_BK |= np.array([[bool(batch.numbers[row].required)] for row in live.rows_B])
         return {
-            (b, k): progress(int(live.rows_B[b]), live.ids_BKT[b, k, 1:].tolist())
+            (b, k): progress(int(live.rows_B[b]), tuple(live.ids_BKT[b, k, 1:].tolist()))
             for b, k in np.argwhere(is_watched_BK).tolist()
         }
 

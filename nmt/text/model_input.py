@@ -280,11 +280,6 @@ def _small(character: str) -> str:
     return small if len(small) == 1 else character
 
 
-def shouted(text: str) -> str:
-    """A text in capitals."""
-    return text.upper()
-
-
 # ------------------------------------------------------------------------------------ all of them
 
 

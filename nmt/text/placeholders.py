@@ -343,12 +343,12 @@ class PairMasker:
         """Source and target of training pair `number`."""
         view = self._copier.view
         source, target = (side.core for side in view.peel_pair(source, target))
-        masked = self._masked(number, source, target)
+        masked = self._masked_cores(number, source, target)
         if view.is_shouted(source) and view.is_shouted(target):
             return masked[0].quieted(view.source_casing), masked[1].quieted(view.target_casing)
         return masked
 
-    def _masked(self, number: int, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
+    def _masked_cores(self, number: int, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:
         characters = self._copier.view.source, self._copier.view.target
         if not (self._copier.classes or self._share):
             return _masked(source, [], characters[0]), _masked(target, [], characters[1])
