@@ -4,7 +4,7 @@
     python scripts/general_corpus.py DATA_DIR OUTPUT_DIR
 
 DATA_DIR holds the English and French files of `tatoeba`, `europarl`, `multi30k` (only to keep its
-sets out of the text) and `general`; the embedded corpus data/everyday is added. OUTPUT_DIR receives
+sets out of the text) and `general`; the embedded corpus everyday is added. OUTPUT_DIR receives
 
     GROUP.{en,fr}        training text, a pair of files for each of GROUPS
     general_dev.{en,fr}  pairs of `general` that are not in the training text
@@ -481,9 +481,9 @@ def main() -> None:
     parser.add_argument(
         "--everyday",
         type=Path,
-        default=ROOT / "data" / "everyday",
+        default=ROOT / "nmt" / "everyday",
         metavar="DIR",
-        help="folder of the embedded corpus (default: data/everyday of this checkout)",
+        help="folder of the embedded corpus (default: that of this checkout)",
     )
     arguments = parser.parse_args()
     try:

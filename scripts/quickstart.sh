@@ -10,7 +10,7 @@ run=runs/quickstart
 nmt train quickstart --run "$run"
 for name in test test_recombined; do
     echo "== $name"
-    nmt evaluate "$run" --source "data/everyday/$name.en" --reference "data/everyday/$name.fr" \
+    nmt evaluate "$run" --source "everyday/$name.en" --reference "everyday/$name.fr" \
         --save-hypotheses "$run/$name.hypotheses.fr" | tee "$run/$name.scores.txt"
 done
 echo "== translations"

@@ -51,4 +51,4 @@ score tatoeba "$data/tatoeba/test" --group-references
 score europarl "$data/europarl/test"
 score multi30k_2016 "$data/multi30k/test_2016_flickr"
 score multi30k_2017 "$data/multi30k/test_2017_flickr"
-score everyday data/everyday/test
+score everyday everyday/test

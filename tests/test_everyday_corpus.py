@@ -22,7 +22,7 @@ from everyday.subjects import HE, SHE, WE, I  # noqa: E402
 from everyday.verbs import CAN, VERB  # noqa: E402
 from everyday.withheld import WITHHELD, WITHHELD_WORDS, withheld_in  # noqa: E402
 
-EVERYDAY = DATA / "everyday"
+EVERYDAY = DATA.parent / "nmt" / "everyday"
 SPLITS = ("train", "dev", "test", "test_recombined")
 NARROW, NO_BREAK = "\u202f", "\u00a0"
 
@@ -50,7 +50,7 @@ def test_the_files_are_what_the_grammar_writes() -> None:
 
 
 def test_another_process_with_another_hash_seed_writes_the_same_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, str(EVERYDAY / "generate.py")]
+    command = [sys.executable, str(DATA / "everyday" / "generate.py")]
     subprocess.run([*command, "--output", str(tmp_path)], check=True, env={"PYTHONHASHSEED": "7"})
     for path in sorted(tmp_path.iterdir()):
         assert path.read_bytes() == (EVERYDAY / path.name).read_bytes(), path.name

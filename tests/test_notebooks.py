@@ -27,13 +27,12 @@ def code(notebook):
 def test_a_notebook_runs_from_start_to_end(name, tmp_path, monkeypatch):
     for prefix, lines in (("train", 160), ("dev", 8), ("test", 8)):
         for side in ("en", "fr"):
-            path = tmp_path / "data" / "everyday" / f"{prefix}.{side}"
+            path = tmp_path / "notebooks" / "everyday" / f"{prefix}.{side}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            with (ROOT / "data" / "everyday" / path.name).open(
+            with (ROOT / "nmt" / "everyday" / path.name).open(
                 encoding="utf-8", newline="\n"
             ) as stream:
                 path.write_text("".join(islice(stream, lines)), "utf-8", newline="\n")
-    (tmp_path / "notebooks").mkdir()
     shutil.copy(ROOT / "notebooks" / name, tmp_path / "notebooks")
     monkeypatch.setenv("NMT_NOTEBOOK_SMALL", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))

@@ -23,7 +23,7 @@ from everyday.withheld import withheld_in
 SEED = 2024
 SIZES = {"train": 24_000, "dev": 1_000, "test": 1_000, "test_recombined": 1_000}
 COMMON = 6  # a held-out sentence has no rarer word form: other held-out sentences may share it, so training has some
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[2] / "nmt" / "everyday"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def files(splits: dict[str, list[Sentence]]) -> dict[str, bytes]:
 def main() -> int:
     """Write the files, or compare them with what is there."""
     parser = argparse.ArgumentParser(description="Write the everyday English-French corpus.")
-    parser.add_argument("--output", type=Path, default=FOLDER, help="folder to write to (default: beside this script)")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder to write to (default: nmt/everyday)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file differs")
     options = parser.parse_args()
     wrong = []

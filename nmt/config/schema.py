@@ -136,7 +136,7 @@ class DataConfig(Section):
     """The text. A file is given as a prefix (`data/train` for `data/train.en` and `data/train.fr`),
     a pair (`a.txt,b.txt`) or a `.tsv`, plain or `.gz`."""
 
-    # Training pairs; several corpora: [{path: data/general, weight: 0.5}, {path: data/everyday}].
+    # Training pairs; several corpora: [{path: data/general, weight: 0.5}, {path: everyday/train}].
     train: TrainingTexts | None = None
     # Development pairs, for validation and for the choice of the checkpoint.
     dev: str | None = None

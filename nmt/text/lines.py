@@ -16,6 +16,7 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, cast
 
@@ -29,6 +30,15 @@ OTHER_FORMATS = {
     b"\x1f\x8b": ("gzip-compressed data", "`gzip -dc`, or give a file its suffix .gz"),
 }
 TABLE_SUFFIXES = (".tsv", ".tsv.gz")
+EVERYDAY = Path(str(resources.files("nmt.everyday")))  # the embedded corpus
+
+
+def text_path(path: str | Path) -> Path:
+    """The file or prefix that a user means: the path itself, or a name such as `everyday/test.en`
+    of the embedded corpus, if the current folder has no folder `everyday`."""
+    path = Path(os.path.expanduser(path))
+    is_embedded = path.parts[:1] == (EVERYDAY.name,) and not Path(EVERYDAY.name).exists()
+    return EVERYDAY.joinpath(*path.parts[1:]) if is_embedded else path
 
 
 def split_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -79,9 +89,9 @@ def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, `.gz` or plain. Raises UserError where it is missing,
-    unreadable or no UTF-8."""
-    path = Path(path)
+    """Yield the lines of a UTF-8 file, `.gz` or plain (see `text_path`). Raises UserError where it
+    is missing, unreadable or no UTF-8."""
+    path = text_path(path)
     try:
         stream = cast(BinaryIO, (gzip.open if path.suffix == ".gz" else open)(path, "rb"))
     except FileNotFoundError as error:
@@ -222,8 +232,8 @@ def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFile
     `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`)
     or "FILE,FILE". Raises UserError, listing what was looked for and which files are similar.
     """
-    text = os.path.expanduser(spec)
-    table = Path(text)
+    table = text_path(spec)
+    text = str(table)
     if text.endswith(TABLE_SUFFIXES) and ("," not in text or _is_readable_file(table)):
         if not _is_readable_file(table):
             raise UserError(f"{table}: no such file.{_similar_files(table)}")
@@ -331,8 +341,7 @@ def _is_readable_file(path: Path) -> bool:
 
 
 def _pair_at(text: str, comma: int) -> tuple[Path, Path]:
-    first, second = (os.path.expanduser(part.strip()) for part in (text[:comma], text[comma + 1 :]))
-    return Path(first), Path(second)
+    return text_path(text[:comma].strip()), text_path(text[comma + 1 :].strip())
 
 
 def _listing(paths: Iterable[Path]) -> str:

@@ -348,7 +348,7 @@ def test_any_path_may_hold_data(prefix, recipe, nmt_, trained):
 def test_a_shipped_recipe_is_named_without_its_suffix(nmt_, trained):
     assert nmt_("train", "quickstart")[0] == 0
     ((config, path),) = trained
-    assert config.data.train == "data/everyday/train" and path == Path("runs/quickstart")
+    assert config.data.train == "everyday/train" and path == Path("runs/quickstart")
 
 
 @pytest.mark.parametrize(

@@ -420,3 +420,22 @@ def test_what_is_no_phrase_table_is_said_with_its_line(line, message, tmp_path):
     path.write_text(f"ok\tyes\n{line}\n", encoding="utf-8")
     with pytest.raises(UserError, match=f"words.tsv: line 2:? {message}"):
         read_phrase_table(path)
+
+
+def test_a_name_of_the_embedded_corpus_is_found_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(list(read_lines("everyday/test.en"))) == 1000
+    assert len(list(read_parallel(resolve_parallel("everyday/dev", "fr", "en")))) == 1000
+    files = resolve_parallel("everyday/dev.en, everyday/dev.fr", "en", "fr")
+    assert next(read_parallel(files))[0] == next(read_lines("everyday/dev.en"))
+    with pytest.raises(UserError, match=r"testing\.en: no such file.*everyday holds: .*test\.en"):
+        list(read_lines("everyday/testing.en"))
+
+
+def test_a_folder_of_ones_own_hides_the_embedded_corpus(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "everyday").mkdir()
+    put(tmp_path / "everyday" / "test.en", "mine\n")
+    assert list(read_lines("everyday/test.en")) == ["mine"]
+    with pytest.raises(UserError, match="no parallel text at everyday/train"):
+        resolve_parallel("everyday/train", "en", "fr")

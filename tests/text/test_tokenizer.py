@@ -302,7 +302,7 @@ def test_escapes_are_undone_and_hide_what_sentencepiece_reads(line):
 def test_real_lines_come_back_exactly(tokenizers):
     files = {
         path: 1
-        for path in sorted((ROOT / "data" / "everyday").glob("*.*"))
+        for path in sorted((ROOT / "nmt" / "everyday").glob("*.*"))
         if path.suffix in (".en", ".fr")
     }
     for name, step in (("multi30k", 10), ("tatoeba", 10), ("europarl", 50)):
