@@ -18,9 +18,9 @@ from nmt.cli.console import is_terminal, open_standard_streams, say, use_utf8
 from nmt.errors import Interrupted, UserError
 
 GREETING = """nmt: recurrent neural machine translation with attention. Next steps:
-  nmt recipes               list the recipes that ship with nmt
-  nmt train quickstart      train a translator from a recipe, into runs/quickstart
-  nmt translate RUN         translate with a trained run: type sentences, or pipe lines
+  nmt translate en-fr       translate English to French: type sentences, or pipe lines
+  nmt serve                 translate in a browser, or from programs as with LibreTranslate
+  nmt train quickstart      train a small translator from start to end, in some minutes
   nmt --help                list all verbs; `nmt VERB --help` explains one"""
 
 

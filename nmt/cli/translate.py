@@ -1,7 +1,6 @@
 """The verb `translate`: lines in a pipe, files, or sentences at a prompt."""
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli import shared
-from nmt.cli.console import is_terminal, say, verb
+from nmt.cli.console import is_terminal, verb
+from nmt.cli.prompt import Prompt
 from nmt.cli.shared import (
     LINES_AT_ONCE,
     RunOptions,
@@ -25,11 +25,6 @@ from nmt.terminal import progress_bar
 
 if TYPE_CHECKING:
     from nmt.inference.translator import Translator
-
-PROMPT_HELP = """Type a sentence to translate it. Commands:
-  :look    show, or stop showing, where the model looked
-  :help    this text
-  :quit    leave (also Ctrl-D)"""
 
 
 def add_verbs(verbs: Any) -> None:
@@ -101,7 +96,7 @@ def _translate(options: argparse.Namespace) -> int:
     at_prompt = source is None and is_terminal(sys.stdin)
     to_a_program = options.json or options.alignments or options.unbuffered or options.output
     if at_prompt and not (to_a_program or options.prefix_file):
-        return _prompt(translator, line_options)
+        return Prompt(translator, line_options.search, line_options.n_best).run()
     lines = chain(first, source or decode_lines(sys.stdin.buffer, "standard input"))
     with progress_bar("translating", hidden=not options.output) as bar:
         write_answers(_answers(translator, lines, line_options, bar), options.output)
@@ -146,54 +141,3 @@ def _answers(
             f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)} for"
             f" {number}."
         )
-
-
-def _prompt(translator: "Translator", options: _LineOptions) -> int:
-    """Translate what is typed, a sentence a line. Lines that are no command are text: `:-)` too."""
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  gives `input` line editing and a history
-
-    from nmt.evaluation.plots import text_heatmap
-
-    config = translator.run.config.data
-    say(f"{config.source} -> {config.target}. :help for help, Ctrl-D to leave.")
-    look = False
-    while True:
-        try:
-            line = input("> " if is_terminal(sys.stdout) else "").strip()
-        except (EOFError, KeyboardInterrupt):
-            say("")
-            return 0
-        except UnicodeDecodeError as error:
-            say(f"expected UTF-8. Received: {error.object!r}.")
-            continue
-        if line in (":quit", ":q"):
-            return 0
-        if line == ":look":
-            look = not look
-            say(f"attention is {'shown' if look else 'hidden'}")
-        elif line == ":help":
-            say(PROMPT_HELP)
-        elif line:
-            try:
-                (translation,) = translator.translate(
-                    [line],
-                    n_best=options.n_best,
-                    **options.search.keywords(),
-                )
-            except UserError as error:  # about this line only
-                say(str(error))
-                continue
-            for candidate in translation.candidates:
-                print(
-                    candidate.text
-                    if options.n_best == 1
-                    else f"{candidate.score:8.4f}  {candidate.text}"
-                )
-            if look and translation.text.strip():
-                alignment = translator.align(line, translation.text)
-                print(
-                    text_heatmap(
-                        alignment.weights_TS, alignment.source_words, alignment.target_words
-                    )
-                )

@@ -316,7 +316,7 @@ def test_a_session_at_the_prompt(run):
     terminal.type(":quit\n")
     assert terminal.leave() == 0
     assert "attention is hidden" in answers[":look"]
-    assert ":look    show" in answers[":help"]
+    assert ":look           show" in answers[":help"]
     assert expected_texts([":-) cat."])[0] in answers[":-) cat."].split("\n")
     shown = answers[other].split("\n")
     assert texts[1] in shown
