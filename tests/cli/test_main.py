@@ -69,7 +69,7 @@ def test_a_missing_run_is_asked_for_once(nmt_):
 def test_without_a_verb_a_terminal_is_told_the_next_steps():
     terminal = Terminal(NMT)
     greeting = terminal.read_until("explains one\n")
-    assert "nmt translate RUN" in greeting and greeting.count("\n") == 5
+    assert "nmt translate en-fr" in greeting and greeting.count("\n") == 5
     assert terminal.leave() == 0
 
 
