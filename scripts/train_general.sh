@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The English-French models for everybody's text: prepares the text, trains, scores.
+# The English-French models for everybody's text: prepares the text, trains, scores, packages.
 #   scripts/train_general.sh DATA_DIR [SOURCE TARGET]     (en fr; or fr en)
 # DATA_DIR holds tatoeba, europarl, general and multi30k, the last for its tests only: see
 # scripts/general_corpus.py. Interrupted, the same command resumes. Everything goes to RUNS/general
@@ -43,12 +43,17 @@ nmt train general --run "$run" --dev "$text/dev" --set "data.train=[$corpora]" \
 
 score() { # NAME PREFIX [ARGUMENT...]
     echo "== $source-$target, $1"
-    nmt evaluate "$run" --precision int8 --beam-size 5 \
+    nmt evaluate "$run" --precision int8 --beam-size 5 --json \
         --source "$2.$source" --reference "$2.$target" \
-        --save-hypotheses "$run/$1.hypotheses.$target" "${@:3}" | tee "$run/$1.scores.txt"
+        --save-hypotheses "$run/$1.hypotheses.$target" "${@:3}" | tee "$run/$1.scores.json"
 }
 score tatoeba "$data/tatoeba/test" --group-references
 score europarl "$data/europarl/test"
 score multi30k_2016 "$data/multi30k/test_2016_flickr"
 score multi30k_2017 "$data/multi30k/test_2017_flickr"
 score everyday everyday/test
+
+python scripts/model_card.py "$run" >"$run/card.json"
+nmt export "$run" --format package --output "$run/$source-$target.nmt" \
+    --card "$run/card.json" --golden "data/models/golden.$source"
+echo "The model: $run/$source-$target.nmt. In nmt/pretrained it is an installed model."
