@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a translator: environment, training on the embedded corpus, scores, translations, a heat map.
+# From nothing to a translator. First the model that ships with the package translates three sentences;
+# then a small one is trained from start to end on the embedded corpus, scored, and looked into.
 # Everything goes into .venv and runs/quickstart; run it again to go on where it was.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +8,15 @@ cd "$(dirname "$0")/.."
 install ".[plot]"
 
 run=runs/quickstart
+mkdir -p "$run"
+echo "== the model that ships: nmt translate en-fr"
+printf '%s\n' "Where is the train station?" "I would like two coffees, please." \
+    "My sister has been learning French since last summer." >"$run/first.en"
+nmt translate en-fr <"$run/first.en" | paste "$run/first.en" -
+nmt plot en-fr "My sister has been learning French since last summer." --output "$run/en-fr.png"
+echo "Where it looked: $run/en-fr.png"
+
+echo "== a small model of your own: nmt train quickstart"
 nmt train quickstart --run "$run"
 for name in test test_recombined; do
     echo "== $name"
@@ -14,7 +24,8 @@ for name in test test_recombined; do
         --save-hypotheses "$run/$name.hypotheses.fr" | tee "$run/$name.scores.txt"
 done
 echo "== translations"
-head -n 5 data/everyday/test.en | tee "$run/sentences.en" | nmt translate "$run" >"$run/sentences.fr"
+head -n 5 nmt/everyday/test.en | tee "$run/sentences.en" | nmt translate "$run" >"$run/sentences.fr"
 paste "$run/sentences.en" "$run/sentences.fr"
 nmt plot "$run" "The umbrellas that the waitresses looked for are on the table." --output "$run/heatmap.png"
-echo "The run, its scores, its learning curve and a heat map are in $run. Try: .venv/bin/nmt translate $run"
+echo "The run, its scores, its learning curve and a heat map are in $run."
+echo "Try: .venv/bin/nmt translate en-fr, .venv/bin/nmt serve"
