@@ -180,15 +180,14 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _config_of_parent(options: argparse.Namespace) -> "Config":
-    """The config of the run or package that training starts from, for other text."""
-    from nmt.config.loader import config_of_text
-    from nmt.runs.package import open_run, without_texts
+    """The config for fine-tuning the run or package that training starts from."""
+    from nmt.config.loader import fine_tuning_config
+    from nmt.runs.package import open_run
 
     if not options.init_from:
         raise UserError("name a recipe (see `nmt recipes`), or a run with --init-from.")
     parent = open_run(options.init_from)
-    text = without_texts(parent.config).to_yaml().encode()
-    return config_of_text(text, str(parent.path), options.set)
+    return fine_tuning_config(parent.config, options.init_from, options.set)
 
 
 def _complete(run: "Run") -> int:

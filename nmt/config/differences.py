@@ -28,6 +28,7 @@ _KINDS = {
     "data.model_input": Kind.WEIGHTS,
     "training.optimizer": Kind.OPTIMIZER,
     "training.freeze": Kind.OPTIMIZER,
+    "training.keep_initial": Kind.OPTIMIZER,
     "data.train.path": Kind.FREE,
     "data.train.weights": Kind.FREE,
     "data.dev": Kind.FREE,

@@ -60,6 +60,7 @@ __all__ = [
     "duration_seconds",
     "expand_attention",
     "find_recipe",
+    "fine_tuning_config",
     "is_typed_score",
     "load_config",
     "nearest",
@@ -106,6 +107,19 @@ def config_of_text(
         _apply(values, override)
     _convert_mix(values, where)
     return parse_config(values, f"{where} with --set" if overrides else where)
+
+
+def fine_tuning_config(parent: Config, run: str, overrides: Sequence[str] = ()) -> Config:
+    """The config of training that starts from `run`, whose config is `parent`, for other text: its
+    own but for fine_tuning.yaml."""
+    values = parent.model_dump()
+    changes = read_yaml(
+        (resources.files("nmt.config") / "fine_tuning.yaml").read_text("utf-8"), _is_text
+    )
+    values["training"] |= changes["training"] | {"init_from": run}
+    values["data"] |= dict.fromkeys(("train", "dev", "weights"))
+    text = Config.model_validate(values).to_yaml()
+    return config_of_text(text.encode(), run, overrides)
 
 
 def parse_config(values: Mapping[str, Any], where: str) -> Config:

@@ -467,6 +467,9 @@ class TrainingConfig(Section):
     budget: Duration | None = None
     # Run whose tokenizers and weights training starts from: fine-tuning.
     init_from: str | None = None
+    # Share of those weights in the mean that is evaluated and kept, to limit catastrophic
+    # forgetting (Wortsman et al., 2022).
+    keep_initial: Share = 0.0
     # Weights kept constant, by the beginnings of their names: [encoder, decoder_bridge].
     freeze: list[str] = []
     # Pairs or target tokens per batch, see `batch_unit`.
@@ -636,6 +639,11 @@ class Config(Section):
             raise ValueError(
                 f"training.budget '{self.training.budget}' determines the number of steps, received"
                 f" training.max_steps {self.training.max_steps}, too. Leave one of them out"
+            )
+        if self.training.keep_initial and not self.training.init_from:
+            raise ValueError(
+                "training.keep_initial keeps weights of the run that training starts from: set"
+                " training.init_from (--init-from), or keep_initial to 0"
             )
         if self.model.tied_embeddings == "all" and not self.tokenizer.joint:
             raise ValueError(

@@ -33,6 +33,11 @@ class TrainStep:
         self.model, self.averaged, self.config, self.workers = model, averaged, config, workers
         self.variables: list[keras.Variable] = unfrozen(model.trainable_variables, config.freeze)
         self.optimizer = build_optimizer(config, self.variables)
+        # What `keep_initial` keeps: the weights that training starts from.
+        self.initial: dict[str, tf.Variable] = {
+            variable.path: tf.Variable(variable.value, trainable=False)
+            for variable in (averaged.trainable_variables if config.keep_initial else ())
+        }
         parts = (
             [*self.variables, *Loss(0.0, 0.0, 0.0, 0.0)] if config.gradient_accumulation > 1 else []
         )
@@ -119,7 +124,13 @@ class TrainStep:
         for average, variable in zip(
             self.averaged.trainable_variables, self.model.trainable_variables, strict=True
         ):
-            average.assign(average + (1.0 - decay) * (variable - average))
+            # With `keep_initial`, the moving average of a mean: the mean of the moving average.
+            if self.initial:
+                initial = self.initial[average.path]
+                new = variable + self.config.keep_initial * (initial - variable)
+            else:
+                new = variable
+            average.assign(average + (1.0 - decay) * (new - average))
         return True
 
     @property
@@ -145,6 +156,7 @@ class TrainStep:
                 for i, variable in enumerate(self.optimizer.variables)
             },
             **{f"random/{i:03d}": variable for i, variable in enumerate(generators)},
+            **{f"initial/{path}": variable for path, variable in self.initial.items()},
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], where: Path) -> None:

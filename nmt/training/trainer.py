@@ -182,6 +182,8 @@ class Trainer:
         for model in (self.train_step.model, self.train_step.averaged):
             variables = {variable.path: variable for variable in model.trainable_variables}
             assign(variables, weights, path)
+        for name, variable in self.train_step.initial.items():
+            variable.assign(weights[name])
         logger.info("begun with the weights of %s", path)
 
     def _plan_budget(self) -> None:

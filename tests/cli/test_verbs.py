@@ -330,6 +330,11 @@ def test_without_a_recipe_the_config_is_that_of_the_run_to_begin_with(nmt_, trai
         config, path = trained.pop()
         assert config.model == Run.open(trained_run()).config.model
         assert (config.data.train, config.data.dev, config.training.seed) == ("x", "y", 5)
+        assert config.training.keep_initial and config.training.batch_unit == "sentences"
+        assert (
+            config.training.label_smoothing
+            == Run.open(trained_run()).config.training.label_smoothing
+        )
         assert config.training.init_from == str(parent)
         assert path == Path(f"runs/{parent.stem}-tuned")
     assert_error(nmt_("train", "--data", "x"), "name a recipe .* or a run with --init-from")

@@ -359,6 +359,32 @@ def test_fine_tuning_begins_with_the_weights_of_the_other_run(small, tmp_path):
     assert our_facts["dev_bleu"] == facts["dev_bleu"]
 
 
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
+def test_what_fine_tuning_keeps_is_a_mean_with_the_initial_weights(tmp_path, ema_decay):
+    """`keep_initial` 0.25: a quarter of the start and three of what is kept without it."""
+    parent = Run.open(trained_run())
+
+    def weights(name, keep_initial):
+        values = parent.config.model_dump()
+        values["training"] |= {
+            "init_from": str(parent.path),
+            "keep_initial": keep_initial,
+            "ema_decay": ema_decay,
+            "max_steps": 3,
+            "warmup_steps": 0,
+        }
+        return load_arrays(train(parse_config(values, "here"), tmp_path / name).path / "best.npz")[
+            0
+        ]
+
+    initial, _ = load_arrays(parent.path / "best.npz")
+    tuned, kept = weights("tuned", 0.0), weights("kept", 0.25)
+    assert max(np.abs(tuned[name] - initial[name]).max() for name in tuned) > 1e-3
+    for name, array in kept.items():
+        expected = 0.25 * initial[name] + 0.75 * tuned[name]
+        np.testing.assert_allclose(array, expected, atol=1e-6, err_msg=name)
+
+
 def test_fine_tuning_begins_with_the_weights_of_a_package(tmp_path):
     path = packaged_run()
     values = Run.open(trained_run()).config.model_dump()
