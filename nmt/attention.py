@@ -45,8 +45,9 @@ class Score(keras.layers.Layer):
     structure of bt..., from `initial_state`. Keras hands it to `call` in the precision of the
     computation; integers stay as they are.
 
-    The decoder calls `attend`: `call`, then `weigh`, then the mean of the values under these
-    weights. In a loop a score that has `step_weights` receives them as the last argument of each.
+    The decoder calls `attend`: `call`, then `weigh`, then `read`, the mean of the values under
+    these weights. In a loop a score that has `step_weights` receives them as the last argument of
+    `call` and `weigh`.
     """
 
     carries_state = False
@@ -97,8 +98,25 @@ class Score(keras.layers.Layer):
         accepted = all("weights" in inspect.signature(method).parameters for method in methods)
         return self.step_weights() if accepted else {}
 
-    def call(self, query_BTH: Tensor, keys_BSU: Tensor, state: Any) -> Any:
+    def call(
+        self,
+        query_BTH: Tensor,
+        keys_BSU: Tensor,
+        state: Any,
+        weights: ScoreWeights | None = None,
+    ) -> Any:
+        return self.compare(query_BTH, keys_BSU, state, self.resolve_weights(weights))
+
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
+    ) -> Any:
+        """Computes what `call` returns, from `step_weights`. A subclass overrides this, or `call`
+        if it reads its layers in each step."""
         raise NotImplementedError
+
+    def resolve_weights(self, weights: ScoreWeights | None) -> ScoreWeights:
+        """The weights that a loop passes to each step, or outside of loops the score's own."""
+        return weights or ScoreWeights(**self.step_weights())
 
     def weigh(
         self,
@@ -126,7 +144,14 @@ class Score(keras.layers.Layer):
         given = {"weights": ScoreWeights(**weights)} if weights else {}
         scores_BTS, state = self(query_BTH, keys_BSU, state, **given)
         weights_BTS, state = self.weigh(scores_BTS, mask_BS, query_BTH, state, **given)
-        return ops.matmul(ops.cast(weights_BTS, values_BSD.dtype), values_BSD), weights_BTS, state
+        context_BTD, weights_BTS = self.read(weights_BTS, keys_BSU, values_BSD)
+        return context_BTD, weights_BTS, state
+
+    def read(
+        self, weights_BTS: Tensor, keys_BSU: Tensor, values_BSD: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """-> context btd, the mean of the values under the weights, and weights bts."""
+        return ops.matmul(ops.cast(weights_BTS, values_BSD.dtype), values_BSD), weights_BTS
 
     def linear(self, input_units: int, units: int, name: str, use_bias: bool = False) -> Linear:
         """A projection that belongs to this score, seeded and named after it."""
@@ -183,18 +208,13 @@ class AdditiveScore(Score):
         self, query_BTH: Tensor, keys_BSU: Tensor, weights: ScoreWeights | None = None
     ) -> Tensor:
         """The argument of tanh, btsu."""
-        query_BTU = weights["query"](query_BTH) if weights else self.query_layer(query_BTH)
+        query_BTU = self.resolve_weights(weights)["query"](query_BTH)
         # `expand_dims` and `squeeze` and not slices, whose gradients are padded with zeros.
         return ops.expand_dims(query_BTU, 2) + ops.expand_dims(keys_BSU, 1)
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
-        weights = weights or ScoreWeights(**self.step_weights())
         energy_BTSU = self.energy(query_BTH, keys_BSU, weights)
         return ops.squeeze(weights["v"](ops.tanh(energy_BTSU)), -1), state
 
@@ -215,14 +235,9 @@ class NormedAdditiveScore(AdditiveScore):
     def step_weights(self) -> dict[str, Any]:
         return {**super().step_weights(), "g": self._cast(self.g)}
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
-        weights = weights or ScoreWeights(**self.step_weights())
         v, g = (ops.cast(value, "float32") for value in (weights["v"].kernel, weights["g"]))
         direction = g * v * ops.rsqrt(ops.sum(ops.square(v)))
         product = dataclasses.replace(weights["v"], kernel=self._cast(direction))
@@ -242,7 +257,9 @@ class ConcatScore(AdditiveScore):
 class DotScore(Score):
     """Luong et al. (2015), equation 8:  score = query . state."""
 
-    def call(self, query_BTH: Tensor, keys_BSU: Tensor, state: Any) -> Any:
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
+    ) -> Any:
         return ops.matmul(query_BTH, ops.transpose(keys_BSU, (0, 2, 1))), state
 
 
@@ -272,15 +289,10 @@ class _Scaled(DotScore):
     def step_weights(self) -> dict[str, Any]:
         return {**super().step_weights(), "g": self._cast(self.g)}
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
-        weights = weights or ScoreWeights(**self.step_weights())
-        scores_BTS, state = super().call(query_BTH, keys_BSU, state)
+        scores_BTS, state = super().compare(query_BTH, keys_BSU, state, weights)
         return ops.cast(weights["g"], scores_BTS.dtype) * scores_BTS, state
 
 

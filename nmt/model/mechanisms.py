@@ -38,14 +38,9 @@ class LocationScore(Score):
     def step_weights(self) -> dict[str, Any]:
         return {"place": self.place_layer.product()}
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
-        weights = weights or ScoreWeights(**self.step_weights())
         scores_BTL, places_S = weights["place"](query_BTH), ops.arange(ops.shape(keys_BSU)[1])
         scores_BTS = ops.take(scores_BTL, ops.minimum(places_S, self.max_length - 1), axis=-1)
         return (
@@ -113,15 +108,6 @@ class LocalPredictiveScore(LocalMonotonicScore):
     def step_weights(self) -> dict[str, Any]:
         return {"position": self.position_layer.product(), "v": Product(self._cast(self.v))}
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
-    ) -> Any:
-        return super().call(query_BTH, keys_BSU, state)
-
     def weigh(
         self,
         scores_BTS: Tensor,
@@ -130,7 +116,7 @@ class LocalPredictiveScore(LocalMonotonicScore):
         state: Any,
         weights: ScoreWeights | None = None,
     ) -> tuple[Tensor, Any]:
-        weights = weights or ScoreWeights(**self.step_weights())
+        weights = self.resolve_weights(weights)
         energy_BT = weights["v"](ops.tanh(weights["position"](query_BTH)))[..., 0]
         share_BT = ops.sigmoid(ops.cast(energy_BT, "float32"))
         center_BT = ops.cast(_lengths(mask_BS), "float32")[:, None] * share_BT
@@ -173,32 +159,29 @@ class MultiHeadScore(Score):
     def step_weights(self) -> dict[str, Any]:
         return {"query": self.query_layer.product()}
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
         """-> scores of each head, bnts."""
-        weights = weights or ScoreWeights(**self.step_weights())
         query_BNTX = self._cut(weights["query"](query_BTH))
         keys_BNSX = self._cut(keys_BSU[..., : self.query_units])
         scores_BNTS = ops.matmul(query_BNTX, ops.transpose(keys_BNSX, (0, 1, 3, 2)))
         return scores_BNTS / (self.query_units // self.heads) ** 0.5, state
 
-    def attend(
+    def weigh(
         self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        values_BSD: Tensor,
+        scores_BNTS: Tensor,
         mask_BS: Tensor,
+        query_BTH: Tensor,
         state: Any,
-        weights: Mapping[str, Any] | None = None,
-    ) -> tuple[Tensor, Tensor, Any]:
-        given = {"weights": ScoreWeights(**weights)} if weights else {}
-        scores_BNTS, state = self(query_BTH, keys_BSU, state, **given)
-        weights_BNTS = masked_softmax(scores_BNTS, mask_BS[:, None, None])
+        weights: ScoreWeights | None = None,
+    ) -> tuple[Tensor, Any]:
+        """-> weights of each head, bnts, and the state."""
+        return masked_softmax(scores_BNTS, mask_BS[:, None, None]), state
+
+    def read(
+        self, weights_BNTS: Tensor, keys_BSU: Tensor, values_BSD: Tensor
+    ) -> tuple[Tensor, Tensor]:
         heads_BNTX = ops.matmul(
             ops.cast(weights_BNTS, values_BSD.dtype), self._cut(keys_BSU[..., self.query_units :])
         )
@@ -209,7 +192,7 @@ class MultiHeadScore(Score):
                 ops.cast(weights_BTS, values_BSD.dtype), values_BSD[..., self.memory_units :]
             )
             context_BTD = ops.concatenate([context_BTD, beside], axis=-1)
-        return context_BTD, weights_BTS, state
+        return context_BTD, weights_BTS
 
     def _cut(self, rows: Tensor) -> Tensor:
         """btu -> bnt(u/n). Not by `reshape`, which tf2onnx 1.17 would merge wrongly with one before
@@ -239,14 +222,9 @@ class CoverageScore(AdditiveScore):
     def step_weights(self) -> dict[str, Any]:
         return {**super().step_weights(), "w": self._cast(self.w)}
 
-    def call(
-        self,
-        query_BTH: Tensor,
-        keys_BSU: Tensor,
-        state: Any,
-        weights: ScoreWeights | None = None,
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
-        weights = weights or ScoreWeights(**self.step_weights())
         w_U = ops.squeeze(ops.cast(weights["w"], state.dtype), -1)
         energy_BTSU = self.energy(query_BTH, keys_BSU, weights) + ops.expand_dims(state, -1) * w_U
         return ops.squeeze(weights["v"](ops.tanh(energy_BTSU)), -1), state
@@ -300,6 +278,12 @@ class MonotonicScore(NormedAdditiveScore):
     def step_weights(self) -> dict[str, Any]:
         return {**super().step_weights(), "r": self._cast(self.r)}
 
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
+    ) -> Any:
+        scores_BTS, state = super().compare(query_BTH, keys_BSU, state, weights)
+        return ops.cast(scores_BTS, "float32") + ops.cast(weights["r"], "float32"), state
+
     def call(
         self,
         query_BTH: Tensor,
@@ -308,9 +292,7 @@ class MonotonicScore(NormedAdditiveScore):
         weights: ScoreWeights | None = None,
         training: bool = False,
     ) -> Any:
-        weights = weights or ScoreWeights(**self.step_weights())
         scores_BTS, state = super().call(query_BTH, keys_BSU, state, weights)
-        scores_BTS = ops.cast(scores_BTS, "float32") + ops.cast(weights["r"], "float32")
         if training and self.noise:
             scores_BTS += self.noise * keras.random.normal(ops.shape(scores_BTS), seed=self.random)
         return scores_BTS, state
@@ -352,7 +334,9 @@ def hard_alignment(scores_BTS: Tensor, mask_BS: Tensor, last_BTS: Tensor) -> Ten
 class UniformScore(Score):
     """A control: all states have equal weight, and the context is their mean."""
 
-    def call(self, query_BTH: Tensor, keys_BSU: Tensor, state: Any) -> Any:
+    def compare(
+        self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
+    ) -> Any:
         return ops.zeros((*ops.shape(query_BTH)[:2], ops.shape(keys_BSU)[1])), state
 
 
