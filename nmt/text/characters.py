@@ -7,13 +7,14 @@ asked for where translations are written.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from nmt.text.spans import Span
 
-Rule = tuple[str, str, str]  # name, pattern, what replaces a match
+# Name, pattern, and what replaces a match: a text, or a function of the matched text.
+Rule = tuple[str, str, str | Callable[[str], str]]
 Apostrophe = Literal["keep", "straight", "curly"]
 Space = Literal["keep", "narrow", "no_break", "none"]
 
@@ -43,9 +44,8 @@ UNSEEN = (
 )
 # Possessive quantifiers throughout: a run is read once, however long it is.
 _SPACES = rf"(?={UNSEEN}*+\s)(?:\s|{UNSEEN})++"
-_LIGATURES = {c: unicodedata.normalize("NFKC", c) for c in "ﬀﬁﬂﬃﬄﬅﬆ"}
 
-_RULES: tuple[tuple[str, str, str], ...] = (  # name, pattern, replacement
+_RULES: tuple[Rule, ...] = (
     # "Quoi ?" and "Quoi?" are the same question; " :)" is no colon.
     (
         "before_mark",
@@ -60,7 +60,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (  # name, pattern, replacement
     ("single", r"[’‘‚‛ʼ′＇‹›]|(?<=\w)[`´\u1fef](?=\w)", "'"),
     ("hyphen", "[‐‑−]", "-"),
     ("ellipsis", "…", "..."),
-    ("ligature", "[ﬀ-ﬆ]", ""),
+    ("ligature", "[ﬀ-ﬆ]", lambda ligature: unicodedata.normalize("NFKC", ligature)),
 )
 # What a rule's match can begin with. Asked first, as it is nothing of this almost everywhere.
 _SPECIAL = (
@@ -68,7 +68,10 @@ _SPECIAL = (
     r"\ufe00-\ufe0f\U000e0000-\U000e01ef«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇`´\u1fef‐‑−…ﬀ-ﬆ"
 )
 _SOURCE_GATE = rf"(?=[{_SPECIAL}]| [ {_SPECIAL}!?;:\u037e])"
-_TARGET_RULES = (("unseen", rf"{UNSEEN}++", ""), ("space", r"[ \t][ \t]++|\t", " "))
+_TARGET_RULES: tuple[Rule, ...] = (
+    ("unseen", rf"{UNSEEN}++", ""),
+    ("space", r"[ \t][ \t]++|\t", " "),
+)
 
 # Text that no rule changes, found many times faster than by trying them.
 _PLAIN_WORD = (
@@ -89,11 +92,11 @@ class Rules:
         self.pattern = re.compile(
             gate + "(?:" + "|".join(f"(?P<{n}>{p})" for n, p, _ in rules) + ")"
         )
-        self._texts = {name: text for name, _, text in rules}
+        self._replacements = {name: replacement for name, _, replacement in rules}
 
     def replacement(self, match: re.Match[str]) -> str:
-        rule = match.lastgroup or ""
-        return _LIGATURES[match[0]] if rule == "ligature" else self._texts[rule]
+        replacement = self._replacements[match.lastgroup or ""]
+        return replacement if isinstance(replacement, str) else replacement(match[0])
 
     def replace(self, text: str) -> str:
         return self.pattern.sub(self.replacement, text)
