@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import sentencepiece
@@ -117,23 +117,39 @@ def train_tokenizer(
 Sampled = TypeVar("Sampled")
 
 
-def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sampled]:
-    """Draws at most `max_lines` lines with equal probability in one pass and keeps their order
-    (Vitter's algorithm R).
+class LineSample(Generic[Sampled]):
+    """At most `max_lines` of the lines added, drawn with equal probability in one pass (Vitter's
+    algorithm R), in their order.
 
     The first lines of a file would not be representative: a corpus is often sorted by length, date
     or origin.
     """
-    if max_lines < 1:
-        raise UserError(f"tokenizer.max_lines must be at least 1. Received: {max_lines}.")
-    generator = random.Random(seed)
-    sample: list[tuple[int, Sampled]] = []
-    for number, line in enumerate(lines):
-        if number < max_lines:
-            sample.append((number, line))
-        elif (slot := int(generator.random() * (number + 1))) < max_lines:
-            sample[slot] = (number, line)
-    return [line for _, line in sorted(sample, key=lambda numbered: numbered[0])]
+
+    def __init__(self, max_lines: int, seed: int):
+        if max_lines < 1:
+            raise UserError(f"tokenizer.max_lines must be at least 1. Received: {max_lines}.")
+        self._max_lines, self._generator = max_lines, random.Random(seed)
+        self._count = 0
+        self._sample: list[tuple[int, Sampled]] = []  # with the numbers of the lines
+
+    def add(self, line: Sampled) -> None:
+        if self._count < self._max_lines:
+            self._sample.append((self._count, line))
+        elif (slot := int(self._generator.random() * (self._count + 1))) < self._max_lines:
+            self._sample[slot] = (self._count, line)
+        self._count += 1
+
+    @property
+    def lines(self) -> list[Sampled]:
+        return [line for _, line in sorted(self._sample, key=lambda numbered: numbered[0])]
+
+
+def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sampled]:
+    """A `LineSample` of all of `lines`."""
+    sample = LineSample[Sampled](max_lines, seed)
+    for line in lines:
+        sample.add(line)
+    return sample.lines
 
 
 def _explain(error: RuntimeError, vocabulary_size: int, character_coverage: float) -> Exception:

@@ -32,7 +32,7 @@ from nmt.text.lines import (
 )
 from nmt.text.model_input import Casing, ModelInput
 from nmt.text.placeholders import Copier, MaskedLine, PairMasker
-from nmt.text.tokenizer import Tokenizer, sample_lines, train_tokenizer
+from nmt.text.tokenizer import LineSample, Tokenizer, sample_lines, train_tokenizer
 from nmt.training.corpus import Corpus, encode_corpus, join
 
 logger = logging.getLogger(__name__)
@@ -347,36 +347,40 @@ def build_tokenizers(
     config: Config, texts: Sequence[TrainingText], view: ModelInput
 ) -> tuple[Tokenizer, Tokenizer]:
     """Trains the tokenizers of source and target on all texts, one for both if they share it."""
+    source, target = _tokenizer_lines(config, texts, view)
     if config.tokenizer.joint:
-        both = [line for side in (0, 1) for line in _tokenizer_lines(config, texts, view, side)]
-        tokenizer = _train_tokenizer(config.tokenizer, both)
+        tokenizer = _train_tokenizer(config.tokenizer, source + target)
         return tokenizer, tokenizer
-    source, target = (
-        _train_tokenizer(config.tokenizer, _tokenizer_lines(config, texts, view, side))
-        for side in (0, 1)
-    )
-    return source, target
+    return _train_tokenizer(config.tokenizer, source), _train_tokenizer(config.tokenizer, target)
 
 
 def _tokenizer_lines(
-    config: Config, texts: Sequence[TrainingText], view: ModelInput, side: int
-) -> list[MaskedLine]:
-    """A sample of one side of the texts, without what will be copied: it needs no room in the
+    config: Config, texts: Sequence[TrainingText], view: ModelInput
+) -> tuple[list[MaskedLine], list[MaskedLine]]:
+    """A sample of each side of the texts, without what will be copied: it needs no room in the
     vocabulary."""
     # No character is unseen yet: that takes a tokenizer.
     copier = Copier(config.copying.classes, lambda line: set(), view)
     masker = PairMasker(copier, {}, 0.0, config.training.seed)
-    pairs = pairs_to_learn_from(texts, config.training.seed)
-    masked = (masker.mask(number, *pair)[side] for number, pair in enumerate(pairs))
-    kept = (line for line in masked if not is_blank(line.text))
-    seed = derive_seed(config.training.seed, "tokenizer", side)
-    lines = sample_lines(kept, config.tokenizer.max_lines, seed)
-    if not lines:
-        paths = ", ".join(str((text.files.source, text.files.target)[side]) for text in texts)
-        raise UserError(
-            f"{paths}: a tokenizer needs text to learn from. Received: no line that is not blank."
+    samples = [
+        LineSample[MaskedLine](
+            config.tokenizer.max_lines, derive_seed(config.training.seed, "tokenizer", side)
         )
-    return lines
+        for side in (0, 1)
+    ]
+    for number, pair in enumerate(pairs_to_learn_from(texts, config.training.seed)):
+        for sample, line in zip(samples, masker.mask(number, *pair), strict=True):
+            if not is_blank(line.text):
+                sample.add(line)
+    source, target = (sample.lines for sample in samples)
+    for lines, files in ((source, "source"), (target, "target")):
+        if not lines:
+            paths = ", ".join(str(getattr(text.files, files)) for text in texts)
+            raise UserError(
+                f"{paths}: a tokenizer needs text to learn from. Received: no line that is not"
+                " blank."
+            )
+    return source, target
 
 
 def _train_tokenizer(config: TokenizerConfig, lines: list[MaskedLine]) -> Tokenizer:

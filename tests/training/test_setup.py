@@ -150,6 +150,20 @@ def test_the_tokenizer_learns_from_a_sample_of_each_language(data, monkeypatch):
     assert [sum(line in side for line in seen[0]) for side in sides] == [7, 7]
 
 
+def test_each_pair_is_masked_once_for_both_tokenizers(data, monkeypatch):
+    masked, mask = [], module.PairMasker.mask
+
+    def noted(self, number, *pair):
+        masked.append(number)
+        return mask(self, number, *pair)
+
+    monkeypatch.setattr(module, "train_tokenizer", lambda lines, **_: None)
+    monkeypatch.setattr(module.PairMasker, "mask", noted)
+    config = tiny_config(data)
+    build_tokenizers(config, find_texts(config).train, ModelInput())
+    assert masked == list(range(len(read_pairs(data["train"]))))
+
+
 def test_the_tokenizer_learns_from_normalised_text(data, run):
     write_pairs(
         Path(data["train"]), [(f"ﬁne {source}", target) for source, target in toy_pairs(60)]
