@@ -27,9 +27,7 @@ TINY = np.float32(1e-9)  # instead of a scale of 0
 def quantized(model: onnx.ModelProto, within_one: Collection[str] = ()) -> onnx.ModelProto:
     """The same model with every constant matrix in 8 bits: products in integers, also inside loops,
     and embeddings. `within_one` names tensors known to lie between -1 and 1."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    model = onnx.shape_inference.infer_shapes(copy)
+    model = onnx.shape_inference.infer_shapes(model)  # a copy
     _Quantizer(model.graph, within_one).quantize()
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
