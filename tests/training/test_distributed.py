@@ -172,52 +172,73 @@ def test_two_slices_of_a_batch_train_as_one(config, alone, tmp_path):
     assert_same_losses(logged(tmp_path / "log"), alone)
 
 
-TWO_DEVICES = """
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-"""
-
-
-@pytest.mark.parametrize(
-    ("environment", "before", "threads"),
-    [({}, "", [2, 3]), ({"TF_NUM_INTRAOP_THREADS": "5"}, "", [0, 0]), ({}, TWO_DEVICES, [0, 0])],
-    ids=["slices", "threads chosen", "devices"],
-)
-def test_slices_share_the_cores(environment, before, threads):
-    """Two slices on six cores. A user who has chosen the threads keeps them, and so do several
-    devices, which leave no slices to be made (TensorFlow's 0 is: not set here)."""
-    program = f"""{before}
-import os
+# TensorFlow is imported once; each case starts it in a process of its own, forked before it runs
+# anything. Six cores.
+FORKING = """
+import json, os, sys
 os.sched_getaffinity = lambda process: set(range(6))
 import tensorflow as tf
 from nmt.training.distributed import Workers
-workers = Workers(batch_slices=2)
-threading = tf.config.threading
-print([threading.get_inter_op_parallelism_threads(), threading.get_intra_op_parallelism_threads()])
-print(workers.num_devices)
-"""
-    environment = {**os.environ, **environment}
-    output = subprocess.run(
-        [sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=True
+
+def two_devices():
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+def slices():
+    workers, threading = Workers(batch_slices=2), tf.config.threading
+    inter, intra = (
+        threading.get_inter_op_parallelism_threads(), threading.get_intra_op_parallelism_threads()
     )
-    assert output.stdout.splitlines() == [str(threads), "2"]
+    return [inter, intra], workers.num_devices
+
+def threads_chosen():
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "5"
+    return slices()
+
+def devices():
+    two_devices()
+    return slices()
+
+def shared():
+    two_devices()
+    workers = Workers()
+    workers.count = 2
+    value = bytes(range(256)) + b'{"result": null}'
+    return workers.share(value) == value, workers.any(True, False)
+
+for case in (slices, threads_chosen, devices, shared):
+    if not (child := os.fork()):
+        print(json.dumps({case.__name__: case()}), flush=True)
+        os._exit(0)
+    if status := os.waitpid(child, 0)[1]:
+        sys.exit(f"{case.__name__}: {status}")
+"""
 
 
-def test_the_devices_of_one_process_share_its_bytes_once():
+@pytest.fixture(scope="module")
+def in_own_process():
+    """What each case of `FORKING` returned."""
+    process = subprocess.run([sys.executable, "-c", FORKING], text=True, capture_output=True)
+    assert process.returncode == 0, process.stderr
+    results = {}
+    for line in process.stdout.splitlines():
+        results.update(json.loads(line))
+    return results
+
+
+@pytest.mark.parametrize(
+    ("case", "threads"), [("slices", [2, 3]), ("threads_chosen", [0, 0]), ("devices", [0, 0])]
+)
+def test_slices_share_the_cores(case, threads, in_own_process):
+    """Two slices on six cores. A user who has chosen the threads keeps them, and so do several
+    devices, which leave no slices to be made (TensorFlow's 0 is: not set here)."""
+    assert in_own_process[case] == [threads, 2]
+
+
+def test_the_devices_of_one_process_share_its_bytes_once(in_own_process):
     """Among several processes (one here): a sum over two devices has no room for bytes above 127
     twice."""
-    program = f"""{TWO_DEVICES}
-from nmt.training.distributed import Workers
-workers = Workers()
-workers.count = 2
-value = bytes(range(256)) + b'{{"result": null}}'
-print(workers.share(value) == value, workers.any(True, False))
-"""
-    output = subprocess.run(
-        [sys.executable, "-c", program], text=True, capture_output=True, check=True
-    )
-    assert output.stdout.splitlines()[-1] == "True [True, False]"
+    assert in_own_process["shared"] == [True, [True, False]]
 
 
 def test_the_parts_of_a_batch_are_the_batch_without_overlap():
