@@ -37,8 +37,8 @@ pytest_plugins = ["fixtures.train"]
 
 @pytest.fixture
 def uninterrupted(stateful, tmp_path_factory):
-    """Trained in the state that the process is in now: TensorFlow may round the last bit otherwise
-    after other tests have changed its threads."""
+    """Trained just before what it is compared with: later in a process, the last bits may differ
+    (see invariant 7 in docs/develop/invariants.md)."""
     return train(stateful, tmp_path_factory.mktemp("runs") / "uninterrupted").path
 
 
