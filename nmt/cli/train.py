@@ -137,24 +137,10 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from nmt.config.loader import (
-        check_score_is_allowed,
-        is_typed_score,
-        load_config,
-        parse_config,
-    )
+    from nmt.config.loader import check_score_is_allowed, is_typed_score
     from nmt.training.setup import find_texts
 
-    config = (
-        load_config(options.recipe, options.set) if options.recipe else _config_of_parent(options)
-    )
-    # Not as overrides: those are read as YAML, where a path may look like a number.
-    given = given_texts(options)
-    training = {"budget": options.budget, "init_from": options.init_from}
-    values = config.model_dump()
-    values["data"] |= given
-    values["training"] |= {key: value for key, value in training.items() if value is not None}
-    config = parse_config(values, "the command line")
+    config = config_of(options)
     score = config.model.decoder.score
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
     check_score_is_allowed(score, allow_custom)
@@ -177,6 +163,21 @@ def _train(options: argparse.Namespace) -> int:
         command, environment = nmt_process("export", "--trained", *allowed, str(run.path))
         os.execve(command[0], command, environment)
     return _complete(run)
+
+
+def config_of(options: argparse.Namespace) -> "Config":
+    """The config that the arguments of `train` say."""
+    from nmt.config.loader import load_config, parse_config
+
+    config = (
+        load_config(options.recipe, options.set) if options.recipe else _config_of_parent(options)
+    )
+    # Not as overrides: those are read as YAML, where a path may look like a number.
+    training = {"budget": options.budget, "init_from": options.init_from}
+    values = config.model_dump()
+    values["data"] |= given_texts(options)
+    values["training"] |= {key: value for key, value in training.items() if value is not None}
+    return parse_config(values, "the command line")
 
 
 def _config_of_parent(options: argparse.Namespace) -> "Config":

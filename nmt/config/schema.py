@@ -467,8 +467,7 @@ class TrainingConfig(Section):
     budget: Duration | None = None
     # Run whose tokenizers and weights training starts from: fine-tuning.
     init_from: str | None = None
-    # Share of those weights in the mean that is evaluated and kept, to limit catastrophic
-    # forgetting (Wortsman et al., 2022).
+    # Share of those weights in the kept ones: limits forgetting (Wortsman et al., 2022).
     keep_initial: Share = 0.0
     # Weights kept constant, by the beginnings of their names: [encoder, decoder_bridge].
     freeze: list[str] = []

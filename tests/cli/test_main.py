@@ -299,7 +299,7 @@ class Terminal:
         return before + text
 
     def leave(self):
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         os.close(self.master)
         return code
 

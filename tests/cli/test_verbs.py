@@ -276,8 +276,8 @@ def test_a_missing_tokenizer_is_named(action, nmt_):
 
 
 @pytest.fixture
-def trained(monkeypatch):
-    """What `train` was called with, instead of a training."""
+def trained(monkeypatch, run):
+    """What `train` was called with, instead of a training. (After that of `run`.)"""
     calls = []
 
     def train(config, path, accept_changes, allow_custom):

@@ -22,6 +22,8 @@ from fixtures.examples import (
 )
 
 from nmt.cli.main import parser
+from nmt.cli.shared import given_texts
+from nmt.cli.train import config_of
 from nmt.config.loader import load_config, parse_config
 
 ADDRESS = "127.0.0.1:5000"
@@ -105,7 +107,7 @@ def check(words, place):
     if program.endswith("nmt") and arguments[0] != "translate":
         options = parser().parse_args(arguments)
         if arguments[0] in ("train", "compare") and not any(map(PLACEHOLDERS.search, arguments)):
-            check_training(options)
+            check_training(arguments[0], options)
     elif program == "pip" and arguments[-1].startswith("."):
         extras = (ROOT / "setup.cfg").read_text("utf-8")
         for extra in re.findall(r"\w+", arguments[-1].partition("[")[2]):
@@ -116,13 +118,15 @@ def check(words, place):
         assert (ROOT / arguments[0]).is_file(), place
 
 
-def check_training(options):
+def check_training(verb, options):
     """The recipe, its overrides, and the text."""
     from nmt.training.setup import find_texts
 
+    if verb == "train":
+        find_texts(config_of(options))
+        return
     values = load_config(options.recipe, options.set).model_dump()
-    given = {"train": options.data, "dev": options.dev}
-    values["data"] |= {key: path for key, path in given.items() if path}
+    values["data"] |= given_texts(options)
     find_texts(parse_config(values, "the example"))
 
 
