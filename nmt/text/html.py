@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nmt.text.html_blocks import MAX_STAND_INS, AlignedText, Block, Entry, Space, Tag
+from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
 
 # Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
@@ -47,7 +47,6 @@ _LINE_END = re.compile(r"(\r?\n|\r)")
 _NO_LETTER = re.compile(r"[\W\d_]*")
 
 TRANSLATED_ATTRIBUTES = ("alt", "title", "placeholder", "aria-label")
-MAX_DEPTH = 32  # of inline elements in a sentence; what is nested deeper is text of its own
 _COPIED = ("code", "kbd", "samp", "var")  # their content is not translated
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
 _ESCAPABLE = ("textarea", "title")  # what is in them has character references, but no tags
@@ -169,8 +168,9 @@ class _Attribute:
 
     needs_alignment = False
 
-    def filled(self, translation: AlignedText) -> str:
-        escaped = html.escape(translation.text, quote=False)
+    def filled(self, translation: AlignedText | None) -> str:
+        text = self.text if translation is None else translation.text
+        escaped = html.escape(text, quote=False)
         reference = "&quot;" if self.quote == '"' else "&#x27;"
         return f"{self.quote}{escaped.replace(self.quote, reference)}{self.quote}"
 
@@ -184,7 +184,7 @@ class Markup:
     attributes: Sequence[tuple[Tag, Sequence[str | _Attribute]]]
 
     @property
-    def _units(self) -> list[Block | _Attribute]:
+    def units(self) -> list[Block | _Attribute]:
         blocks = [part for part in self.parts if isinstance(part, Block)]
         values = [
             part for _, parts in self.attributes for part in parts if isinstance(part, _Attribute)
@@ -194,17 +194,18 @@ class Markup:
     @property
     def texts(self) -> list[str]:
         """What is translated, each on one line: the blocks, and then the attributes."""
-        return [unit.text for unit in self._units]
+        return [unit.text for unit in self.units]
 
     @property
     def needs_alignment(self) -> list[bool]:
         """For each of `texts`: whether `filled` uses the alignment of its translation."""
-        return [unit.needs_alignment for unit in self._units]
+        return [unit.needs_alignment for unit in self.units]
 
-    def filled(self, translations: Sequence[AlignedText]) -> str:
-        """The document with the translations of its texts, escaped, and the same elements."""
-        translation_of: dict[Block | _Attribute, AlignedText] = dict(
-            zip(self._units, translations, strict=True)
+    def filled(self, translations: Sequence[AlignedText | None]) -> str:
+        """The document with the translations of its texts, escaped, and the same elements. None
+        leaves a text as it is."""
+        translation_of: dict[Block | _Attribute, AlignedText | None] = dict(
+            zip(self.units, translations, strict=True)
         )
         rewritten = {
             tag: "".join(
@@ -222,13 +223,16 @@ class Markup:
         return "".join(map(written, self.parts))
 
 
-def parse_html(document: str, *, attributes: bool = False, stand_ins: bool = False) -> Markup:
-    """Any string is a document. See `translate_html`.
+def parse_html(
+    document: str, *, attributes: bool = False, stand_ins: bool = False, is_xml: bool = False
+) -> Markup:
+    """Any string is a document. See `translate_html`. In XHTML (`is_xml`), scripts may be empty
+    elements.
 
     Not translated are scripts, styles, comments, `code`, `kbd`, `samp`, `var`, and elements with
     `translate="no"` or the class `notranslate`. White space around a text is markup.
     """
-    parser = _Parser(document, attributes, stand_ins)
+    parser = _Parser(document, attributes, stand_ins, is_xml)
     parser.parse()
     return Markup(parser.parts, parser.attributes)
 
@@ -236,17 +240,18 @@ def parse_html(document: str, *, attributes: bool = False, stand_ins: bool = Fal
 class _Parser:
     """Cuts a document into parts.
 
-    Tags of blocks end the text before them, and so do inline tags without a partner in that text:
-    only whole elements are moved.
+    Tags of blocks end the text before them.
     """
 
-    def __init__(self, document: str, attributes: bool, stand_ins: bool):
+    @property
+    def parts(self) -> Sequence[str | Tag | Block]:
+        return self._builder.parts
+
+    def __init__(self, document: str, attributes: bool, stand_ins: bool, is_xml: bool):
+        self._is_xml = is_xml
         self._document, self._translates_attributes = document, attributes
-        self._stand_ins = stand_ins
-        self.parts: list[str | Tag | Block] = []
+        self._builder = PartsBuilder(stand_ins)
         self.attributes: list[tuple[Tag, list[str | _Attribute]]] = []
-        self._entries: list[Entry] = []  # of the text that is read
-        self._open: list[tuple[str, Tag]] = []  # inline elements in it
         self._num_lines = 0  # elements around it whose line breaks are kept
 
     def parse(self) -> None:
@@ -260,7 +265,7 @@ class _Parser:
                 continue
             is_void = name in _VOID or rest.endswith("/")
             is_kept, is_whole = _is_kept(name, rest), True
-            if name in _RAW:
+            if name in _RAW and not (is_void and self._is_xml):
                 end, is_whole = _raw_end(document, name, end)
             elif is_kept and not is_void:
                 end, is_whole = _kept_end(document, name, end)
@@ -273,21 +278,21 @@ class _Parser:
                 is_whole = end < len(document) or bool(name)
             raw = document[match.start() : end]
             if is_whole and name not in _BOUNDARIES:
-                self._entries.append(Tag(raw, "point", is_copied=is_kept and not is_void))
+                self._builder.add(Tag(raw, "point", is_copied=is_kept and not is_void))
             else:
-                self._boundary(raw)
+                self._builder.boundary(raw)
         self._read_text(document[end:])
-        self._end_text()
+        self._builder.end_text()
 
     def _read_text(self, raw: str) -> None:
         if not self._num_lines:
-            self._entries += _text_entries(raw)
+            self._builder.add(*_text_entries(raw))
             return
         for number, part in enumerate(_LINE_END.split(raw)):
             if number % 2:
-                self._boundary(part)
+                self._builder.boundary(part)
             else:
-                self._entries += _text_entries(part)
+                self._builder.add(*_text_entries(part))
 
     def _read_escapable(self, name: str, start: int) -> int:
         """Reads text without tags, up to the end tag. Returns where that begins."""
@@ -297,29 +302,26 @@ class _Parser:
         return end
 
     def _start_tag(self, name: str, match: re.Match[str], is_void: bool) -> None:
-        tag = Tag(match[0], "point" if is_void else "open")
+        tag = Tag(match[0], "point" if is_void else "open", name=name)
         if self._translates_attributes:
             self._read_attributes(tag, match)
         if name in _BOUNDARIES:
-            self._boundary(tag)
+            self._builder.boundary(tag)
             self._num_lines += name in _LINES and not is_void
             return
-        if not is_void:
-            if len(self._open) == MAX_DEPTH:
-                self._end_text()
-            self._open.append((name, tag))
-        self._entries.append(tag)
+        if is_void:
+            self._builder.add(tag)
+        else:
+            self._builder.open(tag)
 
     def _end_tag(self, name: str, raw: str) -> None:
-        if not self._open or self._open[-1][0] != name or name in _BOUNDARIES:
-            self._boundary(raw)
+        innermost = self._builder.innermost
+        if innermost is None or innermost.name != name or name in _BOUNDARIES:
+            self._builder.boundary(raw)
             if name in _LINES:
                 self._num_lines = max(0, self._num_lines - 1)
             return
-        _, opening = self._open.pop()
-        closing = Tag(raw, "close", partner=opening)
-        opening.partner = closing
-        self._entries.append(closing)
+        self._builder.close(Tag(raw, "close"))
 
     def _read_attributes(self, tag: Tag, match: re.Match[str]) -> None:
         parts: list[str | _Attribute] = []
@@ -339,63 +341,6 @@ class _Parser:
             end = offset + attribute.end("value")
         if parts:
             self.attributes.append((tag, [*parts, tag.raw[end:]]))
-
-    def _boundary(self, part: str | Tag) -> None:
-        self._end_text()
-        self.parts.append(part)
-
-    def _end_text(self) -> None:
-        entries, self._entries, self._open = self._entries, [], []
-        start = 0
-        for index, entry in enumerate(entries):
-            if isinstance(entry, Tag) and entry.kind == "open" and entry.partner is None:
-                self._add_block(entries[start:index])
-                self.parts.append(entry)
-                start = index + 1
-        self._add_block(entries[start:])
-
-    def _add_block(self, entries: list[Entry]) -> None:
-        first, last = _core(entries, self._stand_ins)
-        for index, entry in enumerate(entries):
-            if first <= index < last:
-                if index == first:
-                    self.parts.append(Block(entries[first:last], self._stand_ins))
-            elif isinstance(entry, Space):
-                self.parts.append(entry.raw)
-            else:
-                self.parts.append(entry)
-
-
-def _core(entries: Sequence[Entry], stand_ins: bool) -> tuple[int, int]:
-    """The entries [first, last) without what stands around the text: white space, elements without
-    text, and the tags of elements around all of it. Empty if there is no text."""
-    if not any(isinstance(entry, str) for entry in entries):
-        return 0, 0
-    num_copied = 0
-    for index, entry in enumerate(entries):
-        if isinstance(entry, Tag):
-            entry.index = index
-            num_copied += entry.is_copied
-    stand_ins = stand_ins and num_copied <= MAX_STAND_INS
-    visible = [
-        index
-        for index, entry in enumerate(entries)
-        if isinstance(entry, str) or (isinstance(entry, Tag) and entry.is_copied and stand_ins)
-    ]
-    first_word, last_word = visible[0], visible[-1]
-
-    def is_around(entry: Entry) -> bool:
-        if not isinstance(entry, Tag) or entry.partner is None:
-            return True
-        start, end = sorted((entry.index, entry.partner.index))
-        return end < first_word or start > last_word or (start < first_word and end > last_word)
-
-    first, last = 0, len(entries)
-    while first < first_word and is_around(entries[first]):
-        first += 1
-    while last - 1 > last_word and is_around(entries[last - 1]):
-        last -= 1
-    return first, last
 
 
 def _text_entries(raw: str) -> Iterator[Entry]:

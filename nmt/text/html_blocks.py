@@ -12,13 +12,14 @@ import bisect
 import html
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from nmt.text.spans import Span
 
 MAX_STAND_INS = 8  # in a block; a model copies few of them reliably
+MAX_DEPTH = 32  # of inline elements in a sentence; what is nested deeper is text of its own
 
 _WORD = re.compile(r"\S+")
 _ALNUM = re.compile(r"[^\W_]")
@@ -51,13 +52,17 @@ class AlignedText(Protocol):
 
 @dataclass(eq=False)
 class Tag:
-    """A tag, or an element that is moved as one."""
+    """A tag, or an element that is moved as one.
+
+    In documents that are no HTML, whatever marks a stretch of text (formatting, a link) is one.
+    """
 
     raw: str  # rewritten with translated attributes before it is put back
     kind: str  # "open", "close" or "point": what has no content to translate
     is_copied: bool = False  # a point that is part of the sentence: code and the like
     partner: "Tag | None" = None  # the other tag of an element; None: it is no inline tag
     index: int = -1  # among the entries of its block
+    name: str = ""  # of its element, if it is open
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,7 @@ class Block:
     """
 
     def __init__(self, entries: Sequence[Entry], stand_ins: bool = False):
+        self.entries = entries
         words = "".join(entry for entry in entries if isinstance(entry, str))
         taken = [int(match[0][1:-1]) for match in _STAND_IN.finditer(words)]
         self._numbers = itertools.count(1 + max(taken, default=0))
@@ -283,20 +289,35 @@ class Block:
 
     # ------------------------------------------------------------------------------------ filling
 
-    def filled(self, translation: AlignedText, rewritten: Mapping[Tag, str] | None = None) -> str:
+    def filled(
+        self, translation: AlignedText | None, rewritten: Mapping[Tag, str] | None = None
+    ) -> str:
         """The block with its translation, escaped, and its tags where its words now stand:
-        `rewritten`, or as they were."""
+        `rewritten`, or as they were. None: with its own text."""
+
+        def written(entry: Entry) -> str:
+            if isinstance(entry, Tag):
+                return (rewritten or {}).get(entry, entry.raw)
+            return entry.raw if isinstance(entry, Space) else html.escape(entry, quote=False)
+
+        return "".join(map(written, self.placed(translation)))
+
+    def placed(self, translation: AlignedText | None) -> Iterable[Entry]:
+        """The translation, and the block's tags where its words now stand. None: as they were."""
+        if translation is None:
+            return self.entries
         text = translation.text
         if not self.needs_alignment:
-            return html.escape(text, quote=False)
+            return [text]
         pieces = self._target_pieces(text, translation.alignment)
         placement = _Placement(pieces, len(self._pieces))
         placement.place(self._root, 0, len(pieces))
-        parts = self._written(text, pieces, placement)
-        return "".join(
-            (rewritten or {}).get(part, part.raw) if isinstance(part, Tag) else part
-            for part in parts
-        )
+        return self._written(text, pieces, placement)
+
+    @property
+    def stand_ins(self) -> Collection[str]:
+        """The words of `text` that stand for copied elements."""
+        return self._stand_ins.keys() if self.needs_alignment else ()
 
     def _target_pieces(self, text: str, alignment: WordAlignment | None) -> list[_TargetPiece]:
         spans = [match.span() for match in _WORD.finditer(text)]
@@ -376,7 +397,7 @@ class Block:
 
     def _written(
         self, text: str, pieces: Sequence[_TargetPiece], placement: "_Placement"
-    ) -> Iterable[str | Tag]:
+    ) -> Iterable[Entry]:
         """The pieces and tags in the order of the events, with the white space between them."""
         gap: list[Tag | _Empty] = []
         for event in (*placement.events, len(pieces)):
@@ -391,11 +412,11 @@ class Block:
             if piece.is_stand_in:
                 yield placement.restored.get(event, "")
             else:
-                yield html.escape(text[piece.start : piece.end], quote=False)
+                yield text[piece.start : piece.end]
 
     def _written_gap(
         self, text: str, pieces: Sequence[_TargetPiece], index: int, gap: "Sequence[Tag | _Empty]"
-    ) -> Sequence[str | Tag]:
+    ) -> Sequence[Space | Tag]:
         """The tags before target piece `index`, and white space.
 
         Where the words on both sides were neighbours before, and so were the tags, it is the
@@ -414,11 +435,102 @@ class Block:
             tags = list(_tags(gap))
             is_space = 0 < after < len(self._pieces) and after in self._word_starts
             if is_space == bool(space) and tags == [e for e in written if isinstance(e, Tag)]:
-                return [entry if isinstance(entry, Tag) else entry.raw for entry in written]
+                return written
             spaces = "".join(entry.raw for entry in written if isinstance(entry, Space))
             if space and not _PLAIN_SPACES.fullmatch(spaces):
                 space = spaces
         return _spaced(gap, space, is_first, is_last)
+
+
+class PartsBuilder:
+    """Cuts a sequence of text and tags into `parts`: blocks of text, and what stands between them.
+
+    A boundary ends the text before it, and so do tags without a partner in that text: only whole
+    elements are moved.
+    """
+
+    def __init__(self, stand_ins: bool = False):
+        self._stand_ins = stand_ins
+        self.parts: list[str | Tag | Block] = []
+        self._entries: list[Entry] = []  # of the text that is read
+        self._open: list[Tag] = []  # inline elements in it
+
+    @property
+    def innermost(self) -> Tag | None:
+        """The opening tag of the innermost element that is open in this text."""
+        return self._open[-1] if self._open else None
+
+    def add(self, *entries: Entry) -> None:
+        self._entries += entries
+
+    def open(self, tag: Tag) -> None:
+        if len(self._open) == MAX_DEPTH:
+            self.end_text()
+        self._open.append(tag)
+        self._entries.append(tag)
+
+    def close(self, tag: Tag) -> None:
+        """Closes the innermost element; there has to be one."""
+        opening = self._open.pop()
+        opening.partner, tag.partner = tag, opening
+        self._entries.append(tag)
+
+    def boundary(self, part: str | Tag) -> None:
+        self.end_text()
+        self.parts.append(part)
+
+    def end_text(self) -> None:
+        entries, self._entries, self._open = self._entries, [], []
+        start = 0
+        for index, entry in enumerate(entries):
+            if isinstance(entry, Tag) and entry.kind == "open" and entry.partner is None:
+                self._add_block(entries[start:index])
+                self.parts.append(entry)
+                start = index + 1
+        self._add_block(entries[start:])
+
+    def _add_block(self, entries: list[Entry]) -> None:
+        first, last = _text_bounds(entries, self._stand_ins)
+        for index, entry in enumerate(entries):
+            if first <= index < last:
+                if index == first:
+                    self.parts.append(Block(entries[first:last], self._stand_ins))
+            elif isinstance(entry, Space):
+                self.parts.append(entry.raw)
+            else:
+                self.parts.append(entry)
+
+
+def _text_bounds(entries: Sequence[Entry], stand_ins: bool) -> tuple[int, int]:
+    """The entries [first, last) without what stands around the text: white space, elements without
+    text, and the tags of elements around all of it. Empty if there is no text."""
+    if not any(isinstance(entry, str) for entry in entries):
+        return 0, 0
+    num_copied = 0
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Tag):
+            entry.index = index
+            num_copied += entry.is_copied
+    stand_ins = stand_ins and num_copied <= MAX_STAND_INS
+    visible = [
+        index
+        for index, entry in enumerate(entries)
+        if isinstance(entry, str) or (isinstance(entry, Tag) and entry.is_copied and stand_ins)
+    ]
+    first_word, last_word = visible[0], visible[-1]
+
+    def is_around(entry: Entry) -> bool:
+        if not isinstance(entry, Tag) or entry.partner is None:
+            return True
+        start, end = sorted((entry.index, entry.partner.index))
+        return end < first_word or start > last_word or (start < first_word and end > last_word)
+
+    first, last = 0, len(entries)
+    while first < first_word and is_around(entries[first]):
+        first += 1
+    while last - 1 > last_word and is_around(entries[last - 1]):
+        last -= 1
+    return first, last
 
 
 @dataclass(frozen=True, eq=False)
@@ -567,30 +679,32 @@ def _is_same(word: str, other: str) -> bool:
 
 def _spaced(
     gap: Sequence[Tag | _Empty], space: str, is_first: bool, is_last: bool
-) -> Sequence[str | Tag]:
+) -> Sequence[Space | Tag]:
     """Tags and the space between two words: after the elements that end here, before those that
     start, and around elements without words as in the source."""
     closings = (i for i, tag in enumerate(gap) if isinstance(tag, Tag) and tag.kind == "close")
     last_closing = max(closings, default=-1)
     was_apart = bool(space)
-    written: list[str | Tag] = []
+    written: list[Space | Tag] = []
     has_space = is_first  # directly before
     is_owed = False  # the space after an element without words
     for i, entry in enumerate(gap):
         before = after = is_seen = False
+        is_opening = isinstance(entry, Tag) and entry.kind == "open"
         if isinstance(entry, _Empty):
             before, after, is_seen = entry.space_before, entry.space_after, entry.is_seen
             if entry.is_copied:  # it stands for a word
                 before, after = before or was_apart, after or was_apart
         if space and i > last_closing and (before or isinstance(entry, Tag)):
-            written.append(space)
+            written.append(Space(space))
             space, has_space = "", True
-        elif is_seen and not has_space and (is_owed or before):
-            written.append(" ")
+        elif not has_space and ((is_seen and (is_owed or before)) or (is_opening and is_owed)):
+            written.append(Space(" "))
+            is_owed = False
         written += _tags([entry])
-        has_space, is_owed = False, is_seen and after
+        has_space, is_owed = False, (is_seen and after) or (is_owed and not is_opening)
     if space:
-        written.append(space)
+        written.append(Space(space))
     elif is_owed and not is_last:
-        written.append(" ")
+        written.append(Space(" "))
     return written

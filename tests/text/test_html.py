@@ -251,6 +251,27 @@ def test_a_copy_stays_inside_the_element_around_it():
     )
 
 
+def test_a_copy_keeps_its_space_before_an_element_that_follows_it():
+    document = "Hello <b>big</b> world <code>x</code> now"
+    translation = {"Hello big world now": ("Maintenant monde grand bonjour", "3-0 2-1 1-2 0-3")}
+    assert translated(document, translation) == (
+        "Maintenant monde <code>x</code> <b>grand</b> bonjour"
+    )
+
+
+def test_an_empty_script_of_xhtml_hides_no_text():
+    document = '<script src="x"/><p>one</p>'
+    assert parse_html(document).texts == []
+    assert parse_html(document, is_xml=True).texts == ["one"]
+
+
+def test_a_text_without_a_translation_stays():
+    markup = parse_html("<p>one <b>two</b></p><p title='a &lt; b'>x &lt; y</p>", attributes=True)
+    assert markup.filled([None] * len(markup.units)) == (
+        "<p>one <b>two</b></p><p title='a &lt; b'>x &lt; y</p>"
+    )
+
+
 def test_stand_ins_are_none_that_the_text_has():
     assert parse_html("{1} <code>x</code> a", stand_ins=True).texts == ["{1} {2} a"]
 
