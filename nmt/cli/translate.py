@@ -1,4 +1,4 @@
-"""The verb `translate`: lines in a pipe, files, or sentences at a prompt."""
+"""The verb `translate`: lines in a pipe, files, documents, or sentences at a prompt."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.cli import shared
+from nmt.cli import documents, shared
 from nmt.cli.console import is_terminal, verb
 from nmt.cli.prompt import Prompt
 from nmt.cli.shared import (
@@ -50,6 +50,7 @@ def add_verbs(verbs: Any) -> None:
     translate.add_argument(
         "--unbuffered", action="store_true", help="answer each line before reading the next one"
     )
+    documents.arguments(translate)
     search_arguments(translate)
     translate.add_argument(
         "--prefix-file",
@@ -80,6 +81,8 @@ def _translate(options: argparse.Namespace) -> int:
             "--unbuffered answers on standard output, but --output appears only when it is whole."
             " Drop one."
         )
+    if suffix := documents.suffix_asked_for(options):
+        return documents.translate(options, suffix)
     source = read_lines(options.input) if options.input else None
     line_options = _LineOptions(
         search=SearchOptions.parsed(options),

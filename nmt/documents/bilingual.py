@@ -1,0 +1,163 @@
+"""XLIFF and TMX: segments with their translations beside them."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from nmt.documents.archive import parse_xml, write_xml
+from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.mixed_content import END, INLINE, POINT, START, InlineRules, MixedContent
+from nmt.errors import UserError
+
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_XLIFF_1 = InlineRules(
+    kinds={
+        **dict.fromkeys(("g", "mrk"), INLINE),
+        **dict.fromkeys(("bpt", "bx"), START),
+        **dict.fromkeys(("ept", "ex"), END),
+    },
+    pair_of=dict.fromkeys(("bpt", "bx", "ept", "ex"), "rid"),
+)
+_XLIFF_2 = InlineRules(
+    kinds={"pc": INLINE, "mrk": INLINE, "sc": START, "ec": END},
+    pair_of={"sc": "id", "ec": "startRef"},
+)
+_TMX = InlineRules(
+    kinds={"hi": INLINE, "bpt": START, "ept": END, "ut": POINT},
+    pair_of=dict.fromkeys(("bpt", "ept"), "i"),
+)
+
+
+class _BilingualXml(Document):
+    """Segments of XML, each with the place of its translation."""
+
+    libraries = ("lxml",)
+    is_bilingual: ClassVar[bool] = True
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        self._options = options
+        self._root = parse_xml(content, "the file")
+        # The translation is a copy of the source: where it goes, and its content
+        self._targets: list[tuple[Any, MixedContent]] = []
+        for place, source, rules in self._segments():
+            target = copy.deepcopy(source)
+            target.tail = None
+            content_ = MixedContent(target, rules, options.stand_ins)
+            if content_.units:
+                self._targets.append((place, content_))
+        self.units = [unit for _, target in self._targets for unit in target.units]
+
+    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+        """Segments without a translation: an element of it, its source, and the rules for that."""
+        raise NotImplementedError
+
+    def _insert(self, place: Any, target: Any) -> None:
+        """Puts the translation of a segment into the document."""
+        raise NotImplementedError
+
+    def filled(self, translations: Translations) -> bytes:
+        for place, target in self._targets:
+            # A segment is translated as a whole or not at all.
+            if all(unit in translations for unit in target.units):
+                target.write(translations)
+                self._insert(place, target.element)
+        return write_xml(self._root)
+
+
+class XliffDocument(_BilingualXml):
+    """`.xliff`, `.xlf`: versions 1.2 and 2. Segments without a target get one, in the state that
+    asks for review. What is marked not to be translated stays."""
+
+    media_type = "application/x-xliff+xml"
+
+    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+        name = _local_name(self._root)
+        if name != "xliff":
+            raise UserError(f"expected XLIFF. Received: an XML document <{name}>.")
+        self._is_version_2 = (self._root.get("version") or "").startswith("2")
+        rules = _XLIFF_2 if self._is_version_2 else _XLIFF_1
+        wanted = "segment" if self._is_version_2 else "trans-unit"
+        for segment in self._root.iter("{*}" + wanted):
+            source, target = segment.find("{*}source"), segment.find("{*}target")
+            if source is None or not _is_to_translate(segment):
+                continue
+            has_target = target is not None and bool("".join(target.itertext()).strip())
+            if not has_target or self._options.retranslate:
+                yield segment, source, rules
+
+    def _insert(self, segment: Any, target: Any) -> None:
+        source = segment.find("{*}source")
+        target.tag = source.tag.replace("}source", "}target").replace("source", "target")
+        language = target.attrib.pop(_LANGUAGE, None)
+        if language is not None:
+            target.set(_LANGUAGE, self._options.target)
+        old = segment.find("{*}target")
+        if old is not None:
+            segment.remove(old)
+        after = segment.find("{*}seg-source")
+        after = source if after is None else after
+        target.tail = after.tail
+        segment.insert(segment.index(after) + 1, target)
+        if self._is_version_2:
+            segment.set("state", "translated")
+            if "trgLang" not in self._root.attrib:
+                self._root.set("trgLang", self._options.target)
+            return
+        target.set("state", "needs-review-translation")
+        target.set("state-qualifier", "mt-suggestion")
+        for file in segment.iterancestors("{*}file"):
+            if "target-language" not in file.attrib:
+                file.set("target-language", self._options.target)
+
+
+class TmxDocument(_BilingualXml):
+    """`.tmx`: units in the source language without one in the target language get it."""
+
+    media_type = "application/x-tmx+xml"
+
+    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+        name = _local_name(self._root)
+        if name != "tmx":
+            raise UserError(f"expected TMX. Received: an XML document <{name}>.")
+        for unit in self._root.iter("{*}tu"):
+            source = _variant(unit, self._options.source)
+            target = _variant(unit, self._options.target)
+            if source is None or source.find("{*}seg") is None:
+                continue
+            if target is None or self._options.retranslate:
+                yield unit, source.find("{*}seg"), _TMX
+
+    def _insert(self, unit: Any, segment: Any) -> None:
+        old = _variant(unit, self._options.target)
+        source = _variant(unit, self._options.source)
+        variant = unit.makeelement(source.tag, nsmap=source.nsmap)
+        variant.set(_LANGUAGE, self._options.target)
+        variant.append(segment)
+        variant.tail = source.tail
+        if old is not None:
+            unit.replace(old, variant)
+        else:
+            unit.append(variant)
+
+
+def _local_name(element: Any) -> str:
+    name: str = element.tag.rpartition("}")[2]
+    return name
+
+
+def _is_to_translate(segment: Any) -> bool:
+    """By the innermost `translate` attribute around it."""
+    for element in (segment, *segment.iterancestors()):
+        if (value := element.get("translate")) is not None:
+            return bool(value != "no")
+    return True
+
+
+def _variant(unit: Any, language: str) -> Any:
+    """The variant of a unit in a language: "en" is also that of "en-US"."""
+    for variant in unit.iterchildren("{*}tuv"):
+        code = (variant.get(_LANGUAGE) or variant.get("lang") or "").lower().replace("_", "-")
+        wanted = language.lower().replace("_", "-")
+        if code == wanted or code.partition("-")[0] == wanted:
+            return variant
+    return None

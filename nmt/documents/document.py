@@ -1,0 +1,221 @@
+"""What all formats have in common: a document is units of text and the rest, which stays.
+
+A unit is one line of text with the inline markup in it taken out: a `Block` of
+`nmt.text.html_blocks`, whatever the format. A format cuts its files into units and puts
+translations back. It knows no translator.
+"""
+
+import importlib
+import importlib.util
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from nmt.about import install_command
+from nmt.errors import UserError
+from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.model_input import has_letters
+from nmt.text.placeholders import PATTERNS
+
+MAX_BYTES = 50_000_000  # of a document; an office file of text alone has a hundredth of it
+# Entities are placeholders in strings, where nothing says whether they are HTML.
+PLACEHOLDER = re.compile(rf"{PATTERNS['placeholders']}|&(?:#\w+|[a-zA-Z]\w*);")
+_NOT_TRANSLATED = re.compile(
+    "|".join(f"(?:{PATTERNS[name]})" for name in ("urls", "emails", "placeholders"))
+)
+_SPACE = re.compile(r"(\s+)")
+
+
+class Unit(Protocol):
+    """A line of text to translate. `needs_alignment` says whether the alignment of its translation
+    is used."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def needs_alignment(self) -> bool: ...
+
+
+Translations = Mapping[Any, AlignedText]  # unit -> its translation; others stay as they are
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How documents are read. `stand_ins` is for models that copy placeholders, see
+    `nmt.text.html`; `retranslate` also translates what has a translation."""
+
+    source: str = "en"
+    target: str = "fr"
+    stand_ins: bool = False
+    retranslate: bool = False
+
+
+class Document(ABC):
+    """A document that has been read. Subclasses are the entries of `formats.FORMATS`.
+
+    The constructor raises UserError for content that is not of the format.
+    """
+
+    media_type: ClassVar[str]
+    libraries: ClassVar[Sequence[str]] = ()  # modules that it imports when it reads a document
+    output_suffix: ClassVar[str | None] = None  # of the translated document, if it is another
+    is_bilingual: ClassVar[bool] = False  # it holds translations beside its texts
+
+    units: Sequence[Unit]
+
+    @abstractmethod
+    def __init__(self, content: bytes, options: ReadingOptions): ...
+
+    @abstractmethod
+    def filled(self, translations: Translations) -> bytes:
+        """The document with translations in the place of their units."""
+
+    def problem(self, unit: Unit, translation: AlignedText) -> str | None:
+        """Why a translation cannot stand in this document; None if it can."""
+        return None
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+def library(name: str) -> Any:
+    """An optional library. Raises UserError where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        needed = name.partition(".")[0]
+        raise UserError(
+            f"this format needs {needed}. Install it with: {install_command('documents')}"
+        ) from error
+
+
+def is_installed(name: str) -> bool:
+    """Without importing it."""
+    return importlib.util.find_spec(name.partition(".")[0]) is not None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The encoding of a text file, and the byte order mark it starts with."""
+
+    name: str
+    mark: bytes = b""
+
+    def encode(self, text: str, errors: str = "strict") -> bytes:
+        return self.mark + text.encode(self.name, errors)
+
+
+_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+def decode(content: bytes, declared: str | None = None) -> tuple[str, Encoding]:
+    """The text of a file by its byte order mark, by what it declares itself to be, or in UTF-8.
+    Raises UserError for other bytes."""
+    mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
+    encoding = Encoding(_MARKS[mark] if mark else declared or "utf-8", mark)
+    try:
+        text = content[len(mark) :].decode(encoding.name)
+    except LookupError:
+        raise UserError(f"unknown encoding {encoding.name!r}. Convert the file to UTF-8.") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, len(mark) + error.start) + 1
+        raise UserError(
+            f"line {line}: expected {encoding.name.upper()}. Received: the byte"
+            f" 0x{error.object[error.start]:02x} ({error.reason}). Convert the file, for example"
+            " with `iconv -f ISO-8859-1 -t UTF-8` if it is Latin-1."
+        ) from None
+    if "\0" in text:
+        raise UserError("expected text. Received: binary data.")
+    return text, encoding
+
+
+# -------------------------------------------------------------------------------------------- parts
+
+
+def is_translatable(text: str) -> bool:
+    """Whether there are letters beside addresses and placeholders."""
+    return has_letters(_NOT_TRANSLATED.sub(" ", text))
+
+
+def words(text: str) -> Iterator[Entry]:
+    """A text as entries of a block."""
+    for number, part in enumerate(_SPACE.split(text)):
+        if part:
+            yield Space(part) if number % 2 else part
+
+
+def blocks(parts: Iterable[str | Tag | Block]) -> list[Block]:
+    """The blocks that have something to translate."""
+    return [part for part in parts if isinstance(part, Block) and is_translatable(part.text)]
+
+
+def placed(parts: Iterable[str | Tag | Block], translations: Translations) -> Iterator[Entry]:
+    """Text (str), tags, and what is written as it was (Space), in order."""
+    for part in parts:
+        if isinstance(part, Block):
+            yield from part.placed(translations.get(part))
+        else:
+            yield Space(part) if isinstance(part, str) else part
+
+
+def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
+    """Closes an element, or ends the text if it began in another one."""
+    if builder.innermost is opening:
+        builder.close(tag)
+    else:
+        builder.boundary(tag)
+
+
+# ----------------------------------------------------------------- strings with some markup in them
+
+_MARKUP = re.compile(
+    r"(?P<end>\r\n|\n|\r)"
+    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*)(?P<rest>[^<>]*)>)"
+    r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
+)
+_VOID = ("br", "hr", "img", "input", "wbr")
+
+
+class MarkedText:
+    """A string: its lines are blocks, and `<b>`, `</b>` and the like inline tags in them."""
+
+    def __init__(self, text: str, stand_ins: bool = False):
+        builder = PartsBuilder(stand_ins)
+        read_marked(builder, text)
+        builder.end_text()
+        self.parts = builder.parts
+        self.units = blocks(builder.parts)
+
+    def filled(self, translations: Translations) -> str:
+        return written(placed(self.parts, translations))
+
+
+def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> None:
+    """Adds the text of a string, as `MarkedText` reads it. `is_one` makes it one block: a tag
+    without a partner does not end the text then."""
+    position = 0
+    for match in _MARKUP.finditer(text):
+        builder.add(*words(text[position : match.start()]))
+        position = match.end()
+        name = (match["name"] or "").partition(".")[0]  # WebVTT's <c.yellow> ends with </c>
+        if is_one or match["other"]:
+            builder.add(Tag(match[0], "point"))
+        elif match["end"] or name.lower() == "br":
+            builder.boundary(match[0])
+        elif match["slash"]:
+            if builder.innermost is not None and builder.innermost.name == name:
+                builder.close(Tag(match[0], "close"))
+            else:
+                builder.boundary(match[0])
+        elif name.lower() in _VOID or match["rest"].endswith("/"):
+            builder.add(Tag(match[0], "point"))
+        else:
+            builder.open(Tag(match[0], "open", name=name))
+    builder.add(*words(text[position:]))
+
+
+def written(entries: Iterable[Entry]) -> str:
+    return "".join(entry if isinstance(entry, str) else entry.raw for entry in entries)

@@ -1,0 +1,88 @@
+"""EPUB: chapters by `nmt.text.html`, and the tables of contents."""
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from nmt.documents.archive import Archive, parse_xml, write_xml
+from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.mixed_content import InlineRules, MixedContent
+from nmt.documents.web import XhtmlDocument
+from nmt.errors import UserError
+
+_CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
+_XHTML = "application/xhtml+xml"
+_NCX = "application/x-dtbncx+xml"
+_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_RULES = InlineRules(kinds={})
+
+
+class EpubDocument(Document):
+    """`.epub`: chapters, table of contents and title."""
+
+    media_type = "application/epub+zip"
+    libraries = ("lxml",)
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        self._archive = Archive(content, "a book (.epub)")
+        container = parse_xml(self._archive.read(_CONTAINER), _CONTAINER)
+        package = next((one.get("full-path") for one in container.iter("{*}rootfile")), None)
+        if package is None:
+            raise UserError(f"{_CONTAINER} names no book.")
+        root = parse_xml(self._archive.read(package), package)
+        items = list(_items(root, package))
+        self._check_encryption({name for name, _ in items})
+        self._chapters = {
+            name: XhtmlDocument(self._archive.read(name), options)
+            for name, media_type in items
+            if media_type == _XHTML
+        }
+        self._roots: dict[str, Any] = {package: root}
+        self._labels = [(package, MixedContent(one, _RULES)) for one in root.iter(_TITLE)]
+        for name, media_type in items:
+            if media_type == _NCX:
+                self._roots[name] = parse_xml(self._archive.read(name), name)
+                labels = self._roots[name].iter("{*}text")
+                self._labels += [(name, MixedContent(one, _RULES)) for one in labels]
+        self.units = [
+            *(unit for chapter in self._chapters.values() for unit in chapter.units),
+            *(unit for _, label in self._labels for unit in label.units),
+        ]
+
+    def _check_encryption(self, names: set[str]) -> None:
+        """Fonts may be obfuscated; text may not."""
+        if _ENCRYPTION not in self._archive.names:
+            return
+        root = parse_xml(self._archive.read(_ENCRYPTION), _ENCRYPTION)
+        encrypted = {unquote(one.get("URI", "")) for one in root.iter("{*}CipherReference")}
+        if encrypted & names:
+            raise UserError("the book is encrypted (DRM) and cannot be read.")
+
+    def filled(self, translations: Translations) -> bytes:
+        changed = {
+            name: chapter.filled(translations)
+            for name, chapter in self._chapters.items()
+            if any(unit in translations for unit in chapter.units)
+        }
+        for name, label in self._labels:
+            if label.is_changed(translations):
+                label.write(translations)
+                changed[name] = b""
+        for name in changed:
+            if name in self._roots:
+                changed[name] = write_xml(self._roots[name])
+        return self._archive.replaced(changed)
+
+
+def _items(root: Any, package: str) -> Iterator[tuple[str, str]]:
+    """Names and media types of the manifest's text; what it lists twice is one file."""
+    seen = set()
+    for item in root.iter("{*}item"):
+        media_type = item.get("media-type", "")
+        path = posixpath.join(posixpath.dirname(package), unquote(item.get("href", "")))
+        name = posixpath.normpath(path)
+        if media_type in (_XHTML, _NCX) and name not in seen:
+            seen.add(name)
+            yield name, media_type

@@ -1,0 +1,126 @@
+"""Catalogs of gettext (`.po`, `.pot`), read and written by polib."""
+
+import gettext
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nmt.documents.document import (
+    Document,
+    MarkedText,
+    ReadingOptions,
+    Translations,
+    decode,
+    is_translatable,
+    library,
+)
+from nmt.errors import UserError
+
+_CHARSET = re.compile(rb"charset=([\w.:-]+)")
+_PLURAL_FORMS = re.compile(r"\s*nplurals\s*=\s*(\d{1,2})\s*;\s*plural\s*=\s*([^;]+);?\s*")
+# Of a catalog that does not say: gettext's manual, for the languages that have two forms.
+_ONE_AND_OTHER = "nplurals=2; plural=(n != 1);"
+_PLURALS_OF = {"fr": "nplurals=2; plural=(n > 1);", "pt_BR": "nplurals=2; plural=(n > 1);"}
+
+
+class PoDocument(Document):
+    """`.po`: messages without a translation get one, marked as fuzzy: a person has to look at it.
+
+    The form of one gets the translation of `msgid`, the others that of `msgid_plural`.
+    """
+
+    media_type = "text/x-gettext-translation"
+    libraries = ("polib",)
+    is_bilingual = True
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        declared = _CHARSET.search(content)
+        charset = declared[1].decode("ascii") if declared else "utf-8"
+        text, self._encoding = decode(content, None if charset == "CHARSET" else charset)
+        self._catalog = _parsed(text)
+        self._language = options.target
+        self._count, self._plural = self._plural_forms()
+        self._messages: list[tuple[Any, MarkedText, MarkedText | None]] = []
+        for entry in self._catalog:
+            if entry.obsolete or (_is_translated(entry) and not options.retranslate):
+                continue
+            if not is_translatable(f"{entry.msgid}\n{entry.msgid_plural}"):
+                continue
+            plural = entry.msgid_plural
+            self._messages.append(
+                (
+                    entry,
+                    MarkedText(entry.msgid, options.stand_ins),
+                    MarkedText(plural, options.stand_ins) if plural else None,
+                )
+            )
+        self.units = [unit for text in self._texts() for unit in text.units]
+
+    def _texts(self) -> Iterator[MarkedText]:
+        for _, singular, plural in self._messages:
+            yield singular
+            if plural is not None:
+                yield plural
+
+    def _plural_forms(self) -> tuple[int, Callable[[int], int]]:
+        """How many forms there are, and which one a number takes."""
+        stated = self._catalog.metadata.get("Plural-Forms", "")
+        if not _PLURAL_FORMS.fullmatch(stated):
+            stated = _PLURALS_OF.get(self._language, _ONE_AND_OTHER)
+        count, expression = _PLURAL_FORMS.sub(r"\1 \2", stated).split(" ", 1)
+        try:
+            return int(count), gettext.c2py(expression)
+        except ValueError as error:
+            raise UserError(f"the header Plural-Forms cannot be read: {error}.") from None
+
+    def filled(self, translations: Translations) -> bytes:
+        is_changed = False
+        for entry, singular, plural in self._messages:
+            # A message of which a line could not be translated stays without a translation.
+            if not all(
+                unit in translations
+                for text in (singular, plural)
+                if text is not None
+                for unit in text.units
+            ):
+                continue
+            is_changed = True
+            if plural is None:
+                entry.msgstr = singular.filled(translations)
+            else:
+                one = self._plural(1)
+                entry.msgstr_plural = {
+                    form: (singular if form == one else plural).filled(translations)
+                    for form in range(self._count)
+                }
+            if "fuzzy" not in entry.flags:
+                entry.flags.append("fuzzy")
+        if is_changed:
+            self._complete_header()
+        text = str(self._catalog).rstrip("\n") + "\n"
+        return self._encoding.encode(text)
+
+    def _complete_header(self) -> None:
+        """Fills what a template leaves open and the translations need."""
+        header = self._catalog.metadata
+        if not header.get("Language"):
+            header["Language"] = self._language
+        if "CHARSET" in header.get("Content-Type", ""):
+            header["Content-Type"] = "text/plain; charset=UTF-8"
+        has_plurals = any(plural is not None for _, _, plural in self._messages)
+        if has_plurals and not _PLURAL_FORMS.fullmatch(header.get("Plural-Forms", "")):
+            header["Plural-Forms"] = _PLURALS_OF.get(self._language, _ONE_AND_OTHER)
+
+
+def _parsed(text: str) -> Any:
+    polib = library("polib")
+    try:
+        # polib opens a file if the text is a file's name, which a line break makes impossible.
+        return polib.pofile(f"{text}\n", wrapwidth=78)
+    except (OSError, ValueError, IndexError) as error:
+        reason = str(error).removeprefix("Syntax error in po file ").strip()
+        raise UserError(f"expected a gettext catalog. Received: {reason}.") from None
+
+
+def _is_translated(entry: Any) -> bool:
+    return bool(entry.msgstr or any(entry.msgstr_plural.values()))

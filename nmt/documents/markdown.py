@@ -1,0 +1,344 @@
+"""Markdown: the text of paragraphs, headings, lists and tables, found by markdown-it-py.
+
+The parser says on which lines a block of text stands, and where in it markup begins and ends; all
+other characters of the file stay. A translation that would be parsed in another way is not used.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nmt.documents.document import (
+    Document,
+    ReadingOptions,
+    Translations,
+    Unit,
+    blocks,
+    close,
+    decode,
+    is_translatable,
+    library,
+    placed,
+    words,
+    written,
+)
+from nmt.documents.plain import MIN_WIDTH, wrapped
+from nmt.text.html import parse_html
+from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+
+_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n.*?\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+_HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>")
+# A line that begins so would be another block.
+_BLOCK_START = re.compile(
+    r"(?:[-+*]|\d{1,9}[.)]|#{1,6})(?:\s|$)|(?:=+|-+|(?:[*_-]\s*){3,})\s*$"
+    r"|>|~~~|```|<[a-zA-Z/!?]|\[[^\]]*\]:|\|?\s*:?-+:?\s*\|"
+)
+_TASK = re.compile(r"\[[ xX]\]\s+")  # of a list of tasks
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
+
+
+@dataclass(eq=False)
+class _Text:
+    """An inline token: its content, and where the lines of it stand in the file."""
+
+    content: str
+    spans: Sequence[tuple[int, int]]
+    is_cell: bool
+    parts: Sequence[str | Tag | Block] = ()
+    units: Sequence[Block] = ()
+    labels: Mapping[Tag, str] = field(default_factory=dict)  # end of a link -> what it refers to
+
+
+class MarkdownDocument(Document):
+    """`.md`: CommonMark with tables and strikethrough. Code, addresses, front matter and the
+    definitions of links stay."""
+
+    media_type = "text/markdown; charset=utf-8"
+    libraries = ("markdown_it",)
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        self._text, self._encoding = decode(content)
+        self._line_end = "\r\n" if "\r\n" in self._text else "\n"
+        text = self._text.replace("\r\n", "\n")
+        self._parser = _parser()
+        front_matter = _FRONT_MATTER.match(text)
+        self._start = front_matter.end() if front_matter else 0
+        self._front, self._body = text[: self._start], text[self._start :]
+        self._environment: dict[str, Any] = {}
+        self._texts: list[_Text] = []
+        self._html: list[tuple[tuple[int, int], Any]] = []
+        self._read(options)
+        self._text_of = {unit: one for one in self._texts for unit in one.units}
+        html = [
+            unit for _, markup in self._html for unit in markup.units if is_translatable(unit.text)
+        ]
+        self.units = [*self._text_of, *html]
+
+    def _read(self, options: ReadingOptions) -> None:
+        try:
+            tokens = self._parser.parse(self._body, self._environment)
+        except RecursionError:
+            tokens = []
+        lines = [match.span() for match in _LINE.finditer(self._body)]
+        position = 0
+        for index, token in enumerate(tokens):
+            if token.type == "html_block":
+                start, end = lines[token.map[0]][0], lines[token.map[1] - 1][1]
+                if self._body[start:end].strip() == token.content.strip():
+                    self._html.append(((start, end), parse_html(self._body[start:end])))
+                continue
+            if token.type != "inline" or not token.content.strip():
+                continue
+            is_cell = tokens[index - 1].type in ("th_open", "td_open")
+            position = max(position, lines[token.map[0]][0])
+            spans = self._found(token.content, lines, token.map, position, is_cell)
+            if spans is None:
+                continue
+            position = spans[-1][1]
+            text = _Text(token.content, spans, is_cell)
+            _Reader(text, token.children, options.stand_ins).read()
+            text.units = blocks(text.parts)
+            if text.units:
+                self._texts.append(text)
+
+    def _found(
+        self,
+        content: str,
+        lines: Sequence[tuple[int, int]],
+        of_token: Sequence[int],
+        position: int,
+        is_cell: bool,
+    ) -> list[tuple[int, int]] | None:
+        """Where the lines of a token's content stand; None if they cannot be found."""
+        spans = []
+        number = of_token[0]
+        for line in content.split("\n"):
+            if number >= of_token[1]:
+                return None
+            raw = line.replace("|", "\\|") if is_cell else line
+            # A paragraph ends its line; cells stand one after the other.
+            find = self._body.find if is_cell else self._body.rfind
+            start = find(raw, max(position, lines[number][0]), lines[number][1])
+            if start < 0:
+                return None
+            spans.append((start, start + len(raw)))
+            position = start + len(raw)
+            number += 1
+        return spans
+
+    def problem(self, unit: Unit, translation: AlignedText) -> str | None:
+        text = self._text_of.get(unit)  # type: ignore[call-overload]
+        if text is None:
+            return None
+        new = self._content(text, {unit: translation})
+        environment = dict(self._environment)
+        tokens = self._parser.parseInline(new, environment)[0].children
+        old = self._parser.parseInline(text.content, environment)[0].children
+        is_block = _BLOCK_START.match(new) and not _BLOCK_START.match(text.content)
+        if is_block or _markup(tokens) != _markup(old):
+            return "its markup would be another"
+        return None
+
+    def _content(self, text: _Text, translations: Translations) -> str:
+        escaped = {match[1] for match in _ESCAPED.finditer(text.content)} - {None}
+        changed = {tag for tag in text.labels if any(unit in translations for unit in text.units)}
+
+        def entry(one: Entry) -> Entry:
+            if isinstance(one, str):
+                return _escape(one, escaped)
+            if one in changed and isinstance(one, Tag):
+                return Space(f"][{text.labels[one]}]")
+            return one
+
+        return written(map(entry, placed(text.parts, translations)))
+
+    def filled(self, translations: Translations) -> bytes:
+        changes: list[tuple[tuple[int, int], str]] = []
+        for text in self._texts:
+            if any(unit in translations for unit in text.units):
+                changes.append(
+                    ((text.spans[0][0], text.spans[-1][1]), self._new(text, translations))
+                )
+        for span, markup in self._html:
+            if any(unit in translations for unit in markup.units):
+                new = markup.filled([translations.get(unit) for unit in markup.units])
+                changes.append((span, new))
+        parts, end = [self._front], 0
+        for (start, stop), new in sorted(changes):
+            parts += [self._body[end:start], new]
+            end = stop
+        parts.append(self._body[end:])
+        return self._encoding.encode("".join(parts).replace("\n", self._line_end))
+
+    def _new(self, text: _Text, translations: Translations) -> str:
+        """The translated content as lines of the file."""
+        content = self._content(text, translations)
+        if text.is_cell:
+            return re.sub(r"(?<!\\)\|", r"\\|", content.replace("\n", " "))
+        if len(text.spans) == 1:
+            return content.replace("\n", " ")
+        line_starts = [self._body.rfind("\n", 0, start) + 1 for start, _ in text.spans]
+        prefixes = [
+            self._body[begin:start]
+            for begin, (start, _) in zip(line_starts, text.spans, strict=True)
+        ]
+        width = max(MIN_WIDTH, *(end - start for start, end in text.spans))
+        lines: list[str] = []
+        for hard in re.split(r"((?:\\| {2,})\n)", content):
+            if hard.endswith("\n"):
+                lines[-1] += hard[:-1]
+            else:
+                lines += _joined(wrapped(re.sub(r" *\n *", " ", hard), width))
+        return ("\n" + prefixes[1]).join(lines)
+
+
+def _joined(lines: Iterable[str]) -> list[str]:
+    """No line but the first begins as a block does."""
+    found: list[str] = []
+    for line in map(str.rstrip, lines):  # two spaces at the end would break the line
+        if found and _BLOCK_START.match(line):
+            found[-1] += f" {line}"
+        else:
+            found.append(line)
+    return found
+
+
+def _escape(text: str, escaped: set[str]) -> str:
+    """Text as Markdown: what was escaped in the block is escaped again."""
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    if escaped:
+        text = re.sub("[" + "".join(map(re.escape, escaped)) + "]", r"\\\g<0>", text)
+    return text
+
+
+def _markup(tokens: Iterable[Any]) -> dict[tuple[str, str, str], int]:
+    """How often each markup occurs: two texts with the same have the same structure."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for token in tokens:
+        if token.type in ("text", "text_special", "softbreak"):
+            continue
+        content = token.content if token.type in ("code_inline", "html_inline") else ""
+        href = str(token.attrs.get("href", token.attrs.get("src", "")))
+        key = token.type, content, href
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+# -------------------------------------------------------------------------------- places of markup
+
+SPAN = "span"  # in the `meta` of a token: the characters that it was read from
+_PLACED = ("code_inline", "image", "html_inline", "softbreak", "hardbreak", "text_special")
+
+
+def _parser() -> Any:
+    """A parser that notes where inline markup stands: markdown-it knows lines only."""
+    parser = library("markdown_it").MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    parser.disable("text_join")  # escaped characters stay tokens of their own
+    ruler = parser.inline.ruler
+    for name, rule in zip(ruler.get_active_rules(), ruler.getRules(""), strict=True):
+        ruler.at(name, _noting_spans(name, rule))
+    return parser
+
+
+def _noting_spans(name: str, rule: Any) -> Any:
+    def noting(state: Any, silent: bool) -> bool:
+        start, num_tokens = state.pos, len(state.tokens)
+        if not rule(state, silent):
+            return False
+        if not silent:
+            _note(name, state, start, state.tokens[num_tokens:])
+        return True
+
+    return noting
+
+
+def _note(name: str, state: Any, start: int, tokens: Sequence[Any]) -> None:
+    end = state.pos
+    if name in ("emphasis", "strikethrough"):  # a token for each delimiter, the last one at the end
+        for token in reversed(tokens):
+            if end > start:
+                token.meta[SPAN] = end - len(token.content), end
+                end -= len(token.content)
+        return
+    for token in tokens:
+        if token.type == "link_open" and SPAN not in token.meta:
+            token.meta[SPAN] = start, end if name == "autolink" else start + 1
+        elif token.type == "link_close" and SPAN not in token.meta:
+            label_end = end
+            if name == "link":
+                label_end = state.md.helpers.parseLinkLabel(state, start, True)
+            token.meta[SPAN] = label_end, end
+        elif token.type in _PLACED and SPAN not in token.meta:
+            token.meta[SPAN] = start, end
+
+
+class _Reader:
+    """Reads the tokens of an inline content into the parts of a text."""
+
+    def __init__(self, text: _Text, tokens: Sequence[Any], stand_ins: bool):
+        self._text, self._content = text, text.content
+        self._tokens = [token for token in tokens if SPAN in token.meta and token.type != "text"]
+        self._builder = PartsBuilder(stand_ins)
+        self._open: list[tuple[Tag, int]] = []  # with where its content starts
+        self._labels: dict[Tag, str] = {}
+
+    def read(self) -> None:
+        position = 0
+        if box := _TASK.match(self._content):
+            self._builder.boundary(box[0])
+            position = box.end()
+        for token in self._tokens:
+            start, end = token.meta[SPAN]
+            if token.type == "strong_open":
+                start -= 1
+            elif token.type == "strong_close":
+                end += 1
+            if start < position or start == end:  # inside an autolink
+                continue
+            self._builder.add(*words(self._content[position:start]))
+            self._add(token, start, end)
+            position = end
+        self._builder.add(*words(self._content[position:]))
+        self._builder.end_text()
+        self._text.parts, self._text.labels = self._builder.parts, self._labels
+
+    def _add(self, token: Any, start: int, end: int) -> None:
+        raw = self._content[start:end]
+        if token.type == "softbreak":
+            self._builder.add(Space(raw))
+        elif token.type == "hardbreak":
+            self._builder.boundary(raw)
+        elif token.type == "text_special":
+            self._builder.add(Space(raw) if token.content.isspace() else token.content)
+        elif token.type == "html_inline":
+            self._add_html(raw)
+        elif token.type == "code_inline" or token.markup == "autolink":
+            self._builder.add(Tag(raw, "point", is_copied=True))
+        elif token.nesting == 1:
+            tag = Tag(raw, "open", name=token.tag)
+            self._open.append((tag, end))
+            self._builder.open(tag)
+        elif token.nesting == -1 and self._open:
+            opening, content_start = self._open.pop()
+            tag = Tag(raw, "close")
+            close(self._builder, tag, opening)
+            if raw in ("]", "][]"):  # what it refers to is its text
+                self._labels[tag] = self._content[content_start:start]
+        else:
+            self._builder.add(Tag(raw, "point"))
+
+    def _add_html(self, raw: str) -> None:
+        match = _HTML_TAG.fullmatch(raw)
+        innermost = self._builder.innermost
+        if match is None or match["rest"].endswith("/"):
+            self._builder.add(Tag(raw, "point"))
+        elif match["name"].lower() == "br":
+            self._builder.boundary(raw)
+        elif not match["slash"]:
+            self._builder.open(Tag(raw, "open", name=match["name"]))
+        elif innermost is not None and innermost.name == match["name"]:
+            self._builder.close(Tag(raw, "close"))
+        else:
+            self._builder.boundary(raw)

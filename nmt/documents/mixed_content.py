@@ -1,0 +1,175 @@
+"""XML in which text and inline elements are mixed, as in OpenDocument, XLIFF and TMX.
+
+The content of an element is read into parts, and written back from them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nmt.documents.document import Translations, blocks, close, placed, words
+from nmt.text.html_blocks import Block, Entry, PartsBuilder, Space, Tag
+
+# How an inline element is read
+INLINE = "inline"  # its content belongs to the text around it
+POINT = "point"  # it moves as one, with what is in it
+MARK = "mark"  # the same, but nobody sees it
+BOUNDARY = "boundary"  # it ends the text before it
+START, END = "start", "end"  # of a span between two elements, paired by `pair_of`
+
+
+@dataclass(frozen=True)
+class InlineRules:
+    """How the inline elements of a format are read: by local name. Others are `default`.
+
+    `pair_of` are the attributes by which a start and its end name each other. A `space` is an
+    element that stands for spaces, with the attribute that counts them.
+    """
+
+    kinds: Mapping[str, str]
+    default: str = POINT
+    pair_of: Mapping[str, str] | None = None  # local name of a start or an end -> attribute
+    space: tuple[str, str] | None = None  # qualified name, attribute
+
+
+class MixedContent:
+    """The content of an element, as parts."""
+
+    def __init__(self, element: Any, rules: InlineRules, stand_ins: bool = False):
+        self.element, self._rules = element, rules
+        self._builder = PartsBuilder(stand_ins)
+        self._starts: dict[str, Tag] = {}
+        self._elements: dict[Tag, Any] = {}
+        self._is_end: set[Tag] = set()
+        self._whole: set[Any] = set()  # elements that are not translated
+        self._read(element)
+        self._builder.end_text()
+        self.parts: list[str | Tag | Block] = self._builder.parts
+        self.units = blocks(self.parts)
+
+    def _read(self, element: Any) -> None:
+        self._builder.add(*words(element.text or ""))
+        for child in element:
+            self._read_child(child)
+            self._builder.add(*words(child.tail or ""))
+
+    def _read_child(self, child: Any) -> None:
+        if not isinstance(child.tag, str):  # a comment or an instruction
+            self._builder.add(self._tag(child, "point", "<!"))
+            return
+        name = child.tag.rpartition("}")[2]
+        if self._rules.space and child.tag == self._rules.space[0]:
+            self._builder.add(Space(" " * _count(child.get(self._rules.space[1]))))
+            return
+        kind = self._rules.kinds.get(name, self._rules.default)
+        if child.get("translate") == "no" or child.get("mtype") == "protected":
+            tag = self._tag(child, "point", f"<{name}/>")
+            tag.is_copied = True
+            self._whole.add(child)
+            self._builder.add(tag)
+        elif kind == INLINE:
+            opening = self._tag(child, "open", f"<{name}>")
+            self._builder.open(opening)
+            self._read(child)
+            closing = Tag("", "close")
+            self._elements[closing] = child
+            self._is_end.add(closing)
+            close(self._builder, closing, opening)
+        elif kind == BOUNDARY:
+            self._builder.boundary(self._tag(child, "point", f"<{name}/>"))
+        elif kind == START:
+            tag = self._tag(child, "open", f"<{name}/>")
+            self._starts[self._key(name, child)] = tag
+            self._builder.open(tag)
+        elif kind == END:
+            start = self._starts.get(self._key(name, child))
+            tag = self._tag(child, "close", f"<{name}/>")
+            if start is not None:
+                close(self._builder, tag, start)
+            else:
+                self._builder.boundary(tag)
+        else:
+            self._builder.add(self._tag(child, "point", "<!" if kind == MARK else f"<{name}/>"))
+
+    def _tag(self, element: Any, kind: str, raw: str) -> Tag:
+        tag = Tag(raw, kind)
+        self._elements[tag] = element
+        return tag
+
+    def _key(self, name: str, element: Any) -> str:
+        attribute = (self._rules.pair_of or {}).get(name, "id")
+        return element.get(attribute) or element.get("id") or ""
+
+    def is_changed(self, translations: Translations) -> bool:
+        return any(unit in translations for unit in self.units)
+
+    def write(self, translations: Translations) -> None:
+        """Replaces the content of the element."""
+        entries = list(placed(self.parts, translations))
+        for element in self._elements.values():
+            element.tail = None
+            if self._is_inline(element):
+                _empty(element)
+        _empty(self.element)
+        self._write(entries)
+
+    def _is_inline(self, element: Any) -> bool:
+        if not isinstance(element.tag, str) or element in self._whole:
+            return False
+        name = element.tag.rpartition("}")[2]
+        return self._rules.kinds.get(name, self._rules.default) == INLINE
+
+    def _write(self, entries: Iterable[Entry]) -> None:
+        inside = [self.element]
+        pending = ""
+        for entry in entries:
+            if not isinstance(entry, Tag):
+                pending += entry if isinstance(entry, str) else entry.raw
+                continue
+            self._write_text(inside[-1], pending)
+            pending = ""
+            element = self._elements[entry]
+            if entry in self._is_end:
+                if len(inside) > 1:
+                    inside.pop()
+                continue
+            inside[-1].append(element)
+            if self._is_inline(element):
+                inside.append(element)
+        self._write_text(inside[-1], pending)
+
+    def _write_text(self, parent: Any, text: str) -> None:
+        if not self._rules.space:
+            _append(parent, text)
+            return
+        # White space is collapsed: a second space is an element.
+        name, attribute = self._rules.space
+        for number, part in enumerate(re.split(r"( {2,})", text)):
+            if number % 2 == 0:
+                _append(parent, part)
+                continue
+            _append(parent, " ")
+            space = parent.makeelement(name, nsmap=parent.nsmap)
+            space.set(attribute, str(len(part) - 1))
+            parent.append(space)
+
+
+def _append(parent: Any, text: str) -> None:
+    if not text:
+        return
+    if len(parent):
+        parent[-1].tail = (parent[-1].tail or "") + text
+    else:
+        parent.text = (parent.text or "") + text
+
+
+def _empty(element: Any) -> None:
+    """Removes the content and keeps attributes and tail."""
+    element.text = None
+    for child in list(element):
+        element.remove(child)
+
+
+def _count(text: str | None) -> int:
+    return min(int(text), 1000) if text and text.isdecimal() else 1

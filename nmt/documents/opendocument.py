@@ -1,0 +1,81 @@
+"""OpenDocument: `.odt`, `.odp`, `.ods`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nmt.documents.archive import Archive, parse_xml, write_xml
+from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
+from nmt.errors import UserError
+
+_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_PARTS = ("content.xml", "styles.xml")
+_DELETED = f"{_TEXT}tracked-changes"
+_RULES = InlineRules(
+    kinds={
+        **dict.fromkeys(("span", "a", "meta"), INLINE),
+        **dict.fromkeys(("tab", "line-break"), BOUNDARY),
+        **dict.fromkeys(("bookmark", "bookmark-start", "bookmark-end", "soft-page-break"), MARK),
+        **dict.fromkeys(("reference-mark", "reference-mark-start", "reference-mark-end"), MARK),
+        **dict.fromkeys(("change", "change-start", "change-end"), MARK),
+        **dict.fromkeys(("annotation", "annotation-end"), MARK),
+    },
+    space=(f"{_TEXT}s", f"{_TEXT}c"),
+)
+
+
+class OpenDocument(Document):
+    """Paragraphs and headings, in tables, notes, frames, headers and footers too. Fields such as
+    page numbers and dates stay, and so do cells that are numbers or dates."""
+
+    media_type = "application/vnd.oasis.opendocument.text"
+    libraries = ("lxml",)
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        self._archive = Archive(content, "an OpenDocument file")
+        if "META-INF/manifest.xml" in self._archive.names and (
+            b"encryption-data" in self._archive.read("META-INF/manifest.xml")
+        ):
+            raise UserError("the document is encrypted. Save it without a password.")
+        names = [name for name in _PARTS if name in self._archive.names]
+        self._roots = {name: parse_xml(self._archive.read(name), name) for name in names}
+        if "content.xml" not in self._roots:
+            self._archive.read("content.xml")  # says what is missing
+        self._contents = [
+            (name, MixedContent(paragraph, _RULES, options.stand_ins))
+            for name, root in self._roots.items()
+            for paragraph in _paragraphs(root)
+        ]
+        self.units = [unit for _, content in self._contents for unit in content.units]
+
+    def filled(self, translations: Translations) -> bytes:
+        changed = set()
+        for name, content in self._contents:
+            if content.is_changed(translations):
+                content.write(translations)
+                changed.add(name)
+        return self._archive.replaced({name: write_xml(self._roots[name]) for name in changed})
+
+
+class OpenPresentation(OpenDocument):
+    """`.odp`"""
+
+    media_type = "application/vnd.oasis.opendocument.presentation"
+
+
+class OpenSpreadsheet(OpenDocument):
+    """`.ods`"""
+
+    media_type = "application/vnd.oasis.opendocument.spreadsheet"
+
+
+def _paragraphs(root: Any) -> Iterator[Any]:
+    for element in root.iter(f"{_TEXT}p", f"{_TEXT}h"):
+        around = list(element.iterancestors(f"{_TABLE}table-cell", _DELETED))
+        if any(one.tag == _DELETED for one in around):
+            continue
+        if around and around[0].get(f"{_OFFICE}value-type", "string") != "string":
+            continue
+        yield element

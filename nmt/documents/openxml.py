@@ -1,0 +1,437 @@
+"""Office Open XML: `.docx`, `.pptx` and `.xlsx`, in which a paragraph is a sequence of runs.
+
+Runs of the same formatting are one text. The formatting that most of a paragraph has is taken for
+granted; other formatting, and links, are inline elements of the text.
+"""
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nmt.documents.archive import Archive, parse_xml, write_xml
+from nmt.documents.document import (
+    Document,
+    ReadingOptions,
+    Translations,
+    blocks,
+    close,
+    library,
+    placed,
+    words,
+)
+from nmt.text.html_blocks import Block, PartsBuilder, Tag
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+# Of the properties of runs: what is not formatting.
+_NO_FORMATTING = frozenset((f"{_W}lang", f"{_W}noProof", f"{_W}rPrChange", f"{_W}webHidden"))
+_NO_FORMATTING_ATTRIBUTES = frozenset(("lang", "altLang", "dirty", "err", "noProof", "smtClean"))
+
+
+@dataclass(frozen=True)
+class RunNames:
+    """The elements of paragraphs in a format."""
+
+    run: str
+    properties: str  # of a run
+    text: str
+    first: Collection[str]  # stay at the start of a paragraph
+    last: Collection[str] = ()  # stay at its end
+    containers: Mapping[str, str | None] = field(default_factory=dict)  # -> child with the content
+    boundaries: Collection[str] = ()
+    invisible: Collection[str] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)  # elements that stand for characters
+
+
+WORD = RunNames(
+    run=f"{_W}r",
+    properties=f"{_W}rPr",
+    text=f"{_W}t",
+    first=(f"{_W}pPr",),
+    containers={
+        **dict.fromkeys(f"{_W}{name}" for name in ("hyperlink", "ins", "smartTag", "moveTo")),
+        f"{_W}sdt": f"{_W}sdtContent",
+    },
+    boundaries=tuple(f"{_W}{name}" for name in ("br", "cr", "tab", "ptab")),
+    invisible=tuple(
+        f"{_W}{name}"
+        for name in (
+            *("bookmarkStart", "bookmarkEnd", "proofErr", "lastRenderedPageBreak", "permStart"),
+            *("permEnd", "commentRangeStart", "commentRangeEnd", "del", "moveFrom"),
+            *("moveFromRangeStart", "moveFromRangeEnd", "moveToRangeStart", "moveToRangeEnd"),
+        )
+    ),
+    texts={f"{_W}noBreakHyphen": "\u2011", f"{_W}softHyphen": "\u00ad"},
+)
+DRAWING = RunNames(
+    run=f"{_A}r",
+    properties=f"{_A}rPr",
+    text=f"{_A}t",
+    first=(f"{_A}pPr",),
+    last=(f"{_A}endParaRPr",),
+    boundaries=(f"{_A}br",),
+)
+SHEET = RunNames(
+    run=f"{_S}r",
+    properties=f"{_S}rPr",
+    text=f"{_S}t",
+    first=(),
+    last=(f"{_S}rPh", f"{_S}phoneticPr"),
+)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a tag stands for: formatting, a container, or elements in a run or in a paragraph."""
+
+    elements: Sequence[Any] = ()  # a container; a point; what begins or ends a field
+    inner: Any = None  # of a container: where its content goes
+    formatting: Any = None  # properties of the runs inside, or of the run of a point
+    kind: str = "point"  # "open", "close", "point" or "in run": a point that stands in a run
+
+
+class Paragraph:
+    """A paragraph as parts."""
+
+    def __init__(self, element: Any, names: RunNames, stand_ins: bool = False):
+        self.element, self._names = element, names
+        self._builder = PartsBuilder(stand_ins)
+        self._places: dict[Tag, _Place] = {}
+        # Text that stands in the element itself, and in no run.
+        self._is_bare = element.find(names.text) is not None
+        self._base: dict[Any, Any] = {}  # the paragraph or a container -> its usual formatting
+        self._read(element)
+        self._builder.end_text()
+        self.parts: list[str | Tag | Block] = self._builder.parts
+        self.units = blocks(self.parts)
+
+    # ------------------------------------------------------------------------------------ reading
+
+    def _read(self, parent: Any) -> None:
+        names = self._names
+        base = self._base[parent] = self._usual_formatting(parent)
+        self._read_children(
+            [one for one in parent if one.tag not in names.first and one.tag not in names.last],
+            base,
+        )
+
+    def _read_children(self, children: Sequence[Any], base: Any) -> None:
+        current, opening = _key(base), None  # the formatting that is open, if it is not the usual
+        position = 0
+        while position < len(children):
+            child = children[position]
+            position += 1
+            key, properties = self._formatting(child, base, current)
+            if key != current:
+                if opening is not None:
+                    self._end(opening)
+                    opening = None
+                current = key
+                if key != _key(base):
+                    opening = self._start(_Place(formatting=properties, kind="open"))
+            if field_end := _field_end(children, position - 1):
+                self._read_field(children[position - 1 : field_end], base)
+                position = field_end
+            elif child.tag == self._names.run:
+                self._read_run(child, properties)
+            elif child.tag == self._names.text:
+                self._read_text(child.text or "")
+            elif child.tag in self._names.containers:
+                self._read_container(child)
+            else:
+                self._point(_Place((child,)))
+        if opening is not None:
+            self._end(opening)
+
+    def _formatting(self, child: Any, base: Any, current: bytes) -> tuple[bytes, Any]:
+        """The formatting of an element, and the properties that say so."""
+        if child.tag != self._names.run:
+            return _key(base), None
+        properties = child.find(self._names.properties)
+        if not _run_text(child, self._names).strip():  # that of a space does not matter
+            return current, properties
+        return _key(properties), properties
+
+    def _read_field(self, runs: Sequence[Any], base: Any) -> None:
+        """A field from its begin to its end: a link goes around text, others are moved as one."""
+        code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
+        kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
+        if not code.strip().startswith("HYPERLINK") or ["separate"] not in kinds:
+            self._point(_Place(runs))
+            return
+        start = kinds.index(["separate"]) + 1
+        opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
+        self._read_children(runs[start:-1], base)
+        self._end(opening, runs[-1:])
+
+    def _usual_formatting(self, parent: Any) -> Any:
+        """The properties of most of the text that stands directly in an element."""
+        counts: Counter[bytes] = Counter()
+        found: dict[bytes, Any] = {}
+        for run in parent.iterchildren(self._names.run):
+            properties = run.find(self._names.properties)
+            key = _key(properties)
+            found.setdefault(key, properties)
+            counts[key] += len(_run_text(run, self._names).strip())
+        return found[counts.most_common(1)[0][0]] if counts else None
+
+    def _start(self, place: _Place) -> Tag:
+        tag = Tag("<>", "open")
+        self._places[tag] = place
+        self._builder.open(tag)
+        return tag
+
+    def _end(self, opening: Tag, elements: Sequence[Any] = ()) -> None:
+        tag = Tag("</>", "close")
+        self._places[tag] = _Place(elements, kind="close")
+        close(self._builder, tag, opening)
+
+    def _read_container(self, container: Any) -> None:
+        content = self._names.containers[container.tag]
+        inner = container if content is None else container.find(content)
+        if inner is None:
+            self._point(_Place((container,)))
+            return
+        opening = self._start(_Place((container,), inner, kind="open"))
+        self._read(inner)
+        self._end(opening)
+
+    def _read_run(self, run: Any, properties: Any) -> None:
+        names = self._names
+        for child in run:
+            if child.tag == names.properties:
+                continue
+            if child.tag == names.text:
+                self._read_text(child.text or "")
+            elif child.tag in names.texts:
+                self._builder.add(names.texts[child.tag])
+            else:
+                self._point(_Place((child,), formatting=properties, kind="in run"))
+
+    def _read_text(self, text: str) -> None:
+        for number, part in enumerate(re.split(r"(\r?\n)", text)):
+            if number % 2:
+                self._builder.boundary(part)
+            else:
+                self._builder.add(*words(part))
+
+    def _point(self, place: _Place) -> None:
+        name = place.elements[0].tag
+        tag = Tag("<!" if name in self._names.invisible else "", "point")
+        self._places[tag] = place
+        # What is left of a field goes on in another paragraph.
+        if name in self._names.boundaries or name in (_FIELD_CHAR, f"{_W}instrText"):
+            self._builder.boundary(tag)
+        else:
+            self._builder.add(tag)
+
+    # ------------------------------------------------------------------------------------ writing
+
+    def is_changed(self, translations: Translations) -> bool:
+        return any(unit in translations for unit in self.units)
+
+    def write(self, translations: Translations) -> None:
+        """Replaces the runs of the paragraph."""
+        entries = list(placed(self.parts, translations))
+        names = self._names
+        last = [child for child in self.element if child.tag in names.last]
+        for parent in self._base:
+            for child in list(parent):
+                if child.tag not in names.first:
+                    parent.remove(child)
+        writer = _Writer(self.element, names, self._base, self._is_bare)
+        for entry in entries:
+            if isinstance(entry, Tag):
+                writer.place(self._places[entry])
+            else:
+                writer.text(entry if isinstance(entry, str) else entry.raw)
+        writer.end_text()
+        self.element.extend(last)
+
+
+class _Writer:
+    """Writes runs: consecutive text of the same formatting is one."""
+
+    def __init__(self, paragraph: Any, names: RunNames, base: Mapping[Any, Any], is_bare: bool):
+        self._names, self._base, self._is_bare = names, base, is_bare
+        # The elements around: where they are written to, and the formatting in them.
+        self._stack: list[tuple[Any, Any]] = [(paragraph, base[paragraph])]
+        self._text: Any = None  # to which more text can be added
+
+    def text(self, text: str) -> None:
+        if not text:
+            return
+        if self._text is None:
+            parent, properties = self._stack[-1]
+            run = parent if self._is_bare else self._run(parent, properties)
+            self._text = _child(run, self._names.text)
+            self._text.text = ""
+        self._text.text += text
+
+    def end_text(self) -> None:
+        if self._text is not None and self._names is not DRAWING:
+            whole = self._text.text
+            if whole != whole.strip() or "\n" in whole:
+                self._text.set(_XML_SPACE, "preserve")
+        self._text = None
+
+    def place(self, place: _Place) -> None:
+        self.end_text()
+        parent, _ = self._stack[-1]
+        if place.kind == "close":
+            if len(self._stack) > 1:
+                self._stack.pop()
+            self._stack[-1][0].extend(place.elements)
+        elif place.kind == "in run":
+            self._run(parent, place.formatting).extend(place.elements)
+        else:
+            parent.extend(place.elements)
+        if place.kind == "open":
+            is_container = place.inner is not None
+            inner = place.inner if is_container else parent
+            self._stack.append((inner, self._base[inner] if is_container else place.formatting))
+
+    def _run(self, parent: Any, properties: Any) -> Any:
+        run = _child(parent, self._names.run)
+        if properties is not None:
+            run.append(copy.deepcopy(properties))
+        return run
+
+
+def _child(parent: Any, name: str) -> Any:
+    return library("lxml.etree").SubElement(parent, name)
+
+
+def _run_text(run: Any, names: RunNames) -> str:
+    return "".join(child.text or "" for child in run.iterchildren(names.text))
+
+
+def _key(properties: Any) -> bytes:
+    """Equal for properties that look alike."""
+    if properties is None:
+        return b""
+    plain = copy.deepcopy(properties)
+    plain.tail = None
+    for child in list(plain):
+        if child.tag in _NO_FORMATTING:
+            plain.remove(child)
+    for attribute in _NO_FORMATTING_ATTRIBUTES & set(plain.attrib):
+        del plain.attrib[attribute]
+    if not len(plain) and not plain.attrib:
+        return b""
+    key: bytes = library("lxml.etree").tostring(plain, method="c14n")
+    return key
+
+
+_FIELD_CHAR = f"{_W}fldChar"
+_IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
+
+
+def _field_end(children: Sequence[Any], start: int) -> int:
+    """Where a field that begins in the run at `start` ends, if it does so in these children; else
+    0."""
+    depth = 0
+    for index in range(start, len(children)):
+        kinds = [one.get(f"{_W}fldCharType") for one in children[index].iterchildren(_FIELD_CHAR)]
+        if kinds and any(child.tag not in _IN_FIELD for child in children[index]):
+            return 0
+        depth += kinds.count("begin") - kinds.count("end")
+        if depth <= 0:
+            return index + 1 if index > start else 0
+    return 0
+
+
+# ---------------------------------------------------------------------------------------- documents
+
+
+class _OfficeDocument(Document):
+    """A document whose paragraphs stand in some parts of an archive."""
+
+    libraries = ("lxml",)
+    kind = ""
+    part: re.Pattern[str]  # names of the parts with text
+    main = ""  # the part that there has to be
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        self._archive = Archive(content, self.kind)
+        self._archive.read(self.main)
+        self._roots = {
+            name: parse_xml(self._archive.read(name), name)
+            for name in self._archive.names
+            if self.part.fullmatch(name)
+        }
+        self._paragraphs = [
+            (name, paragraph)
+            for name, root in self._roots.items()
+            for paragraph in self._read(root, options.stand_ins)
+        ]
+        self.units = [unit for _, paragraph in self._paragraphs for unit in paragraph.units]
+
+    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
+        raise NotImplementedError
+
+    def filled(self, translations: Translations) -> bytes:
+        changed = set()
+        for name, paragraph in self._paragraphs:
+            if paragraph.is_changed(translations):
+                paragraph.write(translations)
+                changed.add(name)
+        return self._archive.replaced({name: write_xml(self._roots[name]) for name in changed})
+
+
+class DocxDocument(_OfficeDocument):
+    """`.docx`: body, tables, text boxes, headers, footers, notes, comments. Fields and deleted text
+    stay."""
+
+    media_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    kind = "a Word document (.docx)"
+    main = "word/document.xml"
+    part = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml")
+
+    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
+        return (Paragraph(one, WORD, stand_ins) for one in root.iter(f"{_W}p"))
+
+
+class PptxDocument(_OfficeDocument):
+    """`.pptx`: slides and notes."""
+
+    media_type = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+    kind = "a presentation (.pptx)"
+    main = "ppt/presentation.xml"
+    part = re.compile(
+        r"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|diagrams/data\d+|charts/chart\d+)\.xml"
+    )
+
+    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
+        return (Paragraph(one, DRAWING, stand_ins) for one in root.iter(f"{_A}p"))
+
+
+class XlsxDocument(_OfficeDocument):
+    """`.xlsx`: text of cells. Formulas, names of sheets and headers of tables, which formulas refer
+    to, stay."""
+
+    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    kind = "a workbook (.xlsx)"
+    main = "xl/workbook.xml"
+    part = re.compile(r"xl/(?:sharedStrings|worksheets/sheet\d+)\.xml")
+    _table = re.compile(r"xl/tables/[^/]+\.xml")
+
+    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
+        headers = self._headers()
+        for element in root.iter(f"{_S}si", f"{_S}is"):
+            text = "".join(one.text or "" for one in element.iter(f"{_S}t"))
+            if text not in headers:
+                yield Paragraph(element, SHEET, stand_ins)
+
+    def _headers(self) -> set[str]:
+        found: set[str] = set()
+        for name in self._archive.names:
+            if self._table.fullmatch(name):
+                root = parse_xml(self._archive.read(name), name)
+                found.update(one.get("name", "") for one in root.iter(f"{_S}tableColumn"))
+        return found

@@ -1,0 +1,141 @@
+"""JSON and tables: the strings in them, with all other characters as they are."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+from nmt.documents.document import (
+    Document,
+    MarkedText,
+    ReadingOptions,
+    Translations,
+    Unit,
+    decode,
+    is_translatable,
+)
+from nmt.errors import UserError
+from nmt.text.html_blocks import AlignedText
+
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<colon>\s*:)?', re.DOTALL)
+_ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
+_ESCAPED = re.compile(r"\\u(?:00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])")  # more than ASCII
+DELIMITERS = "\t;|,"  # in doubt the first one: a comma may be that of a number
+_SNIFFED = 20  # lines
+
+
+class _Strings(Document):
+    """Strings at places of a text, the rest of which stays."""
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        self._text, self._encoding = decode(content)
+        self._values: dict[tuple[int, int], MarkedText] = {}
+        for span, value in self._strings():
+            if is_translatable(value):
+                self._values[span] = MarkedText(value, options.stand_ins)
+        self.units = [unit for value in self._values.values() for unit in value.units]
+
+    def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
+        """Where the strings stand, and their values."""
+        raise NotImplementedError
+
+    def _quoted(self, value: str, raw: str) -> str:
+        """A new value as it is written, in the place of a raw one."""
+        raise NotImplementedError
+
+    def filled(self, translations: Translations) -> bytes:
+        parts, end = [], 0
+        for (start, stop), value in self._values.items():
+            raw = self._text[start:stop]
+            is_new = any(unit in translations for unit in value.units)
+            text = self._quoted(value.filled(translations), raw) if is_new else raw
+            parts += [self._text[end:start], text]
+            end = stop
+        return self._encoding.encode("".join([*parts, self._text[end:]]))
+
+
+class JsonDocument(_Strings):
+    """`.json`: string values. Keys, numbers and layout stay, and so do messages of ICU with plural
+    forms or choices."""
+
+    media_type = "application/json"
+
+    def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
+        try:
+            json.loads(self._text)
+        except ValueError as error:
+            raise UserError(f"expected JSON. Received: {error}.") from None
+        except RecursionError:
+            raise UserError("expected JSON. Received: too many nested arrays.") from None
+        self._is_ascii = self._text.isascii() and bool(_ESCAPED.search(self._text))
+        for match in _JSON_STRING.finditer(self._text):
+            if not match["colon"]:
+                yield match.span(), json.loads(match[0], strict=False)
+
+    def _quoted(self, value: str, raw: str) -> str:
+        # Half a surrogate pair has no encoding but its escape.
+        is_ascii = self._is_ascii or any("\ud800" <= one <= "\udfff" for one in value)
+        return json.dumps(value, ensure_ascii=is_ascii)
+
+    def problem(self, unit: Unit, translation: AlignedText) -> str | None:
+        return "a message with plural forms" if _ICU_MESSAGE.search(unit.text) else None
+
+
+class CsvDocument(_Strings):
+    """`.csv`: cells with letters. The delimiter is the one that most lines have equally often."""
+
+    media_type = "text/csv; charset=utf-8"
+    delimiters = DELIMITERS
+
+    def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
+        self._delimiter = _delimiter(self._text, self.delimiters)
+        escaped = re.escape(self._delimiter)
+        cell = re.compile(
+            rf'(?P<quoted>"(?:[^"]|"")*+"(?=[{escaped}\r\n]|\Z))|(?P<bare>[^{escaped}\r\n]*+)'
+        )
+        position = 0
+        while position <= len(self._text):
+            match = cell.match(self._text, position)
+            if match is None:
+                break
+            if match["quoted"]:
+                yield match.span(), match[0][1:-1].replace('""', '"')
+            else:
+                yield match.span(), match[0]
+            position = match.end() + 1
+
+    def _quoted(self, value: str, raw: str) -> str:
+        was_quoted = raw.startswith('"') and raw.endswith('"') and len(raw) > 1
+        if was_quoted or any(one in value for one in (self._delimiter, "\n", "\r")):
+            value = value.replace('"', '""')
+            return f'"{value}"'
+        return value
+
+
+class TsvDocument(CsvDocument):
+    """`.tsv`: cells between tabs, which are never quoted."""
+
+    media_type = "text/tab-separated-values; charset=utf-8"
+
+    def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
+        for match in re.finditer(r"[^\t\r\n]+", self._text):
+            yield match.span(), match[0]
+
+    def _quoted(self, value: str, raw: str) -> str:
+        return re.sub(r"[\t\r\n]+", " ", value)
+
+
+def _delimiter(text: str, delimiters: str) -> str:
+    """By how often each stands in the first lines, where they agree."""
+    rows = [line for line in text.splitlines()[:_SNIFFED] if line]
+    counts: Mapping[str, list[int]] = {
+        one: [len(next(csv.reader([row], delimiter=one), [])) for row in rows] for one in delimiters
+    }
+
+    # The delimiter that makes most rows equally long, then the one with more cells.
+    def score(one: str) -> tuple[int, int]:
+        lengths = counts[one]
+        common = max(set(lengths), key=lengths.count, default=1)
+        return (lengths.count(common) if common > 1 else 0, common)
+
+    return max(delimiters, key=score)

@@ -1,0 +1,285 @@
+"""Subtitles: a sentence is translated as one, even where it stands in several cues, and is split
+again among them by the length of their text and their time."""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nmt.documents.document import (
+    Document,
+    ReadingOptions,
+    Translations,
+    decode,
+    is_translatable,
+    placed,
+    read_marked,
+)
+from nmt.errors import UserError
+from nmt.text.html_blocks import Block, Entry, PartsBuilder, Tag
+
+MAX_GAP = 1.5  # seconds between two cues of a sentence
+MAX_JOINED = 6  # cues of a sentence
+MAX_LINE = 42  # characters, as broadcasters ask for
+READING_SPEED = 20.0  # characters a second; more are hard to read
+
+_TIME = r"(?:(?P<h{0}>\d+):)?(?P<m{0}>\d{{1,2}}):(?P<s{0}>\d{{1,2}})[.,](?P<f{0}>\d{{1,3}})"
+_TIMING = re.compile(r"\s*" + _TIME.format(1) + r"\s*-->\s*" + _TIME.format(2) + r"(?=\s|$).*")
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
+_SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")
+_STARTS_ANEW = re.compile(r"^\s*(?:[-–—♪>\[(#]|[A-Z][A-Z ]+:)")
+# What belongs to the cue and not to its words: positions, and who speaks.
+_CUE_START = re.compile(r"(?:\{\\[^{}]*\}|<[vc][.\s][^<>]*>|[-–—]\s+|\s)*")
+_CUE_END = re.compile(r"(?:</[vc]>|\s)*$")
+_PUNCTUATION = re.compile(r"[,.;:!?…][\"'”’»)]*$")
+
+
+@dataclass(eq=False)
+class _Cue:
+    """Text of a cue: all of it, or what one of several speakers says."""
+
+    raw: str
+    before: str
+    text: str
+    after: str
+    start: float  # seconds
+    end: float
+    num_lines: int
+    line_end: str
+
+
+@dataclass(eq=False)
+class _Sentence:
+    """Cues that are translated as one text."""
+
+    cues: list[_Cue] = field(default_factory=list)
+    parts: Sequence[str | Tag | Block] = ()
+    block: Block | None = None
+
+    def read(self, stand_ins: bool) -> None:
+        text = " ".join(cue.text for cue in self.cues)
+        text = re.sub(r"</(\w+)>(\s*)<\1>", r"\2", text)  # each cue was set in italics
+        text = re.sub(r"[ \t\r\n]+", " ", text)
+        for is_one in (False, True):
+            builder = PartsBuilder(stand_ins)
+            read_marked(builder, text, is_one=is_one)
+            builder.end_text()
+            found = [part for part in builder.parts if isinstance(part, Block)]
+            if len(found) < 2:  # tags are in pairs
+                break
+        self.parts = builder.parts
+        if found and is_translatable(found[0].text):
+            self.block = found[0]
+
+    def filled(self, translations: Translations) -> Iterator[tuple[_Cue, str]]:
+        if self.block not in translations:
+            yield from ((cue, cue.raw) for cue in self.cues)
+            return
+        tokens = _words(placed(self.parts, translations))
+        shares = _split(
+            tokens,
+            [len(_plain(cue.text)) for cue in self.cues],
+            [READING_SPEED * (cue.end - cue.start) for cue in self.cues],
+        )
+        is_open: list[Tag] = []
+        for cue, share in zip(self.cues, shares, strict=True):
+            lines = _lines(share, cue.num_lines)
+            written = "".join(tag.raw for tag in is_open)
+            written += cue.line_end.join(
+                " ".join(token.written for token in line) for line in lines
+            )
+            for token in share:
+                for tag in token.tags:
+                    if tag.kind == "open":
+                        is_open.append(tag)
+                    elif tag.kind == "close" and is_open:
+                        is_open.pop()
+            written += "".join(
+                tag.partner.raw for tag in reversed(is_open) if tag.partner is not None
+            )
+            yield cue, cue.before + written + cue.after
+
+
+@dataclass
+class _Token:
+    """A word with the tags at it."""
+
+    written: str = ""
+    length: int = 0  # without tags
+    tags: list[Tag] = field(default_factory=list)
+
+
+class SubtitleDocument(Document):
+    """`.srt` and `.vtt`: numbers, times, settings, styles and notes stay."""
+
+    media_type = "application/x-subrip"
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        text, self._encoding = decode(content)
+        self._parts = _read(text)
+        cues = [part for part in self._parts if isinstance(part, _Cue)]
+        if not cues and text.strip().removeprefix("WEBVTT"):
+            raise UserError("expected subtitles. Received: a text without any cue.")
+        self._sentences = _sentences(cues)
+        for sentence in self._sentences:
+            sentence.read(options.stand_ins)
+        self.units = [one.block for one in self._sentences if one.block is not None]
+
+    def filled(self, translations: Translations) -> bytes:
+        text_of = dict(
+            itertools.chain.from_iterable(one.filled(translations) for one in self._sentences)
+        )
+        parts = [part if isinstance(part, str) else text_of[part] for part in self._parts]
+        return self._encoding.encode("".join(parts))
+
+
+class VttDocument(SubtitleDocument):
+    """WebVTT."""
+
+    media_type = "text/vtt; charset=utf-8"
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+def _read(text: str) -> list[str | _Cue]:
+    """Text of cues, and all else as it is: the lines from a timing to a blank line."""
+    parts: list[str | _Cue] = []
+    lines = [(match[1], match[2]) for match in _LINE.finditer(text)]
+    index = 0
+    while index < len(lines):
+        line, end = lines[index]
+        parts += [line, end]
+        index += 1
+        timing = _TIMING.fullmatch(line)
+        if not timing:
+            continue
+        start = index
+        while index < len(lines) and lines[index][0].strip():
+            index += 1
+        parts += _cues(lines[start:index], _seconds(timing, 1), _seconds(timing, 2))
+    return parts
+
+
+def _seconds(match: re.Match[str], number: int) -> float:
+    hours, minutes, seconds, fraction = (match[f"{name}{number}"] for name in "hmsf")
+    return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction}")
+
+
+def _cues(lines: Sequence[tuple[str, str]], start: float, end: float) -> list[str | _Cue]:
+    """The text of a cue. Lines that begin with a dash are of several speakers."""
+    groups: list[list[tuple[str, str]]] = []
+    for line in lines:
+        is_new = bool(re.match(r"\s*[-–—]", line[0]))
+        if not groups or is_new:
+            groups.append([])
+        groups[-1].append(line)
+    parts: list[str | _Cue] = []
+    for group in groups:
+        raw = "".join(text + end_ for text, end_ in group[:-1]) + group[-1][0]
+        before = re.match(_CUE_START, raw)
+        head = before.end() if before else 0
+        after = _CUE_END.search(raw, head)
+        tail = after.start() if after else len(raw)
+        cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, len(group), group[0][1])
+        parts += [cue, group[-1][1]]
+    return parts
+
+
+def _sentences(cues: Sequence[_Cue]) -> list[_Sentence]:
+    sentences: list[_Sentence] = []
+    for cue in cues:
+        if sentences and _goes_on(sentences[-1].cues, cue):
+            sentences[-1].cues.append(cue)
+        else:
+            sentences.append(_Sentence([cue]))
+    return sentences
+
+
+def _goes_on(cues: Sequence[_Cue], following: _Cue) -> bool:
+    last = cues[-1]
+    text = _plain(last.text).rstrip()
+    return (
+        len(cues) < MAX_JOINED
+        and -0.5 <= following.start - last.end <= MAX_GAP
+        and is_translatable(text)
+        and is_translatable(following.text)
+        and not _SENTENCE_END.search(text)
+        and not following.before.strip()
+        and not _STARTS_ANEW.match(_plain(following.text))
+    )
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", text)
+
+
+# ---------------------------------------------------------------------------------------- splitting
+
+
+def _words(entries: Iterable[Entry]) -> list[_Token]:
+    """Entries as words; a tag stands at the word that it touches."""
+    tokens = [_Token()]
+    for entry in entries:
+        if isinstance(entry, Tag):
+            tokens[-1].written += entry.raw
+            tokens[-1].tags.append(entry)
+            continue
+        text = entry if isinstance(entry, str) else entry.raw
+        for number, part in enumerate(re.split(r"[ \t\r\n]+", text)):
+            if number and (tokens[-1].length or tokens[-1].tags):
+                tokens.append(_Token())
+            tokens[-1].written += part
+            tokens[-1].length += len(part)
+    return [token for token in tokens if token.written] or [_Token()]
+
+
+def _split(
+    tokens: Sequence[_Token], lengths: Sequence[int], limits: Sequence[float]
+) -> list[Sequence[_Token]]:
+    """Tokens in as many runs as `lengths`, to whose proportions theirs are as close as can be.
+
+    A run longer than its limit costs more, one that ends at a punctuation mark less.
+    """
+    count = len(lengths)
+    if count == 1:
+        return [tokens]
+    ends = [0, *itertools.accumulate(token.length + 1 for token in tokens)]
+    scale = ends[-1] / max(1, sum(length + 1 for length in lengths))
+    # costs[end]: the least cost of the runs so far, up to token `end`, and where the last starts
+    costs: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * len(tokens)
+    starts: list[list[int]] = []
+    for length, limit in zip(lengths, limits, strict=True):
+        ideal = scale * (length + 1)
+        following = [(float("inf"), 0)] * (len(tokens) + 1)
+        for start, (cost, _) in enumerate(costs):
+            if cost == float("inf"):
+                continue
+            for end in range(start, len(tokens) + 1):
+                size = ends[end] - ends[start]
+                added = (size - ideal) ** 2 + 4 * max(0.0, size - limit) ** 2
+                added += 1e6 * (end == start)  # an empty cue
+                if start < end < len(tokens):
+                    is_pause = _PUNCTUATION.search(_plain(tokens[end - 1].written))
+                    added += 0 if is_pause else 36.0
+                if cost + added < following[end][0]:
+                    following[end] = cost + added, start
+        costs = following
+        starts.append([start for _, start in costs])
+    runs: list[Sequence[_Token]] = []
+    end = len(tokens)
+    for of_run in reversed(starts):
+        runs.append(tokens[of_run[end] : end])
+        end = of_run[end]
+    return runs[::-1]
+
+
+def _lines(tokens: Sequence[_Token], num_lines: int) -> list[Sequence[_Token]]:
+    """Lines of about equal length: as many as there were, or two if one would be too long."""
+    length = sum(token.length + 1 for token in tokens) - 1
+    if length > MAX_LINE:
+        num_lines = max(num_lines, 2)
+    if num_lines > 1 and length <= MAX_LINE / 2:
+        num_lines = 1
+    num_lines = min(num_lines, len(tokens)) or 1
+    return _split(tokens, [1] * num_lines, [float("inf")] * num_lines)

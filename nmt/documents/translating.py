@@ -1,0 +1,115 @@
+"""Translates a document that has been read, and says what could not be translated."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nmt.documents.document import PLACEHOLDER, Document, Unit
+from nmt.errors import LineError
+from nmt.text.html import Translated
+from nmt.text.html_blocks import AlignedText
+
+# lines, alignments=... -> a translation for each line, or the exception that it failed with
+Translate = Callable[..., Sequence[Translated | Exception]]
+MAX_SHOWN = 3  # units that a summary names
+_SHOWN_CHARACTERS = 60
+
+
+class Line(NamedTuple):
+    """What is translated: units with the same text are translated once."""
+
+    text: str
+    needs_alignment: bool
+
+
+class Left(NamedTuple):
+    """A unit that stays as it was."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A translated document. `left` are the units that stay as they were."""
+
+    content: bytes
+    num_units: int
+    left: Sequence[Left]
+
+    def summary(self) -> str:
+        """One line for people."""
+        num_left = len(self.left)
+        text = f"{_counted(self.num_units - num_left)} translated"
+        if not num_left:
+            return text
+        shown = [f"{_shortened(unit.text)} ({unit.reason})" for unit in self.left[:MAX_SHOWN]]
+        more = ["..."] if num_left > MAX_SHOWN else []
+        be = "it was" if num_left == 1 else "they were"
+        return f"{text}, {num_left} left as {be}: {', '.join([*shown, *more])}"
+
+
+def _counted(count: int) -> str:
+    return f"{count} segment{'s' * (count != 1)}"
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
+
+
+def lines_of(document: Document) -> list[Line]:
+    """What to translate, each line once, those without alignments first."""
+    found = dict.fromkeys(Line(unit.text, unit.needs_alignment) for unit in document.units)
+    return sorted(found, key=lambda line: line.needs_alignment)
+
+
+def finish(document: Document, translations: Mapping[Line, AlignedText | Exception]) -> Outcome:
+    """The document with the translations of its lines.
+
+    A unit stays as it was where its translation failed, lost a placeholder, or would break the
+    document.
+    """
+    accepted: dict[Unit, AlignedText] = {}
+    left = []
+    for unit in document.units:
+        translation = translations[Line(unit.text, unit.needs_alignment)]
+        if isinstance(translation, LineError):
+            left.append(Left(unit.text, translation.message))
+        elif isinstance(translation, Exception):
+            left.append(Left(unit.text, str(translation)))
+        elif reason := _changed_placeholders(unit, translation) or document.problem(
+            unit, translation
+        ):
+            left.append(Left(unit.text, reason))
+        elif document.is_bilingual or translation.text != unit.text:
+            accepted[unit] = translation
+    return Outcome(document.filled(accepted), len(document.units), left)
+
+
+def translate_document(document: Document, translate: Translate) -> Outcome:
+    """Translates a document with `translate(lines, alignments=...)`, a translator's as in
+    `nmt.text.html.translate_html`."""
+    translations: dict[Line, AlignedText | Exception] = {}
+    lines = lines_of(document)
+    for is_aligned in (False, True):
+        of_kind = [line for line in lines if line.needs_alignment == is_aligned]
+        texts = [line.text for line in of_kind]
+        results = translate(texts, alignments=is_aligned) if texts else ()
+        for line, result in zip(of_kind, results, strict=True):
+            translations[line] = result if isinstance(result, Exception) else result.candidates[0]
+    return finish(document, translations)
+
+
+def _changed_placeholders(unit: Unit, translation: AlignedText) -> str | None:
+    """A stand-in may be lost: it is put back by the alignment."""
+    stand_ins = getattr(unit, "stand_ins", ())
+    before, after = (
+        Counter(one for one in PLACEHOLDER.findall(text) if one not in stand_ins)
+        for text in (unit.text, translation.text)
+    )
+    if before == after:
+        return None
+    lost, new = before - after, after - before
+    changes = [f"{one} is lost" for one in lost] or [f"{one} is new" for one in new]
+    return f"placeholder {changes[0]}"

@@ -1,0 +1,72 @@
+"""XLIFF and TMX."""
+
+import pytest
+from fixtures.documents import TMX, XLIFF_1, XLIFF_2, read, translated, translator
+from lxml import etree
+
+from nmt.documents.translating import translate_document
+from nmt.errors import UserError
+
+
+def targets(content):
+    root = etree.fromstring(content.encode())
+    return ["".join(one.itertext()) for one in root.iter("{*}target")]
+
+
+def test_a_target_stands_after_its_source_with_its_inline_elements():
+    (unit, *_) = etree.fromstring(translated(".xliff", XLIFF_1).encode()).iter("{*}trans-unit")
+    assert [etree.QName(child).localname for child in unit] == ["source", "target", "note"]
+    inline = [etree.QName(child).localname for child in unit[1]]
+    assert sorted(inline) == ["bpt", "ept", "g", "x"]
+    assert inline.index("bpt") < inline.index("ept")
+    assert unit[1].get("state") == "needs-review-translation"
+    assert unit[1].find("{*}g").text == "BIG"
+
+
+def test_a_translation_is_kept_unless_asked_for_a_new_one():
+    assert targets(translated(".xliff", XLIFF_1))[1:] == ["mot fait"]
+    assert targets(translated(".xliff", XLIFF_1, retranslate=True))[1:] == ["WORD DONE"]
+
+
+def test_what_is_not_to_be_translated_stays():
+    assert "not me" not in [unit.text for unit in read(".xliff", XLIFF_1).units]
+    (target,) = targets(translated(".xliff", XLIFF_2))
+    assert "ACME" in target.split()
+
+
+def test_version_2_names_its_language_and_the_state_of_a_segment():
+    root = etree.fromstring(translated(".xliff", XLIFF_2).encode())
+    assert root.get("trgLang") == "fr"
+    assert next(root.iter("{*}segment")).get("state") == "translated"
+    (target,) = root.iter("{*}target")
+    assert {etree.QName(child).localname for child in target} == {"mrk", "pc"}
+
+
+def test_a_segment_that_could_not_be_translated_has_no_target():
+    @translator
+    def forget(words):
+        return ["x"], [(0, 0)]
+
+    source = XLIFF_1.replace("strong", "strong %s")
+    outcome = translate_document(read(".xliff", source), forget)
+    assert targets(outcome.content.decode()) == ["mot fait"]
+    assert len(outcome.left) == 1
+
+
+def test_a_unit_of_tmx_gets_the_variant_that_it_lacks():
+    root = etree.fromstring(translated(".tmx", TMX).encode())
+    language = "{http://www.w3.org/XML/1998/namespace}lang"
+    units = [
+        {variant.get(language): "".join(variant.itertext()) for variant in unit}
+        for unit in root.iter("tu")
+    ]
+    assert units == [
+        {"en-US": "Hello bbig/b world", "fr": "WORLD bBIG/b HELLO"},
+        {"en": "done", "fr": "fait"},
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".xliff", ".tmx"])
+def test_another_xml_document_is_refused(suffix):
+    with pytest.raises(UserError, match="Received: an XML document <html>"):
+        read(suffix, "<html/>")

@@ -1,0 +1,49 @@
+"""Books."""
+
+import pytest
+from fixtures.documents import changed_entries, epub, read, translated, unzipped, zipped
+
+from nmt.errors import UserError
+
+
+def test_chapters_contents_and_title_are_translated():
+    entries = unzipped(translated(".epub", epub()))
+    chapter = entries["OEBPS/text/one a.xhtml"].decode()
+    assert "<p>NIGHT. <em>DARK</em> A WAS IT</p><p>CHIPS &amp; FISH<br/>HERE</p>" in chapter
+    assert chapter.startswith('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html>')
+    assert "<text>ONE CHAPTER</text>" in entries["OEBPS/toc.ncx"].decode()
+    assert "<dc:title>NIGHT THE</dc:title>" in entries["OEBPS/book.opf"].decode()
+
+
+def test_only_what_has_text_changes_and_the_media_type_stays_first():
+    content = translated(".epub", epub())
+    assert changed_entries(epub(), content) == [
+        "OEBPS/book.opf",
+        "OEBPS/toc.ncx",
+        "OEBPS/text/one a.xhtml",
+    ]
+    assert content[30:58] == b"mimetypeapplication/epub+zip"
+
+
+def encrypted(name):
+    return zipped(
+        {
+            **unzipped(epub()),
+            "META-INF/encryption.xml": "<encryption xmlns='urn:oasis:names:tc:opendocument:xmlns:"
+            "container'><EncryptedData xmlns='http://www.w3.org/2001/04/xmlenc#'><CipherData>"
+            f"<CipherReference URI='{name}'/></CipherData></EncryptedData></encryption>",
+        }
+    )
+
+
+def test_a_book_with_encrypted_chapters_is_refused_but_not_one_with_encrypted_fonts():
+    with pytest.raises(UserError, match="encrypted"):
+        read(".epub", encrypted("OEBPS/text/one%20a.xhtml"))
+    assert read(".epub", encrypted("OEBPS/font.otf")).units
+
+
+def test_a_book_without_a_chapter_that_it_names_is_refused():
+    entries = unzipped(epub())
+    del entries["OEBPS/text/one a.xhtml"]
+    with pytest.raises(UserError, match=r"without OEBPS/text/one a\.xhtml"):
+        read(".epub", zipped(entries))

@@ -1,0 +1,93 @@
+"""Catalogs of gettext."""
+
+import polib
+import pytest
+from fixtures.documents import PO, read, translated, translator
+
+from nmt.documents.translating import translate_document
+from nmt.errors import UserError
+
+
+def entries(content):
+    return {entry.msgid: entry for entry in polib.pofile(content)}
+
+
+def test_what_has_no_translation_gets_one_that_is_fuzzy():
+    found = entries(translated(".po", PO))
+    assert found["Hello <b>big</b> world"].msgstr == "WORLD <b>BIG</b> HELLO"
+    assert found["Hello <b>big</b> world"].flags == ["fuzzy"]
+    assert found["two\nlines here\n"].msgstr == "TWO\nHERE LINES\n"
+
+
+def test_a_translation_is_kept_unless_asked_for_a_new_one():
+    kept = entries(translated(".po", PO))["kept word"]
+    assert (kept.msgstr, kept.flags) == ("mot gardé", [])
+    new = entries(translated(".po", PO, retranslate=True))["kept word"]
+    assert (new.msgstr, new.flags) == ("WORD KEPT", ["fuzzy"])
+
+
+def test_obsolete_messages_stay():
+    assert '#~ msgid "obsolete word"\n#~ msgstr "vieux mot"\n' in translated(".po", PO)
+
+
+def test_each_plural_form_has_the_translation_of_its_text():
+    forms = entries(translated(".po", PO))["One %d file"].msgstr_plural
+    assert forms == {0: "FILE %d ONE", 1: "FILES %d SOME"}
+
+
+def test_the_header_says_which_form_is_that_of_one():
+    polish = (
+        "nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);"
+    )
+    latvian = "nplurals=3; plural=(n%10==1 && n%100!=11 ? 1 : n != 0 ? 2 : 0);"
+    for header, one in ((polish, 0), (latvian, 1)):
+        source = PO.replace('"MIME', f'"Plural-Forms: {header}\\n"\n"MIME')
+        forms = entries(translated(".po", source))["One %d file"].msgstr_plural
+        assert [form for form, text in forms.items() if text == "FILE %d ONE"] == [one]
+        assert len(forms) == 3
+
+
+def test_the_header_of_a_template_is_completed():
+    template = PO.replace("charset=UTF-8", "charset=CHARSET").replace(
+        '"MIME', '"Language: \\n"\n"Plural-Forms: nplurals=INTEGER; plural=EXPRESSION;\\n"\n"MIME'
+    )
+    metadata = polib.pofile(translated(".pot", template, target="fr")).metadata
+    assert metadata["Language"] == "fr"
+    assert metadata["Plural-Forms"] == "nplurals=2; plural=(n > 1);"
+    assert metadata["Content-Type"].endswith("UTF-8")
+
+
+def test_a_message_whose_placeholder_is_lost_has_no_translation():
+    @translator
+    def forget(words):
+        return ["x"], [(0, 0)]
+
+    outcome = translate_document(read(".po", PO), forget)
+    assert entries(outcome.content.decode())["One %d file"].msgstr_plural == {0: "", 1: ""}
+    assert len(outcome.left) == 2
+
+
+def test_the_encoding_that_the_header_names_is_kept():
+    source = PO.replace("UTF-8", "ISO-8859-1").replace("Hello", "Café").encode("latin-1")
+    assert "CAFÉ".encode("latin-1") in translated(".po", source)
+
+
+def test_a_text_that_names_a_file_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text(PO, "utf-8")
+    with pytest.raises(UserError, match="gettext catalog"):
+        read(".po", "secret")
+
+
+@pytest.mark.parametrize(
+    "content", ["msgid", 'msgstr "x"\nmsgid', "just text\n", 'msgid "a"\nmsgid "b"\n']
+)
+def test_what_is_no_catalog_is_refused(content):
+    with pytest.raises(UserError, match=r"gettext catalog"):
+        read(".po", content)
+
+
+def test_plural_forms_are_read_and_never_run():
+    source = PO.replace('"MIME', '"Plural-Forms: nplurals=2; plural=__import__;\\n"\n"MIME')
+    with pytest.raises(UserError, match="Plural-Forms"):
+        read(".po", source)

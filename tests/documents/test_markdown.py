@@ -1,0 +1,112 @@
+"""Markdown: prose is translated, markup stays Markdown."""
+
+import pytest
+from fixtures.documents import (
+    MARKDOWN,
+    read,
+    refilled,
+    reverse,
+    same,
+    shout,
+    translated,
+    translator,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from nmt.documents.translating import translate_document
+
+
+def rendered(text):
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("# One *two* three", "# THREE *TWO* ONE"),
+        ("One\n***two***\n===\n", "***TWO*** ONE\n===\n"),
+        ("a `b c` d", "D A `b c`"),
+        ("a [b c](u 'b') d", "D [C B](u 'b') A"),
+        ("a ![b](u) c", "C A ![b](u)"),
+        ("a <http://b.c> d", "D A <http://b.c>"),
+        ("a <b>b</b> c", "C <b>B</b> A"),
+        ("> a\n> b", "> B A"),
+        ("* a b\n\n  c d\n", "* B A\n\n  D C\n"),
+        ("1. 1. a b\n", "1. 1. B A\n"),
+        ("a b\\\nc d", "B A\\\nD C"),
+        ("- [ ] a b", "- [ ] B A"),
+        ("| a b | c |\n|---|---|\n| d e | `f` g |", "| B A | C |\n|---|---|\n| E D | `f` G |"),
+        ("[a b]\n\n[a b]: http://x.y\n", "[B A][a b]\n\n[a b]: http://x.y\n"),
+        ("    code a\n\n~~~\ncode b\n~~~\n", "    code a\n\n~~~\ncode b\n~~~\n"),
+        ("---\na: b\n---\nc d", "---\na: b\n---\nD C"),
+        ("<div>\na <i>b</i>\n</div>\n", "<div>\n<i>B</i> A\n</div>\n"),
+        ("a &amp; b &copy; c", "C © B & A"),
+        ("~~a~~ b\r\n\r\nc d\r\n", "B ~~A~~\r\n\r\nD C\r\n"),
+    ],
+)
+def test_markup_goes_with_its_words(source, expected):
+    assert translated(".md", source) == expected
+
+
+def test_the_structure_is_the_same_after_translation():
+    tags = [
+        [token.type for token in MarkdownIt("commonmark").enable("table").parse(text)]
+        for text in (MARKDOWN, translated(".md", MARKDOWN))
+    ]
+    assert tags[0] == tags[1]
+
+
+def test_a_translation_that_would_be_parsed_otherwise_is_not_used():
+    @translator
+    def starred(words):
+        return ["*a*"], [(0, 0)]
+
+    outcome = translate_document(read(".md", "one\n"), starred)
+    assert outcome.content == b"one\n"
+    assert [one.reason for one in outcome.left] == ["its markup would be another"]
+
+
+def test_no_line_of_a_paragraph_becomes_a_list_or_a_heading():
+    source = "We were born in the month of June in 1970. It was a long summer that\nwent on - hot."
+
+    @translator
+    def moved(words):
+        return [*words[:12], "+", "#", *words[12:]], [(i, i) for i in range(len(words))]
+
+    assert rendered(translated(".md", source, moved)).count("<p>") == 1
+    assert "<ul>" not in rendered(translated(".md", source, moved))
+
+
+TEXT = ["a", "b c", "é", "\\*", "&amp;", "\n", "  \n", "\n\n", "`"]
+INLINE = ["*d*", "**e f**", "_k_", "~~p~~", "`g`", "[h](i)", "[t]", "![l](m)", "<http://n.o>"]
+BLOCKS = ["<b>j</b>", "#", "- q", "> r", "1. s"]
+PIECES = st.sampled_from([*TEXT, *INLINE, *BLOCKS])
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=12))
+def test_any_markdown_stays_byte_for_byte_if_its_translation_is_itself(pieces):
+    source = " ".join(pieces)
+    assert translated(".md", source, same) == source
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=12))
+def test_any_markdown_that_is_written_again_is_rendered_alike(pieces):
+    source = " ".join(pieces)
+    again = refilled(".md", source).decode()
+    assert rendered(again).split() == rendered(source).split()
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=12))
+def test_any_markdown_has_the_same_blocks_after_translation(pieces):
+    source = " ".join(pieces)
+    for translate in (reverse, shout):
+        blocks = [
+            [token.type for token in MarkdownIt("commonmark").enable("table").parse(text)]
+            for text in (source, translated(".md", source, translate))
+        ]
+        assert blocks[0] == blocks[1]

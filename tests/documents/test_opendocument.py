@@ -1,0 +1,87 @@
+"""OpenDocument: paragraphs of text and inline elements."""
+
+import pytest
+from fixtures.documents import ODT_BODY, changed_entries, odt, read, same, translated, unzipped
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def body(content):
+    text = unzipped(content)["content.xml"].decode()
+    return text.split("<office:text>")[1].split("</office:text>")[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<text:h>one two</text:h>", "<text:h>TWO ONE</text:h>"),
+        (
+            '<text:p>one <text:span text:style-name="B">two</text:span> three</text:p>',
+            '<text:p>THREE <text:span text:style-name="B">TWO</text:span> ONE</text:p>',
+        ),
+        (
+            '<text:p>go <text:a xlink:href="u">right here</text:a></text:p>',
+            '<text:p><text:a xlink:href="u">HERE RIGHT</text:a> GO</text:p>',
+        ),
+        (
+            "<text:p>one two<text:tab/>three four<text:line-break/>five</text:p>",
+            "<text:p>TWO ONE<text:tab/>FOUR THREE<text:line-break/>FIVE</text:p>",
+        ),
+        (
+            "<text:p>one<text:note><text:note-body><text:p>two three</text:p></text:note-body>"
+            "</text:note> four</text:p>",
+            "<text:p>FOUR ONE<text:note><text:note-body><text:p>THREE TWO</text:p>"
+            "</text:note-body></text:note></text:p>",
+        ),
+        (
+            "<text:p>page <text:page-number>one</text:page-number></text:p>",
+            "<text:p>PAGE <text:page-number>one</text:page-number></text:p>",
+        ),
+        (
+            "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
+            "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
+        ),
+        (
+            '<table:table-cell office:value-type="date"><text:p>1 May two</text:p>'
+            "</table:table-cell>",
+            '<table:table-cell office:value-type="date"><text:p>1 May two</text:p>'
+            "</table:table-cell>",
+        ),
+    ],
+)
+def test_what_stands_in_a_text_document(source, expected):
+    assert body(translated(".odt", odt(source))) == expected
+
+
+def test_spaces_at_an_edge_and_in_a_row_are_elements():
+    source = '<text:p><text:s text:c="2"/>one two</text:p>'
+    assert body(translated(".odt", odt(source))) in (
+        '<text:p> <text:s text:c="1"/>TWO ONE</text:p>',
+        '<text:p><text:s text:c="2"/>TWO ONE</text:p>',
+    )
+
+
+def test_only_the_content_changes():
+    assert changed_entries(odt(), translated(".odt", odt())) == ["content.xml"]
+
+
+INLINE = ["<text:s/>", "<text:tab/>", "<text:bookmark/>", "<text:note>h</text:note>"]
+SPANS = [
+    '<text:span text:style-name="B">d e</text:span>',
+    "<text:span>f <text:a>g</text:a></text:span>",
+]
+PIECES = st.sampled_from(["a", " ", "b c", *INLINE, *SPANS])
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=8))
+def test_any_paragraph_keeps_its_elements(pieces):
+    content = odt(f"<text:p>{''.join(pieces)}</text:p>")
+    assert body(translated(".odt", content, same)) == body(content)
+    again = body(translated(".odt", content))
+    for name in ("tab", "span", "a", "bookmark", "note"):
+        assert again.count(f"<text:{name}") == body(content).count(f"<text:{name}")
+
+
+def test_the_example_has_text_in_all_kinds():
+    assert len(read(".odt", odt(ODT_BODY)).units) == 5

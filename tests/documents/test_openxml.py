@@ -1,0 +1,202 @@
+"""Office files: formatting lands on the right words, and all else stays."""
+
+import io
+
+import docx
+import openpyxl
+import pptx
+import pytest
+from fixtures.documents import (
+    changed_entries,
+    docx_letter,
+    pptx_slides,
+    read,
+    refilled,
+    shout,
+    translated,
+    unzipped,
+    word,
+    xlsx_sheet,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def texts(suffix, content):
+    return [unit.text for unit in read(suffix, content).units]
+
+
+def runs(content):
+    """(text, bold, italic) of the runs of each paragraph of the body."""
+    document = docx.Document(io.BytesIO(content))
+    return [
+        [(run.text, bool(run.bold), bool(run.italic)) for run in paragraph.runs]
+        for paragraph in document.paragraphs
+    ]
+
+
+def body(content):
+    text = unzipped(content)["word/document.xml"].decode()
+    return text.split("<w:body>")[1].removesuffix("</w:body></w:document>")
+
+
+def test_runs_are_one_sentence_and_formatting_goes_with_its_words():
+    assert texts(".docx", docx_letter())[1] == "This is bold and this italic text."
+    assert runs(translated(".docx", docx_letter()))[1] == [
+        ("TEXT. ", False, False),
+        ("ITALIC", False, True),
+        (" THIS AND ", False, False),
+        ("BOLD", True, False),
+        (" IS THIS", False, False),
+    ]
+
+
+def test_tables_headers_and_tabs_of_a_letter():
+    document = docx.Document(io.BytesIO(translated(".docx", docx_letter())))
+    assert [cell.text for cell in document.tables[0].rows[0].cells] == ["CELL LEFT", "42"]
+    assert document.sections[0].header.paragraphs[0].text == "TEXT HEADER THE"
+    assert document.paragraphs[2].text == "NAME:\tHERE VALUE\nLINE NEW"
+    assert document.paragraphs[0].style.name == "Heading 1"
+
+
+def test_only_the_parts_with_text_change():
+    changed = changed_entries(docx_letter(), translated(".docx", docx_letter()))
+    assert changed == ["word/document.xml", "word/header1.xml"]
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "expected"),
+    [
+        (  # a whole paragraph in bold has no markup inside
+            "<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>one two</w:t></w:r></w:p>",
+            "<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>TWO ONE</w:t></w:r></w:p>",
+        ),
+        (  # runs that differ in the time of their editing, their language and spelling marks
+            '<w:p><w:r w:rsidR="1"><w:t>one</w:t></w:r><w:proofErr w:type="spellStart"/>'
+            '<w:r w:rsidR="2"><w:rPr><w:lang w:val="en"/></w:rPr>'
+            '<w:t xml:space="preserve"> two</w:t></w:r></w:p>',
+            '<w:p><w:r><w:t>TWO ONE</w:t></w:r><w:proofErr w:type="spellStart"/></w:p>',
+        ),
+        (  # a link
+            '<w:p><w:r><w:t xml:space="preserve">go </w:t></w:r><w:hyperlink w:anchor="a"><w:r>'
+            "<w:rPr><w:i/></w:rPr><w:t>right here</w:t></w:r></w:hyperlink></w:p>",
+            '<w:p><w:hyperlink w:anchor="a"><w:r><w:rPr><w:i/></w:rPr><w:t>HERE RIGHT</w:t></w:r>'
+            '</w:hyperlink><w:r><w:t xml:space="preserve"> GO</w:t></w:r></w:p>',
+        ),
+        (  # a link that is a field
+            '<w:p><w:r><w:t xml:space="preserve">go </w:t></w:r><w:r><w:fldChar '
+            'w:fldCharType="begin"/></w:r><w:r><w:instrText> HYPERLINK "u" </w:instrText></w:r>'
+            '<w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>right here</w:t></w:r><w:r>'
+            '<w:fldChar w:fldCharType="end"/></w:r></w:p>',
+            '<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText> HYPERLINK "u" '
+            '</w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r>'
+            '<w:t>HERE RIGHT</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r><w:r>'
+            '<w:t xml:space="preserve"> GO</w:t></w:r></w:p>',
+        ),
+        (  # another field moves as one, with what it shows
+            '<w:p><w:r><w:t xml:space="preserve">page </w:t></w:r><w:r><w:fldChar '
+            'w:fldCharType="begin"/></w:r><w:r><w:instrText> PAGE </w:instrText></w:r><w:r>'
+            '<w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one</w:t></w:r><w:r><w:fldChar '
+            'w:fldCharType="end"/></w:r><w:r><w:t xml:space="preserve"> now</w:t></w:r></w:p>',
+            '<w:p><w:r><w:t xml:space="preserve">NOW PAGE </w:t></w:r><w:r><w:fldChar '
+            'w:fldCharType="begin"/></w:r><w:r><w:instrText> PAGE </w:instrText></w:r><w:r>'
+            '<w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one</w:t></w:r><w:r><w:fldChar '
+            'w:fldCharType="end"/></w:r></w:p>',
+        ),
+        (  # deleted text stays, a footnote keeps its word
+            '<w:p><w:r><w:t>one</w:t></w:r><w:r><w:footnoteReference w:id="1"/></w:r><w:del>'
+            "<w:r><w:delText>no</w:delText></w:r></w:del><w:r>"
+            '<w:t xml:space="preserve"> two</w:t></w:r></w:p>',
+            "<w:p><w:r><w:t>TWO ONE</w:t></w:r><w:r>"
+            '<w:footnoteReference w:id="1"/></w:r><w:del><w:r><w:delText>no</w:delText></w:r>'
+            "</w:del></w:p>",
+        ),
+        (  # a field that goes on in another paragraph
+            '<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>TOC</w:instrText>'
+            '</w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one two</w:t></w:r>'
+            "</w:p>",
+            '<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>TOC</w:instrText>'
+            '</w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>TWO ONE</w:t></w:r>'
+            "</w:p>",
+        ),
+        (  # a content control
+            "<w:p><w:sdt><w:sdtPr/><w:sdtContent><w:r><w:t>one two</w:t></w:r></w:sdtContent>"
+            "</w:sdt></w:p>",
+            "<w:p><w:sdt><w:sdtPr/><w:sdtContent><w:r><w:t>TWO ONE</w:t></w:r></w:sdtContent>"
+            "</w:sdt></w:p>",
+        ),
+        (  # a text box inside a paragraph
+            "<w:p><w:r><w:t>one two</w:t></w:r><w:r><w:pict><w:txbxContent><w:p><w:r>"
+            "<w:t>three four</w:t></w:r></w:p></w:txbxContent></w:pict></w:r></w:p>",
+            "<w:p><w:r><w:t>TWO ONE</w:t></w:r><w:r><w:pict><w:txbxContent><w:p><w:r>"
+            "<w:t>FOUR THREE</w:t></w:r></w:p></w:txbxContent></w:pict></w:r></w:p>",
+        ),
+    ],
+)
+def test_what_stands_in_a_paragraph_of_word(paragraph, expected):
+    assert body(translated(".docx", word(paragraph))) == expected
+
+
+STYLES = ("", "<w:rPr><w:b/></w:rPr>", "<w:rPr><w:i/></w:rPr>")
+PIECES = st.one_of(
+    st.tuples(st.sampled_from(STYLES), st.text(st.sampled_from("ab .é1"), max_size=5)).map(
+        lambda one: f'<w:r>{one[0]}<w:t xml:space="preserve">{one[1]}</w:t></w:r>'
+    ),
+    st.sampled_from(
+        [
+            "<w:r><w:tab/></w:r>",
+            '<w:r><w:footnoteReference w:id="1"/></w:r>',
+            '<w:bookmarkStart w:id="0"/>',
+            "<w:hyperlink><w:r><w:t>a b</w:t></w:r></w:hyperlink>",
+        ]
+    ),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=8))
+def test_any_paragraph_keeps_its_text_and_formatting_when_it_is_written_again(pieces):
+    content = word(f"<w:p>{''.join(pieces)}</w:p>")
+    assert letters(refilled(".docx", content)) == letters(content)
+    for translate in (shout, None):
+        again = (
+            translated(".docx", content, translate) if translate else translated(".docx", content)
+        )
+        for name in ("tab/", "footnoteReference", "bookmarkStart", "hyperlink>"):
+            assert body(again).count(f"<w:{name}") == body(content).count(f"<w:{name}")
+
+
+def letters(content):
+    """Each character of the body with its formatting; white space is not formatted."""
+    found = []
+    for paragraph in docx.Document(io.BytesIO(content)).paragraphs:
+        for part in paragraph.iter_inner_content():
+            for run in getattr(part, "runs", [part]):
+                style = (bool(run.bold), bool(run.italic))
+                found += [(one, *style) for one in run.text if not one.isspace()]
+    return found
+
+
+# ---------------------------------------------------------------------------------- slides, sheets
+
+
+def test_slides_and_notes():
+    slides = pptx.Presentation(io.BytesIO(translated(".pptx", pptx_slides())))
+    (slide,) = slides.slides
+    assert slide.shapes.title.text == "HERE TITLE SLIDE"
+    (paragraph,) = slide.placeholders[1].text_frame.paragraphs
+    found = [(run.text, bool(run.font.bold)) for run in paragraph.runs]
+    assert found == [("STRONG", True), (" ONE POINT", False)]
+    assert slide.notes_slide.notes_text_frame.text == "HELLO SAY"
+
+
+def test_cells_are_translated_and_formulas_numbers_and_headers_of_tables_stay():
+    sheet = openpyxl.load_workbook(
+        io.BytesIO(translated(".xlsx", xlsx_sheet())), rich_text=True
+    ).active
+    values = [[cell.value for cell in row] for row in sheet.iter_rows(max_col=2, max_row=3)]
+    assert values == [["NAME FRUIT", "COUNT"], ["APPLE GREEN", 3], ["TWO\nHERE LINES", "=A1"]]
+    assert [sheet["D1"].value, sheet["E1"].value] == ["Table head", "Other head"]
+    rich = sheet["A4"].value
+    assert str(rich) == "PEAR GOOD VERY"
+    assert [part.font.b for part in rich if not isinstance(part, str)] == [True]

@@ -1,0 +1,48 @@
+"""The text of a PDF."""
+
+import io
+
+import pypdf
+import pytest
+from fixtures.documents import pdf, read, translated
+
+from nmt.errors import UserError
+
+LINES = [
+    "This is a long paragraph that has been set in lines of",
+    "print, of about fifty or so charac-",
+    "ters, and it goes on.",
+]
+
+
+def test_the_lines_of_a_paragraph_are_joined_and_a_hyphen_at_the_end_of_one_goes():
+    (unit,) = read(
+        ".pdf", pdf(["This is a long paragraph that was printed on one", *LINES[1:]])
+    ).units
+    assert unit.text.endswith("fifty or so characters, and it goes on.")
+
+
+def test_the_translation_is_text():
+    assert translated(".pdf", pdf(["one two"], ["three four"])) == b"TWO ONE\n\nFOUR THREE\n"
+
+
+def test_a_pdf_with_a_password_is_refused():
+    writer = pypdf.PdfWriter(clone_from=pypdf.PdfReader(io.BytesIO(pdf(["one"]))))
+    writer.encrypt("secret", algorithm="RC4-128")
+    stream = io.BytesIO()
+    writer.write(stream)
+    with pytest.raises(UserError, match="encrypted"):
+        read(".pdf", stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (pdf([""]), "holds no text"),
+        (b"not a pdf", "expected a PDF"),
+        (pdf(["one"])[:200], "damaged"),
+    ],
+)
+def test_what_has_no_text_is_refused(content, message):
+    with pytest.raises(UserError, match=message):
+        read(".pdf", content)

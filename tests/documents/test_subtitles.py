@@ -1,0 +1,123 @@
+"""Subtitles: sentences across cues, times as they were."""
+
+import re
+
+import pysubs2
+import pytest
+from fixtures.documents import SRT, VTT, read, same, shout, translated
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.errors import UserError
+
+
+def cues(*texts, gap=0.1):
+    """Cues of two seconds each."""
+    parts = []
+    for number, text in enumerate(texts):
+        start = number * (2 + gap)
+        times = [f"00:00:{at:06.3f}".replace(".", ",") for at in (start, start + 2)]
+        parts.append(f"{number + 1}\n{times[0]} --> {times[1]}\n{text}\n")
+    return "\n".join(parts)
+
+
+def units(content, suffix=".srt"):
+    return [unit.text for unit in read(suffix, content).units]
+
+
+def test_a_sentence_that_goes_on_in_the_next_cue_is_one_text():
+    assert units(SRT) == [
+        "This is the first half of a sentence, and it goes on.",
+        "Hello there.",
+        "Hi you!",
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("Over.", "Next one"),
+        ("Over?", "next one"),
+        ("one speaker", "- another"),
+        ("music ♪", "next"),
+        ("one place", "{\\an8}another place"),
+        ("one", "ANNA: two"),
+    ],
+)
+def test_a_sentence_ends_at_a_full_stop_a_speaker_or_another_place(texts):
+    assert len(units(cues(*texts))) == 2
+
+
+def test_a_sentence_does_not_go_on_after_a_pause():
+    assert len(units(cues("and then", "he went"))) == 1
+    assert len(units(cues("and then", "he went", gap=3))) == 2
+
+
+def test_a_translation_is_split_by_length_and_preferably_at_a_comma():
+    source = cues("The first part, that is short,", "comes before the second part")
+    assert translated(".srt", source, shout) == source.replace(
+        "The first part, that is short,", "THE FIRST PART, THAT IS SHORT,"
+    ).replace("comes before the second part", "COMES BEFORE THE SECOND PART")
+
+
+def test_no_cue_of_a_sentence_is_left_empty():
+    def translate(lines, alignments):
+        return same(["Un mot" for _ in lines], alignments)
+
+    shown = [
+        event.text for event in parsed(translated(".srt", cues("and so", "it goes"), translate))
+    ]
+    assert shown == ["Un", "mot"]
+
+
+def test_long_lines_are_broken_in_two_of_about_equal_length():
+    text = "This line is far too long to be shown on one line of a screen"
+    (event,) = parsed(translated(".srt", cues(text), shout))
+    lines = event.text.split("\\N")
+    assert len(lines) == 2 and max(map(len, lines)) <= 42
+
+
+def test_italics_positions_and_speakers_stay():
+    shown = translated(".srt", cues("{\\an8}<i>one two</i> three"))
+    assert "{\\an8}THREE <i>TWO ONE</i>" in shown
+    assert translated(".vtt", VTT).splitlines()[-1] == "<v Fred>WORLD <c.red>BIG</c> HELLO"
+
+
+def test_italics_over_several_cues_are_closed_and_opened_again():
+    shown = translated(".srt", SRT)
+    assert shown.count("<i>") == shown.count("</i>") == 2
+
+
+def test_a_tag_without_a_partner_stays():
+    assert "<i>ONE TWO" in translated(".srt", cues("<i>one two"), shout)
+
+
+def test_notes_styles_and_times_stay():
+    before, after = VTT.splitlines(), translated(".vtt", VTT).splitlines()
+    assert before[:-1] == after[:-1]
+
+
+def parsed(content, kind="srt"):
+    return pysubs2.SSAFile.from_string(content, format_=kind)
+
+
+TEXTS = st.text(st.sampled_from("ab .,!é{}<i>-\n"), min_size=1, max_size=40).map(
+    lambda text: re.sub(r"\n\s*(?=\n)", "", text).strip() or "a"
+)
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=6))
+def test_any_subtitles_keep_their_cues_and_times(texts):
+    source = cues(*texts)
+    assert translated(".srt", source, same) == source
+    times = [
+        [(event.start, event.end) for event in parsed(one)]
+        for one in (source, translated(".srt", source))
+    ]
+    assert times[0] == times[1]
+
+
+def test_a_text_without_cues_is_refused():
+    with pytest.raises(UserError, match="without any cue"):
+        read(".srt", "just text\n")

@@ -1,0 +1,34 @@
+"""HTML files."""
+
+import pytest
+from fixtures.documents import read, translated
+
+from nmt.errors import UserError
+
+
+def test_text_and_the_attributes_that_people_read_are_translated():
+    source = '<p title="a b">c <b>d</b> <img src="a b" alt="e f"></p>'
+    assert translated(".html", source) == (
+        '<p title="B A"><b>D</b> C <img src="a b" alt="F E"></p>'
+    )
+
+
+@pytest.mark.parametrize("declared", ['<meta charset="iso-8859-1">', "<meta charset=latin1>"])
+def test_the_encoding_that_the_file_declares_is_kept(declared):
+    source = f"{declared}<p>café d'été".encode("latin-1")
+    assert translated(".html", source) == f"{declared}<p>D'ÉTÉ CAFÉ".encode("latin-1")
+
+
+def test_what_the_encoding_lacks_is_a_reference():
+    def translate(lines, alignments):
+        from fixtures.documents import same
+
+        return same(["œ"], alignments)
+
+    source = '<meta charset="iso-8859-1"><p>one'.encode("latin-1")
+    assert translated(".html", source, translate).endswith(b"<p>&#339;")
+
+
+def test_an_unknown_encoding_is_refused():
+    with pytest.raises(UserError, match="unknown encoding 'x-y'"):
+        read(".html", '<meta charset="x-y"><p>one')
