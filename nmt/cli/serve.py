@@ -61,6 +61,7 @@ def add_verbs(verbs: Any) -> None:
         "N",
         "lines in the queue, beyond which requests are refused (default: 2048)",
     )
+    limit("max-file-megabytes", int, "N", "size of a document; 0: no documents (default: 10)")
     limit(
         "cors-origin",
         str,
@@ -151,6 +152,13 @@ def _limits(options: argparse.Namespace) -> "Limits":
         if not keys:
             raise UserError(f"{options.api_key_file} must have a key a line. Received: none.")
         given["api_keys"] = keys
+    if options.max_file_megabytes is not None:
+        if not 0 <= options.max_file_megabytes <= 50:
+            raise UserError(
+                "--max-file-megabytes must be from 0 to 50."
+                f" Received: {options.max_file_megabytes}."
+            )
+        given["max_file_bytes"] = 10**6 * options.max_file_megabytes
     given["cors_origins"] = tuple(options.cors_origin or ())
     return Limits(**{name: value for name, value in given.items() if value is not None})
 

@@ -33,7 +33,8 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
             self._check()
-            self._contents = {entry.filename: self._zip.read(entry) for entry in self._entries}
+            if (damaged := self._zip.testzip()) is not None:
+                raise zipfile.BadZipFile(damaged)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
             raise UserError(
                 f"expected {kind}. Received: no ZIP archive, or a damaged one."
@@ -57,7 +58,7 @@ class Archive:
 
     def read(self, name: str) -> bytes:
         try:
-            return self._contents[name]
+            return self._zip.read(name)
         except KeyError:
             raise UserError(
                 f"expected {self._kind}. Received: an archive without {name}."
@@ -69,8 +70,9 @@ class Archive:
         with zipfile.ZipFile(stream, "w") as new:
             new.comment = self._zip.comment
             for entry in self._entries:
-                content = changed.get(entry.filename, self._contents[entry.filename])
-                new.writestr(entry, content)  # with the entry's time, attributes and compression
+                content = changed.get(entry.filename)
+                # With the entry's time, attributes and compression.
+                new.writestr(entry, self._zip.read(entry) if content is None else content)
         return stream.getvalue()
 
 

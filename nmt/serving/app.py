@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import PurePath
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -21,9 +22,12 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from nmt.about import VERSION
+from nmt.documents.document import Document, ReadingOptions
+from nmt.documents.formats import FORMATS, available, output_name
 from nmt.errors import UserError
 from nmt.inference.outputs import Candidate, Translation
 from nmt.serving import schemas
+from nmt.serving.documents import DocumentTranslator, download, file_name
 from nmt.serving.middleware import JsonAnswer, RateLimit, RequestMiddleware, refused
 from nmt.serving.schemas import Refusal
 from nmt.serving.service import BatchKey, Service
@@ -41,6 +45,8 @@ MIN_CONFIDENCE = 50.0
 SHORT_TEXT = 40  # characters; shorter texts of a list are in the language of the whole list
 BYTES_A_CHARACTER = 12  # at most: "\ud83d\ude00" in JSON
 DEBOUNCE = 300  # ms without a keystroke before the page sends a request
+FILE_PATH = "/translate_file"
+DETECTED_CHARACTERS = 5000  # of a document, to tell its language from
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 Body = TypeVar("Body", bound=schemas.KeyedRequest)
@@ -49,12 +55,14 @@ Body = TypeVar("Body", bound=schemas.KeyedRequest)
 def make_app(service: Service) -> FastAPI:
     """The app, which closes the service when it ends."""
 
+    endpoints = _Endpoints(service)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await asyncio.to_thread(service.close)
+            await asyncio.to_thread(endpoints.close)
 
     app = FastAPI(
         title="nmt",
@@ -75,9 +83,14 @@ def make_app(service: Service) -> FastAPI:
             expose_headers=["Retry-After"],
         )
     max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
-    app.add_middleware(RequestMiddleware, metrics=service.metrics, max_bytes=max_bytes)
+    app.add_middleware(
+        RequestMiddleware,
+        metrics=service.metrics,
+        max_bytes=max_bytes,
+        max_bytes_at={FILE_PATH: service.limits.max_file_bytes + 2**14},
+    )
     _add_error_handlers(app)
-    _Endpoints(service).add_to(app)
+    endpoints.add_to(app)
     for file in resources.files("nmt.serving").joinpath("static").iterdir():
         if media_type := MEDIA_TYPES.get(PurePath(file.name).suffix):
             path = "/" if file.name == "index.html" else f"/{file.name}"
@@ -123,8 +136,13 @@ def _add_error_handlers(app: FastAPI) -> None:
 class _Endpoints:
     def __init__(self, service: Service):
         self.service, self.limits = service, service.limits
+        self.documents = DocumentTranslator(service)
         per_minute = self.limits.requests_a_minute
         self._rate_limit = RateLimit(per_minute) if per_minute else None
+
+    def close(self) -> None:
+        self.service.close()
+        self.documents.downloads.close()
 
     def add_to(self, app: FastAPI) -> None:
         errors: dict[int | str, dict[str, Any]] = {
@@ -152,14 +170,30 @@ class _Endpoints:
                 },
             )
 
+        app.add_api_route(
+            FILE_PATH,
+            self.translate_file,
+            methods=["POST"],
+            summary=self.translate_file.__doc__,
+            responses={200: {"model": schemas.TranslatedFile}, **errors},
+            openapi_extra={
+                "requestBody": {
+                    "required": True,
+                    "content": schemas.accepted_file(self.service.pairs),
+                }
+            },
+        )
+
         def get(path: str, endpoint: Any, **description: Any) -> None:
-            app.add_api_route(path, endpoint, summary=endpoint.__doc__, **description)
+            description = {"summary": endpoint.__doc__, **description}
+            app.add_api_route(path, endpoint, **description)
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
         post("/translate", self.translate, schemas.TranslateRequest, schemas.Translated)
         post("/detect", self.detect, schemas.DetectRequest, list[schemas.Detection])
         post("/v1/translate", self.explain, schemas.ExplainRequest, schemas.Explained)
         get("/languages", self.languages, responses={200: {"model": list[schemas.Language]}})
+        get("/download_file/{name}", self.download_file, include_in_schema=False)
         # Clients of early versions of LibreTranslate (libretranslatepy 2.1.1) post for it.
         app.add_api_route("/languages", self.languages, methods=["POST"], include_in_schema=False)
         get("/frontend/settings", self.settings, responses={200: {"model": dict[str, Any]}})
@@ -178,12 +212,7 @@ class _Endpoints:
 
         As in LibreTranslate's app, the fields of a form may also stand in the URL's query.
         """
-        if self._rate_limit:
-            self._rate_limit.admit(request.client.host if request.client else "")
-        encoding = request.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity"):
-            raise Refusal(415, "Invalid request: expected a body without Content-Encoding")
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = self._admit(request)
         body = await request.body()
         query = schemas.urlencoded_fields(request.scope["query_string"])
         if content_type == "application/json":
@@ -203,6 +232,38 @@ class _Endpoints:
             raise Refusal(400, "Invalid request: expected application/json, or a form")
         self._check_key(read.api_key)
         return read
+
+    def _admit(self, request: Request) -> str:
+        """The content type of a request. Refusal for a client that sends too many, and for a
+        Content-Encoding."""
+        if self._rate_limit:
+            self._rate_limit.admit(request.client.host if request.client else "")
+        encoding = request.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            raise Refusal(415, "Invalid request: expected a body without Content-Encoding")
+        return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def _read_file(self, request: Request) -> tuple[schemas.FileRequest, str, bytes]:
+        """The fields of a form, and the name and content of its file."""
+        if self._admit(request) != "multipart/form-data":
+            raise Refusal(400, "Invalid request: missing file parameter")
+        if not self.limits.max_file_bytes:
+            raise Refusal(403, "Files translation are disabled on this server.")
+        query = schemas.urlencoded_fields(request.scope["query_string"])
+        async with request.form(max_files=1, max_fields=schemas.MAX_FIELDS) as form:
+            fields = [(name, one) for name, one in form.multi_items() if isinstance(one, str)]
+            file = form.get("file")
+            if isinstance(file, str) or file is None:
+                raise Refusal(400, "Invalid request: missing file parameter")
+            name, content = file_name(file.filename or ""), await file.read()
+        asked = schemas.read_form(schemas.FileRequest, query, fields)
+        self._check_key(asked.api_key)
+        if not name:
+            raise Refusal(400, "Invalid request: empty file")
+        if len(content) > self.limits.max_file_bytes:
+            limit = self.limits.max_file_bytes
+            raise Refusal(413, f"Invalid request: the file is longer than {limit} bytes")
+        return asked, name, content
 
     def _check_key(self, key: str | None) -> None:
         if not self.limits.api_keys:
@@ -306,6 +367,59 @@ class _Endpoints:
         if isinstance(asked.q, str):
             answer = {name: values[0] for name, values in answer.items()}
         return JsonAnswer(answer)
+
+    async def translate_file(self, request: Request) -> Response:
+        """Translate a document"""
+        asked, name, content = await self._read_file(request)
+        suffix = PurePath(name).suffix.lower()
+        if suffix not in available():
+            raise Refusal(400, "Invalid request: file format not supported")
+        target = self.service.language(asked.target)
+        async with self.documents.in_progress():
+            source = await self._source_of_file(asked, target, content, suffix)
+            if source == target:
+                new, num_units, num_left = content, 0, 0
+            else:
+                key = self.service.batch_key(source, target, n_best=1)
+                options = ReadingOptions(source, target, self.service.copies_placeholders(key))
+                document = await self._document(request, content, suffix, options)
+                outcome = await self.documents.translate(request, key, document)
+                new, num_units, num_left = outcome.content, outcome.num_units, len(outcome.left)
+        media_type = FORMATS[suffix].media_type
+        address = await self.documents.downloads.add(new, output_name(name, target), media_type)
+        url = f"{request.base_url}download_file/{quote(address)}"
+        answer = {"translatedFileUrl": url, "segments": num_units, "untranslated": num_left}
+        return JsonAnswer(answer)
+
+    async def _document(
+        self, request: Request, content: bytes, suffix: str, options: ReadingOptions
+    ) -> Document:
+        """Refusal for a document that cannot be read, or that is too long."""
+        document = await self.documents.read(content, suffix, options)
+        num_characters = sum(len(unit.text) for unit in document.units)
+        limit = self.limits.max_document_characters
+        if num_characters > limit:
+            error = f"Invalid request: request ({num_characters}) exceeds text limit ({limit})"
+            raise Refusal(413, error)
+        request.scope["noted"] = {"texts": len(document.units), "characters": num_characters}
+        return document
+
+    async def _source_of_file(
+        self, asked: schemas.FileRequest, target: str, content: bytes, suffix: str
+    ) -> str:
+        if asked.source.lower() != "auto":
+            return self.service.language(asked.source)
+        document = await self.documents.read(content, suffix, ReadingOptions(target=target))
+        text = "\n".join(unit.text for unit in document.units[:500])[:DETECTED_CHARACTERS]
+        (source,) = await self._sources("auto", target, [text])
+        return source.language
+
+    async def download_file(self, name: str) -> Response:
+        """Download a translated document"""
+        stored = self.documents.downloads.get(name)
+        if stored is None:
+            raise Refusal(404, "There is no such file, or no longer")
+        return download(stored, await asyncio.to_thread(stored.path.read_bytes))
 
     async def _translate_texts(
         self, request: Request, keys: Sequence[BatchKey | None], texts: "Sequence[_Units]"
@@ -417,12 +531,12 @@ class _Endpoints:
             {
                 "apiKeys": bool(self.limits.api_keys),
                 "charLimit": self.limits.max_characters,
-                "filesTranslation": False,
+                "filesTranslation": bool(self.limits.max_file_bytes),
                 "frontendTimeout": DEBOUNCE,
                 "keyRequired": bool(self.limits.api_keys),
                 "language": {"source": _language(source), "target": _language(target)},
                 "suggestions": False,
-                "supportedFilesFormat": [],
+                "supportedFilesFormat": available() if self.limits.max_file_bytes else [],
             }
         )
 

@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -107,10 +108,19 @@ def refused(refusal: Refusal) -> Response:
 
 
 class RequestMiddleware:
-    """ASGI middleware around the whole app. Bodies have at most `max_bytes`."""
+    """ASGI middleware around the whole app. Bodies have at most `max_bytes`, or what
+    `max_bytes_at` says of their path."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_bytes: int):
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        max_bytes: int,
+        max_bytes_at: Mapping[str, int] | None = None,
+    ):
         self.app, self.metrics, self.max_bytes = app, metrics, max_bytes
+        self.max_bytes_at = max_bytes_at or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -143,17 +153,15 @@ class RequestMiddleware:
 
     def _bounded(self, receive: Receive, scope: Scope) -> Receive:
         """Raises Refusal from `receive` as soon as a body is too long, or is announced to be."""
-        remaining = self.max_bytes
+        remaining = max_bytes = self.max_bytes_at.get(scope["path"], self.max_bytes)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
 
         async def receive_on() -> Message:
             nonlocal remaining
             message = await receive()
             remaining -= len(message.get("body", b""))
-            if remaining < 0 or int(announced) > self.max_bytes:
-                raise Refusal(
-                    413, f"Invalid request: the body is longer than {self.max_bytes} bytes"
-                )
+            if remaining < 0 or int(announced) > max_bytes:
+                raise Refusal(413, f"Invalid request: the body is longer than {max_bytes} bytes")
             return message
 
         return receive_on

@@ -72,6 +72,13 @@ class TranslateRequest(KeyedRequest):
     )
 
 
+class FileRequest(KeyedRequest):
+    """The fields of the form beside its file."""
+
+    source: Text = Field(description='Language of the document, or "auto"')
+    target: Text = Field(description="Language to translate to")
+
+
 class DetectRequest(KeyedRequest):
     q: Text = Field(description="Text to detect")
 
@@ -129,6 +136,15 @@ def accepted(
                 {**kind, "minItems": 2} if kind["type"] == "array" else kind for kind in kinds
             ]
     return {"application/json": {"schema": schema}, **{kind: {"schema": form} for kind in FORMS}}
+
+
+def accepted_file(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The form with a file in OpenAPI."""
+    schema = accepted(FileRequest, pairs, 0, 0)["multipart/form-data"]["schema"]
+    file = {"type": "string", "format": "binary", "description": "File to translate"}
+    schema["properties"] = {"file": file, **schema["properties"]}
+    schema["required"] = ["file", *schema["required"]]
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def read_json(model: type[Request], body: bytes) -> Request:
@@ -222,6 +238,14 @@ class Translated(BaseModel):
     detectedLanguage: Detection | list[Detection] | None = Field(
         None, description='If the source is "auto"'
     )
+
+
+class TranslatedFile(BaseModel):
+    translatedFileUrl: str = Field(
+        description="Where the translation can be downloaded for a while"
+    )
+    segments: int = Field(description="Texts of the document")
+    untranslated: int = Field(description="Texts that could not be translated and stay")
 
 
 class Word(BaseModel):

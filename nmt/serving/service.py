@@ -28,6 +28,9 @@ class Limits:
     max_texts: int = 500  # in one list
     max_alternatives: int = 9
     max_waiting: int = 2048  # lines in the queue
+    max_file_bytes: int = 10_000_000  # of a document; 0: no documents
+    max_document_characters: int = 500_000
+    document_seconds: int = 600  # to translate a document
     requests_a_minute: int | None = None  # from one client, see `client_of`
     api_keys: frozenset[str] = frozenset()  # empty: no key is needed
     cors_origins: Sequence[str] = ()
@@ -42,6 +45,7 @@ class BatchKey(NamedTuple):
     beam_size: int | None = None
     alignments: bool = False
     choices: int = 0
+    split_sentences: bool | None = None  # None: as the run's config says
 
 
 class Service:
@@ -120,6 +124,7 @@ class Service:
                 f"{language_name(source)} ({source})",
             )
         decoding = translator.run.config.decoding
+        asked = {"split_sentences": self._split_sentences, **asked}
         if decoding.sampling:  # without a beam
             return BatchKey(source, target, n_best, None, **asked)
         groups = math.ceil(max(n_best, beam_size or decoding.beam_size) / decoding.num_beam_groups)
@@ -160,7 +165,7 @@ class Service:
             beam_size=key.beam_size,
             alignments=key.alignments,
             choices=key.choices,
-            split_sentences=self._split_sentences,
+            split_sentences=key.split_sentences,
             num_workers=1,
         )
         return [

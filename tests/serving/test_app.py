@@ -295,11 +295,10 @@ def test_settings_tell_a_page_what_it_needs(client_of):
     )
     assert settings["charLimit"] == 7 and settings["keyRequired"] and settings["apiKeys"]
     assert settings["language"]["source"] == {"code": "en", "name": "English"}
-    assert (
-        not settings["filesTranslation"]
-        and settings["supportedFilesFormat"] == []
-        and not settings["suggestions"]
-    )
+    assert settings["filesTranslation"] and not settings["suggestions"]
+    assert {".docx", ".srt", ".po"} < set(settings["supportedFilesFormat"])
+    settings = client_of(max_file_bytes=0).get("/frontend/settings").json()
+    assert not settings["filesTranslation"] and settings["supportedFilesFormat"] == []
 
 
 def test_health_is_ok(client):

@@ -12,6 +12,7 @@ from nmt.serving.middleware import Metrics
 from nmt.serving.service import Limits, Service
 
 POSTS = ["/translate", "/detect", "/v1/translate"]
+FILES = ["/translate_file"]
 GETS = ["/languages", "/frontend/settings", "/health", "/metrics"]
 
 
@@ -54,7 +55,7 @@ def test_what_can_be_read_is_as_described(schema, path):
 
 
 def test_every_path_and_every_error_is_described(schema):
-    assert sorted(schema.raw_schema["paths"]) == sorted(POSTS + GETS)
+    assert sorted(schema.raw_schema["paths"]) == sorted(POSTS + FILES + GETS)
     for path in POSTS:
         described = schema.raw_schema["paths"][path]["post"]
         assert {"200", "400", "403", "413", "415", "429", "500", "503"} == set(
