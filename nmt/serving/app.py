@@ -194,6 +194,7 @@ class _Endpoints:
         post("/v1/translate", self.explain, schemas.ExplainRequest, schemas.Explained)
         get("/languages", self.languages, responses={200: {"model": list[schemas.Language]}})
         get("/download_file/{name}", self.download_file, include_in_schema=False)
+        get("/file_progress/{name}", self.file_progress, include_in_schema=False)
         # Clients of early versions of LibreTranslate (libretranslatepy 2.1.1) post for it.
         app.add_api_route("/languages", self.languages, methods=["POST"], include_in_schema=False)
         get("/frontend/settings", self.settings, responses={200: {"model": dict[str, Any]}})
@@ -383,7 +384,7 @@ class _Endpoints:
                 key = self.service.batch_key(source, target, n_best=1)
                 options = ReadingOptions(source, target, self.service.copies_placeholders(key))
                 document = await self._document(request, content, suffix, options)
-                outcome = await self.documents.translate(request, key, document)
+                outcome = await self.documents.translate(request, key, document, asked.progress)
                 new, num_units, num_left = outcome.content, outcome.num_units, len(outcome.left)
         media_type = FORMATS[suffix].media_type
         address = await self.documents.downloads.add(new, output_name(name, target), media_type)
@@ -413,6 +414,11 @@ class _Endpoints:
         text = "\n".join(unit.text for unit in document.units[:500])[:DETECTED_CHARACTERS]
         (source,) = await self._sources("auto", target, [text])
         return source.language
+
+    async def file_progress(self, name: str) -> Response:
+        """Progress of a document that is being translated"""
+        done, total = self.documents.progress.get(name, (0, 0))
+        return JsonAnswer({"done": done, "total": total})
 
     async def download_file(self, name: str) -> Response:
         """Download a translated document"""

@@ -114,6 +114,7 @@ class DocumentTranslator:
     def __init__(self, service: Service):
         self.service, self.downloads = service, Downloads()
         self._num_in_progress = 0
+        self.progress: dict[str, tuple[int, int]] = {}  # name -> lines done, all lines
         # One document is read or written at a time: both take memory and processor time.
         self._lock = asyncio.Lock()
 
@@ -124,18 +125,22 @@ class DocumentTranslator:
             except UserError as error:
                 raise Refusal(400, f"Invalid request: {error}") from None
 
-    async def translate(self, request: Request, key: BatchKey, document: Document) -> Outcome:
-        """Raises Refusal if it takes too long."""
+    async def translate(
+        self, request: Request, key: BatchKey, document: Document, progress: str | None = None
+    ) -> Outcome:
+        """Raises Refusal if it takes too long. `progress` names an entry of that dictionary."""
         seconds = self.service.limits.document_seconds
         try:
             async with asyncio.timeout(seconds):
-                translations = await self._translations(request, key, document)
+                translations = await self._translations(request, key, document, progress)
                 async with self._lock:
                     return await asyncio.to_thread(finish, document, translations)
         except TimeoutError:
             raise Refusal(
                 503, f"The document took longer than {seconds} s. Split it, or try again later"
             ) from None
+        finally:
+            self.progress.pop(progress or "", None)
 
     @contextlib.asynccontextmanager
     async def in_progress(self) -> AsyncIterator[None]:
@@ -149,17 +154,20 @@ class DocumentTranslator:
             self._num_in_progress -= 1
 
     async def _translations(
-        self, request: Request, key: BatchKey, document: Document
+        self, request: Request, key: BatchKey, document: Document, progress: str | None
     ) -> dict[Line, _Text | Exception]:
         found: dict[Line, _Text | Exception] = {}
         by_key: dict[BatchKey, list[Line]] = {}
         if key.split_sentences is None:  # a unit of a document is a paragraph
             key = key._replace(split_sentences=True)
-        for line in lines_of(document):
+        all_lines = lines_of(document)
+        for line in all_lines:
             is_aligned = line.needs_alignment and self._has_room(key, line.text)
             by_key.setdefault(key._replace(alignments=is_aligned), []).append(line)
         for line_key, lines in by_key.items():
             for start in range(0, len(lines), LINES_AT_ONCE):
+                if progress:
+                    self.progress[progress] = len(found), len(all_lines)
                 chunk = lines[start : start + LINES_AT_ONCE]
                 found.update(await self._translated(request, line_key, chunk))
         return found

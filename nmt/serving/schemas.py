@@ -77,6 +77,9 @@ class FileRequest(KeyedRequest):
 
     source: Text = Field(description='Language of the document, or "auto"')
     target: Text = Field(description="Language to translate to")
+    progress: Annotated[str, Field(pattern=r"^[\w-]{16,64}$")] | None = Field(
+        None, description="A random name, under which /file_progress/NAME tells the progress"
+    )
 
 
 class DetectRequest(KeyedRequest):

@@ -1,5 +1,6 @@
 """Documents of the HTTP API, over a translator that shouts."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -162,6 +163,30 @@ def test_a_long_document_lets_other_requests_through(client_of):
     assert max(len(lines) for lines, _ in shouter.calls) <= 65
 
 
+def test_the_progress_of_a_document_can_be_watched(client_of):
+    shouter = Shouter()
+    client = client_of(shouter)
+    name = "0123456789abcdef"
+    content = "\n\n".join(f"line {n}" for n in range(70)).encode()
+
+    async def watched():
+        shouter.gate.clear()
+        fields = {**PAIR, "progress": name}
+        file = {"file": ("a.txt", content)}
+        sent = asyncio.ensure_future(client.http.post("/translate_file", data=fields, files=file))
+        progress = {"total": 0}
+        while not progress["total"]:
+            await asyncio.sleep(0.01)
+            progress = (await client.http.get(f"/file_progress/{name}")).json()
+        shouter.gate.set()
+        await sent
+        return progress, (await client.http.get(f"/file_progress/{name}")).json()
+
+    ((during, after),) = client.together(watched())
+    assert during == {"done": 0, "total": 70}
+    assert after == {"done": 0, "total": 0}
+
+
 def test_a_document_that_takes_too_long_is_refused(client_of):
     shouter = Shouter()
     client = client_of(shouter, document_seconds=0.2)
@@ -204,8 +229,6 @@ def test_the_oldest_downloads_make_room(client, monkeypatch):
 
 
 def test_the_folder_goes_with_the_server(client_of):
-    import asyncio
-
     async def kept():
         downloads = documents.Downloads()
         await downloads.add(b"one", "a.txt", "text/plain")

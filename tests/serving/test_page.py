@@ -140,7 +140,9 @@ def open_page(browser, address):
         page.on(
             "request",
             lambda request: (
-                page.asked.append(request.post_data_json) if request.post_data else None
+                page.asked.append(request.post_data_json)
+                if request.headers.get("content-type") == "application/json"
+                else None
             ),
         )
         page.goto(address)
@@ -541,3 +543,43 @@ def test_a_line_of_too_many_pieces_is_translated_without_attention(open_page):
     page.locator("#text").fill(CAT)
     expect_translation(page, CHAT)
     assert len(refused) == 1 and page.locator("#trouble").is_hidden()
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+DROP = """([name, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name));
+  for (const kind of ["dragover", "drop"]) {
+    document.body.dispatchEvent(
+      new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+  }
+}"""
+
+
+@pytest.mark.parametrize("size", [WIDE, (360, 760)])
+def test_a_file_that_is_dropped_comes_back_translated(open_page, size):
+    page = open_page(size)
+    page.evaluate(DROP, ["cat.html", f"<p>{CAT}</p>"])
+    playwright.expect(page.locator("#document-state")).to_have_text("cat.html is translated.")
+    playwright.expect(page.locator("#download")).to_be_focused()
+    with page.expect_download() as started:
+        page.locator("#download").click()
+    assert started.value.suggested_filename == "cat_fr.html"
+    with open(started.value.path(), encoding="utf-8") as file:
+        assert file.read() == f"<p>{CHAT}</p>"
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.locator("#document-close").click()
+    playwright.expect(page.locator("#document")).to_be_hidden()
+
+
+def test_a_file_can_be_chosen_and_one_that_is_no_document_is_refused(open_page):
+    page = open_page()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#open").click()
+    chooser.value.set_files({"name": "a.docx", "mimeType": "", "buffer": b"no archive"})
+    playwright.expect(page.locator("#document-state")).to_contain_text("expected a Word document")
+    page.evaluate(DROP, ["a.exe", "MZ"])
+    playwright.expect(page.locator("#document-state")).to_contain_text("not translated")
+    playwright.expect(page.locator("#download")).to_be_hidden()

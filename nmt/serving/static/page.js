@@ -1,5 +1,6 @@
 // The page:  text -> lines -> an answer for each, requested once -> rows of words -> panels.
 
+import { offerFiles } from "./files.js";
 import { currentRow, focusOn, pointAt, showDetails, showHeatMap, walk } from "./look.js";
 import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, rows, showRows, translation } from "./rows.js";
 import { call, Refusal } from "./server.js";
@@ -189,6 +190,9 @@ async function load() {
     limit = settings.charLimit;
     pause = settings.frontendTimeout;
     recover();
+    offerFiles(settings.supportedFilesFormat, () => ({
+      source: page.source.value, target: page.target.value, ...(page.key.value && { api_key: page.key.value }),
+    }));
     const { source, target } = settings.language;
     choosePair(codeOf(link.get("source")) ?? source.code, codeOf(link.get("target")) ?? target.code);
   } catch (error) {
