@@ -12,7 +12,8 @@ COPY nmt nmt
 # The package by itself, and what serving needs; what only training needs would make the image five times as large.
 RUN pip install --no-cache-dir --no-deps . \
     && pip install --no-cache-dir -r requirements-translate.txt \
-        fastapi h11 uvicorn prometheus-client python-multipart py3langid
+        fastapi h11 uvicorn prometheus-client python-multipart py3langid \
+        lxml markdown-it-py polib pypdf
 
 USER nobody
 EXPOSE 5000

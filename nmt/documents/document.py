@@ -71,7 +71,7 @@ class Document(ABC):
 
     @abstractmethod
     def filled(self, translations: Translations) -> bytes:
-        """The document with translations in the place of their units."""
+        """The document with translations in the place of their units. To be called once."""
 
     def problem(self, unit: Unit, translation: AlignedText) -> str | None:
         """Why a translation cannot stand in this document; None if it can."""

@@ -85,14 +85,14 @@ BLOCKS = ["<b>j</b>", "#", "- q", "> r", "1. s"]
 PIECES = st.sampled_from([*TEXT, *INLINE, *BLOCKS])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(PIECES, max_size=12))
 def test_any_markdown_stays_byte_for_byte_if_its_translation_is_itself(pieces):
     source = " ".join(pieces)
     assert translated(".md", source, same) == source
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(PIECES, max_size=12))
 def test_any_markdown_that_is_written_again_is_rendered_alike(pieces):
     source = " ".join(pieces)
@@ -100,7 +100,7 @@ def test_any_markdown_that_is_written_again_is_rendered_alike(pieces):
     assert rendered(again).split() == rendered(source).split()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(PIECES, max_size=12))
 def test_any_markdown_has_the_same_blocks_after_translation(pieces):
     source = " ".join(pieces)

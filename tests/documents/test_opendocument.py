@@ -73,7 +73,7 @@ SPANS = [
 PIECES = st.sampled_from(["a", " ", "b c", *INLINE, *SPANS])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(PIECES, max_size=8))
 def test_any_paragraph_keeps_its_elements(pieces):
     content = odt(f"<text:p>{''.join(pieces)}</text:p>")

@@ -153,7 +153,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(PIECES, max_size=8))
 def test_any_paragraph_keeps_its_text_and_formatting_when_it_is_written_again(pieces):
     content = word(f"<w:p>{''.join(pieces)}</w:p>")
