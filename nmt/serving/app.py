@@ -74,6 +74,14 @@ def make_app(service: Service) -> FastAPI:
             "Translation, with LibreTranslate's API. Every error is an object with the key `error`."
         ),
     )
+    max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
+    app.add_middleware(
+        RequestMiddleware,
+        metrics=service.metrics,
+        max_bytes=max_bytes,
+        max_bytes_at={FILE_PATH: service.limits.max_file_bytes + 2**14},
+    )
+    # The middleware added last sees a response last: refusals and failures have its headers, too.
     if service.limits.cors_origins:
         app.add_middleware(
             JsonCORSMiddleware,
@@ -82,13 +90,6 @@ def make_app(service: Service) -> FastAPI:
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Retry-After"],
         )
-    max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
-    app.add_middleware(
-        RequestMiddleware,
-        metrics=service.metrics,
-        max_bytes=max_bytes,
-        max_bytes_at={FILE_PATH: service.limits.max_file_bytes + 2**14},
-    )
     _add_error_handlers(app)
     endpoints.add_to(app)
     for file in resources.files("nmt.serving").joinpath("static").iterdir():

@@ -683,6 +683,17 @@ def test_other_pages_may_use_the_api_only_if_allowed_to(client_of):
         assert answer.headers.get("access-control-allow-origin") == allowed
 
 
+def test_a_page_that_may_use_the_api_may_read_its_errors(client_of):
+    translator = Shouter()
+    translator.translate = lambda lines, **options: [][len(lines[0])]
+    client = client_of(translator, cors_origins=["https://a.example"])
+    origin = {"Origin": "https://a.example"}
+    for body, status in (({"q": "a", **PAIR}, 500), ({"q": "a" * 10**6, **PAIR}, 413)):
+        answer = client.together(client.http.post("/translate", json=body, headers=origin))[0]
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+
+
 def test_a_preflight_request_may_ask_for_authorization(client_of):
     client = client_of(cors_origins=["https://a.example"])
 
