@@ -212,9 +212,13 @@ def _export_trained(run: "Run") -> UserError | OSError | None:
 
 
 def _export(options: argparse.Namespace) -> int:
+    from nmt.runs.package import find_run
     from nmt.runs.run_folder import Run
 
-    run = Run.open(options.run, options.allow_custom)
+    path = find_run(options.run)
+    if path.is_file():
+        raise UserError(f"{path} is an export itself. Name the run folder that it was made from.")
+    run = Run.open(path, options.allow_custom)
     if options.format == "savedmodel" and options.dev:
         raise UserError("--dev is for the ONNX export, which is tested on it. Leave it out.")
     is_package = options.format == "package"

@@ -54,6 +54,11 @@ def test_models_are_listed_with_languages_size_scores_and_licence(nmt_, monkeypa
     assert nmt_("models", "show", path)[1].startswith("# toy: en to fr\n")
 
 
+def test_a_package_is_not_exported_again(nmt_, installed):
+    for name in (packaged_run(), "en-fr"):
+        assert_error(nmt_("export", name), "is an export itself. Name the run folder")
+
+
 def test_a_folder_has_no_card(nmt_, installed, tmp_path):
     assert_error(nmt_("models", "show", tmp_path), "a folder, which has no card")
 
