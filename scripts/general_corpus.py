@@ -22,13 +22,13 @@ import heapq
 import json
 import re
 import sys
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nmt.corpora.words import has_extreme_ratio, is_copied, is_long, words_of
 from nmt.errors import UserError
 from nmt.terminal import progress_bar
 from nmt.text.lines import (
@@ -110,14 +110,6 @@ MIN_NEAR_COPY_WORDS = 4  # shorter ones must be equal: "I love you" is no copy o
 # ---------------------------------------------------------------------------------- held-out text
 
 
-def words_of(line: str) -> list[str]:
-    """Words in small letters, without accents and punctuation: "L'Été, déjà" is l, ete, deja."""
-    if not line.isascii():
-        line = unicodedata.normalize("NFKD", line.replace("œ", "oe").replace("Œ", "oe"))
-        line = re.sub("[\u0300-\u036f\u00ad]", "", line)
-    return re.findall(r"[^\W_]+", line.casefold())
-
-
 class NearCopies:
     """Finds the sentences that equal or resemble one of a set, in time that hardly grows with it.
 
@@ -185,9 +177,6 @@ def _edits(a: Sequence[str], b: Sequence[str]) -> int:
 
 # ---------------------------------------------------------------------------------- cleaning
 
-MAX_WORDS = 100
-MAX_LENGTH_RATIO = 3.0  # characters of the longer side to those of the shorter one
-RATIO_MIN_LENGTH = 40  # characters: "No way!" may well be "Il n'en est pas question !"
 # Frequent words that the other language does not have.
 ENGLISH = frozenset(words_of("the and of to is that with this you are it be from have not was by"))
 FRENCH = frozenset(words_of("le la les des est une et dans que vous du un au sur pas qui pour"))
@@ -199,11 +188,11 @@ def why_not(pair: Pair, words: tuple[list[str], list[str]], loosely_paired: bool
     longest, shortest = sorted(map(len, pair), reverse=True)
     if is_blank(pair[0]) or is_blank(pair[1]) or not english or not french:
         return "blank"
-    if max(len(side.split()) for side in pair) > MAX_WORDS:
+    if is_long(*pair):
         return "long"
-    if longest >= RATIO_MIN_LENGTH and longest > MAX_LENGTH_RATIO * shortest:
+    if has_extreme_ratio(*pair):
         return "ratio"
-    if english == french and sum(word.isalpha() for word in english) > 3:
+    if is_copied(english, french):
         return "untranslated"
     if _is_in(FRENCH, english, ENGLISH) or _is_in(ENGLISH, french, FRENCH) or not _latin(pair):
         return "language"
@@ -293,10 +282,11 @@ class Corpora:
         return reason
 
     def inputs(self) -> list[Path]:
-        """All files that decide the output, this script included."""
+        """All files that decide the output, this script and its rules included."""
         training = [name for names in GROUPS.values() for name in names]
         files = [resolve_parallel(self.prefix(name), "en", "fr") for name in training + EVALUATION]
-        code = [Path(__file__), ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
+        rules = ROOT / "nmt" / "corpora" / "words.py"
+        code = [Path(__file__), rules, ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
         return code + [path for pair in files for path in (pair.source, pair.target)]
 
 

@@ -1,0 +1,57 @@
+"""Words of a line for comparing lines, and the rules for pairs that need no model."""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Sequence
+
+MAX_WORDS = 100
+MAX_LENGTH_RATIO = 3.0  # characters of the longer side to those of the shorter one
+RATIO_MIN_LENGTH = 40  # characters: "No way!" may well be "Il n'en est pas question !"
+MIN_COPIED_WORDS = 4  # fewer may be a name, which is the same in both languages
+
+_WORD = re.compile(r"[^\W_]+")
+_MARKS = re.compile("[\u0300-\u036f\u00ad]")
+
+
+# Text whose words can be normalised one by one: letters of Latin-1, and signs that end a word.
+_LATIN = re.compile("[\x00-\x7fÀ-ÖØ-öø-ÿœŒ’‘“”«»–—…\u00a0\u202f]*")
+
+
+def words_of(line: str) -> list[str]:
+    """Words in small letters, without accents and punctuation: "L'Été, déjà" is l, ete, deja."""
+    if line.isascii():
+        return _WORD.findall(line.casefold())
+    if _LATIN.fullmatch(line):
+        words = _WORD.findall(line.casefold())
+        return [word if word.isascii() else _without_accents(word) for word in words]
+    return _WORD.findall(_normalized(line))
+
+
+def _normalized(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "oe"))
+    return _MARKS.sub("", text).casefold()
+
+
+# Words repeat.
+_without_accents = functools.lru_cache(1 << 16)(_normalized)
+
+
+def is_long(source: str, target: str) -> bool:
+    if max(len(source), len(target)) <= 2 * MAX_WORDS:
+        return False  # a word and a space have two characters
+    return max(len(source.split()), len(target.split())) > MAX_WORDS
+
+
+def has_extreme_ratio(source: str, target: str) -> bool:
+    """Whether one side has more than MAX_LENGTH_RATIO times the characters of the other."""
+    shortest, longest = sorted((len(source), len(target)))
+    return longest >= RATIO_MIN_LENGTH and longest > MAX_LENGTH_RATIO * shortest
+
+
+def is_copied(source_words: Sequence[str], target_words: Sequence[str]) -> bool:
+    """Whether the target is the source, and more than a name."""
+    return (
+        source_words == target_words
+        and sum(word.isalpha() for word in source_words) >= MIN_COPIED_WORDS
+    )
