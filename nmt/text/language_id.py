@@ -1,7 +1,7 @@
 """Languages: English names, codes as clients write them, and detection.
 
-Detection is by py3langid (BSD), a part of the extra `serve`: character n-grams of 140 languages. A
-word or two is too little for it.
+Detection is by py3langid (BSD), a part of the extras `serve` and `data`: character n-grams of 140
+languages. A word or two is too little for it.
 """
 
 import functools
@@ -123,6 +123,18 @@ def detect(text: str, languages: Iterable[str]) -> list[Detected]:
     probabilities: dict[str, float] = dict(_identifier().rank(text)) if text.strip() else {}
     found = [Detected(code, round(100 * probabilities.get(code, 0.0), 1)) for code in languages]
     return sorted(found, key=lambda one: -one.confidence)
+
+
+def most_probable(text: str) -> Detected:
+    """The most probable of all languages of the detector."""
+    code, probability = _identifier().rank(text)[0]
+    return Detected(code, round(100 * probability, 1))
+
+
+@functools.cache
+def detectable() -> frozenset[str]:
+    """Codes of the languages that the detector knows."""
+    return frozenset(code for code, _ in _identifier().rank(""))
 
 
 @functools.cache

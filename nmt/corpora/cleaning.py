@@ -1,0 +1,182 @@
+"""Cleaning a corpus: drops and fixes what the checks found, and keeps a record of it.
+
+The rules are few and simple: in the data selection of Mozilla's translation models, plain rules
+did as well as any learnt filter.
+"""
+
+import contextlib
+import gzip
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt.corpora.analysis import Analysis, Progress, analyse
+from nmt.corpora.checks import CHECKS, Task
+from nmt.errors import UserError
+from nmt.text.lines import TABLE_SUFFIXES, ParallelFiles, atomic_write, read_parallel
+
+DEFAULT_DROP = tuple(key for key, check in CHECKS.items() if check.is_dropped)
+DEFAULT_FIX = tuple(key for key, check in CHECKS.items() if check.is_fixed)
+FIXABLE = tuple(key for key, check in CHECKS.items() if check.is_fixable)
+
+
+@dataclass(frozen=True)
+class Output:
+    """The files that a cleaned corpus is written to."""
+
+    source: Path
+    target: Path  # the same as `source` for a table
+    dropped: Path
+
+    @classmethod
+    def from_prefix(cls, prefix: str, languages: tuple[str, str]) -> "Output":
+        """PREFIX.SOURCE and PREFIX.TARGET, or one table if the name ends in .tsv or .tsv.gz."""
+        text = os.path.expanduser(prefix)
+        if text.endswith(TABLE_SUFFIXES):
+            base = text.removesuffix(".gz").removesuffix(".tsv")
+            return cls(Path(text), Path(text), Path(f"{base}.dropped.tsv"))
+        return cls(
+            Path(f"{text}.{languages[0]}"),
+            Path(f"{text}.{languages[1]}"),
+            Path(f"{text}.dropped.tsv"),
+        )
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """How many pairs were kept, and how many were dropped and fixed for each reason."""
+
+    num_pairs: int
+    num_kept: int
+    dropped: Counter[str]
+    fixed: Counter[str]
+    not_checked: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Keys of the checks whose findings are dropped and fixed; None: the defaults."""
+
+    drop: Sequence[str] | None = None
+    fix: Sequence[str] | None = None
+
+    def resolved(self, task: Task) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The keys. Raises UserError for an unknown one, and for one that was asked for although
+        its check cannot be made."""
+        for option, keys, known in (("--drop", self.drop, CHECKS), ("--fix", self.fix, FIXABLE)):
+            for key in keys or ():
+                if key not in known:
+                    raise UserError(f"{option}: expected {', '.join(known)}. Received: {key!r}.")
+                if missing := CHECKS[key](key, task).missing():
+                    raise UserError(f"{option} {key}: cannot be checked: {missing}.")
+        drop = DEFAULT_DROP if self.drop is None else tuple(self.drop)
+        fix = DEFAULT_FIX if self.fix is None else tuple(self.fix)
+        return drop, fix
+
+
+def clean(
+    files: ParallelFiles,
+    task: Task,
+    output: Output,
+    rules: Rules,
+    progress: Progress = lambda _, pairs: pairs,
+) -> Cleaned:
+    """Write the corpus without the pairs that are to be dropped, and those to be fixed mended.
+
+    A pair is dropped for the first reason that applies, in the order of CHECKS. Where a finding is
+    to be fixed and dropped, it is dropped if there is nothing to mend. The dropped pairs are
+    written with their line numbers and reasons. Raises UserError if a file of the output is one of
+    the input.
+    """
+    drop, fix = rules.resolved(task)
+    held_out = [held.files for sets in task.held_out.values() for held in sets]
+    _check_writable(output, [files, *held_out])
+    keys = [key for key in CHECKS if key in drop or key in fix]
+    analysis = analyse(files, task, keys, progress)
+    reasons_by_line = _reasons_by_line(analysis)
+    dropped: Counter[str] = Counter()
+    fixed: Counter[str] = Counter()
+    num_kept = 0
+    pairs: Any = progress("writing", read_parallel(files))
+    with _writer(output) as (write, write_dropped):
+        for number, pair in enumerate(pairs, start=1):
+            mended, reason = pair, None
+            mended_keys = []
+            for key in reasons_by_line.get(number, ()):
+                before = mended
+                if key in fix:
+                    mended = analysis.findings[key].check.fix(*mended)
+                    mended_keys += [key] * (mended != before)
+                if key in drop and mended == before:
+                    reason = key
+                    break
+            if reason:
+                dropped[reason] += 1
+                write_dropped(number, reason, pair)
+            else:
+                fixed.update(mended_keys)
+                write(mended)
+                num_kept += 1
+    not_checked = {k: v for k, v in analysis.not_checked.items() if not v.startswith("give --")}
+    return Cleaned(analysis.num_pairs, num_kept, dropped, fixed, not_checked)
+
+
+def _reasons_by_line(analysis: Analysis) -> dict[int, list[str]]:
+    reasons: dict[int, list[str]] = {}
+    for key, finding in analysis.findings.items():
+        for line in finding.lines.tolist():
+            reasons.setdefault(line, []).append(key)
+    return reasons
+
+
+def _check_writable(output: Output, inputs: Sequence[ParallelFiles]) -> None:
+    """Before the corpus is read, which may take minutes."""
+    written = {os.path.realpath(path) for path in (output.source, output.target, output.dropped)}
+    for files in inputs:
+        for path in (files.source, files.target):
+            if os.path.realpath(path) in written:
+                raise UserError(f"{path}: would be overwritten. Give another name as --output.")
+    folder = output.source.parent
+    if not folder.is_dir():
+        raise UserError(f"{output.source}: the folder {folder} does not exist: create it first.")
+
+
+Pair = tuple[str, str]
+
+
+@contextlib.contextmanager
+def _writer(
+    output: Output,
+) -> Iterator[tuple[Callable[[Pair], None], Callable[[int, str, Pair], None]]]:
+    """Functions that write a kept and a dropped pair; all files appear at the end, or none."""
+    with contextlib.ExitStack() as stack:
+        dropped = stack.enter_context(atomic_write(output.dropped))
+        source = _open(stack, output.source)
+        target = source if output.target == output.source else _open(stack, output.target)
+
+        def write(pair: Pair) -> None:
+            if source is target:
+                source.write(_table_row(pair))
+            else:
+                source.write(pair[0].encode() + b"\n")
+                target.write(pair[1].encode() + b"\n")
+
+        def write_dropped(number: int, reason: str, pair: Pair) -> None:
+            dropped.write(_table_row((str(number), reason, *pair)))
+
+        yield write, write_dropped
+
+
+def _open(stack: contextlib.ExitStack, path: Path) -> Any:
+    stream = stack.enter_context(atomic_write(path))
+    if path.suffix == ".gz":
+        # No name and no time in the header: the same lines make the same bytes.
+        return stack.enter_context(gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0))
+    return stream
+
+
+def _table_row(fields: Sequence[str]) -> bytes:
+    return "\t".join(field.replace("\t", " ") for field in fields).encode() + b"\n"

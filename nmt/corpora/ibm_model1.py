@@ -1,0 +1,113 @@
+"""IBM model 1 (Brown et al. 1993): whether two lines translate each other, by their words."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+Words = Sequence[str]
+NULL = ""
+
+
+class Lexicon:
+    """Probabilities t(target word | source word), trained on pairs of lines by EM.
+
+    A line counts as a set of words. Words that the sample has only once are unknown, but a word
+    that stands on both sides, such as a name or a number, translates itself.
+    """
+
+    MAX_WORDS = 60  # of a line; the rest is not looked at
+    MAX_CELLS = 4_000_000  # pairs of words in the sample: bounds memory and time
+    ITERATIONS = 5
+    UNRELATED = 0.1  # weight of the words' frequencies, which explain any word
+    COPY = 0.5  # probability that a word translates itself
+    SMALLEST = 5e-3  # lower probabilities are not stored
+
+    def __init__(self, table: dict[str, dict[str, float]], frequencies: dict[str, float]):
+        self._table = table  # target word -> source word -> probability
+        self._frequencies = frequencies  # of target words
+
+    @classmethod
+    def train(cls, pairs: Sequence[tuple[Words, Words]]) -> "Lexicon":
+        sides = [(_distinct(source), _distinct(target)) for source, target in pairs]
+        indices = [
+            {word: i for i, word in enumerate([NULL, *_repeated(lines)])}
+            for lines in ([source for source, _ in sides], [target for _, target in sides])
+        ]
+        source_ids, target_ids = [], []
+        num_cells = 0
+        for source, target in sides:
+            known = [indices[0][word] for word in source if word in indices[0]]
+            found = [indices[1][word] for word in target if word in indices[1]]
+            source_ids.append(np.array([0, *known], np.int64))
+            target_ids.append(np.array(found, np.int64))
+            num_cells += len(source_ids[-1]) * len(found)
+            if num_cells > cls.MAX_CELLS:
+                break
+        table = cls._expectation_maximization(source_ids, target_ids, indices)
+        counts = Counter(word for _, target in pairs for word in target[: cls.MAX_WORDS])
+        total = sum(counts.values())
+        frequencies = {word: counts[word] / total for word in indices[1] if counts[word]}
+        return cls(table, frequencies)
+
+    @classmethod
+    def _expectation_maximization(
+        cls,
+        source_ids: list[np.ndarray],
+        target_ids: list[np.ndarray],
+        indices: list[dict[str, int]],
+    ) -> dict[str, dict[str, float]]:
+        # A cell is a source word and a target word of one pair of lines.
+        num_source = len(indices[0])
+        cells, groups, group = [], [], 0
+        for source, target in zip(source_ids, target_ids, strict=True):
+            cells.append((target[:, None] * num_source + source[None, :]).ravel())
+            groups.append(np.repeat(np.arange(group, group + len(target)), len(source)))
+            group += len(target)
+        if not group:
+            return {}
+        entries, entry_of_cell = np.unique(np.concatenate(cells), return_inverse=True)
+        group_of_cell = np.concatenate(groups)
+        source_of_entry = entries % num_source
+        probabilities = np.ones(len(entries))
+        for _ in range(cls.ITERATIONS):
+            weights = probabilities[entry_of_cell]
+            weights /= np.bincount(group_of_cell, weights)[group_of_cell]
+            counts = np.bincount(entry_of_cell, weights, len(entries))
+            probabilities = counts / np.bincount(source_of_entry, counts)[source_of_entry]
+        source_words, target_words = list(indices[0]), list(indices[1])
+        table: dict[str, dict[str, float]] = {}
+        for index in np.flatnonzero(probabilities >= cls.SMALLEST):
+            target_id, source_id = divmod(int(entries[index]), num_source)
+            row = table.setdefault(target_words[target_id], {})
+            row[source_words[source_id]] = float(probabilities[index])
+        return table
+
+    def score(self, source: Words, target: Words) -> float:
+        """log p(target | source) - log p(target): above 0 for lines that belong together, below 0
+        for lines that do not."""
+        words = set(source[: self.MAX_WORDS])
+        words.add(NULL)
+        size, score = len(words), 0.0
+        for word in target[: self.MAX_WORDS]:
+            frequency = self._frequencies.get(word)
+            if frequency is None:
+                continue
+            row = self._table.get(word, {})
+            explained = sum([row[other] for other in row.keys() & words])
+            if word in words:
+                explained = max(explained, self.COPY)
+            mixture = self.UNRELATED * frequency + (1 - self.UNRELATED) * explained / size
+            score += math.log(mixture / frequency)
+        return score
+
+
+def _distinct(words: Words) -> list[str]:
+    return list(dict.fromkeys(words[: Lexicon.MAX_WORDS]))
+
+
+def _repeated(lines: Sequence[Sequence[str]]) -> list[str]:
+    counts = Counter(itertools.chain.from_iterable(lines))
+    return [word for word, count in counts.items() if count > 1]
