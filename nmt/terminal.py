@@ -47,12 +47,18 @@ def keep_memory_together() -> None:
             mallopt(M_TRIM_THRESHOLD, 16 << 20)
 
 
-def progress_bar(description: str, total: int | None = None, hidden: bool = False) -> Any:
+def progress_bar(
+    description: str, total: int | None = None, hidden: bool = False, unit: str = "line"
+) -> Any:
     from tqdm import tqdm
 
-    # disable=None: no bar where standard error is no terminal.
     return tqdm(
-        desc=description, total=total, unit="line", leave=False, disable=True if hidden else None
+        desc=description,
+        total=total,
+        unit=unit,
+        unit_scale=unit == "B",
+        leave=False,
+        disable=True if hidden else None,  # None: no bar where standard error is no terminal
     )
 
 

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # Everything behind the Multi30k results (docs/results/multi30k.md): two recipes, three seeds each, and the fast one in
 # float32 beside bfloat16.
-#   scripts/train_multi30k.sh DATA_DIR [RUNS_DIR]
-# DATA_DIR holds train, val, test_2016_flickr and test_2017_flickr (.en and .fr, raw text). Interrupted, the same command
-# goes on; the reports in RUNS_DIR are rewritten after each run. Fewer seeds: SEEDS; other recipes: RECIPES; extra
-# overrides: NMT_SET="training.max_steps=20".
+#   scripts/train_multi30k.sh [DATA_DIR [RUNS_DIR]]
+# DATA_DIR holds train, val, test_2016_flickr and test_2017_flickr (.en and .fr, raw text). Without one, or if it is "",
+# they are downloaded into RUNS_DIR/text/multi30k (`nmt data get multi30k`; a mirror: NMT_DATA_MIRROR). Interrupted, the
+# same command goes on; the reports in RUNS_DIR are rewritten after each run. Fewer seeds: SEEDS; other recipes: RECIPES;
+# extra overrides: NMT_SET="training.max_steps=20".
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=${1:?"usage: scripts/train_multi30k.sh DATA_DIR [RUNS_DIR]"}
+data=${1:-}
 runs=${2:-runs}
 . scripts/environment.sh
 install ".[plot,moses]"
+if [ -z "$data" ]; then
+    data=$runs/text/multi30k
+    nmt data get multi30k --output "$data"
+fi
 
 for recipe in ${RECIPES:-multi30k-fast multi30k}; do
     precisions=bfloat16

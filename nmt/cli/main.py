@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from nmt.about import VERSION
-from nmt.cli import align, compare, evaluate, models, serve, train, translate
+from nmt.cli import align, compare, data, evaluate, models, serve, train, translate
 from nmt.cli.console import is_terminal, open_standard_streams, say, use_utf8
 from nmt.errors import Interrupted, UserError
 
@@ -85,6 +85,6 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nmt {VERSION}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (train, translate, serve, evaluate, align, compare, models):
+    for module in (train, translate, serve, evaluate, align, compare, models, data):
         module.add_verbs(verbs)
     return parser

@@ -1,0 +1,174 @@
+"""From downloaded files to parallel text: PREFIX.SOURCE, PREFIX.TARGET and PREFIX.about.json."""
+
+import contextlib
+import gzip
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from nmt.about import VERSION
+from nmt.corpora import download
+from nmt.corpora.archives import open_member
+from nmt.corpora.cache import data_folder
+from nmt.corpora.catalogue import Corpus, RemoteFile, TarredPair, TextPair, ZippedTable
+from nmt.corpora.held_out import Pair, Split, read_hashes
+from nmt.errors import UserError
+from nmt.text.lines import atomic_write, decode_lines, is_blank
+
+
+@dataclass(frozen=True)
+class Written:
+    """A parallel text that was written, or that was there already."""
+
+    prefix: Path
+    num_pairs: int
+    is_new: bool
+
+
+def get_corpus(
+    corpus: Corpus, languages: tuple[str, str], output: Path, mirror: str | None = None
+) -> list[Written]:
+    """Download a corpus, as far as it is not in the cache, and write its texts into a folder.
+
+    Raises UserError if the corpus does not have the languages, a file cannot be had, or other text
+    stands in the folder.
+    """
+    if sorted(languages) != sorted(corpus.languages):
+        raise UserError(
+            f"{corpus.name} is {'-'.join(corpus.languages)}. Received: --languages"
+            f" {'-'.join(languages)}."
+        )
+    folder = data_folder(corpus.name)
+    paths = {file.name: download.fetch(file, folder, mirror) for file in corpus.files}
+    about = {
+        "corpus": corpus.name,
+        "licence": corpus.licence,
+        "citation": corpus.citation,
+        "homepage": corpus.homepage,
+        **({"notes": corpus.notes} if corpus.notes else {}),
+        "files": {
+            file.name: {"address": file.url, "sha256": download.sha256_of(paths[file.name])}
+            for file in corpus.files
+        },
+    }
+    writer = TextWriter(output, corpus.languages, about)
+    content = corpus.content
+    if isinstance(content, tuple):
+        return [writer.write(pair.prefix, _gzip_pairs(pair, paths)) for pair in content]
+    if isinstance(content, ZippedTable):
+        pairs = _table_pairs(paths[content.file.name], content)
+    else:
+        pairs = _tarred_pairs(paths[content.file.name], content)
+    split = Split({name: read_hashes(corpus.name, name) for name in corpus.held_out})
+    written = [writer.write("train", split.training_pairs(pairs))]
+    for name in corpus.held_out:
+        found, wanted = split.held_out(name), len(split.sets[name])
+        written.append(writer.write(name, found, {"pairs_of_the_project": wanted}))
+    return written
+
+
+@dataclass(frozen=True)
+class TextWriter:
+    """Writes texts and what is known about them into one folder; never over other text."""
+
+    folder: Path
+    languages: tuple[str, str]  # suffixes of the two sides
+    about: Mapping[str, Any]
+
+    def write(
+        self, prefix: str, pairs: Iterable[Pair], more: Mapping[str, Any] | None = None
+    ) -> Written:
+        """Write a text; where the same text stands already, nothing is changed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        base = self.folder / prefix
+        finals = [Path(f"{base}.{language}") for language in self.languages]
+        about_path = Path(f"{base}.about.json")
+        old = [path for path in (*finals, about_path) if path.exists()]
+        with contextlib.ExitStack() as stack:
+            new = [Path(f"{path}.part") for path in finals] if old else finals
+            if old:
+                for path in new:
+                    stack.callback(path.unlink, missing_ok=True)
+            num_pairs = _write_sides(new, pairs)
+            written = {
+                path.name: download.sha256_of(n) for path, n in zip(finals, new, strict=True)
+            }
+            for final, path in zip(finals, new, strict=True):
+                if not final.exists():  # interrupted before this side was in place
+                    os.replace(path, final)
+                elif download.sha256_of(final) != written[final.name]:
+                    raise UserError(
+                        f"{final}: exists, and is not what would be written. Choose another"
+                        " --output, or move the file away."
+                    )
+        about = {
+            **self.about,
+            **(more or {}),
+            "languages": list(self.languages),
+            "pairs": num_pairs,
+            "outputs": {name: {"sha256": value} for name, value in written.items()},
+            "nmt": VERSION,
+        }
+        with atomic_write(about_path) as stream:  # last: its presence marks a complete text
+            stream.write(json.dumps(about, indent=2, ensure_ascii=False).encode() + b"\n")
+        return Written(base, num_pairs, not old)
+
+
+def _write_sides(paths: Sequence[Path], pairs: Iterable[Pair]) -> int:
+    num_pairs = 0
+    with atomic_write(paths[0]) as source, atomic_write(paths[1]) as target:
+        for pair in pairs:
+            for stream, line in zip((source, target), pair, strict=True):
+                stream.write(line.encode() + b"\n")
+            num_pairs += 1
+    return num_pairs
+
+
+# ---------------------------------------------------------------------------------- contents
+
+
+def _gzip_pairs(pair: TextPair, paths: Mapping[str, Path]) -> Iterator[Pair]:
+    with _opened(paths, pair.source) as source, _opened(paths, pair.target) as target:
+        names = paths[pair.source.name], paths[pair.target.name]
+        yield from _paired(decode_lines(source, names[0]), decode_lines(target, names[1]), names)
+
+
+@contextlib.contextmanager
+def _opened(paths: Mapping[str, Path], file: RemoteFile) -> Iterator[BinaryIO]:
+    with gzip.open(paths[file.name]) as stream:
+        yield cast(BinaryIO, stream)
+
+
+def _paired(source: Iterator[str], target: Iterator[str], names: tuple[Any, Any]) -> Iterator[Pair]:
+    try:
+        yield from zip(source, target, strict=True)
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{names[0]} and {names[1]} must have equally many lines, and do not."
+        ) from error
+
+
+def _table_pairs(archive: Path, table: ZippedTable) -> Iterator[Pair]:
+    with open_member(archive, table.member) as stream:
+        name = f"{archive}, {table.member}"
+        for number, line in enumerate(decode_lines(stream, name), start=1):
+            fields = line.split("\t")
+            if len(fields) < 2:
+                raise UserError(
+                    f"{name}, line {number}: expected source, tab, target. Received: {line[:80]!r}."
+                )
+            yield fields[0], fields[1]
+
+
+def _tarred_pairs(archive: Path, files: TarredPair) -> Iterator[Pair]:
+    members = files.source_member, files.target_member
+    with open_member(archive, members[0]) as source, open_member(archive, members[1]) as target:
+        names = f"{archive}, {members[0]}", f"{archive}, {members[1]}"
+        for pair in _paired(decode_lines(source, names[0]), decode_lines(target, names[1]), names):
+            if not (is_blank(pair[0]) or is_blank(pair[1])):  # Europarl has many of those
+                yield pair

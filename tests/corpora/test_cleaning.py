@@ -1,0 +1,164 @@
+"""Cleaning: what is dropped and fixed, what is written, and what is refused."""
+
+import gzip
+import os
+
+import pytest
+
+from nmt.corpora.checks import CHECKS
+from nmt.corpora.cleaning import DEFAULT_DROP, DEFAULT_FIX
+
+pytest_plugins = ["fixtures.cli"]
+
+PAIRS = [
+    ("A dog runs in the park today.", "Un chien court dans le parc aujourd'hui."),
+    ("", "Rien."),
+    ("A dog runs in the park today.", "Un chien court dans le parc aujourd'hui."),
+    ("Two  cats sleep.", "Deux chats\u00ad dorment. "),
+    ("A summer.", "Un Ã©tÃ©."),
+    ("A dev line.", "Une ligne."),
+    ("a " * 10, "b " * 60),
+    ("Lost.", "Un \ufffdt\ufffd."),
+]
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("train", PAIRS)
+    write("dev", [("A dev line!", "Autre chose.")])
+    return tmp_path
+
+
+def write(prefix, pairs):
+    for side, suffix in enumerate(("en", "fr")):
+        with open(f"{prefix}.{suffix}", "w", encoding="utf-8", newline="") as stream:
+            stream.writelines(f"{pair[side]}\n" for pair in pairs)
+
+
+def read(name):
+    with open(name, encoding="utf-8", newline="") as stream:
+        return stream.read().split("\n")[:-1]
+
+
+def test_defaults_drop_and_fix_a_few_things_and_say_how_many(corpus, nmt_):
+    pytest.importorskip("ftfy")
+    code, out, err = nmt_("data", "clean", "train", "--dev", "dev", "--output", "clean")
+    assert code == 0, err
+    assert out.splitlines() == [
+        "kept 4 of 8 pairs",
+        "dropped 1: blank",
+        "dropped 1: exact_duplicates",
+        "dropped 1: dev_in_train",
+        "dropped 1: length_ratio",
+        "fixed 1: mojibake",
+        "fixed 1: control_characters",
+        "fixed 1: spaces",
+    ]
+    kept = "A dog runs in the park today.", "Two cats sleep.", "A summer.", "Lost."
+    assert read("clean.en") == list(kept)
+    assert read("clean.fr")[1:] == ["Deux chats dorment.", "Un été.", "Un \ufffdt\ufffd."]
+    assert read("clean.dropped.tsv") == [
+        "2\tblank\t\tRien.",
+        "3\texact_duplicates\t" + "\t".join(PAIRS[2]),
+        "6\tdev_in_train\tA dev line.\tUne ligne.",
+        "7\tlength_ratio\t" + "\t".join(PAIRS[6]),
+    ]
+
+
+def test_the_input_is_not_touched_and_the_output_needs_no_more_cleaning(corpus, nmt_):
+    before = {name: os.stat(name).st_mtime_ns for name in ("train.en", "train.fr")}
+    nmt_("data", "clean", "train", "--output", "clean")
+    assert before == {name: os.stat(name).st_mtime_ns for name in before}
+    code, out, _ = nmt_("data", "clean", "clean", "--output", "again")
+    assert code == 0 and out == "kept 5 of 5 pairs\n"
+    assert read("again.fr") == read("clean.fr")
+
+
+def test_what_is_dropped_and_fixed_can_be_chosen(corpus, nmt_):
+    clean = ["data", "clean", "train", "--output", "clean"]
+    assert nmt_(*clean, "--drop", "blank", "--fix", "none")[1] == (
+        "kept 7 of 8 pairs\ndropped 1: blank\n"
+    )
+    assert nmt_(*clean, "--drop", "none", "--fix", "none")[1] == "kept 8 of 8 pairs\n"
+    assert read("clean.fr") == read("train.fr")
+    out = nmt_(*clean, "--drop", "none", "--fix", "spaces,control_characters")[1]
+    assert out == "kept 8 of 8 pairs\nfixed 1: control_characters\nfixed 2: spaces\n"
+
+
+def test_what_cannot_be_fixed_is_dropped_if_both_are_asked_for(corpus, nmt_):
+    pytest.importorskip("ftfy")
+    out = nmt_("data", "clean", "train", "--output", "c", "--drop", "mojibake", "--fix", "mojibake")
+    assert out[1] == "kept 7 of 8 pairs\ndropped 1: mojibake\nfixed 1: mojibake\n"
+    assert "Un été." in read("c.fr") and "Lost." not in read("c.en")
+
+
+def test_swapped_pairs_can_be_exchanged(corpus, nmt_):
+    from corpora.test_checks import clean_pairs
+
+    pairs = clean_pairs()
+    write("swapped", [*pairs[:5], pairs[5][::-1], *pairs[6:]])
+    code, out, err = nmt_("data", "clean", "swapped", "--output", "clean", "--fix", "swapped")
+    assert code == 0 and "fixed 1: swapped" in out, err
+    assert read("clean.en")[5] == pairs[5][0]
+
+
+@pytest.mark.parametrize("spec", ["train.en.gz,train.fr.gz", "train.tsv", "train.tsv.gz"])
+def test_other_formats_are_read(corpus, nmt_, spec):
+    rows = [f"{source}\t{target}" for source, target in PAIRS]
+    files = {
+        "train.en.gz": read("train.en"), "train.fr.gz": read("train.fr"),
+        "train.tsv": rows, "train.tsv.gz": rows,
+    }  # fmt: skip
+    for name in spec.split(","):
+        text = "".join(f"{line}\n" for line in files[name]).encode()
+        with open(name, "wb") as stream:
+            stream.write(gzip.compress(text) if name.endswith(".gz") else text)
+    code, out, err = nmt_("data", "clean", spec, "--output", "out.tsv.gz", "--drop", "blank")
+    assert code == 0 and out.startswith("kept 7 of 8 pairs"), err
+    with gzip.open("out.tsv.gz", "rt", encoding="utf-8") as stream:
+        assert stream.readline() == "\t".join(PAIRS[0]) + "\n"
+    assert read("out.dropped.tsv") == ["2\tblank\t\tRien."]
+
+
+@pytest.mark.parametrize("output", ["train", "./train", "../{folder}/train", "link", "dev"])
+def test_the_output_may_not_be_the_input(corpus, nmt_, output):
+    os.symlink("train.en", "link.en")
+    output = output.format(folder=corpus.name)
+    code, _, err = nmt_("data", "clean", "train", "--dev", "dev", "--output", output)
+    assert code == 1 and "would be overwritten" in err
+    assert read("train.en") == [source for source, _ in PAIRS]
+
+
+def test_mistakes_are_said_before_the_text_is_read(corpus, nmt_, monkeypatch):
+    def clean(*arguments):
+        code, out, err = nmt_("data", "clean", "train", "--output", "clean", *arguments)
+        assert code == 1 and not out and not list(corpus.glob("clean*"))
+        return err
+
+    assert "--drop: expected blank, " in clean("--drop", "blanks")
+    assert "--fix: expected swapped, mojibake" in clean("--fix", "blank")
+    assert "--drop test_in_train: cannot be checked: give --test" in clean(
+        "--drop", "test_in_train"
+    )
+    assert "the folder no does not exist" in clean("--output", "no/clean")
+    from nmt.corpora import duplicates
+
+    monkeypatch.setattr(duplicates, "can_compare", lambda: False)
+    assert "needs rensa: pip install" in clean("--drop", "near_duplicates")
+
+
+def test_a_text_that_breaks_off_leaves_no_output(corpus, nmt_):
+    with open("train.fr", "ab") as stream:
+        stream.write(b"\xff\n")
+    code, _, err = nmt_("data", "clean", "train", "--output", "clean")
+    assert code == 1 and "expected UTF-8" in err
+    assert not list(corpus.glob("clean*")) and not list(corpus.glob(".*tmp"))
+
+
+def test_the_defaults_are_few():
+    assert DEFAULT_FIX == ("mojibake", "control_characters", "spaces")
+    left_alone = set(CHECKS) - set(DEFAULT_DROP) - set(DEFAULT_FIX)
+    assert left_alone == {
+        "near_duplicates", "half_translated", "mixed_typography", "long_lines", "outliers"
+    }  # fmt: skip
