@@ -18,10 +18,13 @@ class Lexicon:
     that stands on both sides, such as a name or a number, translates itself.
     """
 
-    MAX_WORDS = 60  # of a line; the rest is not looked at
+    MAX_WORDS = 30  # of a line; the rest is not looked at
+    # Target words that are more frequent say little, and rarer ones are not known well enough. Both
+    # are left out of scores where there are so many others.
+    COMMON, RARE, LARGE = 0.01, 5, 1000
     MAX_CELLS = 4_000_000  # pairs of words in the sample: bounds memory and time
     ITERATIONS = 5
-    UNRELATED = 0.1  # weight of the words' frequencies, which explain any word
+    UNRELATED = 0.2  # weight of the words' frequencies, which explain any word
     COPY = 0.5  # probability that a word translates itself
     SMALLEST = 5e-3  # lower probabilities are not stored
 
@@ -49,7 +52,12 @@ class Lexicon:
         table = cls._expectation_maximization(source_ids, target_ids, indices)
         counts = Counter(word for _, target in pairs for word in target[: cls.MAX_WORDS])
         total = sum(counts.values())
-        frequencies = {word: counts[word] / total for word in indices[1] if counts[word]}
+        fewest, most = 1.0, float(total)
+        if len(indices[1]) > cls.LARGE:
+            fewest, most = cls.RARE, cls.COMMON * total
+        frequencies = {
+            word: counts[word] / total for word in indices[1] if fewest <= counts[word] <= most
+        }
         return cls(table, frequencies)
 
     @classmethod

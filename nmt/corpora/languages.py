@@ -26,6 +26,7 @@ MIN_WORDS = 5  # of a line for the detector
 MIN_CONFIDENCE = 98.0  # per cent
 WEAK = 0.3  # evidence a word below which a line may be in a third language
 TOTAL, MEAN = 6.0, 0.7  # evidence for the other language, in all and a word
+MIXED = 0.25  # evidence for the right language, of that for the other: more is a mixture
 PART_TOTAL, PART_WORDS = 12.0, 6  # the same of a part of a line
 
 
@@ -90,7 +91,7 @@ class LanguageEvidence:
         if is_copied(*pair):
             return Verdict("untranslated", "both sides are the same")
         evidence = [self._evidence(words, side) for side, words in enumerate(pair)]
-        wrong = [sum(values) < -TOTAL and sum(values) < -MEAN * len(values) for values in evidence]
+        wrong = [_is_wrong(values) for values in evidence]
         if all(wrong):
             return Verdict("swapped", "each side reads as the other's language")
         for side in (0, 1):
@@ -172,6 +173,14 @@ def _weights(pairs: Sequence[tuple[Words, Words]]) -> dict[str, float]:
 def _mean(weights: dict[str, float], words: Words) -> float:
     words = words[:MAX_WORDS]
     return sum(weights.get(word, 0.0) for word in words) / max(1, len(words))
+
+
+def _is_wrong(evidence: list[float]) -> bool:
+    """Whether a line as a whole is in the language of the other side."""
+    right = sum([value for value in evidence if value > 0])
+    wrong = right - sum(evidence)
+    is_clear = wrong - right > max(TOTAL, MEAN * len(evidence))
+    return is_clear and right <= MIXED * wrong
 
 
 def _worst_part(evidence: list[float]) -> tuple[int, int] | None:
