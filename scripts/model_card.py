@@ -8,10 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from nmt.runs.package import CardScore, GivenCard
+from nmt.runs.package import CardScore, GivenCard, TextSource
 from nmt.runs.run_folder import Run
 
-ROOT = Path(__file__).resolve().parents[1]
+SOURCES = Path(__file__).resolve().parents[1] / "data" / "models" / "sources.json"
 TEST_SETS = {
     "tatoeba": "Tatoeba test, grouped references",
     "europarl": "Europarl test",
@@ -44,13 +44,13 @@ def main() -> None:
             bleu = json.loads(path.read_text("utf-8"))["scores"][0]
             scores.append(
                 CardScore(
-                    test_set=title, metric="BLEU", score=bleu["score"], signature=bleu["signature"]
+                    test_set=title, metric="BLEU", score=bleu["value"], signature=bleu["signature"]
                 )
             )
     card = GivenCard(
         description=DESCRIPTION,
         licence=LICENCE,
-        sources=json.loads((ROOT / "data" / "models" / "sources.json").read_text("utf-8")),
+        sources=tuple(TextSource(**one) for one in json.loads(SOURCES.read_text("utf-8"))),
         scores=tuple(scores),
         limits=LIMITS,
     )

@@ -10,7 +10,7 @@ install ".[plot]"
 run=runs/quickstart
 mkdir -p "$run"
 echo "== the model that ships: nmt translate en-fr"
-printf '%s\n' "Where is the train station?" "I would like two coffees, please." \
+printf '%s\n' "Where is the train station?" "I would like a glass of water, please." \
     "My sister has been learning French since last summer." >"$run/first.en"
 nmt translate en-fr <"$run/first.en" | paste "$run/first.en" -
 nmt plot en-fr "My sister has been learning French since last summer." --output "$run/en-fr.png"

@@ -1,0 +1,76 @@
+"""The models that ship: ordinary sentences, what a card says, and no TensorFlow."""
+
+import subprocess
+import sys
+
+import pytest
+from pretrained.ordinary import read_ordinary
+
+from nmt import Translator
+from nmt.runs.package import Package, installed_models
+
+MB = 1e6
+# Sentences whose translation is none of those that are accepted: see docs/results/models.md.
+MISSES = {
+    "en-fr": {
+        "Good morning, how are you today?",
+        "My name is Claire and I live in Lyon.",
+        "See you tomorrow morning!",
+        "Have a nice weekend!",
+        "What time does the next bus leave?",
+        "Turn left at the traffic lights.",
+        "We would like to order now, please.",
+        "The bill, please, we are in a hurry.",
+        "I am allergic to nuts.",
+        "I have had a headache since yesterday.",
+        "Take two tablets every six hours.",
+        "The meeting has been moved to Thursday at three o'clock.",
+        "Who is that man in the black hat?",
+        "Whose umbrella is this?",
+        "Close the door and sit down.",
+        "I have no idea what you are talking about.",
+        "He changed his mind at the last minute.",
+        "Better late than never, as my grandmother says.",
+        "My phone number is 06 12 34 56 78.",
+        "There are 25 students in my class, and 14 of them are girls.",
+        "I never drink coffee in the evening.",
+        "Sorry, I didn't hear you, could you repeat that?",
+    },
+}
+every_model = pytest.mark.parametrize("name", MISSES)
+
+
+@every_model
+def test_ordinary_sentences_are_translated_right(name):
+    translator = Translator.load(name)
+    sentences = read_ordinary(*name.split("-"))
+    translations = translator.translate([sentence.source for sentence in sentences])
+    wrong = {
+        sentence.source: translation.text
+        for sentence, translation in zip(sentences, translations, strict=True)
+        if not sentence.accepts(translation.text)
+    }
+    assert wrong.keys() == MISSES[name], wrong
+
+
+@every_model
+def test_a_model_is_small_and_its_card_names_every_training_text(name):
+    package = Package.open(installed_models()[name])
+    assert package.size <= 12 * MB
+    card = package.card
+    assert f"{card.source}-{card.target}" == name
+    assert len(card.sources) > 20 and all(source.licence for source in card.sources)
+    test_sets = {score.test_set for score in card.scores}
+    assert test_sets >= {"Tatoeba test, grouped references", "Europarl test"}
+    assert all(score.signature for score in card.scores) and card.limits
+
+
+@every_model
+def test_a_model_translates_without_tensorflow(name):
+    code = (
+        "import sys; from nmt import Translator;"
+        f"print(Translator.load({name!r}).translate(['Internet'])[0].text);"
+        "assert not {'tensorflow', 'keras', 'onnx'} & sys.modules.keys()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0 and "nternet" in process.stdout, process.stderr
