@@ -11,9 +11,9 @@ run=runs/quickstart
 mkdir -p "$run"
 echo "== the model that ships: nmt translate en-fr"
 printf '%s\n' "Where is the train station?" "I would like a glass of water, please." \
-    "My sister has been learning French since last summer." >"$run/first.en"
+    "The children are playing in the garden." >"$run/first.en"
 nmt translate en-fr <"$run/first.en" | paste "$run/first.en" -
-nmt plot en-fr "My sister has been learning French since last summer." --output "$run/en-fr.png"
+nmt plot en-fr "The children are playing in the garden." --output "$run/en-fr.png"
 echo "Where it looked: $run/en-fr.png"
 
 echo "== a small model of your own: nmt train quickstart"

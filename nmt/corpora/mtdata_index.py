@@ -42,7 +42,7 @@ def is_id(name: str) -> bool:
 def search(words: list[str], languages: tuple[str, str] | None) -> Iterator[DataSet]:
     """Parallel data sets whose id or address has all of the words. Raises UserError if mtdata is
     not installed or does not know a language."""
-    with _mtdata():
+    with _mtdata(), _one_line("search its index"):
         index = importlib.import_module("mtdata.index")
         tags = _tags(*languages) if languages else None
         entries = index.get_entries(langs=tags, fuzzy_match=True)
@@ -57,7 +57,7 @@ def get(name: str, languages: tuple[str, str] | None, output: Path) -> list[Writ
 
     Without `languages` the suffixes are those of the data set, as ISO 639-1 has them.
     """
-    with _mtdata(), _one_line(name):
+    with _mtdata(), _one_line(f"get {name}"):
         index = importlib.import_module("mtdata.index")
         entry = _entry(index, name)
         sides = tuple(_suffix(tag) for tag in entry.did.langs)
@@ -116,7 +116,7 @@ def _mtdata() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_line(name: str) -> Iterator[None]:
+def _one_line(action: str) -> Iterator[None]:
     """Failures of mtdata, which raises AssertionError, bare Exception and others, as UserError."""
     try:
         yield
@@ -124,7 +124,10 @@ def _one_line(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = getattr(error, "msg", None) or str(error) or type(error).__name__
-        raise UserError(f"mtdata could not get {name}: {reason}") from error
+        raise UserError(
+            f"mtdata could not {action}: {reason}. If its cached files are damaged, remove the"
+            f" folder {Path.home() / '.mtdata'}."
+        ) from error
 
 
 def _entry(index: Any, name: str) -> Any:

@@ -31,6 +31,7 @@ _FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n.*?\n\1[ \t]*(?:\n|\Z)", re.DOT
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>")
 # A line that begins so would be another block.
+_HARD_BREAK = re.compile(r"(?:\\| {2,})\n *")
 _BLOCK_START = re.compile(
     r"(?:[-+*]|\d{1,9}[.)]|#{1,6})(?:\s|$)|(?:=+|-+|(?:[*_-]\s*){3,})\s*$"
     r"|>|~~~|```|<[a-zA-Z/!?]|\[[^\]]*\]:|\|?\s*:?-+:?\s*\|"
@@ -136,8 +137,9 @@ class MarkdownDocument(Document):
         environment = dict(self._environment)
         tokens = self._parser.parseInline(new, environment)[0].children
         old = self._parser.parseInline(text.content, environment)[0].children
-        is_block = _BLOCK_START.match(new) and not _BLOCK_START.match(text.content)
-        if is_block or _markup(tokens) != _markup(old):
+        first, *others = _HARD_BREAK.split(new)
+        is_block = _BLOCK_START.match(first) and not _BLOCK_START.match(text.content)
+        if is_block or any(map(_BLOCK_START.match, others)) or _markup(tokens) != _markup(old):
             return "its markup would be another"
         return None
 

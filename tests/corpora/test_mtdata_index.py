@@ -12,6 +12,7 @@ import pytest
 from fixtures.file_server import file_server
 
 from nmt.corpora import download, mtdata_index
+from nmt.errors import UserError
 
 pytest_plugins = ["fixtures.cli"]
 
@@ -162,3 +163,15 @@ def test_without_mtdata_its_extra_is_named(nmt_, monkeypatch):
     monkeypatch.setattr(mtdata_index, "is_installed", lambda: False)
     code, _, err = nmt_("data", "get", "Some-talks-1-eng-fra")
     assert code == 1 and "needs mtdata, which is not installed: pip install" in err
+
+
+def test_a_damaged_index_is_one_line(monkeypatch):
+    """Another process may be writing what mtdata reads."""
+    monkeypatch.setattr(mtdata_index, "is_installed", lambda: True)
+
+    def damaged(name):
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr(mtdata_index.importlib, "import_module", damaged)
+    with pytest.raises(UserError, match=r"could not search its index: Ran out of input.*\.mtdata"):
+        list(mtdata_index.search(["x"], None))

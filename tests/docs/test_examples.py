@@ -31,7 +31,7 @@ SITE = (path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.p
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in SITE)]
 LONG_VERBS = ("train", "compare", "serve")
 NOT_RUN = (".", "pip", "docker", "jupyter", "twine", "export")
-PLACEHOLDERS = re.compile(r"\b(RUN|FILE|DIR|DATA_DIR|PYTHON|COMMAND|GOLD_DIR)\b")
+PLACEHOLDERS = re.compile(r"\b(RUN|FILE|DIR|DATA_DIR|PYTHON|COMMAND|GOLD_DIR|WORD)\b")
 
 
 @pytest.fixture(scope="session")

@@ -110,3 +110,9 @@ def test_any_markdown_has_the_same_blocks_after_translation(pieces):
             for text in (source, translated(".md", source, translate))
         ]
         assert blocks[0] == blocks[1]
+
+
+def test_a_line_after_a_hard_break_begins_no_block():
+    """Here the last word, a number sign, would come to the beginning of the second line."""
+    source = "a   \n b #\n"
+    assert "\n#" not in translated(".md", source, reverse).replace(" ", "")
