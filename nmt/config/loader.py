@@ -66,6 +66,7 @@ __all__ = [
     "nearest",
     "parse_config",
     "recipes",
+    "without_texts",
 ]
 
 
@@ -109,15 +110,26 @@ def config_of_text(
     return parse_config(values, f"{where} with --set" if overrides else where)
 
 
+def without_texts(config: Config) -> Config:
+    """A config that names no training text and no other run."""
+    no_texts = {"train": None, "dev": None, "weights": None}
+    no_run = {"init_from": None, "keep_initial": 0.0}
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update=no_texts),
+            "training": config.training.model_copy(update=no_run),
+        }
+    )
+
+
 def fine_tuning_config(parent: Config, run: str, overrides: Sequence[str] = ()) -> Config:
     """The config of training that starts from `run`, whose config is `parent`, for other text: its
     own but for fine_tuning.yaml."""
-    values = parent.model_dump()
+    values = without_texts(parent).model_dump()
     changes = read_yaml(
         (resources.files("nmt.config") / "fine_tuning.yaml").read_text("utf-8"), _is_text
     )
     values["training"] |= changes["training"] | {"init_from": run}
-    values["data"] |= dict.fromkeys(("train", "dev", "weights"))
     text = Config.model_validate(values).to_yaml()
     return config_of_text(text.encode(), run, overrides)
 

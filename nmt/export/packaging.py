@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, numpy_helper
 
+from nmt.config.loader import without_texts
 from nmt.config.schema import SCORES
 from nmt.errors import UserError
 from nmt.export.int8 import as_integers
@@ -29,7 +30,6 @@ from nmt.runs.package import (
     Package,
     Part,
     aligned,
-    without_texts,
 )
 from nmt.runs.run_folder import Run, load_arrays
 from nmt.text.lines import atomic_write

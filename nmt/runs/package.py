@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from nmt.about import VERSION
 from nmt.config.loader import config_of_text
-from nmt.config.schema import SCORES, Config, Section
+from nmt.config.schema import SCORES, Section
 from nmt.errors import UserError
 from nmt.runs.onnx_file import external_initializers
 from nmt.runs.run_folder import Run, check_format
@@ -295,17 +295,6 @@ class Package:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise damaged(self.path, f"weights.bin cannot be read: {error}") from error
         return arrays
-
-
-def without_texts(config: Config) -> Config:
-    """A config that names no training text and no other run."""
-    no_texts = {"train": None, "dev": None, "weights": None}
-    return config.model_copy(
-        update={
-            "data": config.data.model_copy(update=no_texts),
-            "training": config.training.model_copy(update={"init_from": None}),
-        }
-    )
 
 
 def aligned(position: int) -> int:

@@ -13,11 +13,12 @@ import onnx
 import pytest
 from fixtures.onnx import SOURCE, VARIANTS, onnx_engine
 from fixtures.package import exported_run, packaged_run
-from fixtures.run import toy_pairs
+from fixtures.run import toy_pairs, trained_run
 from onnx import numpy_helper
 
 from nmt import Translator
 from nmt.cli.main import main
+from nmt.config.loader import config_of_text, parse_config, without_texts
 from nmt.errors import UserError
 from nmt.export import packaging as export
 from nmt.export.packaging import ArrayStore, PackageOptions, export_package
@@ -41,6 +42,15 @@ def test_translations_and_scores_equal_those_of_the_int8_export_bit_for_bit():
     pairs = [(one.source, one.text) for one in found if one.text.strip()]
     scores = (one.score(*zip(*pairs, strict=True)) for one in (ours, run))
     assert [s.log_prob for s in next(scores)] == [s.log_prob for s in next(scores)]
+
+
+def test_the_config_of_a_fine_tuned_run_names_no_other_run():
+    values = Run.open(trained_run()).config.model_dump()
+    values["training"] |= {"init_from": "elsewhere", "keep_initial": 0.3}
+    packaged = without_texts(parse_config(values, "here"))
+    text = packaged.to_yaml().encode()
+    assert config_of_text(text, "a package", of_run=True) == packaged
+    assert packaged.training.init_from is None and packaged.data.train is None
 
 
 WITHOUT = """
