@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
-from nmt.text.characters import Apostrophe, CharacterView, Rules, Space, typography_rules
+from nmt.text.characters import Apostrophe, CharacterView, Space, typography
 
 _GATE = re.compile("['’\"“”„«»!?;:]")
 _APOSTROPHE = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")
@@ -17,19 +18,6 @@ _APOSTROPHES = {"'": "straight", "’": "curly"}
 _SPACES = {"": "none", " ": "plain", "\u00a0": "no-break", "\u202f": "narrow"}
 _QUOTE_KINDS = {'"': "straight", "“": "curly", "”": "curly", "„": "curly"}
 _QUOTE_KINDS |= {"«": "guillemets", "»": "guillemets"}
-
-_RULES_OF_APOSTROPHE: dict[str, Apostrophe] = {
-    "keep": "keep",
-    "straight": "straight",
-    "curly": "curly",
-}
-_RULES_OF_SPACE: dict[str, Space] = {
-    "keep": "keep",
-    "none": "none",
-    "plain": "no_break",  # written as plain spaces afterwards
-    "no-break": "no_break",
-    "narrow": "narrow",
-}
 
 KINDS = ("apostrophe", "quotes", "space before ! ? : ;")
 
@@ -69,13 +57,7 @@ class Convention:
     @cached_property
     def _view(self) -> CharacterView:
         apostrophe, space = (self.majority.get(kind, "keep") for kind in (KINDS[0], KINDS[2]))
-        rules = typography_rules(_RULES_OF_APOSTROPHE[apostrophe], _RULES_OF_SPACE[space])
-        if space == "plain":
-            rules = [
-                (name, form, text.replace("\u00a0", " ") if isinstance(text, str) else text)
-                for name, form, text in rules
-            ]
-        return CharacterView(None, Rules(rules)) if rules else CharacterView()
+        return typography(cast(Apostrophe, apostrophe), cast(Space, space.replace("-", "_")))
 
 
 @dataclass(frozen=True)

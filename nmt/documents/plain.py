@@ -101,7 +101,7 @@ def _block(lines: Sequence[tuple[str, str]], slack: float) -> list[str | Paragra
 
 
 def _is_wrapped(lines: Sequence[tuple[str, str]], index: int, width: float) -> bool:
-    """Whether a line goes on in the next one, as that one's first word had no room in it."""
+    """Whether a line goes on in the next one, as the first word of that one did not fit."""
     (line, end), (following, _) = lines[index : index + 2]
     word = following.split(maxsplit=1)[0]
     return (
@@ -127,11 +127,11 @@ def wrapped(text: str, width: int, first: str = "", other: str = "") -> list[str
     """The text in lines of at most `width`, indents included, where its words allow it. Only plain
     spaces are broken at."""
     lines: list[str] = []
-    line, room = "", width - len(first)
+    line, available = "", width - len(first)
     for word in text.split(" "):
-        if line and len(line) + 1 + len(word) > room:
+        if line and len(line) + 1 + len(word) > available:
             lines.append(line)
-            line, room = word, width - len(other)
+            line, available = word, width - len(other)
         else:
             line = f"{line} {word}" if line else word
     return [*lines, line]

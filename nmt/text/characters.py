@@ -16,7 +16,7 @@ from nmt.text.spans import Span
 # Name, pattern, and what replaces a match: a text, or a function of the matched text.
 Rule = tuple[str, str, str | Callable[[str], str]]
 Apostrophe = Literal["keep", "straight", "curly"]
-Space = Literal["keep", "narrow", "no_break", "none"]
+Space = Literal["keep", "narrow", "no_break", "plain", "none"]
 
 # Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt) without the joiners U+200C
 # and U+200D, variation selectors and tags, which have rules of their own; and control characters
@@ -180,7 +180,7 @@ def _normalized_spans(text: str, form: Literal["NFC", "NFKC"]) -> list[Span]:
 
 # ---------------------------------------------------------------------------------- typography
 
-_TYPOGRAPHIC_SPACES = {"narrow": "\u202f", "no_break": "\u00a0", "none": ""}
+_TYPOGRAPHIC_SPACES = {"narrow": "\u202f", "no_break": "\u00a0", "plain": " ", "none": ""}
 # Not "10:30", "http://" or ":)": a mark stands after a word, and before a space or the end.
 _BEFORE_MARK = (
     r"(?<=[\w)\]%€\"'’»])(?:[ \u00a0\u202f]|(?<![ \u00a0\u202f])(?=[!?;:]))"
