@@ -4,7 +4,6 @@ A corpus is read twice. In the first pass a check may `observe` the pairs; then 
 `learnt` from a sample; in the second pass it looks `at` each pair and says what is wrong with it.
 """
 
-import importlib.util
 import re
 import unicodedata
 from array import array
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nmt.about import install_command
+from nmt.about import install_command, is_installed
 from nmt.corpora import duplicates, misalignment, typography
 from nmt.corpora.languages import can_detect
 from nmt.corpora.pairs import TRANSLATION, Learned, Pair, feature_values
@@ -283,8 +282,7 @@ class Mojibake(Check):
     is_fixable = is_fixed = True
 
     def missing(self) -> str:
-        found = importlib.util.find_spec("ftfy")
-        return "" if found else f"needs ftfy: {install_command('data')}"
+        return "" if is_installed("ftfy") else f"needs ftfy: {install_command('data')}"
 
     def at(self, pair: Pair) -> str | None:
         for line in (pair.source, pair.target):

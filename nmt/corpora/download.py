@@ -108,7 +108,7 @@ def _explained(url: str, path: Path) -> Iterator[None]:
         if isinstance(error, OSError):
             reason = f"{error.filename or path}: {error.strerror or error}"
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                reason += "; make room on the disk, and the same command resumes"
+                reason += "; free some disk space, and the same command resumes"
         raise UserError(
             f"{url} could not be downloaded: {reason}. To fetch it by hand, save it as {path} and"
             " run the same command again; or give another server with --mirror."

@@ -1,11 +1,11 @@
 """Pairs that occur more than once: the same, and nearly the same by MinHash (Broder 1997)."""
 
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from nmt.about import is_installed
 from nmt.corpora.pairs import Pair
 
 SIMILARITY = 0.8  # Jaccard similarity of two near duplicates
@@ -36,7 +36,7 @@ def bigrams(pair: Pair) -> list[str]:
 
 
 def can_compare() -> bool:
-    return importlib.util.find_spec("rensa") is not None
+    return is_installed("rensa")
 
 
 class Bands:

@@ -7,12 +7,12 @@ from which the words are then counted, and about lines whose words say little: t
 third language.
 """
 
-import importlib.util
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nmt.about import is_installed
 from nmt.corpora.words import is_copied
 from nmt.text.language_id import detectable, language_name, most_probable
 
@@ -136,7 +136,7 @@ SIDES = ("source", "target")
 
 
 def can_detect() -> bool:
-    return importlib.util.find_spec("py3langid") is not None
+    return is_installed("py3langid")
 
 
 def _detectable(languages: tuple[str, str]) -> tuple[str | None, str | None]:

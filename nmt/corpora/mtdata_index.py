@@ -5,13 +5,14 @@ retries and messages.
 """
 
 import contextlib
-import importlib.util
+import importlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nmt import about
 from nmt.about import install_command
 from nmt.corpora import download
 from nmt.corpora.catalogue import RemoteFile, matches
@@ -31,7 +32,7 @@ class DataSet:
 
 
 def is_installed() -> bool:
-    return importlib.util.find_spec("mtdata") is not None
+    return about.is_installed("mtdata")
 
 
 def is_id(name: str) -> bool:

@@ -6,7 +6,6 @@ translations back. It knows no translator.
 """
 
 import importlib
-import importlib.util
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,11 +89,6 @@ def library(name: str) -> Any:
         raise UserError(
             f"this format needs {needed}. Install it with: {install_command('documents')}"
         ) from error
-
-
-def is_installed(name: str) -> bool:
-    """Without importing it."""
-    return importlib.util.find_spec(name.partition(".")[0]) is not None
 
 
 @dataclass(frozen=True)

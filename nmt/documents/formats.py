@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from nmt.about import is_installed
 from nmt.documents.bilingual import TmxDocument, XliffDocument
-from nmt.documents.document import MAX_BYTES, Document, ReadingOptions, is_installed
+from nmt.documents.document import MAX_BYTES, Document, ReadingOptions
 from nmt.documents.epub import EpubDocument
 from nmt.documents.gettext_catalog import PoDocument
 from nmt.documents.markdown import MarkdownDocument

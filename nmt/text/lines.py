@@ -206,7 +206,7 @@ def _write_failure(path: str | Path, final: Path, error: OSError) -> str:
     if error.errno == errno.ENOENT:
         message += f" The folder {final.parent} does not exist: create it first."
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message += " Make room on the disk and run the same command again."
+        message += " Free some disk space and run the same command again."
     if os.path.isfile(final):
         message += " The previous file is intact."
     return message

@@ -1,6 +1,5 @@
 """The training loop: batches, updates, evaluations, checkpoints and resuming."""
 
-import importlib.util
 import itertools
 import logging
 import math
@@ -16,10 +15,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from nmt.about import install_command
+from nmt.about import install_command, is_installed
 from nmt.config.loader import Config, check_score_is_allowed, duration_seconds
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.plots import plot_history
+from nmt.model.losses import Loss
 from nmt.runs.checkpoints import Checkpoints, only_trainer
 from nmt.runs.package import open_run
 from nmt.runs.run_folder import Run, assign, load_arrays, pack_arrays, save_arrays, unpack_arrays
@@ -34,6 +34,7 @@ from nmt.training.validation import Validation
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 600
+SECONDS_BETWEEN_LINES = 60  # of a log, where no progress bar is shown
 STEPS_TO_SKIP = 10  # skipped in a row before training returns to the last checkpoint
 MAX_ROLLBACKS = 3
 NUM_MEASURED = 12  # batches timed to plan a budget
@@ -104,6 +105,30 @@ def _prepare(
     return prepare(config, elsewhere)
 
 
+class StepLog:
+    """Logs the mean loss and the speed of the last steps once a minute."""
+
+    def __init__(self, step: int):
+        self._begin(step)
+
+    def _begin(self, step: int) -> None:
+        self._step, self._time, self._sums = step, time.monotonic(), np.zeros(4)
+
+    def add(self, sums: Loss, step: int, total_steps: int) -> None:
+        """Adds the sums of a step, `step` being the number of steps so far."""
+        self._sums += sums
+        seconds = time.monotonic() - self._time
+        if step <= self._step or seconds < SECONDS_BETWEEN_LINES:
+            return
+        loss = Loss(*self._sums)
+        remaining = tqdm.format_interval(seconds / (step - self._step) * (total_steps - step))
+        logger.info(
+            f"step {step:,} of {total_steps:,}: loss {loss.objective / loss.tokens:.3f},"
+            f" {loss.tokens / seconds:,.0f} tokens/s, {remaining} left"
+        )
+        self._begin(step)
+
+
 class Trainer:
     """Trains a model, evaluates the moving average of its weights, and saves both."""
 
@@ -119,6 +144,7 @@ class Trainer:
         self.tensorboard = (
             _tensorboard(self.run.path) if self.config.tensorboard and workers.is_chief else None
         )
+        self._step_log: StepLog | None = None
         self._loss_sums = np.zeros(4)  # fields of `Loss`, since the last evaluation
         self._saved_at = self._clock = time.monotonic()
         self._started = self._clock if started is None else started
@@ -136,6 +162,9 @@ class Trainer:
             dynamic_ncols=True,
             disable=None if self.workers.is_chief else True,
         ) as bar:
+            self._step_log = (
+                StepLog(self.progress.step) if bar.disable and self.workers.is_chief else None
+            )
             while not self._finished():
                 self._train_epoch(bar, signals)
         if not self.progress.history or self.progress.history[-1]["step"] != self.progress.step:
@@ -299,6 +328,8 @@ class Trainer:
         tokens_per_second = sums.tokens / (time.perf_counter() - start)
         bar.set_postfix_str(f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s", refresh=False)
         bar.update(progress.step - bar.n)  # negative after a rollback
+        if self._step_log and applied:
+            self._step_log.add(sums, progress.step, self.total_steps)
 
     def _learning_rate(self, step: int) -> float:
         scores = [row["dev_bleu"] for row in self.progress.comparable]
@@ -465,7 +496,7 @@ def _build(
 
 
 def _tensorboard(run: Path) -> Any:
-    if importlib.util.find_spec("tensorboard") is None:
+    if not is_installed("tensorboard"):
         raise UserError(
             "training.tensorboard needs the package tensorboard. Install it with:"
             f" {install_command('tensorboard')}"

@@ -196,7 +196,7 @@ def test_a_full_disk_is_named_before_anything_is_written(server, fetch, monkeypa
     usage = download.shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
     message = failure(fetch)
-    assert "No space left on device" in message and "make room" in message
+    assert "No space left on device" in message and "free some disk space" in message
 
 
 def test_a_disk_that_fills_up_keeps_the_part(server, fetch, monkeypatch, tmp_path):
@@ -204,7 +204,7 @@ def test_a_disk_that_fills_up_keeps_the_part(server, fetch, monkeypatch, tmp_pat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(download, "_copy", full)
-    assert "No space left on device; make room" in failure(fetch)
+    assert "No space left on device; free some disk space" in failure(fetch)
 
 
 def test_a_cache_that_cannot_be_written_is_named(server, fetch, tmp_path):

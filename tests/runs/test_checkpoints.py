@@ -93,7 +93,7 @@ def test_a_full_disk_costs_no_state(saved, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="Make room"):
+    with pytest.raises(UserError, match="Free some disk space"):
         saved.save(101, state(101), {"step": 101})
     assert [path.name for path in saved.folder.iterdir()] == [
         path.name for path in saved.folder.glob("step-*.npz")

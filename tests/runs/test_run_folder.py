@@ -267,7 +267,7 @@ def test_a_full_disk_leaves_the_previous_file_intact(room, saved, monkeypatch):
 
     monkeypatch.setattr("nmt.text.lines._open", open_full)
     with pytest.raises(
-        UserError, match=r"No space left on device\. Make room.*previous file is intact"
+        UserError, match=r"No space left on device\. Free some disk space.*previous file is intact"
     ):
         save_arrays(saved, {**ARRAYS, "layer/kernel": np.ones((20, 10), np.float32)}, FACTS)
     monkeypatch.undo()
@@ -283,7 +283,7 @@ def test_a_disk_that_fills_up_at_the_last_moment_leaves_the_previous_file_intact
 
     before = saved.read_bytes()
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(UserError, match="Make room"):
+    with pytest.raises(UserError, match="Free some disk space"):
         save_arrays(saved, {}, {})
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]

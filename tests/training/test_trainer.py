@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 
 import numpy as np
@@ -420,7 +421,7 @@ def test_the_columns_of_the_history_are_written_for_tensorboard(small, tmp_path,
 def test_tensorboard_that_is_not_installed_is_said_before_training(
     small, tmp_path, monkeypatch, instant
 ):
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "is_installed", lambda package: False)
     with pytest.raises(UserError, match=r"pip install 'nmt-attention\[tensorboard\]'"):
         train(small(tensorboard=True), tmp_path / "run")
 
@@ -431,6 +432,21 @@ def test_the_end_is_summed_up(small, tmp_path, instant, caplog):
         train(small(evaluate_every=None), tmp_path / "run")
     assert "trained 12 steps in" in caplog.text
     assert "best dev BLEU 30.00 (greedy) after step 6, epoch 2: its weights are kept" in caplog.text
+
+
+def test_a_log_without_a_progress_bar_says_each_minute_how_far_training_is(
+    small, tmp_path, instant, monkeypatch, caplog
+):
+    instant([10.0, 30.0, 20.0, 20.0])
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.0)
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        run = train(small(evaluate_every=None), tmp_path / "run").path
+    # 2 nats over 2 tokens a step
+    lines = re.findall(
+        r"step (\d+) of 12: loss 1\.000, [\d,]+ tokens/s, \d\d:\d\d left", caplog.text
+    )
+    assert lines == [str(step) for step in range(1, 13)]
+    assert "step 12 of 12: loss 1.000" in (run / "train.log").read_text("utf-8")
 
 
 def test_a_missing_matplotlib_costs_the_curve_and_nothing_else(
@@ -596,7 +612,7 @@ def test_a_full_disk_stops_training_and_spares_the_last_save(small, tmp_path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(UserError, match="Make room"):
+        with pytest.raises(UserError, match="Free some disk space"):
             train(config, run)
     assert last_checkpoint(run).read_bytes() == before
     train(config, run)
