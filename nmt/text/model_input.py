@@ -10,7 +10,8 @@ pages do to a sentence without changing it.
   only what nobody sees is changed: its typography is for the model to learn.
 - Edges (`peel`): edge space, enclosing quotes, brackets and emphasis, list markers. They are put
   back around the translation, quotes in the form of the target language.
-- Capitals (`Casing`): a line in capitals is read in small letters and answered in capitals.
+- Capitals (`Casing`): a line in capitals is read in small letters and answered in capitals; a
+  line Where Each Word Begins With a Capital is read in small letters, but for names.
 - A line without letters is not translated.
 
 Training reads its pairs through the same view, so the model meets plain characters only. All of it
@@ -203,7 +204,11 @@ def has_letters(line: str) -> bool:
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:…]['\"”»)]*\s+)\W*$")
 _MOST_NAMES = 5_000
-_FEWEST_SEEN = 3  # of a name
+_MOST_COMMON = 10_000
+_FEWEST_SEEN = 3  # of a name or a common word
+# A small letter begins a longer word than titles leave small: most lines have one.
+_SMALL_WORD = re.compile(r"(?<![\w'’-])[^\W\d_A-Z]\w{4}")
+_LONGEST_SMALL = 4  # letters of a word that titles leave small, such as "with"
 
 
 def is_shouted(text: str) -> bool:
@@ -228,11 +233,12 @@ class Casing:
 
     starts_upper: bool = True  # its lines begin with a capital
     names: Mapping[str, str] = field(default_factory=dict)  # "paris" -> "Paris", "usa" -> "USA"
+    common: frozenset[str] = frozenset()  # words in small letters
 
     @classmethod
     def learn(cls, lines: Iterable[str]) -> "Casing":
         """From lines of training text: words that are mostly written with capitals where no
-        sentence begins."""
+        sentence begins, and the most frequent others."""
         forms: dict[str, Counter[str]] = {}
         num_upper = num_lines = 0
         for line in lines:
@@ -244,13 +250,49 @@ class Casing:
             for match in _WORD.finditer(line, first.end()):
                 if not _SENTENCE_START.search(line[max(0, match.start() - 6) : match.start()]):
                     forms.setdefault(match[0].lower(), Counter())[match[0]] += 1
-        names = []
+        names: list[tuple[int, str, str]] = []
+        common: list[tuple[int, str, str]] = []
         for word, counts in forms.items():
             ((form, count),) = counts.most_common(1)
-            if form != word and len(form) == len(word) and count >= _FEWEST_SEEN:
-                names.append((-count, word, form))
-        starts_upper = not num_lines or num_upper > 0.5 * num_lines
-        return cls(starts_upper, {word: form for _, word, form in sorted(names)[:_MOST_NAMES]})
+            if len(form) == len(word) and count >= _FEWEST_SEEN:
+                (common if form == word else names).append((-count, word, form))
+        return cls(
+            starts_upper=not num_lines or num_upper > 0.5 * num_lines,
+            names={word: form for _, word, form in sorted(names)[:_MOST_NAMES]},
+            common=frozenset(word for _, word, _ in sorted(common)[:_MOST_COMMON]),
+        )
+
+    def is_titled(self, text: str) -> bool:
+        """Whether a line is in title case: only short words begin with a small letter, and no more
+        than there are common words with a capital behind the first word, two or more. Where a mark
+        ends the line as it ends sentences, with names in them, there are fewer."""
+        if not self.common or _SMALL_WORD.search(text):
+            return False
+        words = [word for word in _WORD.findall(text) if word.upper() != word.lower()]
+        small = [word for word in words[1:] if not word[0].isupper()]
+        if any(len(word) > _LONGEST_SMALL for word in small):
+            return False
+        raised = sum(len(word) > 1 and self._is_raised(word) for word in words[1:])
+        return raised > 1 and raised >= len(small) + text.endswith((".", "!", "?"))
+
+    def _is_raised(self, word: str) -> bool:
+        """Whether a common word is written with a capital."""
+        small = word.lower()
+        return word != small and word[1:] == small[1:] and small in self.common
+
+    def lowered(self, text: str, is_start: bool = True) -> str:
+        """A text in title case with its common words in small letters; `is_start` of a sentence,
+        its first word stays as it is."""
+        first = _LETTER.search(text) if is_start else None
+        start = first.end() if first else 0
+
+        def lower(match: re.Match[str]) -> str:
+            word = match[0]
+            # A letter by itself is a name, as in "Plan B:", unless a word follows as after "A".
+            is_word = len(word) > 1 or match.string[match.end() : match.end() + 1] == " "
+            return word.lower() if is_word and self._is_raised(word) else word
+
+        return text[:start] + _WORD.sub(lower, text[start:])
 
     def quiet(self, text: str, is_start: bool = True) -> str:
         """A text in capitals in small letters, as long as before; names and, `is_start` of a
@@ -263,14 +305,20 @@ class Casing:
         return text
 
     def as_dict(self) -> dict[str, Any]:
-        return {"starts_upper": self.starts_upper, "names": " ".join(self.names.values())}
+        record = {"starts_upper": self.starts_upper, "names": " ".join(self.names.values())}
+        return record | {"common": " ".join(sorted(self.common))} if self.common else record
 
     @classmethod
     def from_dict(cls, record: Any) -> "Casing":
         """What `as_dict` wrote. Raises ValueError for anything else."""
         try:
             names = record["names"].split()
-            return cls(bool(record["starts_upper"]), {name.lower(): name for name in names})
+            common = record.get("common", "").split()  # older runs have none
+            return cls(
+                bool(record["starts_upper"]),
+                {name.lower(): name for name in names},
+                frozenset(common),
+            )
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError("expected `starts_upper` and `names`") from error
 
@@ -333,3 +381,6 @@ class ModelInput:
 
     def is_shouted(self, core: str) -> bool:
         return self.kind == "view" and is_shouted(core)
+
+    def is_titled(self, core: str) -> bool:
+        return self.kind == "view" and self.source_casing.is_titled(core)

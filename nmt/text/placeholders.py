@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from nmt.seeding import derive_seed
 from nmt.text.lines import is_blank
-from nmt.text.model_input import Casing, CharacterView, ModelInput, has_letters
+from nmt.text.model_input import CharacterView, ModelInput, has_letters
 
 NUM_COPY_SYMBOLS = (
     16  # and so the most copies of a line; what else would be one is encoded as any text
@@ -82,12 +82,13 @@ class MaskedLine:
         """Whether letters stand beside the copies."""
         return has_letters(self.replaced(lambda copy: " "))
 
-    def quieted(self, casing: Casing) -> "MaskedLine":
-        """A line in capitals in small letters, but for its copies."""
+    def recased(self, recase: Callable[[str, bool], str]) -> "MaskedLine":
+        """The line with `recase(text, is_start)`, as long as before, of the text beside its copies:
+        a method of `Casing`."""
         text, end = "", 0
         for copy in (*self.copies, None):
             stretch = self.text[end : copy.start if copy else None]
-            text += casing.quiet(stretch, is_start=end == 0)
+            text += recase(stretch, end == 0)
             if copy:
                 text, end = text + self.text[copy.start : copy.end], copy.end
         return replace(self, text=text)
@@ -345,7 +346,12 @@ class PairMasker:
         source, target = (side.core for side in view.peel_pair(source, target))
         masked = self._masked_cores(number, source, target)
         if view.is_shouted(source) and view.is_shouted(target):
-            return masked[0].quieted(view.source_casing), masked[1].quieted(view.target_casing)
+            return (
+                masked[0].recased(view.source_casing.quiet),
+                masked[1].recased(view.target_casing.quiet),
+            )
+        if view.is_titled(source):
+            return masked[0].recased(view.source_casing.lowered), masked[1]
         return masked
 
     def _masked_cores(self, number: int, source: str, target: str) -> tuple[MaskedLine, MaskedLine]:

@@ -84,6 +84,8 @@ class Augmentation:
             source = self.view.source_casing.quiet(source.upper())
         elif "title_case" in kinds:
             source = title_case(source)
+            if self.view.is_titled(source):
+                source = self.view.source_casing.lowered(source)
         elif "small_initial" in kinds:
             source, target = small_initial(source), small_initial(target)
         if "enclosed" in kinds:

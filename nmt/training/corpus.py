@@ -26,7 +26,7 @@ from nmt.text.placeholders import Copier, PairMasker, translations_of_words
 from nmt.text.tokenizer import Tokenizer, sample_lines
 
 FORMAT = 1
-MODEL_INPUT_FORMAT = 1  # raised when the view of a line changes
+MODEL_INPUT_FORMAT = 2  # raised when the view of a line changes
 LINES_AT_ONCE = 10_000  # encoded together
 PAIRS_FOR_TRANSLATIONS = 10_000  # drawn to learn which words translate each other
 

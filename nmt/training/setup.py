@@ -10,7 +10,7 @@ import random
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -340,7 +340,9 @@ def learn_model_input(config: Config, texts: Sequence[TrainingText]) -> ModelInp
     seed = derive_seed(config.training.seed, "casing")
     pairs = pairs_to_learn_from(texts, config.training.seed)
     sources, targets = zip(*sample_lines(pairs, PAIRS_FOR_CASING, seed) or [("", "")], strict=True)
-    return model_input(config, {"source": Casing.learn(sources), "target": Casing.learn(targets)})
+    # Whether a line is in title case is asked of sources only.
+    target = replace(Casing.learn(targets), common=frozenset())
+    return model_input(config, {"source": Casing.learn(sources), "target": target})
 
 
 def build_tokenizers(

@@ -4,6 +4,7 @@ not change the view, and every character of it has its place in the raw line (in
 import itertools
 import json
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -235,16 +236,77 @@ def test_casing_is_learnt_from_where_no_sentence_begins():
     assert not Casing.learn(["the dog sleeps.", "a cat"]).starts_upper
 
 
+TITLES = Casing.from_dict(
+    {
+        "starts_upper": True,
+        "names": "Paris",
+        "common": "he is tired a day in the cross red open file how to b new année bonne",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "read"),
+    [
+        ("He Is Tired", "He is tired"),
+        ("He Is Tired Of Paris", "He is tired Of Paris"),
+        ("How to Open a File", "How to open a file"),
+        ("How To Open A File", "How to open a file"),
+        ("3. Open The File!", "3. Open the file!"),
+        ("The Red Cross in Paris", "The red cross in Paris"),
+        ("Une Bonne Année", "Une bonne année"),
+        ("The NATO File Is Open", "The NATO file is open"),
+        ("Is Option B: Open The File", "Is Option B: open the file"),
+    ],
+)
+def test_a_line_in_title_case_is_read_with_its_common_words_in_small_letters(title, read):
+    assert TITLES.is_titled(title)
+    assert TITLES.lowered(title) == read
+    assert not Casing(names=TITLES.names).is_titled(title)  # of a run made before
+    assert not ModelInput("raw", "fr", TITLES).is_titled(title)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He is tired.",
+        "Open File",  # too short to tell from a name
+        "John Smith and Mary Jones",
+        "Is the Red Cross in Paris?",  # no more capitals than small words
+        "He is tired of the Red Cross File",
+        "Open All Remaining files",
+        "I like R & B, Plan B",
+        "HE IS TIRED",
+        "",
+    ],
+)
+def test_a_line_with_names_is_not_in_title_case(text):
+    assert not TITLES.is_titled(text)
+
+
 @settings(max_examples=300, deadline=None)
 @given(odd_text)
-def test_a_text_made_quiet_is_as_long_as_before(text):
+def test_a_text_in_small_letters_is_as_long_as_before(text):
     assert len(Casing().quiet(text.upper())) == len(text.upper())
+    assert len(TITLES.lowered(text)) == len(text)
+    everything = Casing(common=frozenset(text.lower().split()))
+    assert len(everything.lowered(text)) == len(text)
 
 
 def test_what_was_learnt_is_written_and_read():
-    casing = Casing.learn(["We saw Łódź.", "In Łódź it rains.", "Is Łódź big?"])
+    casing = Casing.learn(["We saw Łódź.", "In Łódź it rains.", "Is Łódź big?", "Yes, it is big."])
+    casing = replace(casing, common=casing.common | {"été"})
     read = Casing.from_dict(json.loads(json.dumps(casing.as_dict())))
     assert read == casing and read.names["łódź"] == "Łódź"
+
+
+def test_words_mostly_in_small_letters_are_common():
+    lines = ["We saw a dog.", "Is the dog big?", "No, the Dog is.", "He saw dogs.", "A dog of Dogs"]
+    assert Casing.learn(lines).common == {"dog"}  # three times at least
+
+
+def test_a_record_of_an_older_run_has_no_common_words():
+    assert Casing.from_dict({"starts_upper": True, "names": "Paul"}).common == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -301,3 +363,5 @@ def test_a_hostile_line_takes_linear_time():
         peel(text + "a" + text, "fr")
         SOURCE.read(text)
         is_shouted(text)
+        TITLES.is_titled(text)
+        TITLES.lowered(text)

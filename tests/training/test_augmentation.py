@@ -1,6 +1,7 @@
 """Augmentation: a pure function of seed, epoch and pair, at the rates that a config states."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,14 @@ def augmented(tokenizer):
 def changed(kind, source, target):
     augmentation = Augmentation(AugmentationConfig(), VIEW, (None, None), 1)
     return augmentation.changed(source, target, [kind], random.Random(1))
+
+
+def test_a_title_is_changed_to_what_the_view_makes_of_it():
+    common = frozenset(["and", "nina", "sleep", "well"])
+    view = replace(VIEW, source_casing=replace(VIEW.source_casing, common=common))
+    augmentation = Augmentation(AugmentationConfig(), view, (None, None), 1)
+    pair = augmentation.changed("Paul and Nina sleep well.", "x", ["title_case"], random.Random(1))
+    assert pair[0] == "Paul and nina sleep well."
 
 
 def test_at_rate_zero_nothing_changes(augmented):
