@@ -1,14 +1,15 @@
-"""The verb `translate`: lines in a pipe, files, documents, or sentences at a prompt."""
+"""The verb `translate`: lines in a pipe, files, documents, corpora in shards, or sentences at a
+prompt."""
 
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.cli import documents, shared
+from nmt.cli import bulk, documents, shared
 from nmt.cli.console import is_terminal, verb
 from nmt.cli.prompt import Prompt
 from nmt.cli.shared import (
@@ -33,10 +34,15 @@ def add_verbs(verbs: Any) -> None:
     )
     run_argument(translate, ensemble=True)
     translate.add_argument(
-        "--input", type=file_or_standard, metavar="FILE", help="- or not given: standard input"
+        "--input",
+        type=file_or_standard,
+        metavar="FILE",
+        help="- or not given: standard input; with --output DIR/ also a pattern, 'DIR/*.en.gz'",
     )
     translate.add_argument(
-        "--output", type=file_or_standard, metavar="FILE", help="- or not given: standard output"
+        "--output",
+        metavar="FILE|DIR/",
+        help="- or not given: standard output; a folder: a file for each shard of the input",
     )
     translate.add_argument(
         "--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`"
@@ -50,6 +56,7 @@ def add_verbs(verbs: Any) -> None:
     translate.add_argument(
         "--unbuffered", action="store_true", help="answer each line before reading the next one"
     )
+    bulk.arguments(translate)
     documents.arguments(translate)
     search_arguments(translate)
     translate.add_argument(
@@ -81,8 +88,29 @@ def _translate(options: argparse.Namespace) -> int:
             "--unbuffered answers on standard output, but --output appears only when it is whole."
             " Drop one."
         )
+    is_folder = bool(options.output) and bulk.is_folder(options.output)
+    options.output = file_or_standard(options.output or "-")
+    if not is_folder:
+        bulk.check_output(options)
     if suffix := documents.suffix_asked_for(options):
+        if is_folder:
+            raise UserError(
+                f"documents ({suffix}) are translated one by one. Give --output a file, or add"
+                " --format lines."
+            )
         return documents.translate(options, suffix)
+    if is_folder:
+        parsed = bulk.BulkOptions.parsed(options, options.output)
+        bulk.translate(
+            replace(
+                parsed,
+                n_best=options.n_best,
+                alignments=options.alignments,
+                as_json=options.json,
+                prefix_file=options.prefix_file,
+            )
+        )
+        return 0
     source = read_lines(options.input) if options.input else None
     line_options = _LineOptions(
         search=SearchOptions.parsed(options),

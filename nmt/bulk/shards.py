@@ -1,0 +1,124 @@
+"""Cuts a corpus into shards and windows.
+
+    files of lines -> shards (a file of the output each) -> windows (translated together)
+
+A shard is at most `shard_lines` lines of one file. Its windows begin anew, so its translation
+depends on nothing outside it.
+"""
+
+import glob
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from nmt.errors import UserError
+from nmt.text.lines import read_lines, text_path
+
+SHARD_LINES = 250_000
+WINDOW_LINES = 2048  # sorted by length and translated together
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Consecutive lines of a shard, the unit of work."""
+
+    first_line: int  # of the file, from 0
+    lines: Sequence[str]
+    prefixes: Sequence[str] = ()  # one for each line, or none
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Consecutive lines of a file. `eq=False`: shards are compared by identity."""
+
+    source: Path
+    name: str  # of the output, without suffix
+    first_line: int  # from 0
+    lines: Sequence[str]
+    prefixes: Sequence[str] = field(default=())  # one for each line, or none
+    is_last: bool = True  # of its file
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the lines, and of their prefixes if there are any."""
+        digest = hashlib.sha256()
+        for line in self.lines:
+            digest.update(line.encode() + b"\n")
+        if self.prefixes:
+            digest.update(json.dumps(self.prefixes).encode())
+        return digest.hexdigest()
+
+    def windows(self) -> Iterator[Window]:
+        """At least one: that of an empty shard is empty."""
+        for start in range(0, max(len(self.lines), 1), WINDOW_LINES):
+            part = slice(start, start + WINDOW_LINES)
+            yield Window(self.first_line + start, self.lines[part], self.prefixes[part])
+
+
+def input_files(pattern: str | Path) -> list[Path]:
+    """The file of this name, or all files that match a pattern, sorted by name. UserError if there
+    are none."""
+    path = text_path(pattern)
+    if path.exists() or not glob.has_magic(str(path)):
+        next(read_lines(path), None)  # reports what cannot be read, before a model is loaded
+        return [path]
+    names = glob.glob(str(path), recursive=True)
+    files = [path for path in map(Path, sorted(names)) if path.is_file()]
+    if not files:
+        raise UserError(f"{pattern}: no file matches this pattern.")
+    return files
+
+
+def output_names(files: Sequence[Path], language: str) -> dict[Path, str]:
+    """What the shards of each file are called: its name without .gz and without the suffix of the
+    source language. UserError if two files would have the same."""
+    names: dict[str, Path] = {}
+    for path in files:
+        name = path.name.removesuffix(".gz").removesuffix(f".{language}")
+        if names.setdefault(name, path) != path:
+            raise UserError(
+                f"{names[name]} and {path} would both be written as {name}-00000. Rename one, or"
+                " translate them into two folders."
+            )
+    return {path: name for name, path in names.items()}
+
+
+def read_shards(
+    files: Sequence[Path],
+    language: str,
+    shard_lines: int = SHARD_LINES,
+    prefixes: Iterable[str] | None = None,
+) -> Iterator[Shard]:
+    """The shards of all files, read one at a time. `language` is that of the source; `prefixes`
+    are as many as all lines together.
+
+    A file without lines is one empty shard. UserError for what cannot be read, once it is reached.
+    """
+    if shard_lines < 1:
+        raise UserError(f"--shard-lines must be at least 1. Received: {shard_lines}.")
+    names = output_names(files, language)
+    remaining_prefixes = None if prefixes is None else iter(prefixes)
+    for path in files:
+        lines = read_lines(path)
+        following = list(islice(lines, 1))  # whether there are more
+        first_line = number = 0
+        while following or number == 0:
+            part = following + list(islice(lines, shard_lines - 1))
+            following = list(islice(lines, 1))
+            of_part: list[str] = []
+            if remaining_prefixes is not None:
+                of_part = list(islice(remaining_prefixes, len(part)))
+                if len(of_part) < len(part):
+                    raise UserError(
+                        "--prefix-file must have a line for each line. It ends before line"
+                        f" {first_line + len(of_part) + 1} of {path}."
+                    )
+            name = f"{names[path]}-{number:05}"
+            yield Shard(path, name, first_line, part, of_part, is_last=not following)
+            first_line, number = first_line + len(part), number + 1
+    if remaining_prefixes is not None and next(remaining_prefixes, None) is not None:
+        raise UserError("--prefix-file must have a line for each line. It has more.")

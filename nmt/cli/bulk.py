@@ -1,0 +1,194 @@
+"""Translating a corpus into a folder of shards, on this machine's cores or on a Ray cluster."""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.cli import shared
+from nmt.cli.console import say
+from nmt.cli.shared import RunOptions, SearchOptions
+from nmt.errors import UserError
+from nmt.terminal import progress_bar
+
+if TYPE_CHECKING:
+    from nmt.bulk.folder import OutputFolder
+    from nmt.bulk.translating import Request, Summary, Workers
+
+_SUFFIXES = {"n-best": ".nbest", "json": ".jsonl"}  # of what is not plain text
+
+
+def arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Options of bulk translation."""
+    bulk = parser.add_argument_group("corpora: --output is a folder (DIR/)")
+    bulk.add_argument(
+        "--shard-lines",
+        type=int,
+        metavar="N",
+        help="at most N lines of the input in a file of the output (default: 250000)",
+    )
+    bulk.add_argument(
+        "--cluster",
+        metavar="auto|ADDRESS",
+        help="translate on a Ray cluster: this machine's, or that of a head node HOST:PORT",
+    )
+    bulk.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="translate shards again that have another source, run or options",
+    )
+    return bulk
+
+
+def is_folder(output: str) -> bool:
+    return output.endswith("/") or Path(output).is_dir()
+
+
+def check_output(options: argparse.Namespace) -> None:
+    """UserError for options of bulk translation without a folder."""
+    given = {
+        "--shard-lines": options.shard_lines is not None,
+        "--cluster": options.cluster,
+        "--overwrite": options.overwrite,
+    }
+    if names := [name for name, value in given.items() if value]:
+        raise UserError(f"{names[0]} needs a folder to write shards to: --output DIR/.")
+
+
+@dataclass(frozen=True)
+class BulkOptions:
+    """Where a corpus is, where its translation goes, and who translates it."""
+
+    run: RunOptions
+    search: SearchOptions
+    input: Path
+    output: Path
+    shard_lines: int
+    cluster: str | None = None
+    overwrite: bool = False
+    n_best: int = 1
+    alignments: bool = False
+    as_json: bool = False
+    prefix_file: Path | None = None
+    glossary: Path | None = None  # as in `search`
+
+    @classmethod
+    def parsed(cls, options: argparse.Namespace, output: Path) -> "BulkOptions":
+        from nmt.bulk.shards import SHARD_LINES
+
+        if options.input is None:
+            raise UserError("--output DIR/ needs --input, a file or a pattern such as 'DIR/*.en'.")
+        return cls(
+            RunOptions.parsed(options),
+            SearchOptions.parsed(options),
+            options.input,
+            output,
+            SHARD_LINES if options.shard_lines is None else options.shard_lines,
+            options.cluster,
+            options.overwrite,
+            glossary=options.glossary,
+        )
+
+
+def translate(bulk: BulkOptions) -> "Summary":
+    """Translates the corpus, says what was done, and raises UserError if a line could not be."""
+    from nmt.bulk.fingerprint import fingerprint
+    from nmt.bulk.folder import OutputFolder, Settings
+    from nmt.bulk.shards import input_files, read_shards
+    from nmt.bulk.translating import Form, Request, translate_shards
+    from nmt.runs.package import open_run
+    from nmt.text.lines import read_lines
+
+    bulk = replace(bulk, run=_with_absolute_paths(bulk.run))
+    files = input_files(bulk.input)
+    languages = open_run(bulk.run.runs[0], bulk.run.allow_custom).config.data
+    form: Form = "json" if bulk.as_json else "n-best" if bulk.n_best > 1 else "text"
+    request = Request(bulk.n_best, bulk.alignments, form, bulk.search.keywords())
+    identify = partial(
+        fingerprint,
+        bulk.run.runs,
+        bulk.run.engine,
+        bulk.run.precision,
+        bulk.run.dictionary,
+        bulk.run.allow_custom,
+    )
+    folder = OutputFolder(
+        bulk.output,
+        _SUFFIXES.get(form, f".{languages.target}"),
+        Settings(identify(), _options_record(bulk, request)),
+        bulk.overwrite,
+    )
+    prefixes = read_lines(bulk.prefix_file) if bulk.prefix_file else None
+    shards = read_shards(files, languages.source, bulk.shard_lines, prefixes)
+    with _workers(bulk, request, identify) as workers, progress_bar("translating") as bar:
+        summary = translate_shards(shards, folder, workers, bar.update)
+    _report(summary, folder)
+    return summary
+
+
+def _with_absolute_paths(run: RunOptions) -> RunOptions:
+    """Workers may have another current folder. The name of an installed model stays a name."""
+    runs = tuple(path.absolute() if path.exists() else path for path in run.runs)
+    return replace(run, runs=runs, dictionary=run.dictionary and run.dictionary.absolute())
+
+
+def _options_record(bulk: BulkOptions, request: "Request") -> dict[str, Any]:
+    """What a manifest says of the options: those that change the output."""
+    from nmt.text.lines import file_fingerprint
+
+    given = {key: value for key, value in bulk.search.decoding.items() if value is not None}
+    record: dict[str, Any] = {
+        "form": request.form,
+        "n_best": request.n_best,
+        "alignments": request.alignments,
+        "shard_lines": bulk.shard_lines,
+        **given,
+    }
+    if bulk.glossary:
+        record["glossary"] = file_fingerprint([bulk.glossary])
+    if bulk.search.required:
+        record["required"] = bulk.search.required
+    if bulk.search.banned:
+        record["banned"] = _digest(bulk.search.banned)
+    return record
+
+
+def _digest(value: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+@contextmanager
+def _workers(
+    bulk: BulkOptions, request: "Request", identify: Callable[[], Any]
+) -> "Iterator[Workers]":
+    if not bulk.cluster:
+        from nmt.bulk.translating import Threads
+
+        yield Threads(shared.load(bulk.run), request)
+        return
+    from nmt.bulk.ray_workers import Model, RayWorkers
+
+    model = Model(partial(shared.load, bulk.run), identify)
+    workers = RayWorkers(bulk.cluster, model, request)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+def _report(summary: "Summary", folder: "OutputFolder") -> None:
+    if summary.failed:
+        raise UserError(
+            f"{len(summary.failed)} shards were not written. {' '.join(summary.failed[:5])}"
+        )
+    said = f"{summary.num_translated} shards translated"
+    if summary.num_complete:
+        said += f", {summary.num_complete} were complete"
+    if summary.busy:
+        said += f", {len(summary.busy)} are being translated by other processes"
+    say(f"{folder.path}: {said}.")
