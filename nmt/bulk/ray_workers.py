@@ -9,6 +9,7 @@ them. What an actor had when it, or its node, was lost is given to another one.
 import contextlib
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ WINDOWS_PER_ACTOR = 2  # one is translated while the other one waits
 AHEAD_PER_ACTOR = 6  # windows given out before the oldest one is answered: bounds memory
 ATTEMPTS = 5  # for a window, before it is held to be what kills its actors
 WAIT_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -246,13 +248,21 @@ def _connect(address: str) -> Any:
             f"--cluster needs Ray, which is not installed: {install_command('cluster')}."
         ) from error
     try:
+        _check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
             f"no Ray cluster at {address!r} ({_first_line(error)}). Start one with `ray"
             " start --head`, and give --cluster auto on one of its machines."
         ) from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """OSError if nobody listens there: Ray would try for six minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _first_line(error: Exception) -> str:
