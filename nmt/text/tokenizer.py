@@ -27,6 +27,10 @@ from nmt.text.placeholders import NUM_COPY_SYMBOLS, Copy, MaskedLine, copy_symbo
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
+# What stands for the tag of a back-translated source (`nmt.text.back_translation`): no text is
+# encoded to it.
+TAG_ID = BOS_ID
+
 # Their ids follow the four above in every vocabulary, whether or not the training text has them.
 COPY_IDS = range(EOS_ID + 1, EOS_ID + 1 + NUM_COPY_SYMBOLS)
 

@@ -20,7 +20,7 @@ from nmt.text.perturbations import (
     typing_error,
     without_final_mark,
 )
-from nmt.text.tokenizer import COPY_IDS, Tokenizer
+from nmt.text.tokenizer import COPY_IDS, TAG_ID, Tokenizer
 
 MARKS = (  # around both sides: source, target
     ('"', '"', "«\u00a0", "\u00a0»"),
@@ -64,7 +64,8 @@ class Augmentation:
                 self.tokenizers, rows, texts, (source, target), strict=True
             ):
                 if after != before and after:
-                    side[i] = np.asarray(tokenizer.encode(after), side[i].dtype)
+                    tag = [TAG_ID] if side[i][0] == TAG_ID else []  # which is no text
+                    side[i] = np.asarray([*tag, *tokenizer.encode(after)], side[i].dtype)
         return rows
 
     def _drawn(self, generator: random.Random) -> list[str]:

@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +20,11 @@ import numpy as np
 from nmt.config.loader import Config, CorpusConfig, DataConfig
 from nmt.errors import UserError
 from nmt.seeding import derive_seed
+from nmt.text.back_translation import has_tag, without_tag
 from nmt.text.lines import ParallelFiles, atomic_write, is_blank, read_lines, read_parallel
 from nmt.text.model_input import ModelInput
 from nmt.text.placeholders import Copier, PairMasker, translations_of_words
-from nmt.text.tokenizer import Tokenizer, sample_lines
+from nmt.text.tokenizer import TAG_ID, Tokenizer, sample_lines
 
 FORMAT = 1
 MODEL_INPUT_FORMAT = 2  # raised when the view of a line changes
@@ -196,6 +197,12 @@ def _counts(sizes: Sequence[int], configs: Sequence[CorpusConfig]) -> list[int]:
     ]
 
 
+def read_untagged(files: ParallelFiles) -> Iterator[tuple[str, str]]:
+    """The pairs of a training text, without the tags of back-translated sources."""
+    for source, target in read_parallel(files):
+        yield without_tag(source), target
+
+
 def fingerprint(
     text: Sequence[str], config: Config, source: Tokenizer, target: Tokenizer, view: ModelInput
 ) -> str:
@@ -236,8 +243,9 @@ def encode_corpus(
     text; `text` are the fingerprints of the files.
 
     Pairs with a blank side, with more than `max_tokens` on a side or with a ratio above `max_ratio`
-    are dropped. `config.copying` names what becomes copy symbols. `weights` has a number a line.
-    `progress` wraps the iterator over pairs. Raises UserError if no pair is left.
+    are dropped. The tag of a back-translated source becomes `TAG_ID`. `config.copying` names what
+    becomes copy symbols. `weights` has a number a line. `progress` wraps the iterator over pairs.
+    Raises UserError if no pair is left.
     """
     key = fingerprint(text, config, source, target, view)
     folder = folder / key
@@ -255,7 +263,7 @@ def pair_masker(
         return PairMasker(copier, {}, 0.0, config.training.seed)
     seed = derive_seed(config.training.seed, "translations of words")
     partners = translations_of_words(
-        sample_lines(read_parallel(files), PAIRS_FOR_TRANSLATIONS, seed)
+        sample_lines(read_untagged(files), PAIRS_FOR_TRANSLATIONS, seed)
     )
     return PairMasker(copier, partners, config.copying.replaced_pairs, config.training.seed)
 
@@ -295,7 +303,8 @@ def _write(
         for _, offsets in streams:
             offsets.write(np.int64(0).tobytes())
         remaining = iter(progress(read_parallel(files)))
-        while pairs := list(itertools.islice(remaining, LINES_AT_ONCE)):
+        while read := list(itertools.islice(remaining, LINES_AT_ONCE)):
+            pairs = [(without_tag(source), target) for source, target in read]
             numbers = [
                 i for i, pair in enumerate(pairs) if not (is_blank(pair[0]) or is_blank(pair[1]))
             ]
@@ -307,6 +316,9 @@ def _write(
                 tokenizer.encode_batch([pair[i] for pair in masked])
                 for i, (tokenizer, _, _) in enumerate(sides)
             ]
+            for number, ids in zip(numbers, encoded[0], strict=True):
+                if has_tag(read[number][0]):
+                    ids.insert(0, TAG_ID)
             chosen = []
             is_chosen.append(np.zeros(len(pairs), bool))
             for i, *pair in zip(numbers, *encoded, strict=True):

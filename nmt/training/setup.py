@@ -33,7 +33,7 @@ from nmt.text.lines import (
 from nmt.text.model_input import Casing, ModelInput
 from nmt.text.placeholders import Copier, MaskedLine, PairMasker
 from nmt.text.tokenizer import LineSample, Tokenizer, sample_lines, train_tokenizer
-from nmt.training.corpus import Corpus, encode_corpus, join
+from nmt.training.corpus import Corpus, encode_corpus, join, read_untagged
 
 logger = logging.getLogger(__name__)
 
@@ -328,7 +328,7 @@ def pairs_to_learn_from(texts: Sequence[TrainingText], seed: int) -> Iterator[tu
     is rarely trained on must not decide what the pieces are."""
     for number, text in enumerate(texts):
         weight, generator = text.config.weight, random.Random(derive_seed(seed, "learn", number))
-        for pair in read_parallel(text.files):
+        for pair in read_untagged(text.files):
             if weight >= 1 or generator.random() < weight:
                 yield pair
 

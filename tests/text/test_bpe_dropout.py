@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.text.bpe_dropout import SubwordSampler
-from nmt.text.tokenizer import train_tokenizer
+from nmt.text.tokenizer import TAG_ID, train_tokenizer
 
 LINES = [
     "the cat sat on the mat",
@@ -86,3 +86,9 @@ def test_a_word_is_split_in_several_ways_in_one_batch(tokenizer):
 def test_words_with_bytes_stay_as_they_are(tokenizer):
     (row,) = encoded(tokenizer, ["☃"])
     assert SubwordSampler(tokenizer, 0.9, seed=1).batch([row]) == [row.tolist()]
+
+
+def test_the_tag_of_a_back_translated_source_stays(tokenizer):
+    rows = [np.array([TAG_ID, *row]) for row in encoded(tokenizer)]
+    for row in SubwordSampler(tokenizer, 0.5, seed=1).batch(rows):
+        assert row[0] == TAG_ID and TAG_ID not in row[1:]

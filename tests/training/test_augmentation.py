@@ -8,7 +8,7 @@ import pytest
 
 from nmt.config.schema import AugmentationConfig
 from nmt.text.model_input import Casing, ModelInput
-from nmt.text.tokenizer import COPY_IDS, train_tokenizer
+from nmt.text.tokenizer import COPY_IDS, TAG_ID, train_tokenizer
 from nmt.training.augmentation import Augmentation
 
 PAIRS = [
@@ -109,3 +109,14 @@ def test_pairs_with_copies_stay(tokenizer):
     row = np.array([*tokenizer.encode("sleep well"), COPY_IDS[0]], np.uint16)
     sources, _ = augmentation.batch([row] * 20, [row] * 20, range(20), 0)
     assert all(np.array_equal(source, row) for source in sources)
+
+
+def test_a_tag_stays_before_whatever_happens_to_its_source(tokenizer):
+    rates = AugmentationConfig(**dict.fromkeys(KINDS, 0.9))
+    augmentation = Augmentation(rates, VIEW, (tokenizer, tokenizer), 1)
+    source = np.array([TAG_ID, *tokenizer.encode(PAIRS[0][0])], np.uint16)
+    target = np.array(tokenizer.encode(PAIRS[0][1]), np.uint16)
+    for epoch in range(5):
+        (changed_source,), (changed_target,) = augmentation.batch([source], [target], [0], epoch)
+        assert changed_source[0] == TAG_ID and TAG_ID not in changed_source[1:]
+        assert changed_source.tolist() != source.tolist() and TAG_ID not in changed_target

@@ -14,9 +14,17 @@ from nmt.errors import UserError
 from nmt.runs.run_folder import model_input
 from nmt.text.lines import file_fingerprint, resolve_parallel, write_lines
 from nmt.text.model_input import ModelInput
-from nmt.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, padded, train_tokenizer
+from nmt.text.tokenizer import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    TAG_ID,
+    Tokenizer,
+    padded,
+    train_tokenizer,
+)
 from nmt.training import corpus as data
-from nmt.training.corpus import encode_corpus, join
+from nmt.training.corpus import encode_corpus, join, read_untagged
 from nmt.training.input_pipeline import batches, plan_epoch
 
 PAIRS = toy_pairs(60, seed=3)
@@ -77,6 +85,31 @@ def texts(corpus, tokenizer):
 
 
 # ------------------------------------------------------------------------------------------ on disk
+
+
+def test_a_tag_is_one_id_before_the_source_that_no_text_is_encoded_to(encode, tokenizer):
+    source, target = "cat dog.", "chat chien."
+    corpus = encode(
+        [(f"<BT> {source}", target), (source, target), (f"{source} <BT> {source}", "x x")]
+    )
+    ids = tokenizer.encode(source)
+    assert corpus.source[0].tolist() == [TAG_ID, *ids] and corpus.source[1].tolist() == ids
+    assert corpus.target[0].tolist() == tokenizer.encode(target)
+    assert TAG_ID not in corpus.source[2]
+    for text in ("<BT> cat", "<s> cat", "<s>", "<BT>", "\u2581<s>", "｟BT｠", "</s><s>"):
+        assert TAG_ID not in tokenizer.encode(text)
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_a_tag_alone_is_a_blank_source(encode):
+    corpus = encode([("<BT> ", "chat."), ("cat.", "chat.")])
+    assert len(corpus) == 1 and corpus.dropped == {"blank": 1}
+
+
+def test_pieces_are_learnt_from_text_without_tags(tmp_path):
+    pairs = [(f"<BT> {source}", target) for source, target in PAIRS]
+    files = resolve_parallel(write_pairs(tmp_path / "tagged", pairs), "en", "fr")
+    assert list(read_untagged(files)) == PAIRS
 
 
 def test_a_corpus_holds_every_pair_in_order(encode, tokenizer):
