@@ -1,6 +1,6 @@
 """Joins translated shards and their sources to the two sides of a training text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from nmt.bulk.folder import OutputFolder
 from nmt.bulk.shards import Shard
 from nmt.errors import UserError
 from nmt.text.back_translation import with_tag
-from nmt.text.lines import is_blank, read_lines, write_lines
+from nmt.text.lines import atomic_write, is_blank, read_lines
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,17 @@ class SyntheticText:
                     f"{path} exists. Choose another --output, or add --overwrite to replace it."
                 )
 
-    def write(self, shards: Iterable[Shard], folder: OutputFolder, tag: bool) -> None:
-        """Writes both sides from shards that are complete. With `tag`, sources get the tag of
-        back-translations (`nmt.text.back_translation`), unless they are blank."""
-        # One side after the other: neither has to fit into memory.
-        given = list(shards_of(shards, folder))
-        translations = (line for _, path in given for line in read_lines(path))
-        write_lines(
-            self.source,
-            (with_tag(line) if tag and not is_blank(line) else line for line in translations),
-        )
-
-
-def shards_of(shards: Iterable[Shard], folder: OutputFolder) -> Iterator[tuple[Shard, Path]]:
-    for shard in shards:
-        yield shard, folder.target(shard)
+    def write(self, shards: Iterable[Shard], folder: OutputFolder, tag: bool) -> int:
+        """Writes both sides from shards that are complete; returns the number of pairs. With
+        `tag`, sources get the tag of back-translations (`nmt.text.back_translation`), unless they
+        are blank."""
+        count = 0
+        with atomic_write(self.source) as sources, atomic_write(self.target) as targets:
+            for shard in shards:
+                translations = read_lines(folder.target(shard))
+                for target, source in zip(shard.lines, translations, strict=True):
+                    tagged = with_tag(source) if tag and not is_blank(source) else source
+                    sources.write(tagged.encode() + b"\n")
+                    targets.write(target.encode() + b"\n")
+                    count += 1
+        return count

@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,14 +18,15 @@ from nmt.terminal import progress_bar
 
 if TYPE_CHECKING:
     from nmt.bulk.folder import OutputFolder
+    from nmt.bulk.shards import Shard
     from nmt.bulk.translating import Request, Summary, Workers
 
 _SUFFIXES = {"n-best": ".nbest", "json": ".jsonl"}  # of what is not plain text
 
 
-def arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def arguments(parser: argparse.ArgumentParser, title: str) -> None:
     """Options of bulk translation."""
-    bulk = parser.add_argument_group("corpora: --output is a folder (DIR/)")
+    bulk = parser.add_argument_group(title)
     bulk.add_argument(
         "--shard-lines",
         type=int,
@@ -42,7 +43,6 @@ def arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         action="store_true",
         help="translate shards again that have another source, run or options",
     )
-    return bulk
 
 
 def is_folder(output: str) -> bool:
@@ -95,7 +95,16 @@ class BulkOptions:
         )
 
 
-def translate(bulk: BulkOptions) -> "Summary":
+@dataclass(frozen=True)
+class Translated:
+    """What became of the shards, and where they are."""
+
+    summary: "Summary"
+    shards: "Callable[[], Iterable[Shard]]"  # reads them again
+    folder: "OutputFolder"
+
+
+def translate(bulk: BulkOptions) -> Translated:
     """Translates the corpus, says what was done, and raises UserError if a line could not be."""
     from nmt.bulk.fingerprint import fingerprint
     from nmt.bulk.folder import OutputFolder, Settings
@@ -124,11 +133,36 @@ def translate(bulk: BulkOptions) -> "Summary":
         bulk.overwrite,
     )
     prefixes = read_lines(bulk.prefix_file) if bulk.prefix_file else None
-    shards = read_shards(files, languages.source, bulk.shard_lines, prefixes)
     with _workers(bulk, request, identify) as workers, progress_bar("translating") as bar:
+        shards = read_shards(files, languages.source, bulk.shard_lines, prefixes)
         summary = translate_shards(shards, folder, workers, bar.update)
     _report(summary, folder)
-    return summary
+    return Translated(
+        summary, partial(read_shards, files, languages.source, bulk.shard_lines), folder
+    )
+
+
+def back_translate(options: argparse.Namespace) -> int:
+    """Writes the back-translations of a text, and the text, as the two sides of a training text."""
+    from nmt.bulk.back_translation import SyntheticText
+    from nmt.bulk.shards import input_files
+    from nmt.runs.package import open_run
+
+    languages = open_run(options.runs[0], options.allow_custom).config.data
+    text = SyntheticText(
+        source=Path(f"{options.output}.{languages.target}"),
+        target=Path(f"{options.output}.{languages.source}"),
+    )
+    text.check(input_files(options.input), options.overwrite)
+    translated = translate(BulkOptions.parsed(options, text.shards))
+    if translated.summary.busy:
+        raise UserError(
+            f"{text.source} is not written yet: other processes are translating"
+            f" {len(translated.summary.busy)} shards. Run the same command again."
+        )
+    count = text.write(translated.shards(), translated.folder, options.tag)
+    say(f"{count:,} pairs in {text.source} and {text.target}; {text.shards} can be removed.")
+    return 0
 
 
 def _with_absolute_paths(run: RunOptions) -> RunOptions:

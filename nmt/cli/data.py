@@ -1,4 +1,4 @@
-"""The verb `data`: corpora by name, a report on a corpus, and cleaning it."""
+"""The verb `data`: corpora by name, a report on a corpus, cleaning it, and back-translation."""
 
 import argparse
 import json
@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nmt.cli import bulk
 from nmt.cli.console import say, verb
+from nmt.cli.shared import run_argument, search_arguments
 from nmt.errors import UserError
 from nmt.terminal import progress_bar
 
@@ -18,7 +20,7 @@ MIRROR_VARIABLE = "NMT_DATA_MIRROR"
 
 
 def add_verbs(verbs: Any) -> None:
-    data = verb(verbs, "data", _list, "list and download corpora, check a corpus, and clean it")
+    data = verb(verbs, "data", _list, "download, check, clean and make corpora")
     data.set_defaults(words=[], languages=None)
     actions = data.add_subparsers(title="actions", metavar="ACTION")
 
@@ -59,6 +61,34 @@ def add_verbs(verbs: Any) -> None:
     )
     clean.add_argument("--drop", metavar="KEYS", help="what is dropped, comma-separated, or `none`")
     clean.add_argument("--fix", metavar="KEYS", help="what is mended, comma-separated, or `none`")
+
+    backtranslate = verb(
+        actions,
+        "backtranslate",
+        bulk.back_translate,
+        "make training text of a text of the target language, with a run of the other direction",
+    )
+    run_argument(backtranslate, ensemble=True)
+    backtranslate.add_argument(
+        "--input",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="text of the target language, or a pattern, 'DIR/*.fr.gz'",
+    )
+    backtranslate.add_argument(
+        "--output",
+        required=True,
+        metavar="PREFIX",
+        help="write PREFIX.SOURCE, which the run has translated, and PREFIX.TARGET, the text",
+    )
+    backtranslate.add_argument(
+        "--tag",
+        action="store_true",
+        help="begin sources with <BT>, so that the model can tell them from those of people",
+    )
+    bulk.arguments(backtranslate, "shards, in PREFIX.shards")
+    search_arguments(backtranslate)
 
 
 def _languages(parser: argparse.ArgumentParser, text: str, default: str | None = None) -> None:

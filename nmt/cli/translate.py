@@ -56,7 +56,7 @@ def add_verbs(verbs: Any) -> None:
     translate.add_argument(
         "--unbuffered", action="store_true", help="answer each line before reading the next one"
     )
-    bulk.arguments(translate)
+    bulk.arguments(translate, "corpora, with --output DIR/")
     documents.arguments(translate)
     search_arguments(translate)
     translate.add_argument(

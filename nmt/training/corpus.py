@@ -316,9 +316,9 @@ def _write(
                 tokenizer.encode_batch([pair[i] for pair in masked])
                 for i, (tokenizer, _, _) in enumerate(sides)
             ]
-            for number, ids in zip(numbers, encoded[0], strict=True):
+            for number, source_row in zip(numbers, encoded[0], strict=True):
                 if has_tag(read[number][0]):
-                    ids.insert(0, TAG_ID)
+                    source_row.insert(0, TAG_ID)
             chosen = []
             is_chosen.append(np.zeros(len(pairs), bool))
             for i, *pair in zip(numbers, *encoded, strict=True):
