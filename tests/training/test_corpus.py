@@ -558,3 +558,25 @@ def test_a_plan_may_be_of_some_pairs_only(encode):
     lengths = corpus.source.lengths, corpus.target.lengths
     plan = plan_epoch(*lengths, batch_size=2, batch_unit="sentences", seed=1, epoch=0, pairs=some)
     assert sorted(np.concatenate(plan).tolist()) == some.tolist()
+
+
+def test_a_text_in_parts_gives_the_batches_of_the_joined_text(encode):
+    whole = encode()
+    parts = join([encode(PAIRS[:23]), encode(PAIRS[23:])], [CorpusConfig(path=n) for n in "ab"])
+    for epoch in range(2):
+        of_whole, of_parts = (
+            [
+                (corpus.source.lines(indices), corpus.target.lines(indices))
+                for indices in plan_epoch(
+                    corpus.source.lengths,
+                    corpus.target.lengths,
+                    batch_size=8,
+                    batch_unit="sentences",
+                    seed=1,
+                    epoch=epoch,
+                    pairs=corpus.pairs_of_epoch(1, epoch),
+                )
+            ]
+            for corpus in (whole, parts)
+        )
+        assert str(of_whole) == str(of_parts)
