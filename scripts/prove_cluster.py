@@ -177,7 +177,7 @@ class Measured:
 
 def timed(command: list[str]) -> Measured:
     start, peak = time.perf_counter(), 0.0
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             with contextlib.suppress(OSError, IndexError):
                 status = Path(f"/proc/{process.pid}/status").read_text()
@@ -195,7 +195,8 @@ def disturbed(
     killed: list[str] = []
     remaining = generator.randint(1, 4)
     while True:
-        with subprocess.Popen(command) as process:
+        # Ray prints the end of the logs of lost nodes there.
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             while remaining and process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(generator.uniform(0.0, longest_wait))
