@@ -6,6 +6,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 
@@ -17,6 +18,7 @@ from nmt.bulk.folder import OutputFolder, Settings
 from nmt.bulk.shards import Shard, read_shards
 from nmt.bulk.translating import Request, Threads, translate_shard, translate_shards
 from nmt.errors import UserError
+from nmt.search.glossary import Glossary
 from nmt.text.lines import read_lines, write_lines
 
 
@@ -191,6 +193,13 @@ def test_one_shard_can_be_translated_alone(tmp_path):
         translate_shard(
             Upper(bad="line 3"), Shard(tmp_path / "b.en", "b-00000", 0, numbered(9)), folder
         )
+
+
+def test_a_request_can_be_sent_to_another_machine():
+    request = Request(2, True, "n-best", {"glossary": Glossary([("a cat", "un chat")]), "mbr": 1.0})
+    received = pickle.loads(pickle.dumps(request))
+    assert received.keywords["glossary"].required("A cat runs.") == ["un chat"]
+    assert received.form == "n-best" and received.n_best == 2
 
 
 def test_windows_are_read_as_threads_need_them(tmp_path):
