@@ -48,7 +48,7 @@ class _Actor:
 
     def __init__(self, model: Model, request: Request):
         self._model, self._request = model, request
-        self._translator: Translator | None = None
+        self._translator: Any = None  # until `prepare`
 
     def prepare(self) -> tuple[Any, str]:
         """What was loaded, or why nothing was."""
@@ -60,7 +60,6 @@ class _Actor:
 
     def answer(self, window: Window) -> tuple[Answer | None, str, bool]:
         """The answer, or else an error and whether the user can correct it."""
-        assert self._translator is not None
         try:
             return self._request.answer(self._translator, window), "", False
         except Exception as error:
