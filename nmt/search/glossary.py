@@ -30,12 +30,16 @@ _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 class Glossary:
-    """Source phrases and their required translations. Phrases match whole words."""
+    """Source phrases and their required translations. Phrases match whole words.
+
+    Glossaries with the same entries are equal.
+    """
 
     def __init__(self, entries: Iterable[tuple[str, str]]):
         self._targets: dict[tuple[str, ...], str] = {}
+        self._by_first_word: dict[str, list[set[str]]] = {}
         for source, target in entries:
-            if is_blank(source) or is_blank(target):
+            if not _words(source) or is_blank(target):
                 raise UserError(
                     f"a glossary entry needs a source and a target phrase. Received: {source!r},"
                     f" {target!r}."
@@ -46,7 +50,16 @@ class Glossary:
                     "a glossary must give each source phrase one translation. Received for"
                     f" {source!r}: {known!r} and {target!r}."
                 )
+            if words := _folded_words(source):
+                self._by_first_word.setdefault(words[0], []).append(set(words))
         self._longest = max(map(len, self._targets), default=0)
+        self._hash = hash(frozenset(self._targets.items()))  # a key of batches hashes it often
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Glossary) and self._targets == other._targets
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def load(cls, path: str | Path) -> "Glossary":
@@ -77,6 +90,12 @@ class Glossary:
                 targets.append(self._target(words, start, length))
             start += max(length, 1)
         return list(dict.fromkeys(targets))
+
+    def may_apply(self, line: str) -> bool:
+        """Whether a raw line may contain an entry: a quick check that ignores case, order and what
+        is copied, so that it is true for every line in which `required` finds something."""
+        words = set(_folded_words(line))
+        return any(entry <= words for word in words for entry in self._by_first_word.get(word, ()))
 
     def _target(self, words: tuple[str, ...], start: int, length: int) -> str:
         phrase = words[start : start + length]
@@ -253,6 +272,10 @@ def check_constraints(
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD_OR_MARK.findall(SOURCE.read(text)))
+
+
+def _folded_words(text: str) -> list[str]:
+    return _WORD_OR_MARK.findall(unicodedata.normalize("NFKC", SOURCE.read(text)).casefold())
 
 
 def _capitalised(text: str) -> str:

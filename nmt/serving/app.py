@@ -31,6 +31,7 @@ from nmt.serving.documents import DocumentTranslator, download, file_name
 from nmt.serving.middleware import JsonAnswer, RateLimit, RequestMiddleware, refused
 from nmt.serving.schemas import Refusal
 from nmt.serving.service import BatchKey, Service
+from nmt.serving.suggestions import Suggestions
 from nmt.text.html import parse_html
 from nmt.text.language_id import Detected, detect, language_name
 
@@ -52,10 +53,10 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 Body = TypeVar("Body", bound=schemas.KeyedRequest)
 
 
-def make_app(service: Service) -> FastAPI:
-    """The app, which closes the service when it ends."""
+def make_app(service: Service, suggestions: Suggestions | None = None) -> FastAPI:
+    """The app, which closes the service when it ends. Without `suggestions` it takes none."""
 
-    endpoints = _Endpoints(service)
+    endpoints = _Endpoints(service, suggestions)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,12 +75,13 @@ def make_app(service: Service) -> FastAPI:
             "Translation, with LibreTranslate's API. Every error is an object with the key `error`."
         ),
     )
-    max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + 2**14
+    glossary_bytes = BYTES_A_CHARACTER * schemas.MAX_GLOSSARY_CHARACTERS + 16 * schemas.MAX_PAIRS
+    max_bytes = BYTES_A_CHARACTER * service.limits.max_characters + glossary_bytes + 2**14
     app.add_middleware(
         RequestMiddleware,
         metrics=service.metrics,
         max_bytes=max_bytes,
-        max_bytes_at={FILE_PATH: service.limits.max_file_bytes + 2**14},
+        max_bytes_at={FILE_PATH: service.limits.max_file_bytes + glossary_bytes + 2**14},
     )
     # The middleware added last sees a response last: refusals and failures have its headers, too.
     if service.limits.cors_origins:
@@ -135,8 +137,8 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 class _Endpoints:
-    def __init__(self, service: Service):
-        self.service, self.limits = service, service.limits
+    def __init__(self, service: Service, suggestions: Suggestions | None):
+        self.service, self.limits, self.suggestions = service, service.limits, suggestions
         self.documents = DocumentTranslator(service)
         per_minute = self.limits.requests_a_minute
         self._rate_limit = RateLimit(per_minute) if per_minute else None
@@ -148,7 +150,7 @@ class _Endpoints:
     def add_to(self, app: FastAPI) -> None:
         errors: dict[int | str, dict[str, Any]] = {
             400: {"description": "The request is invalid"},
-            403: {"description": "An API key is needed"},
+            403: {"description": "An API key is needed, or the server does not offer this"},
             413: {"description": f"More than {self.limits.max_characters} characters"},
             415: {"description": "The body has a Content-Encoding"},
             429: {"description": "Too many requests"},
@@ -193,6 +195,7 @@ class _Endpoints:
         post("/translate", self.translate, schemas.TranslateRequest, schemas.Translated)
         post("/detect", self.detect, schemas.DetectRequest, list[schemas.Detection])
         post("/v1/translate", self.explain, schemas.ExplainRequest, schemas.Explained)
+        post("/suggest", self.suggest, schemas.SuggestRequest, schemas.Suggested)
         get("/languages", self.languages, responses={200: {"model": list[schemas.Language]}})
         get("/download_file/{name}", self.download_file, include_in_schema=False)
         get("/file_progress/{name}", self.file_progress, include_in_schema=False)
@@ -326,13 +329,14 @@ class _Endpoints:
             raise Refusal(400, f"Invalid request: alternatives parameter must be <= {limit}")
         if alternatives and asked.format == "html":
             raise Refusal(400, "Invalid request: alternatives parameter is not for the html format")
+        glossary = asked.read_glossary()
         target = self.service.language(asked.target)
         units = await asyncio.to_thread(_units, texts, asked, ())
         plain = ["\n".join(of_text.lines) for of_text in units]
         sources = await self._sources(asked.source, target, plain)
         keys = {
             source.language: self.service.batch_key(
-                source.language, target, n_best=1 + alternatives
+                source.language, target, n_best=1 + alternatives, glossary=glossary
             )
             for source in sources
             if source.language != target
@@ -373,6 +377,7 @@ class _Endpoints:
     async def translate_file(self, request: Request) -> Response:
         """Translate a document"""
         asked, name, content = await self._read_file(request)
+        glossary = asked.read_glossary()
         suffix = PurePath(name).suffix.lower()
         if suffix not in available():
             raise Refusal(400, "Invalid request: file format not supported")
@@ -382,7 +387,7 @@ class _Endpoints:
             if source == target:
                 new, num_units, num_left = content, 0, 0
             else:
-                key = self.service.batch_key(source, target, n_best=1)
+                key = self.service.batch_key(source, target, n_best=1, glossary=glossary)
                 options = ReadingOptions(source, target, self.service.copies_placeholders(key))
                 document = await self._document(request, content, suffix, options)
                 outcome = await self.documents.translate(request, key, document, asked.progress)
@@ -473,6 +478,7 @@ class _Endpoints:
         """Translate text, with scores and, on request, alignment, attention and choices"""
         asked = await self._read(request, schemas.ExplainRequest)
         self._check_size(request, [asked.q])
+        glossary = asked.read_glossary()
         target = self.service.language(asked.target)
         (source,) = await self._sources(asked.source, target, [asked.q])
         lines = schemas.split_lines(asked.q)[0]
@@ -486,6 +492,7 @@ class _Endpoints:
                 asked.beam_size,
                 alignments=asked.explains,
                 choices=NUM_CHOICES if asked.choices else 0,
+                glossary=glossary,
             )
             if asked.explains:
                 await asyncio.to_thread(self._check_explainable, key, lines)
@@ -522,6 +529,17 @@ class _Endpoints:
         found = await asyncio.to_thread(detect, asked.q, self.service.languages)
         return JsonAnswer([one._asdict() for one in found])
 
+    async def suggest(self, request: Request) -> Response:
+        """Suggest a better translation of a text"""
+        asked = await self._read(request, schemas.SuggestRequest)
+        if self.suggestions is None:
+            raise Refusal(403, "Suggestions are disabled on this server.")
+        self._check_size(request, [asked.q + asked.s])
+        pair = self.service.language(asked.source), self.service.language(asked.target)
+        self.service.batch_key(*pair, n_best=1)  # Refusal for a pair that is not served
+        await asyncio.to_thread(self.suggestions.add, pair, asked.q, asked.s)
+        return JsonAnswer({"success": True})
+
     async def languages(self) -> Response:
         """List the languages, and the targets of each"""
         return JsonAnswer(
@@ -542,7 +560,7 @@ class _Endpoints:
                 "frontendTimeout": DEBOUNCE,
                 "keyRequired": bool(self.limits.api_keys),
                 "language": {"source": _language(source), "target": _language(target)},
-                "suggestions": False,
+                "suggestions": self.suggestions is not None,
                 "supportedFilesFormat": available() if self.limits.max_file_bytes else [],
             }
         )

@@ -14,12 +14,17 @@ from urllib.parse import parse_qsl
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from nmt.errors import UserError
 from nmt.inference.outputs import DIGITS, Candidate, Translation
+from nmt.search.glossary import Glossary
 from nmt.text.lines import is_blank
 from nmt.text.tokenizer import Tokenizer
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 MAX_FIELDS = 1000  # of a form
+MAX_PAIRS = 1000  # of a glossary
+MAX_PHRASE_CHARACTERS = 200
+MAX_GLOSSARY_CHARACTERS = 40_000
 _LINE_END = re.compile(r"(\r?\n)")
 
 Fields = Sequence[tuple[str, str]]  # of a form
@@ -48,13 +53,44 @@ def _whole(value: Any) -> Any:
 
 Whole = BeforeValidator(_whole)
 Text = Annotated[str, Field(min_length=1)]
+Phrase = Annotated[str, Field(min_length=1, max_length=MAX_PHRASE_CHARACTERS)]
+Pair = Annotated[list[Phrase], Field(min_length=2, max_length=2)]
+GlossaryPairs = (
+    Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
+    | Annotated[dict[Phrase, Phrase], Field(max_length=MAX_PAIRS)]
+)
 
 
 class KeyedRequest(BaseModel):
     api_key: str | None = None
 
 
-class TranslateRequest(KeyedRequest):
+class GlossaryRequest(KeyedRequest):
+    glossary: GlossaryPairs | None = Field(
+        None,
+        description=(
+            "Phrases of the source and their translations, which are required wherever a line has"
+            " the phrase: a list of pairs, or an object; in a form, as JSON"
+        ),
+    )
+
+    def read_glossary(self) -> Glossary | None:
+        """Refusal for phrases that are blank or have two translations, and for too many of them."""
+        pairs = self.glossary.items() if isinstance(self.glossary, dict) else self.glossary or ()
+        entries = [(source, target) for source, target in pairs]
+        if not entries:
+            return None
+        size = sum(len(phrase) for entry in entries for phrase in entry)
+        if size > MAX_GLOSSARY_CHARACTERS:
+            limit = MAX_GLOSSARY_CHARACTERS
+            raise Refusal(413, f"Invalid request: glossary ({size}) exceeds text limit ({limit})")
+        try:
+            return Glossary(entries)
+        except UserError as error:
+            raise Refusal(400, f"Invalid request: {error}") from None
+
+
+class TranslateRequest(GlossaryRequest):
     q: Text | Annotated[list[str], Field(min_length=1)] = Field(
         description="Text, or texts, to translate"
     )
@@ -72,7 +108,7 @@ class TranslateRequest(KeyedRequest):
     )
 
 
-class FileRequest(KeyedRequest):
+class FileRequest(GlossaryRequest):
     """The fields of the form beside its file."""
 
     source: Text = Field(description='Language of the document, or "auto"')
@@ -82,11 +118,18 @@ class FileRequest(KeyedRequest):
     )
 
 
+class SuggestRequest(KeyedRequest):
+    q: Text = Field(description="Text that was translated")
+    s: Text = Field(description="Suggested translation, with as many lines")
+    source: Text = Field(description="Language of the text")
+    target: Text = Field(description="Language of the suggestion")
+
+
 class DetectRequest(KeyedRequest):
     q: Text = Field(description="Text to detect")
 
 
-class ExplainRequest(KeyedRequest):
+class ExplainRequest(GlossaryRequest):
     q: Text = Field(description="Text to translate, line by line")
     source: Text = Field(description='Language of the text, or "auto"')
     target: Text = Field(description="Language to translate to")
@@ -120,7 +163,8 @@ def accepted(
     properties = schema["properties"]
     if "source" in properties:
         sources, targets = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
-        properties["source"]["enum"], properties["target"]["enum"] = ["auto", *sources], targets
+        auto = [] if model is SuggestRequest else ["auto"]
+        properties["source"]["enum"], properties["target"]["enum"] = [*auto, *sources], targets
     if model is TranslateRequest:
         properties["q"]["anyOf"][1]["maxItems"] = max_texts
         properties["alternatives"]["anyOf"][0]["maximum"] = max_alternatives
@@ -132,8 +176,15 @@ def accepted(
         schema["not"] = {"allOf": [html, others]}
     # A form can leave out a field but has no null, and its list of one text is a text.
     form = copy.deepcopy(schema)
-    for field in form["properties"].values():
-        if "anyOf" in field:
+    for name, field in form["properties"].items():
+        if name == "glossary":
+            kinds = [kind for kind in field.pop("anyOf") if kind["type"] != "null"]
+            field.update(
+                type="string",
+                contentMediaType="application/json",
+                contentSchema={"anyOf": kinds},
+            )
+        elif "anyOf" in field:
             kinds = [kind for kind in field["anyOf"] if kind["type"] != "null"]
             field["anyOf"] = [
                 {**kind, "minItems": 2} if kind["type"] == "array" else kind for kind in kinds
@@ -193,7 +244,18 @@ def read_form(model: type[Request], query: Fields, body: Fields = ()) -> Request
             texts.append(value)
     if len(texts) > 1:
         fields["q"] = texts
+    if "glossary" in fields:
+        fields["glossary"] = _json_of_field("glossary", fields["glossary"])
     return _validated(model, fields, strict=False)
+
+
+def _json_of_field(name: str, text: str) -> Any:
+    if is_blank(text):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Refusal(400, f"Invalid request: {name} parameter is not JSON") from None
 
 
 def _validated(model: type[Request], fields: Mapping[str, Any], strict: bool) -> Request:
@@ -207,6 +269,11 @@ def _explained(error: ValidationError) -> str:
     """LibreTranslate's message, where it has one. It names a field and never quotes a text."""
     errors = error.errors(include_url=False)
     name = errors[0]["loc"][0]
+    if name == "glossary":
+        return (
+            f"Invalid request: glossary parameter must have at most {MAX_PAIRS} pairs of phrases,"
+            f" each phrase with at most {MAX_PHRASE_CHARACTERS} characters"
+        )
     types = {one["type"] for one in errors if one["loc"][0] == name}
     if types & {"missing", "string_too_short", "too_short"}:
         return f"Invalid request: missing {name} parameter"
@@ -249,6 +316,10 @@ class TranslatedFile(BaseModel):
     )
     segments: int = Field(description="Texts of the document")
     untranslated: int = Field(description="Texts that could not be translated and stay")
+
+
+class Suggested(BaseModel):
+    success: Literal[True]
 
 
 class Word(BaseModel):

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from nmt.errors import LineError, UserError
 from nmt.inference.translator import Translation, Translator
+from nmt.search.glossary import Glossary
 from nmt.serving.dynamic_batching import Batcher, QueueFull
 from nmt.serving.middleware import Metrics
 from nmt.serving.schemas import Refusal
@@ -46,6 +47,7 @@ class BatchKey(NamedTuple):
     alignments: bool = False
     choices: int = 0
     split_sentences: bool | None = None  # None: as the run's config says
+    glossary: Glossary | None = None
 
 
 class Service:
@@ -157,7 +159,29 @@ class Service:
             gone.cancel()
 
     def _translate(self, key: BatchKey, lines: list[str]) -> list[Translation | Exception]:
+        if key.glossary is None:
+            return self._translated(key, lines)
+        # Lines without an entry of the glossary are translated as if there was none.
+        results: dict[int, Translation | Exception] = {}
+        for glossary in (key.glossary, None):
+            places = [
+                place
+                for place, line in enumerate(lines)
+                if key.glossary.may_apply(line) == (glossary is not None)
+            ]
+            if places:
+                of_places = self._translated(
+                    key._replace(glossary=glossary), [lines[place] for place in places]
+                )
+                results.update(zip(places, of_places, strict=True))
+        return [results[place] for place in range(len(lines))]
+
+    def _translated(self, key: BatchKey, lines: list[str]) -> list[Translation | Exception]:
         translator = self._by_pair[key.source, key.target]
+        options: dict[str, Any] = {}
+        if key.glossary is not None:
+            # A length penalty would rather append a required word than put it into its place.
+            options = {"glossary": key.glossary, "length_penalty": 0.0}
         translations = translator.translate(
             lines,
             errors="return",
@@ -167,6 +191,7 @@ class Service:
             choices=key.choices,
             split_sentences=key.split_sentences,
             num_workers=1,
+            **options,
         )
         return [
             _error_of_one_line(result) if isinstance(result, LineError) else result

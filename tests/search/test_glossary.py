@@ -60,6 +60,39 @@ def test_a_glossary_finds_whole_words_the_longest_first_and_each_target_once():
     assert glossary.required("") == []
 
 
+def test_glossaries_with_the_same_entries_are_equal_and_share_a_batch():
+    one, same = Glossary([("a", "b"), ("c", "d")]), Glossary([("c", "d"), (" a ", "b ")])
+    assert one == same and hash(one) == hash(same)
+    assert one != Glossary([("a", "b"), ("c", "e")]) and one != Glossary([("a", "b")])
+
+
+def test_an_entry_needs_a_word_or_a_mark():
+    with pytest.raises(UserError, match="needs a source and a target phrase"):
+        Glossary([("\u200b", "chien")])
+
+
+def test_the_quick_check_ignores_case_and_order():
+    glossary = Glossary([("hot dog", "hot-dog")])
+    assert glossary.may_apply("A HOT DOG!") and glossary.may_apply("a dog that is hot")
+    assert not glossary.may_apply("a hot cat") and not glossary.may_apply("")
+
+
+SOME_WORDS = st.lists(
+    st.sampled_from(["chat", "Chat", "ﬁn", "İ", "½", "l'", "’arbre", " ", "\u00a0", ".", "\u00ad"]),
+    max_size=6,
+).map("".join)
+
+
+@given(SOME_WORDS, SOME_WORDS)
+@settings(max_examples=300, deadline=None)
+def test_the_quick_check_misses_no_line_that_has_an_entry(line, phrase):
+    try:
+        glossary = Glossary([(phrase, "x")])
+    except UserError:
+        return
+    assert glossary.may_apply(line) or not glossary.required(line)
+
+
 def test_a_glossary_is_read_from_lines_with_a_tab(tmp_path):
     path = tmp_path / "glossary.tsv"
     path.write_text("dog\tchien\n\ncat\tchat noir\n", encoding="utf-8")

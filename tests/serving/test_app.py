@@ -107,6 +107,147 @@ def test_source_and_target_alike_leave_the_text(client):
     assert first["hypotheses"][0]["text"] == "a b" and last["hypotheses"] == []
 
 
+# ------------------------------------------------------------------------------------- glossaries
+
+
+class Glossed(Shouter):
+    """Shouts, and appends the phrases that a glossary requires; cannot spell `unspeakable`."""
+
+    def translate(self, lines, *, glossary=None, **options):
+        translations = super().translate(lines, glossary=glossary, **options)
+        return [
+            self._with(translation, index, glossary.required(translation.source))
+            if glossary
+            else translation
+            for index, translation in enumerate(translations)
+        ]
+
+    @staticmethod
+    def _with(translation, index, required):
+        if "unspeakable" in required:
+            return LineError(index, "the target vocabulary cannot spell 'unspeakable'.")
+        candidates = tuple(
+            replace(candidate, text=" ".join([candidate.text, *required]))
+            for candidate in translation.candidates
+        )
+        return replace(translation, candidates=candidates)
+
+
+@pytest.mark.parametrize("glossary", [[["dog", "chien"]], {"dog": "chien"}])
+def test_a_glossary_is_required_of_the_lines_that_have_its_phrases(client_of, glossary):
+    client = client_of(Glossed())
+    answer = client.translate(["a dog\na cat", "a dog"], glossary=glossary).json()
+    assert answer["translatedText"] == ["A DOG chien\nA CAT", "A DOG chien"]
+    asked = {"q": "a dog\na cat", **PAIR, "glossary": glossary}
+    lines = client.post("/v1/translate", asked).json()["lines"]
+    assert [line["hypotheses"][0]["text"] for line in lines] == ["A DOG chien", "A CAT"]
+    form = {"q": "a dog", **PAIR, "glossary": json.dumps(glossary)}
+    assert client.post("/translate", data=form).json() == {"translatedText": "A DOG chien"}
+
+
+def test_lines_without_an_entry_are_translated_as_without_a_glossary(client_of):
+    glossed = Glossed()
+    client = client_of(glossed)
+    client.translate("a dog\na cat", glossary={"dog": "chien"})
+    options = {tuple(lines): asked for lines, asked in glossed.calls}
+    assert options["a dog",]["length_penalty"] == 0
+    assert "length_penalty" not in options["a cat",] and options["a cat",]["glossary"] is None
+
+
+@pytest.mark.parametrize("glossary", [[], {}, None])
+def test_an_empty_glossary_is_none(client_of, glossary):
+    client = client_of(Glossed())
+    assert client.translate("a dog", glossary=glossary).json() == {"translatedText": "A DOG"}
+
+
+def test_requests_with_different_glossaries_do_not_mix(client_of):
+    glossed = Glossed()
+    glossed.num_workers = 1
+    client = client_of(glossed)
+    entries = [{"dog": "chien"}, {"dog": "clebs"}, {"dog": "unspeakable"}, None, {"dog": "chien"}]
+    answers = client.together(
+        *(
+            client.http.post("/translate", json={"q": "a dog", **PAIR, "glossary": glossary})
+            for glossary in entries
+        )
+    )
+    assert [answer.json() for answer in answers] == [
+        {"translatedText": "A DOG chien"},
+        {"translatedText": "A DOG clebs"},
+        {"error": "the target vocabulary cannot spell 'unspeakable'."},
+        {"translatedText": "A DOG"},
+        {"translatedText": "A DOG chien"},
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 200, 200]
+
+
+SHAPE = (
+    "Invalid request: glossary parameter must have at most 1000 pairs of phrases, each phrase with"
+    " at most 200 characters"
+)
+
+
+@pytest.mark.parametrize("path", ["/translate", "/v1/translate"])
+@pytest.mark.parametrize(
+    ("glossary", "error"),
+    [
+        ("dog", SHAPE),
+        ([["dog"]], SHAPE),
+        ([["dog", "chien", "canis"]], SHAPE),
+        ([["dog", 3]], SHAPE),
+        ([["", "chien"]], SHAPE),
+        ([["x" * 201, "chien"]], SHAPE),
+        ([[f"dog {n}", "chien"] for n in range(1001)], SHAPE),
+        (
+            [[" ", "chien"]],
+            "Invalid request: a glossary entry needs a source and a target phrase. Received: ' ',"
+            " 'chien'.",
+        ),
+        (
+            [["dog", "chien"], ["dog", "clebs"]],
+            "Invalid request: a glossary must give each source phrase one translation. Received for"
+            " 'dog': 'chien' and 'clebs'.",
+        ),
+    ],
+)
+def test_what_is_no_glossary_is_refused(client_of, path, glossary, error):
+    client = client_of(Glossed())
+    assert_refused(client.post(path, {"q": "a", **PAIR, "glossary": glossary}), 400, error)
+
+
+def test_a_glossary_that_is_too_long_or_no_json_is_refused(client_of):
+    client = client_of(Glossed())
+    glossary = [[f"{n:0200}", "é" * 200] for n in range(101)]
+    error = "Invalid request: glossary (40400) exceeds text limit (40000)"
+    assert_refused(client.translate("a", glossary=glossary), 413, error)
+    assert client.translate("a", glossary=glossary[:100]).status_code == 200
+    form = {"q": "a", **PAIR, "glossary": "dog=chien"}
+    error = "Invalid request: glossary parameter is not JSON"
+    assert_refused(client.post("/translate", data=form), 400, error)
+    assert client.post("/translate", data={**form, "glossary": ""}).status_code == 200
+
+
+def test_a_glossary_reaches_the_search_of_a_model(client_of):
+    translator = trained_translator()
+    served = SimpleNamespace(
+        run=translator.run, num_workers=1, translate=translator.translate, gate=threading.Event()
+    )
+    client = client_of(served)
+    answer = client.translate("the cat", glossary={"cat": "lait"}).json()["translatedText"]
+    assert "lait" in answer.split()
+    html = client.translate("<p>the <b>cat</b></p>", format="html", glossary={"cat": "lait"})
+    assert "lait" in html.json()["translatedText"]
+    assert client.translate("the cat", glossary={"dog": "lait"}).json() == (
+        client.translate("the cat").json()
+    )
+
+
+def test_half_a_surrogate_pair_in_a_glossary_is_refused(client_of):
+    body = rb'{"q": "a dog", "source": "en", "target": "fr", "glossary": [["dog\ud800", "chien"]]}'
+    answer = client_of(Glossed()).post("/translate", content=body, headers=JSON)
+    assert_refused(answer, 400, SHAPE)
+
+
 @pytest.mark.parametrize(("source", "target"), [("EN", "FR"), ("en-US", "fr_CA"), ("En", "fr-FR")])
 def test_codes_of_regions_mean_their_language(client, source, target):
     answer = client.post("/translate", {"q": "a", "source": source, "target": target})

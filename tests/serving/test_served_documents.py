@@ -9,6 +9,7 @@ from fixtures.documents import docx_letter, pdf, unzipped, zipped
 from fixtures.shouter import Shouter
 
 from nmt.errors import LineError
+from nmt.search.glossary import Glossary
 from nmt.serving import documents
 from nmt.serving.documents import file_name
 
@@ -64,6 +65,16 @@ def test_paragraphs_are_translated_sentence_by_sentence(client_of):
     client = client_of(shouter)
     upload(client, "a.txt", b"one")
     assert shouter.calls[-1][1]["split_sentences"] is True
+
+
+def test_a_glossary_comes_as_json_in_the_form(client_of):
+    shouter = Shouter()
+    client = client_of(shouter)
+    upload(client, "a.txt", b"a dog\n\na cat", {**PAIR, "glossary": '{"dog": "chien"}'})
+    of_lines = {line: options.get("glossary") for lines, options in shouter.calls for line in lines}
+    assert of_lines == {"a dog": Glossary([("dog", "chien")]), "a cat": None}
+    answer = upload(client, "a.txt", b"a dog", {**PAIR, "glossary": '[["dog"]]'})
+    assert answer.status_code == 400 and "glossary parameter" in answer.json()["error"]
 
 
 def test_auto_takes_the_language_of_the_document(client_of):
