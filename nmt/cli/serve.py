@@ -41,6 +41,12 @@ def add_verbs(verbs: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="translate a line sentence by sentence (default: the run's config)",
     )
+    serve.add_argument(
+        "--suggestions",
+        type=Path,
+        metavar="FILE.tsv",
+        help="accept corrections of translations and append them to this file (default: do not)",
+    )
     limits = serve.add_argument_group("limits")
 
     def limit(name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
@@ -82,6 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
     from nmt.serving.app import make_app
     from nmt.serving.middleware import Metrics
     from nmt.serving.service import Service
+    from nmt.serving.suggestions import Suggestions
 
     limits = _limits(options)
     runs = options.runs or list(installed_models().values())
@@ -102,9 +109,12 @@ def _serve(options: argparse.Namespace) -> int:
                 for run in runs
             ]
             service = Service(translators, limits, Metrics(), options.split_sentences)
+            suggestions = (
+                Suggestions(options.suggestions, service.pairs) if options.suggestions else None
+            )
             pairs = ", ".join(f"{source} -> {target}" for source, target in service.pairs)
             serve(
-                make_app(service),
+                make_app(service, suggestions),
                 listener,
                 lambda: say(f"{pairs} at {_url(listener)}  (Ctrl-C stops)"),
             )

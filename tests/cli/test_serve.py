@@ -68,3 +68,15 @@ def test_an_address_of_ipv6_is_a_url(monkeypatch):
             return "::1", 5000, 0, 0
 
     assert verbs_serve._url(Listener()) == "http://[::1]:5000"
+
+
+def test_suggestions_are_stored_only_where_a_file_is_named(
+    nmt_, run, one_model, tmp_path, monkeypatch
+):
+    apps = []
+    monkeypatch.setattr("nmt.serving.server.serve", lambda app, *others: apps.append(app))
+    assert nmt_("serve", run, "--port", 0)[0] == 0
+    assert nmt_("serve", run, "--port", 0, "--suggestions", tmp_path / "corrections.tsv")[0] == 0
+    assert len(apps) == 2 and (tmp_path / "corrections.tsv").read_text() == ""
+    refused = nmt_("serve", run, "--port", 0, "--suggestions", tmp_path / "corrections.txt")
+    assert_error(refused, r"suggestions need a file NAME\.tsv")

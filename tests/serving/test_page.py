@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from nmt.serving.app import make_app
 from nmt.serving.middleware import Metrics
 from nmt.serving.server import listen
 from nmt.serving.service import Limits, Service
+from nmt.serving.suggestions import Suggestions
 from nmt.text.tokenizer import Tokenizer
 
 playwright = pytest.importorskip(
@@ -54,6 +56,16 @@ class WordByWord(Shouter):
     """Adjectives behind their nouns; in the second place where they were. Looks with 0.8 at the
     word it translates, and with the rest at the one before, or at itself."""
 
+    def translate(self, lines, *, glossary=None, **options):
+        """What a glossary requires stands at the end."""
+        translations = super().translate(lines, **options)
+        return [
+            replace(
+                one, candidates=tuple(_with(each, glossary, one.source) for each in one.candidates)
+            )
+            for one in translations
+        ]
+
     @classmethod
     def _candidates(cls, line, n_best, alignments, choices):
         source = line.split()
@@ -90,13 +102,24 @@ class WordByWord(Shouter):
         )
 
 
+def _with(candidate, glossary, line):
+    required = glossary.required(line) if glossary else []
+    return replace(candidate, text=" ".join([candidate.text, *required]))
+
+
 @pytest.fixture(scope="module")
-def address():
+def corrections(tmp_path_factory):
+    return tmp_path_factory.mktemp("suggestions") / "corrections.tsv"
+
+
+@pytest.fixture(scope="module")
+def address(corrections):
     limits = Limits(max_characters=3000)
     service = Service(
         [WordByWord(), WordByWord("fr", "en")], limits, Metrics(), split_sentences=True
     )
-    config = uvicorn.Config(make_app(service), lifespan="on", log_config=None, log_level="warning")
+    app = make_app(service, Suggestions(corrections, service.pairs))
+    config = uvicorn.Config(app, lifespan="on", log_config=None, log_level="warning")
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listener:
         listener.listen()
@@ -507,6 +530,10 @@ def test_axe_finds_nothing_serious(open_page, size, scheme):
     page.click("#heatmap summary")
     word(page, "noir").first.hover()
     assert serious() == []
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "matou")
+    page.get_by_role("button", name="Suggest a correction").click()
+    assert serious() == []
     page.route("**/v1/translate", lambda route: route.fulfill(status=403, json={"error": "no key"}))
     page.fill("#text", "He")
     playwright.expect(page.get_by_role("alert")).to_be_visible()
@@ -583,3 +610,163 @@ def test_a_file_can_be_chosen_and_one_that_is_no_document_is_refused(open_page):
     page.evaluate(DROP, ["a.exe", "MZ"])
     playwright.expect(page.locator("#document-state")).to_contain_text("not translated")
     playwright.expect(page.locator("#download")).to_be_hidden()
+
+
+# ----------------------------------------------------------------------------------------- glossary
+
+
+def add_entry(page, phrase, translation):
+    page.get_by_role("button", name="Add an entry").click()
+    page.keyboard.type(phrase)
+    page.keyboard.press("Enter")
+    page.keyboard.type(translation)
+    page.keyboard.press("Tab")
+
+
+def glossaries(page):
+    return [asked.get("glossary") for asked in page.asked]
+
+
+@pytest.mark.parametrize("size", [WIDE, (360, 760)])
+def test_an_entry_of_the_glossary_is_sent_with_each_request_and_remembered(open_page, size):
+    page = open_page(size)
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "matou")
+    expect_translation(page, f"{CHAT} matou")
+    assert glossaries(page) == [None, [["cat", "matou"]]]
+    playwright.expect(page.locator("#glossary summary")).to_have_text("Glossary (1)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.reload()
+    playwright.expect(page.locator("#target")).to_be_enabled()
+    page.fill("#text", CAT)
+    expect_translation(page, f"{CHAT} matou")
+    page.locator("#glossary summary").click()
+    page.get_by_role("button", name="Remove entry 1").click()
+    expect_translation(page, CHAT)
+    playwright.expect(page.get_by_role("button", name="Add an entry")).to_be_focused()
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_incomplete_entries_are_kept_but_not_sent(open_page):
+    page = open_page()
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "")
+    add_entry(page, "black ", " noire")
+    add_entry(page, "black", "noirs")
+    playwright.expect(page.locator("#glossary-trouble")).to_contain_text("listed twice")
+    page.fill("#text", CAT)
+    expect_translation(page, f"{CHAT} noire")
+    assert glossaries(page) == [[["black", "noire"]]]
+    page.get_by_label("Translation 1").fill("matou")
+    page.get_by_label("Translation 1").press("Enter")
+    expect_translation(page, f"{CHAT} noire matou")
+
+
+def test_each_pair_of_languages_has_a_glossary(open_page):
+    page = open_page()
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "matou")
+    page.get_by_role("button", name="Translate from French to English").click()
+    playwright.expect(page.locator("#glossary input[type=text]")).to_have_count(0)
+    page.fill("#text", "cat")
+    expect_translation(page, "chat")
+    page.get_by_role("button", name="Translate from English to French").click()
+    playwright.expect(page.get_by_label("Phrase 1")).to_have_value("cat")
+
+
+def test_a_glossary_is_imported_and_exported_as_tsv(open_page):
+    page = open_page()
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "chat")
+    table = "\ufeffcat\tmatou\r\nno tab\nblack\tsombre\n\n"
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import TSV").click()
+    chooser.value.set_files({"name": "a.tsv", "mimeType": "", "buffer": table.encode()})
+    playwright.expect(page.locator("#glossary-state")).to_have_text(
+        "a.tsv: 2 entries. Left out: 1 line that are not phrase, tab, translation."
+    )
+    page.fill("#text", CAT)
+    expect_translation(page, f"{CHAT} sombre matou")
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Export TSV").click()
+    assert started.value.suggested_filename == "glossary.en-fr.tsv"
+    with open(started.value.path(), encoding="utf-8") as file:
+        assert file.read() == "cat\tmatou\nblack\tsombre\n"
+
+
+def test_a_file_is_translated_with_the_glossary(open_page):
+    page = open_page()
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "matou")
+    page.evaluate(DROP, ["cat.txt", CAT])
+    with page.expect_download() as started:
+        page.locator("#download").click()
+    with open(started.value.path(), encoding="utf-8") as file:
+        assert file.read() == f"{CHAT} matou"
+
+
+def test_what_is_stored_as_something_else_is_no_glossary(open_page):
+    page = open_page()
+    page.evaluate("""localStorage.setItem("glossary.en-fr", '[["a"], 3, ["cat", "matou"]]')""")
+    page.evaluate("""localStorage.setItem("glossary.fr-en", '{')""")
+    page.reload()
+    page.fill("#text", CAT)
+    expect_translation(page, f"{CHAT} matou")
+    page.get_by_role("button", name="Translate from French to English").click()
+    expect_translation(page, "Un chat noir dort. matou")
+    assert glossaries(page)[-1] is None
+
+
+# -------------------------------------------------------------------------------------- suggestions
+
+
+def test_a_correction_is_sent_line_by_line(open_page, corrections):
+    page = open_page()
+    page.fill("#text", f"{CAT}\n\nHe is tired.")
+    playwright.expect(page.locator("#translation .row").last).to_have_text("Il est fatigué.")
+    page.get_by_role("button", name="Suggest a correction").click()
+    correction = page.locator("#correction")
+    playwright.expect(correction).to_be_focused()
+    playwright.expect(correction).to_have_value(f"{CHAT}\nIl est fatigué.")
+    page.get_by_role("button", name="Send").click()
+    playwright.expect(page.locator("#suggestion-state")).to_have_text("Nothing is corrected yet.")
+    correction.fill(CHAT)
+    page.get_by_role("button", name="Send").click()
+    playwright.expect(page.locator("#suggestion-state")).to_contain_text("Keep the lines")
+    correction.fill(f"{CHAT}\nIl est las.")
+    page.get_by_role("button", name="Send").click()
+    playwright.expect(page.locator("#suggestion")).to_be_hidden()
+    playwright.expect(page.locator("#state")).to_have_text("Thank you for the correction")
+    playwright.expect(page.get_by_role("button", name="Suggest a correction")).to_be_focused()
+    assert corrections.with_suffix(".en-fr.tsv").read_text("utf-8") == "He is tired.\tIl est las.\n"
+
+
+def test_a_refused_correction_stays_in_its_form(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    page.get_by_role("button", name="Suggest a correction").click()
+    page.route(
+        "**/suggest", lambda route: route.fulfill(status=503, json={"error": "full of cats"})
+    )
+    page.locator("#correction").fill("Chat.")
+    page.get_by_role("button", name="Send").click()
+    playwright.expect(page.locator("#suggestion-state")).to_contain_text("full of cats")
+    playwright.expect(page.locator("#correction")).to_have_value("Chat.")
+    page.locator("#correction").press("Escape")
+    playwright.expect(page.locator("#suggestion")).to_be_hidden()
+
+
+def test_a_server_that_offers_neither_shows_neither(open_page, address):
+    page = open_page()
+    settings = page.request.get(f"{address}frontend/settings").json()
+    del settings["glossaryLimit"]
+    settings["suggestions"] = False
+    page.route("**/frontend/settings", lambda route: route.fulfill(json=settings))
+    page.reload()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    playwright.expect(page.locator("#glossary")).to_be_hidden()
+    playwright.expect(page.locator("#suggest")).to_be_hidden()

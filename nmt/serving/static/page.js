@@ -1,9 +1,11 @@
 // The page:  text -> lines -> an answer for each, requested once -> rows of words -> panels.
 
 import { offerFiles } from "./files.js";
+import { glossaryField, offerGlossary, showGlossary } from "./glossary.js";
 import { currentRow, focusOn, pointAt, showDetails, showHeatMap, walk } from "./look.js";
 import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, rows, showRows, translation } from "./rows.js";
 import { call, Refusal } from "./server.js";
+import { openSuggestion } from "./suggest.js";
 
 const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
 const LONG = 2000; // characters; the attention of a longer line would be megabytes: it is only translated
@@ -34,11 +36,10 @@ async function ask() {
   request = new AbortController();
   const { signal } = request;
   page.translation.setAttribute("aria-busy", "true");
-  const pair = { source: page.source.value, target: page.target.value };
   const looks = { attention: explains, choices: explains };
-  const key = page.key.value ? { api_key: page.key.value } : {};
+  const asked = { q: wanted.join("\n"), ...languagesAndKey(), ...SEARCH, ...looks, ...glossaryField() };
   try {
-    const answer = await call("v1/translate", { q: wanted.join("\n"), ...pair, ...SEARCH, ...looks, ...key }, signal);
+    const answer = await call("v1/translate", asked, signal);
     if (signal.aborted) return;
     wanted.forEach((line, index) => answers.set(line, answer.lines[index]));
   } catch (error) {
@@ -51,6 +52,10 @@ async function ask() {
   show();
   ask();
 }
+
+const languagesAndKey = () => ({
+  source: page.source.value, target: page.target.value, ...(page.key.value && { api_key: page.key.value }),
+});
 
 function settle() {
   page.translation.removeAttribute("aria-busy");
@@ -98,6 +103,7 @@ function recover() {
 // ---------------------------------------------------------------------------------------------------------- the text
 
 let limit = 0; // characters the server takes; 0 if it does not say
+let takesSuggestions = false;
 
 const size = () => Array.from(page.text.value).length;
 const isTooLong = () => limit > 0 && size() > limit;
@@ -108,6 +114,7 @@ function show(line = undefined) {
   showDetails(line);
   page.clear.hidden = !page.text.value;
   page.copy.hidden = !translation().trim();
+  page.suggest.hidden = page.copy.hidden || !takesSuggestions;
   const advice = isTooLong() ? ": too long to be translated" : "";
   page.size.textContent = limit > 0 && size() > limit / 2 ? `${size()} of ${limit} characters${advice}` : "";
   page.size.classList.toggle("over", isTooLong());
@@ -119,6 +126,21 @@ function typed() {
   focusOn(null);
   show(page.text.value.slice(0, page.text.selectionStart).split("\n").length - 1);
   askSoon();
+}
+
+/** Drops all answers, as they were to other languages or another glossary, and asks anew. */
+function translateAgain() {
+  pointAt(null);
+  focusOn(null);
+  answers.clear();
+  chosen.clear();
+  show();
+  askSoon(0);
+}
+
+function suggest() {
+  const translated = rows.filter(({ hypothesis }) => hypothesis);
+  openSuggestion(translated.map(({ line, hypothesis }) => [line, hypothesis.text]), languagesAndKey());
 }
 
 function clear() {
@@ -169,12 +191,8 @@ function choosePair(source, target) {
   page.swap.disabled = !possible;
   page.swap.title = possible ? `Translate from ${reverse}` : `No model is loaded for ${reverse}`;
   page.swap.setAttribute("aria-label", page.swap.title);
-  pointAt(null);
-  focusOn(null);
-  answers.clear();
-  chosen.clear();
-  show();
-  askSoon(0);
+  showGlossary(page.source.value, page.target.value);
+  translateAgain();
 }
 
 function swap() {
@@ -190,9 +208,12 @@ async function load() {
     limit = settings.charLimit;
     pause = settings.frontendTimeout;
     recover();
-    offerFiles(settings.supportedFilesFormat, () => ({
-      source: page.source.value, target: page.target.value, ...(page.key.value && { api_key: page.key.value }),
-    }));
+    takesSuggestions = settings.suggestions;
+    offerFiles(settings.supportedFilesFormat, () => {
+      const { glossary } = glossaryField();
+      return { ...languagesAndKey(), ...(glossary && { glossary: JSON.stringify(glossary) }) };
+    });
+    offerGlossary(settings.glossaryLimit, translateAgain);
     const { source, target } = settings.language;
     choosePair(codeOf(link.get("source")) ?? source.code, codeOf(link.get("target")) ?? target.code);
   } catch (error) {
@@ -255,6 +276,7 @@ page.source.addEventListener("change", () => choosePair(page.source.value, page.
 page.target.addEventListener("change", () => choosePair(page.source.value, page.target.value));
 page.swap.addEventListener("click", swap);
 page.copy.addEventListener("click", copy);
+page.suggest.addEventListener("click", suggest);
 page.clear.addEventListener("click", clear);
 page.theme.addEventListener("click", switchTheme);
 dark.addEventListener("change", showTheme);

@@ -1,0 +1,47 @@
+// A correction of the translation, suggested to the server.
+
+import { page } from "./rows.js";
+import { call, Refusal } from "./server.js";
+
+let lines = []; // of the text: [source, translation], when the form was opened
+let fields = {}; // of a request: languages, and a key if there is one
+
+/** Opens the form with the translated lines, [source, translation] each. */
+export function openSuggestion(translated, requestFields) {
+  lines = translated;
+  fields = requestFields;
+  page.correction.value = lines.map(([, translation]) => translation).join("\n");
+  page.correction.rows = Math.min(Math.max(lines.length, 2), 12);
+  page.correction.lang = fields.target;
+  page["suggestion-state"].textContent = "";
+  page.suggestion.hidden = false;
+  page.correction.focus();
+}
+
+async function send(event) {
+  event.preventDefault();
+  const corrected = page.correction.value.split("\n");
+  const say = (text) => (page["suggestion-state"].textContent = text);
+  if (corrected.length !== lines.length) return say(`Keep the lines of the translation: ${lines.length}, not ${corrected.length}.`);
+  const changed = lines.map(([source, translation], index) => [source, translation, corrected[index]])
+    .filter(([source, translation, correction]) => source.trim() && correction.trim() && correction !== translation);
+  if (!changed.length) return say("Nothing is corrected yet.");
+  const side = (index) => changed.map((one) => one[index]).join("\n");
+  try {
+    await call("suggest", { q: side(0), s: side(2), ...fields });
+    close();
+    page.announcement.textContent = page.state.textContent = "Thank you for the correction";
+  } catch (error) {
+    const { message, status } = error instanceof Refusal ? error : new Refusal(0);
+    say(status ? `The server did not take it: ${message || `error ${status}`}.` : "The server does not answer.");
+  }
+}
+
+function close() {
+  page.suggestion.hidden = true;
+  page.suggest.focus();
+}
+
+page["suggestion-form"].addEventListener("submit", send);
+page["suggestion-close"].addEventListener("click", close);
+page.suggestion.addEventListener("keydown", ({ key }) => key === "Escape" && close());
