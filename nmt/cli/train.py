@@ -141,12 +141,14 @@ def _train(options: argparse.Namespace) -> int:
     from nmt.training.setup import find_texts
 
     config = config_of(options)
+    name = Path(options.recipe).stem if options.recipe else f"{Path(options.init_from).stem}-tuned"
+    path = options.run or Path("runs") / name
     score = config.model.decoder.score
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
     check_score_is_allowed(score, allow_custom)
+    if not options.recipe and config.data.dev is None:
+        config = _with_held_out_dev(config, path)
     find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds
-    name = Path(options.recipe).stem if options.recipe else f"{Path(options.init_from).stem}-tuned"
-    path = options.run or Path("runs") / name
 
     import_tensorflow()
     from tqdm.contrib.logging import logging_redirect_tqdm
@@ -188,7 +190,38 @@ def _config_of_parent(options: argparse.Namespace) -> "Config":
     if not options.init_from:
         raise UserError("name a recipe (see `nmt recipes`), or a run with --init-from.")
     parent = open_run(options.init_from)
-    return fine_tuning_config(parent.config, options.init_from, options.set)
+    num_pairs = _num_pairs(options.data, parent.config) if options.data else None
+    return fine_tuning_config(parent.config, options.init_from, options.set, num_pairs)
+
+
+def _num_pairs(text: str, config: "Config") -> int | None:
+    """None if the text cannot be read: that is reported when the run begins."""
+    from nmt.text.lines import read_parallel, resolve_parallel
+
+    try:
+        files = resolve_parallel(text, config.data.source, config.data.target)
+        return sum(1 for _ in read_parallel(files)) if files.source.is_file() else None
+    except UserError:
+        return None
+
+
+def _with_held_out_dev(config: "Config", run: Path) -> "Config":
+    """A part of the training text becomes the development text, where there is one text only."""
+    from nmt.config.loader import parse_config
+    from nmt.text.lines import resolve_parallel
+    from nmt.training.held_out import hold_out
+
+    data = config.data
+    if not isinstance(data.train, str) or data.weights:
+        return config
+    held_out = hold_out(resolve_parallel(data.train, data.source, data.target), run)
+    say(
+        f"no --dev: {held_out.num_dev} of {held_out.num_dev + held_out.num_train} pairs are held"
+        f" out as development text, in {held_out.dev}"
+    )
+    values = config.model_dump()
+    values["data"] |= {"train": str(held_out.train), "dev": str(held_out.dev)}
+    return parse_config(values, "the command line")
 
 
 def _complete(run: "Run") -> int:

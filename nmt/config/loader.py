@@ -5,6 +5,7 @@ Loads no TensorFlow, so that a mistake in a config is reported at once.
 
 import difflib
 import logging
+import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -40,6 +41,10 @@ from nmt.config.yaml_reader import read_yaml
 from nmt.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+# Text of few pairs: steps of fine-tuning to aim for, and the most epochs to take for them.
+MIN_FINE_TUNING_STEPS = 400
+MAX_FINE_TUNING_EPOCHS = 50
 
 __all__ = [
     "ATTENTIONS",
@@ -122,16 +127,36 @@ def without_texts(config: Config) -> Config:
     )
 
 
-def fine_tuning_config(parent: Config, run: str, overrides: Sequence[str] = ()) -> Config:
+def fine_tuning_config(
+    parent: Config, run: str, overrides: Sequence[str] = (), num_pairs: int | None = None
+) -> Config:
     """The config of training that starts from `run`, whose config is `parent`, for other text: its
-    own but for fine_tuning.yaml."""
+    own but for fine_tuning.yaml, and for what suits a text of few pairs."""
     values = without_texts(parent).model_dump()
     changes = read_yaml(
         (resources.files("nmt.config") / "fine_tuning.yaml").read_text("utf-8"), _is_text
     )
     values["training"] |= changes["training"] | {"init_from": run}
+    values["training"] |= _for_few_pairs(changes["training"], num_pairs)
     text = Config.model_validate(values).to_yaml()
     return config_of_text(text.encode(), run, overrides)
+
+
+def _for_few_pairs(training: Mapping[str, Any], num_pairs: int | None) -> dict[str, Any]:
+    """Smaller batches and more epochs for a text that would be learnt from in too few steps."""
+    batch_size, epochs = training["batch_size"], training["epochs"]
+    if not num_pairs or num_pairs * epochs >= MIN_FINE_TUNING_STEPS * batch_size:
+        return {}
+    batch_size = 16
+    epochs = math.ceil(MIN_FINE_TUNING_STEPS * batch_size / num_pairs)
+    epochs = min(max(epochs, training["epochs"]), MAX_FINE_TUNING_EPOCHS)
+    steps = math.ceil(num_pairs / batch_size) * epochs
+    return {
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "warmup_steps": min(training["warmup_steps"], steps // 10),
+        "early_stopping_patience": max(training["early_stopping_patience"], epochs // 5),
+    }
 
 
 def parse_config(values: Mapping[str, Any], where: str) -> Config:

@@ -341,6 +341,23 @@ def test_without_a_recipe_the_config_is_that_of_the_run_to_begin_with(nmt_, trai
     assert_error(nmt_("train", "--init-from", "nowhere"), "nowhere: no such run folder")
 
 
+def test_without_development_text_a_part_of_the_corrections_is_held_out(nmt_, trained, tmp_path):
+    (tmp_path / "corrections.tsv").write_text(
+        "".join(f"dog {n}.\tchien {n}.\n" for n in range(200)), "utf-8"
+    )
+    arguments = ["--data", tmp_path / "corrections.tsv", "--run", tmp_path / "run"]
+    code, _, err = nmt_("train", "--init-from", trained_run(), *arguments)
+    ((config, _),) = trained
+    texts = tmp_path / "run" / "texts"
+    assert (code, config.data.train, config.data.dev) == (
+        0,
+        str(texts / "train.tsv"),
+        str(texts / "dev.tsv"),
+    )
+    assert "no --dev: 20 of 200 pairs are held out as development text" in err
+    assert config.training.batch_size == 16 and config.training.epochs == 32
+
+
 @pytest.mark.parametrize(
     "prefix", ["123", "1e3", "nan", "null", "yes", "a: b", "[x", "~/🙂", "a,b", " x", "#x"]
 )

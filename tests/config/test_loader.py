@@ -12,6 +12,7 @@ from nmt.config.loader import (
     ConfigError,
     duration_seconds,
     find_recipe,
+    fine_tuning_config,
     load_config,
     parse_config,
     recipes,
@@ -500,3 +501,23 @@ def test_a_new_mixture_is_refused_with_the_form_it_has_now(tmp_path):
         load_config(write(tmp_path, "data: {train: a}"), ["data.mix=b"])
     with pytest.raises(ConfigError, match=r"Write data.train: \[\{path: TEXT\}, \{path: b, share"):
         load_config(write(tmp_path, "data: {train: [{path: a}], mix: b}"))
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "batch_size", "epochs", "warmup_steps", "patience"),
+    [(None, 64, 10, 50, 3), (2560, 64, 10, 50, 3), (2559, 16, 10, 50, 3), (180, 16, 36, 43, 7)],
+)
+def test_fine_tuning_on_few_pairs_takes_enough_steps(
+    num_pairs, batch_size, epochs, warmup_steps, patience
+):
+    config = fine_tuning_config(parse_config({}, "the test"), "parent", (), num_pairs)
+    training = config.training
+    assert (training.batch_size, training.epochs) == (batch_size, epochs)
+    assert (training.warmup_steps, training.early_stopping_patience) == (warmup_steps, patience)
+    typed = fine_tuning_config(config, "parent", ["training.epochs=2"], num_pairs)
+    assert typed.training.epochs == 2
+
+
+def test_a_handful_of_pairs_is_not_repeated_without_end():
+    config = fine_tuning_config(parse_config({}, "the test"), "parent", (), 20)
+    assert config.training.epochs == 50
