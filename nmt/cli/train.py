@@ -147,7 +147,7 @@ def _train(options: argparse.Namespace) -> int:
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
     check_score_is_allowed(score, allow_custom)
     if not options.recipe and config.data.dev is None:
-        config = _with_held_out_dev(config, path)
+        config = with_held_out_dev(config, path)
     find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds
 
     import_tensorflow()
@@ -205,7 +205,7 @@ def _num_pairs(text: str, config: "Config") -> int | None:
         return None
 
 
-def _with_held_out_dev(config: "Config", run: Path) -> "Config":
+def with_held_out_dev(config: "Config", run: Path) -> "Config":
     """A part of the training text becomes the development text, where there is one text only."""
     from nmt.config.loader import parse_config
     from nmt.text.lines import resolve_parallel
@@ -214,10 +214,11 @@ def _with_held_out_dev(config: "Config", run: Path) -> "Config":
     data = config.data
     if not isinstance(data.train, str) or data.weights:
         return config
-    held_out = hold_out(resolve_parallel(data.train, data.source, data.target), run)
+    languages = data.source, data.target
+    held_out = hold_out(resolve_parallel(data.train, *languages), languages, run)
     say(
         f"no --dev: {held_out.num_dev} of {held_out.num_dev + held_out.num_train} pairs are held"
-        f" out as development text, in {held_out.dev}"
+        f" out as development text, in {held_out.dev}.{data.source} and .{data.target}"
     )
     values = config.model_dump()
     values["data"] |= {"train": str(held_out.train), "dev": str(held_out.dev)}

@@ -18,7 +18,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Tables of the two parts of a text."""
+    """The two parts of a text, as prefixes of their files."""
 
     train: Path
     dev: Path
@@ -26,18 +26,14 @@ class HeldOut:
     num_dev: int
 
 
-def hold_out(files: ParallelFiles, run: Path) -> HeldOut:
-    """Splits a text, and writes the parts to the folder `texts` of a run.
+def hold_out(files: ParallelFiles, languages: tuple[str, str], run: Path) -> HeldOut:
+    """Splits a text in two languages, and writes the parts to the folder `texts` of a run.
 
     A source is in one of the parts only, whatever its translations. The same text is split alike
     each time, so that training resumes. UserError if the text is too short, and if the run exists
     and was begun with another text.
     """
-    pairs = [
-        (source.replace("\t", " "), target.replace("\t", " "))
-        for source, target in read_parallel(files)
-        if not (is_blank(source) or is_blank(target))
-    ]
+    pairs = [pair for pair in read_parallel(files) if not any(map(is_blank, pair))]
     sources = sorted({source for source, _ in pairs}, key=_digest)
     if len(sources) < MIN_PAIRS:
         raise UserError(
@@ -49,12 +45,13 @@ def hold_out(files: ParallelFiles, run: Path) -> HeldOut:
     dev = [pair for pair in pairs if pair[0] in chosen]
     folder = run / "texts"
     for name, part in (("train", train), ("dev", dev)):
-        _write(folder / f"{name}.tsv", part, run)
-    return HeldOut(folder / "train.tsv", folder / "dev.tsv", len(train), len(dev))
+        for language, lines in zip(languages, zip(*part, strict=True), strict=True):
+            _write(folder / f"{name}.{language}", lines, run)
+    return HeldOut(folder / "train", folder / "dev", len(train), len(dev))
 
 
-def _write(path: Path, pairs: Sequence[Pair], run: Path) -> None:
-    content = "".join(f"{source}\t{target}\n" for source, target in pairs).encode("utf-8")
+def _write(path: Path, lines: Sequence[str], run: Path) -> None:
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8")
     if Run.exists(run):
         if not path.is_file() or path.read_bytes() != content:
             raise UserError(

@@ -351,8 +351,8 @@ def test_without_development_text_a_part_of_the_corrections_is_held_out(nmt_, tr
     texts = tmp_path / "run" / "texts"
     assert (code, config.data.train, config.data.dev) == (
         0,
-        str(texts / "train.tsv"),
-        str(texts / "dev.tsv"),
+        str(texts / "train"),
+        str(texts / "dev"),
     )
     assert "no --dev: 20 of 200 pairs are held out as development text" in err
     assert config.training.batch_size == 16 and config.training.epochs == 32
