@@ -8,6 +8,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from fixtures.examples import (
@@ -23,7 +24,7 @@ from fixtures.examples import (
 
 from nmt.cli.main import parser
 from nmt.cli.shared import given_texts
-from nmt.cli.train import config_of
+from nmt.cli.train import config_of, with_held_out_dev
 from nmt.config.loader import load_config, parse_config
 
 ADDRESS = "127.0.0.1:5000"
@@ -123,7 +124,10 @@ def check_training(verb, options):
     from nmt.training.setup import find_texts
 
     if verb == "train":
-        find_texts(config_of(options))
+        config = config_of(options)
+        if not options.recipe and config.data.dev is None:
+            config = with_held_out_dev(config, Path("new"))
+        find_texts(config)
         return
     values = load_config(options.recipe, options.set).model_dump()
     values["data"] |= given_texts(options)
