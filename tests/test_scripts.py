@@ -1,11 +1,17 @@
 """The scripts: those that make text, by hand; the gate, with commands that do nothing."""
 
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+
+from nmt.config.schema import SCORES, DecoderConfig
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts"
@@ -108,3 +114,25 @@ def test_the_gate_installs_nothing_that_is_there(gate):
 def test_the_tests_install_nothing_of_the_system_and_name_what_they_skip():
     script = (SCRIPTS / "test.sh").read_text("utf-8")
     assert "apt-get" not in script and " -rs " in script
+
+
+def test_a_picture_of_attention_has_a_cell_for_each_weight_and_is_small():
+    script = runpy.run_path(str(SCRIPTS / "draw_mechanisms.py"))
+    weights_TS = np.array([[1.0, 0.0], [0.25, 0.75], [0.0, 0.0]])
+    picture = script["picture"](weights_TS, ["A", "<dog>."], ["Un", "chien", "."])
+    root = ElementTree.fromstring(picture)
+    cells = [one for one in root.iter() if one.get("class") == "w"]
+    assert [cell.get("fill-opacity") for cell in cells] == ["1.00", "0.25", "0.75"]
+    assert "<dog>." in [one.text for one in root.iter() if one.tag.endswith("text")]
+    source, target = script["SOURCE"].split(), script["TARGET"].split()
+    full = script["picture"](np.full((len(target), len(source)), 0.05), source, target)
+    assert len(full) < 40_000
+
+
+def test_every_score_and_every_cell_has_a_picture():
+    script = runpy.run_path(str(SCRIPTS / "draw_mechanisms.py"))
+    attentions = set(script["variants"]().values())
+    assert {one.partition("/")[2] for one in attentions} == SCORES.keys()
+    assert {one.partition("/")[0] for one in attentions} == set(
+        get_args(DecoderConfig.model_fields["cell"].annotation)
+    )
