@@ -26,7 +26,7 @@ exclude_patterns = ["_build", "_ext", "**/.ipynb_checkpoints"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4  # links to headings are checked
-nb_execution_mode = "off"  # the notebooks are executed by their own tests
+nb_execution_mode = "off"  # their outputs are committed: scripts/run_notebooks.py
 nb_merge_streams = True
 
 default_role = "code"  # of single backquotes in docstrings
