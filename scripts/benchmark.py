@@ -5,15 +5,16 @@
         [--peer PEER]
     python scripts/benchmark.py memory RECIPE --data PREFIX --dev PREFIX [--repeat N] [--steps N]
     python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
-        [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON]
+        [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON] [--peer marian=PYTHON]
 
 train: complete updates (gradient, clipping, optimizer, moving average) on real batches of the
 recipe. Prints target tokens/s without padding, time spent waiting for input, the share of padding,
 and the arithmetic as a share of the machine's rate for a large product in the same precision.
 Arithmetic is three times the products with weights of a forward pass, without padding. `--shape`
 uses one batch of random ids instead: B sentences with S and T tokens. `--peer` is another program
-that prints "N target tokens/s", or the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see
-`train_with_peer.py`): both run in turn, three times each, and the ratio is that of the medians.
+that prints "N target tokens/s", or opennmt, joeynmt or marian and the interpreter of OpenNMT-tf
+2.32, Joey NMT 2.3 or Marian 1.12 (see `train_with_peer.py`): both run in turn, three times each,
+and the ratio is that of the medians.
 
 memory: `nmt train` in a process of its own for some steps: the time from its start to the end of
 the first update, and its peak memory, evaluation included. `--repeat` repeats the text.
@@ -23,7 +24,7 @@ tokens per second, greedy and with beam 5 (best of three passes), median time of
 5, peak memory, time of a cold `echo ... | nmt translate RUN`, and BLEU. "of rate" is the share of
 the machine's rate for a large product in the same precision, measured in the same call; arithmetic
 is that of the products with weights for the tokens of the translations, whether they are computed
-or looked up. `--peer` is the interpreter of OpenNMT-tf 2.32 or Joey NMT 2.3 (see
+or looked up. `--peer` is the interpreter of OpenNMT-tf 2.32, Joey NMT 2.3 or Marian 1.12 (see
 `decode_with_peer.py`), which decode the same lines in float32 with a model of the same widths and
 random weights; their hypotheses are as long as ours on average: compare tokens per second.
 """
@@ -58,7 +59,7 @@ def main() -> None:
     translate.add_argument("--source", type=Path, required=True)
     translate.add_argument("--reference", type=Path, help="for BLEU")
     translate.add_argument("--lines", type=int, default=1000)
-    translate.add_argument("--peer", action="append", default=[], metavar="opennmt|joeynmt=PYTHON")
+    translate.add_argument("--peer", action="append", default=[], metavar="PEER=PYTHON")
     translate.set_defaults(function=benchmark_translate)
     train = commands.add_parser("train", help="speed of training")
     train.add_argument("recipe")
@@ -67,7 +68,7 @@ def main() -> None:
     train.add_argument("--set", action="append", default=[])
     train.add_argument("--shape", type=int, nargs=3, metavar=("B", "S", "T"))
     train.add_argument("--steps", type=int, default=100)
-    train.add_argument("--peer", metavar="COMMAND|opennmt=PYTHON|joeynmt=PYTHON")
+    train.add_argument("--peer", metavar="COMMAND|PEER=PYTHON")
     train.set_defaults(function=benchmark_train)
     memory = commands.add_parser("memory", help="start and memory of training")
     memory.add_argument("recipe")
@@ -228,7 +229,7 @@ def training_peer(peer: str, data: str, run) -> tuple[list[str], str | None]:
     from nmt.text.lines import read_parallel, resolve_parallel
 
     kind, _, python = peer.partition("=")
-    if kind not in ("opennmt", "joeynmt"):
+    if kind not in ("opennmt", "joeynmt", "marian"):
         return shlex.split(peer), None
     languages = run.config.data.source, run.config.data.target
     pairs = list(itertools.islice(read_parallel(resolve_parallel(data, *languages)), 12_800))
@@ -335,7 +336,7 @@ def benchmark_translate(options: argparse.Namespace) -> None:
         kind, python = peer.split("=", 1)
         command = [python, str(Path(__file__).with_name("decode_with_peer.py")), kind]
         found = in_another_process(command, peer_request(options.run, lines, length))
-        forced = dict.fromkeys(BEAM_SIZES, length * len(lines))
+        forced = found.get("tokens") or dict.fromkeys(BEAM_SIZES, length * len(lines))
         rest = f"   {found['parameters'] / 1e6:.1f} M random weights, {length} tokens a line"
         row(found["name"], found["seconds"], forced, rest)
 

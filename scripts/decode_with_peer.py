@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """How fast another toolkit decodes with a model like ours, for `benchmark.py translate --peer`.
 
-    PEERS_PYTHON scripts/decode_with_peer.py opennmt|joeynmt < request.json > answer.json
+    PEERS_PYTHON scripts/decode_with_peer.py opennmt|joeynmt|marian < request.json > answer.json
 
-It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not
-installed in. The model has a GRU encoder in both directions, a GRU decoder with Luong's attention
-(Joey NMT's without input feeding, OpenNMT-tf's with it), the sizes and the vocabulary of the
-request, and random weights: so every hypothesis is made to have `length` tokens, which takes the
-time that as many real ones do. Source pieces are given, and target pieces are left as they are: no
-text is tokenised.
+It runs in the interpreter of the toolkit (OpenNMT-tf 2.32, Joey NMT 2.3, or Marian 1.12 by
+`pymarian`), which `nmt` is not installed in. The model has a GRU encoder in both directions, a GRU
+decoder with Luong's attention (Joey NMT's without input feeding, OpenNMT-tf's with it), or Marian's
+conditional GRU with Bahdanau's, whose encoder is as wide as its decoder; the sizes and the
+vocabulary of the request, and random weights: so every hypothesis is made to have `length` tokens
+(Marian's: about as many in proportion to the source, and they are counted), which takes the time
+that as many real ones do. Source pieces are given, and target pieces are left as they are: no text
+is tokenised.
 """
 
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -147,6 +150,56 @@ def joeynmt(request: dict) -> dict:
     return {"name": f"Joey NMT {version('joeynmt')}", "parameters": parameters, "seconds": seconds}
 
 
+def marian(request: dict) -> dict:
+    import numpy as np
+    import pymarian
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        vocabulary, model, text = (
+            folder / file for file in ("vocabulary.txt", "model.npz", "text")
+        )
+        vocabulary.write_text("\n".join(["</s>", "<unk>", *request["vocabulary"]]) + "\n", "utf-8")
+        lines = [" ".join(pieces) for pieces in request["sentences"]]
+        text.write_text("".join(f"{line}\n" for line in lines[:64]), "utf-8")
+        vocabularies = f"--vocabs {vocabulary} {vocabulary}"
+        # One update makes the weights; how the library prints cannot be turned off in Python.
+        options = (
+            f"--type s2s --enc-type bidirectional --dim-emb {request['embedding_units']}"
+            f" --dim-rnn {request['decoder_units']} --train-sets {text} {text} {vocabularies}"
+            f" --model {model} --after 1u --mini-batch 64 --cpu-threads 1 --quiet"
+        )
+        program = f"from pymarian import Trainer; Trainer({options!r}).train()"
+        subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+        weights = dict(np.load(model))
+        parameters = sum(
+            array.size for key, array in weights.items() if not key.startswith("special:")
+        )
+        weights["decoder_ff_logit_l2_b"][0, 0] = -1e9  # never </s>
+        np.savez(model, **weights)
+        source_length = sum(len(pieces) + 1 for pieces in request["sentences"]) / len(lines)
+        seconds, tokens = {}, {}
+        for search, beam_size in BEAM_SIZES.items():
+            translator = pymarian.Translator(
+                f"--models {model} {vocabularies} --beam-size {beam_size} --mini-batch {BATCH_SIZE}"
+                " --maxi-batch 1000 --maxi-batch-sort src --cpu-threads 2 --allow-unk --quiet"
+                f" --max-length-factor {request['length'] / source_length} --quiet-translation"
+            )
+            found: list[str] = []
+
+            def decode(translator=translator, found=found) -> None:
+                found[:] = translator.translate("\n".join(lines)).split("\n")
+
+            seconds[search] = best_time(decode)
+            tokens[search] = sum(len(line.split()) + 1 for line in found)
+    return {
+        "name": f"Marian {pymarian.__version__}",
+        "parameters": parameters,
+        "seconds": seconds,
+        "tokens": tokens,
+    }
+
+
 def best_time(decode) -> float:
     times = []
     for _ in range(3):
@@ -157,5 +210,7 @@ def best_time(decode) -> float:
 
 
 if __name__ == "__main__":
-    answer = {"opennmt": opennmt, "joeynmt": joeynmt}[sys.argv[1]](json.load(sys.stdin))
+    answer = {"opennmt": opennmt, "joeynmt": joeynmt, "marian": marian}[sys.argv[1]](
+        json.load(sys.stdin)
+    )
     print(json.dumps(answer))

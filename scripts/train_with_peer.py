@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """How fast another toolkit trains a model like ours, for `benchmark.py train --peer`.
 
-    PEERS_PYTHON scripts/train_with_peer.py opennmt|joeynmt < request.json
+    PEERS_PYTHON scripts/train_with_peer.py opennmt|joeynmt|marian < request.json
 
-It runs in the interpreter of the toolkit (OpenNMT-tf 2.32 or Joey NMT 2.3), which `nmt` is not
-installed in, and by the toolkit's own command for training. The model has a GRU encoder in both
-directions and a GRU decoder with Luong's attention, a readout of the decoder's width and input
-feeding, which OpenNMT-tf cannot leave out; no weights are tied. Batches are of 64 sentences of our
-pieces, in float32, as neither trains in bfloat16 on a processor.
+It runs in the interpreter of the toolkit (OpenNMT-tf 2.32, Joey NMT 2.3, or Marian 1.12 by
+`pymarian`), which `nmt` is not installed in, and by the toolkit's own command for training. The
+model has a GRU encoder in both directions; no weights are tied. OpenNMT-tf and Joey NMT have a GRU
+decoder with Luong's attention, a readout of the decoder's width and input feeding, which OpenNMT-tf
+cannot leave out. Marian has its own model (`--type s2s`): a conditional GRU with Bahdanau's
+attention, and an encoder as wide as the decoder in each direction. Batches are of 64 sentences of
+our pieces, in float32, as none trains in bfloat16 on a processor. Dropout is left out.
 """
 
 import json
@@ -147,13 +149,51 @@ def joeynmt(folder: Path) -> str:
     return median(re.findall(r"Tokens per Sec: +([\d.]+)", output))
 
 
-SPECIALS = {opennmt: ["<blank>", "<s>", "</s>"], joeynmt: ["<unk>", "<pad>", "<s>", "</s>"]}
+def marian(folder: Path) -> str:
+    """With two threads, each of which computes half of a batch."""
+    vocabulary = folder / "vocabulary.txt"  # by this suffix a plain list
+    (folder / "vocabulary").rename(vocabulary)
+    texts = folder / "train.source", folder / "train.target"
+    options = {
+        "type": "s2s",
+        "enc-type": "bidirectional",
+        "enc-cell": "gru",
+        "dec-cell": "gru",
+        "dim-emb": EMBEDDING_UNITS,
+        "dim-rnn": DECODER_UNITS,
+        "train-sets": " ".join(map(str, texts)),
+        "vocabs": f"{vocabulary} {vocabulary}",
+        "model": folder / "model.npz",
+        "optimizer": "adam",
+        "learn-rate": 0.001,
+        "clip-norm": 1,
+        "label-smoothing": 0.1,
+        "mini-batch": BATCH_SIZE,
+        "max-length": 100,
+        "after": f"{STEPS}u",
+        "disp-freq": f"{LOGGED_EVERY}u",
+        "cpu-threads": 2,
+        "workspace": 1000,
+    }
+    arguments = " ".join(f"--{name} {value}" for name, value in options.items())
+    program = f"from pymarian import Trainer; Trainer({arguments!r}).train()"
+    return median(re.findall(r"([\d.]+) words/s", output_of([sys.executable, "-c", program])))
+
+
+SPECIALS = {
+    marian: ["</s>", "<unk>"],
+    opennmt: ["<blank>", "<s>", "</s>"],
+    joeynmt: ["<unk>", "<pad>", "<s>", "</s>"],
+}
 
 
 def run(folder: Path, config: dict, before: list[str], after: list[str]) -> str:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", *before, str(path), *after]
+    return output_of([sys.executable, "-m", *before, str(path), *after])
+
+
+def output_of(command: list[str]) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(done.stdout)
@@ -166,8 +206,10 @@ def median(rates: list[str]) -> str:
     return f"{rates[len(rates) // 2]:,.0f} target tokens/s"
 
 
+PEERS = {"opennmt": opennmt, "joeynmt": joeynmt, "marian": marian}
+
 if __name__ == "__main__":
-    request, train = json.load(sys.stdin), {"opennmt": opennmt, "joeynmt": joeynmt}[sys.argv[1]]
+    request, train = json.load(sys.stdin), PEERS[sys.argv[1]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "vocabulary").write_text(
