@@ -206,8 +206,6 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?:…]['\"”»)]*\s+)\W*$")
 _MOST_NAMES = 5_000
 _MOST_COMMON = 10_000
 _FEWEST_SEEN = 3  # of a name or a common word
-# A small letter begins a longer word than titles leave small: most lines have one.
-_SMALL_WORD = re.compile(r"(?<![\w'’-])[^\W\d_A-Z]\w{4}")
 _LONGEST_SMALL = 4  # letters of a word that titles leave small, such as "with"
 
 
@@ -266,14 +264,24 @@ class Casing:
         """Whether a line is in title case: only short words begin with a small letter, and no more
         than there are common words with a capital behind the first word, two or more. Where a mark
         ends the line as it ends sentences, with names in them, there are fewer."""
-        if not self.common or _SMALL_WORD.search(text):
+        if not self.common:
             return False
-        words = [word for word in _WORD.findall(text) if word.upper() != word.lower()]
-        small = [word for word in words[1:] if not word[0].isupper()]
-        if any(len(word) > _LONGEST_SMALL for word in small):
-            return False
-        raised = sum(len(word) > 1 and self._is_raised(word) for word in words[1:])
-        return raised > 1 and raised >= len(small) + text.endswith((".", "!", "?"))
+        num_words = num_small = num_raised = 0
+        for match in _WORD.finditer(text):
+            word = match[0]
+            if word.upper() == word.lower():
+                continue
+            num_words += 1
+            if num_words == 1:
+                continue
+            if word[0].isupper():
+                num_raised += len(word) > 1 and self._is_raised(word)
+            elif len(word) > _LONGEST_SMALL:
+                return False  # most lines end here
+            else:
+                num_small += 1
+        has_mark = text.endswith((".", "!", "?"))
+        return num_raised > 1 and num_raised >= num_small + has_mark
 
     def _is_raised(self, word: str) -> bool:
         """Whether a common word is written with a capital."""
