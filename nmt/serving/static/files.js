@@ -1,6 +1,6 @@
 // A file, chosen or dropped on the page:  upload -> progress -> download.
 
-import { call } from "./server.js";
+import { call, translateFile as send } from "./server.js";
 
 const INTERVAL = 500; // ms between two looks at the progress
 
@@ -21,13 +21,13 @@ export function offerFiles(supported, fields) {
   parts.button.hidden = !supported.length;
 }
 
-function show(state, { isBusy = false, url = "" } = {}) {
+function show(state, { isBusy = false, url = "", name = "" } = {}) {
   parts.panel.hidden = false;
   parts.state.textContent = state;
   parts.progress.hidden = !isBusy;
   parts.link.hidden = !url;
   parts.close.textContent = isBusy ? "Cancel" : "Close";
-  if (url) Object.assign(parts.link, { href: new URL(url).pathname, download: "" });
+  if (url) Object.assign(parts.link, { href: url, download: name });
 }
 
 async function translateFile(file) {
@@ -43,11 +43,9 @@ async function translateFile(file) {
   try {
     const form = new FormData();
     for (const [key, value] of Object.entries({ ...fieldsOf(), progress: name, file })) form.set(key, value);
-    const response = await fetch("translate_file", { method: "POST", body: form, signal });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error);
+    const answer = await send(form, signal);
     const left = answer.untranslated ? `, ${answer.untranslated} of ${answer.segments} texts stay as they were` : "";
-    show(`${file.name} is translated${left}.`, { url: answer.translatedFileUrl });
+    show(`${file.name} is translated${left}.`, { url: answer.translatedFileUrl, name: answer.name });
     parts.link.focus();
   } catch (error) {
     const reason = error instanceof TypeError || error instanceof SyntaxError ? "The server does not answer." : error.message;

@@ -4,10 +4,9 @@ import { offerFiles } from "./files.js";
 import { glossaryField, offerGlossary, showGlossary } from "./glossary.js";
 import { currentRow, focusOn, pointAt, showDetails, showHeatMap, walk } from "./look.js";
 import { answers, chosen, lines, make, missing, page, placeOf, placeOfCaret, rows, showRows, translation } from "./rows.js";
-import { call, Refusal } from "./server.js";
+import { call, EXPLANATIONS, LINES_AT_ONCE, REFUSED, Refusal } from "./server.js";
 import { openSuggestion } from "./suggest.js";
 
-const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
 const LONG = 2000; // characters; the attention of a longer line would be megabytes: it is only translated
 const SEARCH = { n_best: 3, beam_size: 5 };
 
@@ -67,19 +66,12 @@ function announce() {
   page.announcement.textContent = currentRow()?.hypothesis.text ?? "";
 }
 
-const EXPLANATIONS = {
-  0: "The server does not answer. Your text stays here.",
-  403: "The server wants a key.",
-  429: "That was more than the server allows at a time.",
-  503: "The server is busy.",
-};
-
 /** Shows what is wrong, and calls `again` by itself where waiting may help. */
 function fail(error, again) {
   const { status, message, seconds } = error instanceof Refusal ? error : new Refusal(0);
   const mayHelp = status === 0 || status === 429 || status >= 500;
   const wait = seconds || Math.min(2 ** ++failures, 30);
-  const explanation = EXPLANATIONS[status] ?? `The server cannot do this: ${message || `error ${status}`}.`;
+  const explanation = EXPLANATIONS[status] ?? `${REFUSED}: ${message || `error ${status}`}.`;
   page.message.textContent = mayHelp ? `${explanation} Trying again in ${wait} s.` : explanation;
   page.trouble.hidden = false;
   page.unlock.hidden = status !== 403;

@@ -1,5 +1,15 @@
 // Requests to the server, and its errors.
 
+/** What is said of an error, by its status. */
+export const EXPLANATIONS = {
+  0: "The server does not answer. Your text stays here.",
+  403: "The server wants a key.",
+  429: "That was more than the server allows at a time.",
+  503: "The server is busy.",
+};
+export const REFUSED = "The server cannot do this";
+export const LINES_AT_ONCE = 16; // of a long text: the first lines appear while the others are still being translated
+
 const PATIENCE = 60_000; // ms without an answer until the server counts as unreachable
 
 export class Refusal extends Error {
@@ -23,4 +33,12 @@ export async function call(path, body = undefined, signal = new AbortController(
   }
   if (!response.ok) throw new Refusal(response.status, answer.error, Number(response.headers.get("Retry-After")));
   return answer;
+}
+
+/** Uploads a form with a file; the answer says where its translation is. */
+export async function translateFile(form, signal) {
+  const response = await fetch("translate_file", { method: "POST", body: form, signal });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return { ...answer, translatedFileUrl: new URL(answer.translatedFileUrl).pathname };
 }
