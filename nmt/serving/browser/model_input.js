@@ -1,0 +1,230 @@
+// What the model reads of a line, and what stands around its translation: `nmt/text/model_input.py`.
+
+import { IGNORABLE, sourceView, UNSEEN } from "./characters.js";
+import { characterAt, firstLetter, hasLetters, isBlank, SPACE, trim, WORD, wordSpans } from "./unicode.js";
+
+/** @typedef {{start: number, end: number, before: string, after: string}} Peeled */
+/** @typedef {{kind: string, start: number, end: number, before: string, after: string}} Layer */
+/** @typedef {{starts_upper: boolean, names: string}} CasingRecord */
+
+// ------------------------------------------------------------------------------------------------------------- edges
+
+const EDGE = new RegExp(`(?:[${SPACE}]|${UNSEEN})+`, "uy");
+const NO_SPACE = new RegExp(`[^${SPACE}]+`, "gu");
+const MARKER = new RegExp(
+  String.raw`(?<bullet>[-–—•*·‣▪◦+>]|#{1,6})(?=[${SPACE}])` +
+    String.raw`|(?<number>\(?(?:\p{Nd}{1,3}|[a-zA-Z])\)|\p{Nd}{1,3}\.)(?=[${SPACE}])`,
+  "uy",
+);
+const UNSEEN_AT_END = new RegExp(`^[${IGNORABLE}\\u200c\\u200d]$`, "u");
+const QUOTE_WITHIN = new RegExp(`(?<![${WORD}])['‘’]|['‘’](?![${WORD}])`, "u");
+/** @type {Record<string, string>} */
+const DOUBLE_QUOTES = { '"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "＂": "＂", "”": "”" };
+/** @type {Record<string, string>} */
+const SINGLE_QUOTES = { "'": "'", "‘": "’", "‚": "‘’", "‹": "›" };
+/** @type {Record<string, string>} */
+const BRACKETS = { "(": ")", "[": "]", "（": "）", "【": "】" };
+const EMPHASIS = ["***", "**", "*", "___", "__", "_", "~~", "~"];
+const FINAL = ".!?…,;:";
+const LAST = new Set(".!?,;:)]\"'abcdefghijklmnopqrstuvwxyzé0123456789");
+
+/** Language -> what it quotes with. @type {Record<string, [string, string]>} */
+const QUOTES = {
+  cs: ["„", "“"],
+  de: ["„", "“"],
+  en: ['"', '"'],
+  es: ["«", "»"],
+  fr: ["«\u00a0", "\u00a0»"],
+  it: ["«", "»"],
+  nl: ['"', '"'],
+  pl: ["„", "”"],
+  pt: ['"', '"'],
+  ru: ["«", "»"],
+  uk: ["«", "»"],
+};
+/** @type {Record<string, string>} */
+const ALSO = { en: "“”", nl: "“”„", pt: "“”«»", it: "“”", es: "“”" };
+const MOST_LAYERS = 6;
+
+/** A line without its edges, which are to be put around its translation in this language.
+ * @param {string} line @param {string | null} language @returns {Peeled} */
+export function peel(line, language = null) {
+  let { start, end, before, after } = strip(line, 0, line.length);
+  /** @type {string[]} */
+  const kinds = [];
+  while (kinds.length < MOST_LAYERS && start < end) {
+    const layer = outermost(line, start, end, kinds.includes("double") ? null : language);
+    if (!layer || !hasLetters(line.slice(layer.start, layer.end))) break;
+    kinds.push(layer.kind);
+    const inner = strip(line, layer.start, layer.end);
+    ({ start, end } = inner);
+    if (layer.kind === "double" && "«»".includes(line[layer.start - 1])) {
+      inner.before = trim(inner.before);
+      inner.after = trim(inner.after);
+    }
+    before += layer.before + inner.before;
+    after = inner.after + layer.after + after;
+  }
+  return { start, end, before, after };
+}
+
+/** Where the text without edge space starts and ends, and the space before and after it.
+ * @param {string} line @param {number} start @param {number} end @returns {Peeled} */
+function strip(line, start, end) {
+  if (start < end && /^[\p{L}\p{N}]$/u.test(characterAt(line, start)) && LAST.has(line[end - 1])) {
+    return { start, end, before: "", after: "" };
+  }
+  EDGE.lastIndex = start;
+  const leading = EDGE.exec(line.slice(0, end))?.[0] ?? "";
+  start += leading.length;
+  let last = end;
+  while (last > start) {
+    const size = /[\udc00-\udfff]/.test(line[last - 1]) ? 2 : 1;
+    const character = line.slice(last - size, last);
+    if (!isBlank(character) && !UNSEEN_AT_END.test(character)) break;
+    last -= size;
+  }
+  const spaces = (/** @type {string} */ text) => text.replace(NO_SPACE, "");
+  return { start, end: last, before: spaces(leading), after: spaces(line.slice(last, end)) };
+}
+
+/** @param {string} line @param {number} start @param {number} end @param {string | null} language
+ * @returns {Layer | null} */
+function outermost(line, start, end, language) {
+  const opening = characterAt(line, start);
+  if (/^\p{L}$/u.test(opening) && line[start + opening.length] !== ")") return null;
+  MARKER.lastIndex = start;
+  const marker = MARKER.exec(line.slice(0, end));
+  if (marker) {
+    const kind = marker.groups?.number ?? "bullet";
+    return { kind, start: start + marker[0].length, end, before: marker[0], after: "" };
+  }
+  for (const [kind, closings] of /** @type {const} */ ([
+    ["double", DOUBLE_QUOTES],
+    ["single", SINGLE_QUOTES],
+    ["", BRACKETS],
+  ])) {
+    if (Object.hasOwn(closings, opening)) {
+      return enclosed(line, start, end, kind || opening, closings[opening], language);
+    }
+  }
+  const text = line.slice(start, end);
+  const mark = EMPHASIS.find((one) => text.startsWith(one));
+  if (mark && text.length > 2 * mark.length && text.endsWith(mark)) {
+    const inner = text.slice(mark.length, -mark.length);
+    if (!inner.includes(mark[0]) && !isBlank(inner[0]) && !isBlank(inner[inner.length - 1])) {
+      return { kind: mark, start: start + mark.length, end: end - mark.length, before: mark, after: mark };
+    }
+  }
+  return null;
+}
+
+/** The layer of a pair of marks, if the second one closes the first one and ends the text.
+ * @param {string} line @param {number} start @param {number} end @param {string} kind @param {string} closings
+ * @param {string | null} language @returns {Layer | null} */
+function enclosed(line, start, end, kind, closings, language) {
+  let last = end - 1;
+  while (last > start && FINAL.includes(line[last]) && !closings.includes(line[last])) last -= 1;
+  const [opening, closing] = [line[start], line[last]];
+  const inner = line.slice(start + 1, last);
+  if (last <= start + 1 || !closings.includes(closing)) return null;
+  if (kind === "single") {
+    if (QUOTE_WITHIN.test(inner)) return null;
+  } else if (kind === "double") {
+    if (inner.includes(opening) || inner.includes(closing)) return null;
+  } else if (!isBalanced(inner, opening, closing)) return null;
+  let [before, after] = [opening, closing];
+  if (kind === "double" && language !== null && Object.hasOwn(QUOTES, language)) {
+    if (!(ALSO[language] ?? "").includes(opening)) [before, after] = QUOTES[language];
+  }
+  return { kind, start: start + 1, end: last, before, after: after + line.slice(last + 1, end) };
+}
+
+/** @param {string} text @param {string} opening @param {string} closing */
+function isBalanced(text, opening, closing) {
+  let depth = 0;
+  for (const character of text) {
+    depth += Number(character === opening) - Number(character === closing);
+    if (depth < 0) return false;
+  }
+  return depth === 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------- capitals
+
+const WORD_OF_CAPITALS = /[\p{L}\p{N}]+/gu;
+
+/** Whether a line has two words or more of two letters or more, all in capitals. Addresses do not count.
+ * @param {string} text */
+export function isShouted(text) {
+  const quiet = wordSpans(text)
+    .map(([start, end]) => text.slice(start, end))
+    .filter((word) => !hasAddress(word))
+    .join(" ");
+  if (quiet.toUpperCase() !== quiet) return false;
+  const words = (quiet.match(WORD_OF_CAPITALS) ?? []).filter((word) => word.toUpperCase() !== word.toLowerCase());
+  return words.filter((word) => characterAt(word, 0).length < word.length).length > 1;
+}
+
+/** @param {string} text */
+const hasAddress = (text) => text.includes("://") || text.includes("@") || text.includes("www.");
+
+/** How a language is cased, as far as training text showed it. */
+export class Casing {
+  /** @param {CasingRecord} record */
+  constructor({ starts_upper, names } = { starts_upper: true, names: "" }) {
+    this.startsUpper = starts_upper;
+    /** @type {Map<string, string>} */
+    this.names = new Map();
+    for (const name of names.split(" ")) if (name) this.names.set(name.toLowerCase(), name);
+  }
+
+  /** A text in capitals in small letters, as long as before. @param {string} text @param {boolean} isStart */
+  quiet(text, isStart = true) {
+    let quiet = Array.from(text, small).join("");
+    quiet = quiet.replace(WORD_OF_CAPITALS, (word) => this.names.get(word) ?? word);
+    const at = isStart && this.startsUpper ? firstLetter(quiet) : -1;
+    if (at < 0) return quiet;
+    const first = characterAt(quiet, at);
+    const capital = first.toUpperCase();
+    return isOne(capital) ? quiet.slice(0, at) + capital + quiet.slice(at + first.length) : quiet;
+  }
+}
+
+/** @param {string} text */
+const isOne = (text) => characterAt(text, 0).length === text.length;
+
+/** @param {string} character */
+function small(character) {
+  const lower = character.toLowerCase();
+  return isOne(lower) ? lower : character;
+}
+
+// ------------------------------------------------------------------------------------------------------- all of them
+
+/** How a run's model reads the lines of its source language. */
+export class ModelInput {
+  /** @param {{kind: string, target_language: string, casing: CasingRecord}} record */
+  constructor({ kind, target_language, casing }) {
+    this.isView = kind === "view";
+    this.kind = kind;
+    this.targetLanguage = target_language;
+    this.source = sourceView(kind);
+    this.casing = new Casing(casing);
+  }
+
+  /** @param {string} line @returns {Peeled} */
+  peel(line) {
+    return this.isView ? peel(line, this.targetLanguage) : { start: 0, end: line.length, before: "", after: "" };
+  }
+
+  /** Whether a line is not translated, as nothing in it could be. @param {string} line */
+  isCopied(line) {
+    return this.isView && !hasLetters(line);
+  }
+
+  /** @param {string} core */
+  isShouted(core) {
+    return this.isView && isShouted(core);
+  }
+}

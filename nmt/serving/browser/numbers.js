@@ -1,0 +1,169 @@
+// Numbers in a translation are those of its source: `nmt/search/numbers.py`.
+
+import { appendNamed, maskOut } from "./beam.js";
+import { MaskedLine } from "./placeholders.js";
+import { EOS_ID } from "./tokenizer.js";
+import { SPACE, WORD } from "./unicode.js";
+
+/** @typedef {Set<string>} Forms digit groups, of which one stands in a translation */
+/** @typedef {{permitted: Forms[], required: Forms[]}} SourceNumbers each at most once; each at least once */
+/** @typedef {{digits: Int8Array, isSpaced: boolean[], spaceId: number}} DigitPieces which ids are digits; -1: none */
+/** @typedef {{last: string, beginnings: Set<string>, isWhole: boolean, missing: Forms[]}} NumberProgress */
+
+const LARGEST_SPELLED_OUT = 20;
+const SPARE_CANDIDATES = 4;
+const NUMBER = new RegExp(
+  String.raw`[0-9]{2,4}(?: [0-9]{2,4}){2,}(?![0-9.,:\/\-])` +
+    String.raw`|[0-9]+(?:[.,:\/\-][0-9]+|[ \u00a0\u202f'’][0-9]{3}(?![0-9]))*`,
+  "gu",
+);
+const THOUSANDS = /^[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+$/u;
+const DECADE = new RegExp(`(?<![0-9])[0-9]{2}([0-9]0)(?:'?s(?![${WORD}]))`, "gu");
+const HOUR = new RegExp(
+  `[${SPACE}]?(?:[ap]\\.?[${SPACE}]?m(?![${WORD}])|h(?![${WORD}])|heures?(?![${WORD}])|o'clock)`,
+  "iuy",
+);
+
+/** @param {string} text @returns {SourceNumbers} */
+export function numbersOf(text) {
+  /** @type {Forms[]} */
+  const permitted = [];
+  /** @type {Forms[]} */
+  const required = [];
+  const decades = new Map(Array.from(text.matchAll(DECADE), (match) => [match.index + 2, match[1]]));
+  for (const match of text.matchAll(NUMBER)) {
+    const end = match.index + match[0].length;
+    /** @type {string[]} */
+    const groups = match[0].match(/[0-9]+/g) ?? [];
+    const digits = match[0].replace(/[^0-9]/g, "");
+    HOUR.lastIndex = end;
+    const isClock = groups.length === 2 || HOUR.test(text);
+    /** @type {Forms[]} */
+    let forms = groups.map((group, i) => formsOf(group, isClock && i === 0));
+    const isSmall = groups.length < 2 && Number(digits.slice(0, 3)) <= LARGEST_SPELLED_OUT;
+    const isRequired = !isSmall && digits.replace(/^0+|0+$/g, "").length > 1;
+    if (THOUSANDS.test(match[0])) {
+      forms = [new Set([digits, groups[0]]), ...groups.slice(1).map((group) => new Set([group]))];
+      if (isRequired) required.push(new Set([digits, groups[groups.length - 1]]));
+    } else if (isRequired) required.push(...forms);
+    const decade = decades.get(end - 2);
+    if (decade) forms = [new Set([...forms[0], decade])];
+    permitted.push(...forms);
+  }
+  return { permitted, required };
+}
+
+/** @param {string} group @param {boolean} isHour @returns {Forms} */
+function formsOf(group, isHour) {
+  const forms = new Set([group, group.replace(/^0+/, "") || "0"]);
+  if (group.length === 1) forms.add(`0${group}`);
+  if (isHour && group.length < 3) {
+    for (const hour of [Number(group) + 12, Number(group) - 12]) if (hour > 0 && hour < 24) forms.add(String(hour));
+  }
+  return forms;
+}
+
+/** The forms of which none stands among the groups; each group counts for one. @param {Forms[]} forms
+ * @param {string[]} groups */
+function withoutUsed(forms, groups) {
+  const remaining = [...forms];
+  for (const group of groups) {
+    const place = remaining.findIndex((one) => one.has(group));
+    if (place >= 0) remaining.splice(place, 1);
+  }
+  return remaining;
+}
+
+/** @param {import("./tokenizer.js").Tokenizer} tokenizer @returns {DigitPieces} */
+export function digitPiecesOf(tokenizer) {
+  const digits = new Int8Array(tokenizer.size).fill(-1);
+  /** @type {boolean[]} */
+  const isSpaced = Array(tokenizer.size).fill(false);
+  tokenizer.pieces.forEach(({ piece }, id) => {
+    const isByte = tokenizer.isByte(id);
+    const text = isByte ? String.fromCharCode(parseInt(piece.slice(3, 5), 16)) : piece.replace(/^▁/, "");
+    if (/^[0-9]$/.test(text)) {
+      digits[id] = Number(text);
+      isSpaced[id] = piece.startsWith("▁");
+    }
+  });
+  const [spaceId] = tokenizer.encode(new MaskedLine("x 1")).slice(-2);
+  return { digits, isSpaced, spaceId: tokenizer.pieces[spaceId].piece === "▁" ? spaceId : -1 };
+}
+
+/** The control of search. @param {SourceNumbers} numbers @param {DigitPieces} digitPieces
+ * @returns {import("./beam.js").Control} */
+export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
+  const digitIds = Array.from(digits.keys()).filter((id) => digits[id] >= 0);
+  /** @type {Map<number, number>} */
+  const plainIds = new Map();
+  for (const id of digitIds) if (!isSpaced[id]) plainIds.set(digits[id], id);
+
+  /** @param {number[]} ids @returns {NumberProgress} */
+  const progressOf = (ids) => {
+    /** @type {string[]} */
+    const groups = [];
+    let inGroup = false;
+    for (const id of ids) {
+      if (digits[id] < 0) inGroup = false;
+      else if (inGroup && !isSpaced[id]) groups[groups.length - 1] += digits[id];
+      else {
+        groups.push(String(digits[id]));
+        inGroup = true;
+      }
+    }
+    const last = (inGroup && groups.pop()) || "";
+    const forms = new Set(withoutUsed(numbers.permitted, groups).flatMap((one) => Array.from(one)));
+    const missing = withoutUsed(numbers.required, [...groups, last]);
+    const beginnings = new Set(Array.from(forms).flatMap((form) => Array.from(form, (_, i) => form.slice(0, i + 1))));
+    return { last, beginnings, isWhole: forms.has(last), missing };
+  };
+  const isWatched = (/** @type {number[]} */ ids) => numbers.required.length > 0 || digits[ids[ids.length - 1]] >= 0;
+  const firstsOf = (/** @type {Forms[]} */ missing) => new Set(missing.flatMap((forms) => Array.from(forms, (form) => form[0])));
+
+  return {
+    adjustRequest(request, live) {
+      const named = live.map(({ ids }) => {
+        if (!isWatched(ids)) return [];
+        const { last, beginnings, isWhole, missing } = progressOf(ids);
+        if (last && !isWhole) {
+          return Array.from(plainIds).filter(([digit]) => beginnings.has(`${last}${digit}`)).map(([, id]) => id);
+        }
+        if (!missing.length) return [];
+        const firsts = firstsOf(missing);
+        const space = spaceId >= 0 ? [spaceId] : [];
+        return [...digitIds.filter((id) => firsts.has(String(digits[id]))), EOS_ID, ...space];
+      });
+      if (named.some((ids) => ids.length)) {
+        const width = Math.max(...named.map((ids) => ids.length));
+        appendNamed(request, named.map((ids) => [...ids, ...Array(width - ids.length).fill(-1)]));
+      }
+      request.numCandidates += SPARE_CANDIDATES;
+    },
+
+    adjustCandidates(candidates, live) {
+      candidates.forEach((one, k) => {
+        const { ids } = live[k];
+        if (!isWatched(ids) && !one.ids.some((id) => digits[id] >= 0)) return;
+        const { last, beginnings, isWhole, missing } = progressOf(ids);
+        const firsts = firstsOf(missing);
+        const isUnfinished = last !== "" && !isWhole;
+        const eosLogProb = Math.max(...one.logProbs.filter((_, c) => one.ids[c] === EOS_ID));
+        maskOut(one, (c) => {
+          const id = one.ids[c];
+          let isMasked = isUnfinished;
+          if (!isUnfinished && missing.length) {
+            // Where the model would end, only a missing number may follow.
+            const mayBegin = id === spaceId && ids[ids.length - 1] !== spaceId;
+            isMasked = one.logProbs[c] <= eosLogProb && !mayBegin;
+          }
+          if (digits[id] < 0) return isMasked;
+          const digit = String(digits[id]);
+          if (last && !isSpaced[id]) return !beginnings.has(`${last}${digit}`);
+          if (isUnfinished) return isMasked;
+          return !beginnings.has(digit) || (isMasked && !firsts.has(digit));
+        });
+      });
+    },
+  };
+}
