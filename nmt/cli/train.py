@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,18 +63,25 @@ def add_verbs(verbs: Any) -> None:
     export = verb(
         verbs, "export", _export, "write a run in a format that translates without TensorFlow"
     )
-    export.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    export.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="run folder; web: also NAME.nmt, or an installed model",
+    )
     export.add_argument(
         "--format",
-        choices=["onnx", "savedmodel", "package"],
+        choices=["onnx", "savedmodel", "package", "web"],
         default="onnx",
-        help="package: one file, in 8 bits (default: onnx)",
+        help="package: one file, in 8 bits; web: a static site that translates in the browser"
+        " (default: onnx)",
     )
     export.add_argument(
         "--output",
         type=Path,
         metavar="DIR|FILE",
-        help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel; a package needs NAME.nmt)",
+        help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel; a package needs NAME.nmt,"
+        " and a site a folder)",
     )
     export.add_argument(
         "--card",
@@ -89,6 +97,17 @@ def add_verbs(verbs: Any) -> None:
     )
     export.add_argument(
         "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX export is tested on it"
+    )
+    export.add_argument(
+        "--precision",
+        choices=["float32", "int8"],
+        help="web: of the model (default: int8, a quarter of the size)",
+    )
+    export.add_argument(
+        "--onnxruntime-web",
+        type=Path,
+        metavar="PATH",
+        help="web: folder or archive of this npm package (default: fetched by npm pack)",
     )
     custom_argument(export)
     # The last step of `train`.
@@ -250,6 +269,11 @@ def _export(options: argparse.Namespace) -> int:
     from nmt.runs.run_folder import Run
 
     path = find_run(options.run)
+    is_web = options.format == "web"
+    if not is_web and (options.precision or options.onnxruntime_web):
+        raise UserError("--precision and --onnxruntime-web are for --format web. Leave them out.")
+    if is_web:
+        return _export_web(options)
     if path.is_file():
         raise UserError(f"{path} is an export itself. Name the run folder that it was made from.")
     run = Run.open(path, options.allow_custom)
@@ -285,6 +309,34 @@ def _export_package(run: "Run", options: argparse.Namespace) -> int:
     package = export_package(run, options.output, PackageOptions(card, golden, options.dev))
     say(f"{package.path}: {package.size / 1e6:.1f} MB")
     print(package.path)
+    return 0
+
+
+def _export_web(options: argparse.Namespace) -> int:
+    from nmt.inference.onnx_artifact import WEIGHTS
+    from nmt.runs.package import SUFFIX, open_run
+    from nmt.serving.static_site import ONNXRUNTIME_WEB, export_site, read_runtime
+
+    if not options.output:
+        raise UserError("a site is a folder. Name it with --output DIR.")
+    if options.card or options.golden or options.dev:
+        raise UserError("--card, --golden and --dev are for other formats. Leave them out.")
+    run = open_run(options.run, options.allow_custom)
+    if not options.onnxruntime_web:
+        say(f"fetching {ONNXRUNTIME_WEB} (33 MB)")
+    runtime = read_runtime(options.onnxruntime_web)
+    has_weights = run.package is None and (run.path / WEIGHTS).is_file()
+    if options.precision == "float32" or not has_weights:
+        size = export_site(run, options.output, runtime, options.precision)
+    else:
+        # In a package, both graphs share their weights.
+        from nmt.export.packaging import export_package
+
+        with tempfile.TemporaryDirectory() as folder:
+            package = export_package(run, Path(folder) / f"model{SUFFIX}")
+            size = export_site(package.run(), options.output, runtime)
+    say(f"{options.output}: {size / 1e6:.1f} MB. Try it: python -m http.server -d {options.output}")
+    print(options.output)
     return 0
 
 

@@ -276,6 +276,14 @@ class Package:
         except (ValueError, TypeError, IndexError) as error:
             raise damaged(self.path, f"its weights cannot be read: {error}") from error
 
+    def array_places(self) -> list[tuple[int, int]]:
+        """Where each array of weights.bin starts, and its size, in bytes."""
+        places, start = [], 0
+        for array in self._arrays:
+            places.append((start, array.nbytes))
+            start = aligned(start + array.nbytes)
+        return places
+
     def _values(self, part: Part) -> np.ndarray:
         values = self._arrays[part.array].astype(np.float32)
         return values if part.scale is None else values * self._arrays[part.scale]
