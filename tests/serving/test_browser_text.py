@@ -140,19 +140,28 @@ def test_edges_are_peeled_alike(language):
     assert_same(in_node("peel", lines=LINES, language=language), expected)
 
 
-def test_capitals_become_the_same_small_letters_and_initials_are_folded_alike():
-    record = {"starts_upper": True, "names": "Paris USA I McDonald"}
+def test_capitals_and_title_case_become_the_same_small_letters_and_initials_are_folded_alike():
+    common = {word.lower() for line in LINES for word in line.split()[1:] if word.islower()}
+    record = {
+        "starts_upper": True,
+        "names": "Paris USA I McDonald",
+        "common": " ".join(sorted(common)),
+    }
     casing = model_input.Casing.from_dict(record)
+    lines = [*LINES, *(line.title() for line in LINES), "Plan B: A Day In The Life", "The End."]
     expected = [
         {
             "shouted": model_input.is_shouted(line),
             "quiet": casing.quiet(line),
+            "titled": casing.is_titled(line),
+            "lowered": casing.lowered(line),
+            "inside": casing.lowered(line, False),
             "fold": fold(line),
             "unfold": unfold(line),
         }
-        for line in LINES
+        for line in lines
     ]
-    assert_same(in_node("capitals", lines=LINES, casing=record), expected)
+    assert_same(in_node("capitals", lines=lines, casing=record), expected, lines)
 
 
 @pytest.mark.parametrize("apostrophe, space", [("curly", "narrow"), ("straight", "none")])

@@ -1,11 +1,11 @@
 // What the model reads of a line, and what stands around its translation: `nmt/text/model_input.py`.
 
 import { IGNORABLE, sourceView, UNSEEN } from "./characters.js";
-import { characterAt, firstLetter, hasLetters, isBlank, SPACE, trim, WORD, wordSpans } from "./unicode.js";
+import { characterAt, firstLetter, hasLetters, isBlank, length, SPACE, trim, WORD, wordSpans } from "./unicode.js";
 
 /** @typedef {{start: number, end: number, before: string, after: string}} Peeled */
 /** @typedef {{kind: string, start: number, end: number, before: string, after: string}} Layer */
-/** @typedef {{starts_upper: boolean, names: string}} CasingRecord */
+/** @typedef {{starts_upper: boolean, names: string, common?: string}} CasingRecord */
 
 // ------------------------------------------------------------------------------------------------------------- edges
 
@@ -152,7 +152,8 @@ function isBalanced(text, opening, closing) {
 
 // ---------------------------------------------------------------------------------------------------------- capitals
 
-const WORD_OF_CAPITALS = /[\p{L}\p{N}]+/gu;
+const WORD_OR_NUMBER = /[\p{L}\p{N}]+/gu;
+const LONGEST_SMALL = 4; // letters of a word that titles leave small, such as "with"
 
 /** Whether a line has two words or more of two letters or more, all in capitals. Addresses do not count.
  * @param {string} text */
@@ -162,7 +163,7 @@ export function isShouted(text) {
     .filter((word) => !hasAddress(word))
     .join(" ");
   if (quiet.toUpperCase() !== quiet) return false;
-  const words = (quiet.match(WORD_OF_CAPITALS) ?? []).filter((word) => word.toUpperCase() !== word.toLowerCase());
+  const words = (quiet.match(WORD_OR_NUMBER) ?? []).filter((word) => word.toUpperCase() !== word.toLowerCase());
   return words.filter((word) => characterAt(word, 0).length < word.length).length > 1;
 }
 
@@ -172,17 +173,53 @@ const hasAddress = (text) => text.includes("://") || text.includes("@") || text.
 /** How a language is cased, as far as training text showed it. */
 export class Casing {
   /** @param {CasingRecord} record */
-  constructor({ starts_upper, names } = { starts_upper: true, names: "" }) {
+  constructor({ starts_upper, names, common = "" } = { starts_upper: true, names: "" }) {
     this.startsUpper = starts_upper;
+    this.common = new Set(common.split(" ").filter((word) => word)); // words in small letters
     /** @type {Map<string, string>} */
     this.names = new Map();
     for (const name of names.split(" ")) if (name) this.names.set(name.toLowerCase(), name);
   }
 
+  /** Whether a line is in title case, by its common words with a capital. @param {string} text */
+  isTitled(text) {
+    if (!this.common.size) return false;
+    let [numWords, numSmall, numRaised] = [0, 0, 0];
+    for (const [word] of text.matchAll(WORD_OR_NUMBER)) {
+      if (word.toUpperCase() === word.toLowerCase()) continue;
+      numWords += 1;
+      if (numWords === 1) continue;
+      if (/^\p{Uppercase}/u.test(word)) numRaised += Number(!isOne(word) && this.#isRaised(word));
+      else if (length(word) > LONGEST_SMALL) return false;
+      else numSmall += 1;
+    }
+    return numRaised > 1 && numRaised >= numSmall + Number(/[.!?]$/.test(text));
+  }
+
+  /** Whether a common word is written with a capital. @param {string} word */
+  #isRaised(word) {
+    const lower = word.toLowerCase();
+    const rest = (/** @type {string} */ text) => text.slice(characterAt(text, 0).length);
+    return word !== lower && rest(word) === rest(lower) && this.common.has(lower);
+  }
+
+  /** A text in title case with its common words in small letters; `isStart` of a sentence, its first word stays as
+   * it is. @param {string} text @param {boolean} isStart */
+  lowered(text, isStart = true) {
+    const first = isStart ? firstLetter(text) : -1;
+    const start = first < 0 ? 0 : first + characterAt(text, first).length;
+    const lower = (/** @type {string} */ word, /** @type {number} */ place, /** @type {string} */ rest) => {
+      // A letter by itself is a name, as in "Plan B:", unless a word follows as after "A".
+      const isWord = !isOne(word) || rest[place + word.length] === " ";
+      return isWord && this.#isRaised(word) ? word.toLowerCase() : word;
+    };
+    return text.slice(0, start) + text.slice(start).replace(WORD_OR_NUMBER, lower);
+  }
+
   /** A text in capitals in small letters, as long as before. @param {string} text @param {boolean} isStart */
   quiet(text, isStart = true) {
     let quiet = Array.from(text, small).join("");
-    quiet = quiet.replace(WORD_OF_CAPITALS, (word) => this.names.get(word) ?? word);
+    quiet = quiet.replace(WORD_OR_NUMBER, (word) => this.names.get(word) ?? word);
     const at = isStart && this.startsUpper ? firstLetter(quiet) : -1;
     if (at < 0) return quiet;
     const first = characterAt(quiet, at);
@@ -226,5 +263,10 @@ export class ModelInput {
   /** @param {string} core */
   isShouted(core) {
     return this.isView && isShouted(core);
+  }
+
+  /** @param {string} core */
+  isTitled(core) {
+    return this.isView && this.casing.isTitled(core);
   }
 }

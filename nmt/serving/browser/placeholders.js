@@ -4,7 +4,6 @@ import { hasLetters, isBlank, SPACE, WORD } from "./unicode.js";
 
 /** @typedef {import("./characters.js").CharacterView} CharacterView */
 /** @typedef {import("./characters.js").Span} Span */
-/** @typedef {import("./model_input.js").Casing} Casing */
 /** @typedef {import("./model_input.js").ModelInput} ModelInput */
 
 /** @typedef {object} Copy Units `start` to `end` of a line, encoded as one copy symbol.
@@ -42,12 +41,13 @@ export class MaskedLine {
     return hasLetters(this.replaced(() => " "));
   }
 
-  /** A line in capitals in small letters, but for its copies. @param {Casing} casing */
-  quieted(casing) {
+  /** The line with `recase(text, isStart)` of the text beside its copies, as long as before.
+   * @param {(text: string, isStart: boolean) => string} recase */
+  recased(recase) {
     let text = "";
     let end = 0;
     for (const copy of [...this.copies, null]) {
-      text += casing.quiet(this.text.slice(end, copy?.start), end === 0);
+      text += recase(this.text.slice(end, copy?.start), end === 0);
       if (copy) {
         text += this.text.slice(copy.start, copy.end);
         end = copy.end;

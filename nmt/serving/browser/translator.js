@@ -93,6 +93,7 @@ export class Translator {
     }
     const whole = line.slice(outer.start, outer.end);
     const isShouted = this.view.isShouted(whole);
+    const isTitled = !isShouted && this.view.isTitled(whole);
     const texts = decoding.split_sentences ? sentences(whole, source) : [whole];
     let { start } = outer;
     return texts.map((text, number) => {
@@ -107,19 +108,21 @@ export class Translator {
       }
       if (number === 0) before = outer.before + before;
       if (number + 1 === texts.length) after += outer.after;
-      const masked = this.#masked(core, isShouted);
+      const masked = this.#masked(core, isShouted, isTitled);
       const sentence = { raw: core, start: start + coreStart, ...masked, before, after, isShouted };
       start += text.length;
       return sentence;
     });
   }
 
-  /** @param {string} core @param {boolean} isShouted @returns {{masked: MaskedLine, segments: Segment[]}} */
-  #masked(core, isShouted) {
+  /** @param {string} core @param {boolean} isShouted @param {boolean} isTitled @returns {{masked: MaskedLine, segments: Segment[]}} */
+  #masked(core, isShouted, isTitled) {
     let masked = isBlank(core) ? new MaskedLine(core) : this.copier.mask(core);
     const hasNothing = this.view.isView ? !masked.hasLetters : isBlank(masked.text) || masked.isAllCopies;
     if (hasNothing) return { masked, segments: [] };
-    if (isShouted) masked = masked.quieted(this.view.casing);
+    const { casing } = this.view;
+    if (isShouted) masked = masked.recased((text, isStart) => casing.quiet(text, isStart));
+    else if (isTitled) masked = masked.recased((text, isStart) => casing.lowered(text, isStart));
     const parts = this.#split(this.sourceTokenizer.encode(masked));
     const numbers = numbersOf(masked.replaced(() => " "));
     if (parts.length > 1) numbers.required = []; // of several segments, none is known to have a number
