@@ -170,6 +170,8 @@ class Copier:
         if not self._unknown_characters:
             return set()
         unknown = self._unknown_characters(line)
+        if unknown and self.view.is_shouted(line):  # and read in small letters
+            unknown = {one for one in unknown if self._unknown_characters(one.lower())}
         if unknown and self.view.kind != "raw":
             read = self.view.source.read(line)
             still = self._unknown_characters(read)

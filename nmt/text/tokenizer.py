@@ -426,10 +426,11 @@ class Tokenizer:
 
     def unknown_characters(self, line: str) -> set[str]:
         """The characters of a line that have no piece: they become bytes, or `<unk>`, and no model
-        has learnt them."""
+        has learnt them. A folded initial is read as the small letter."""
+        read = (fold(line) or line) if self.folds_initial else line
         return {
             character
-            for character in set(line)
+            for character in set(read)
             if not self._known_characters.issuperset(escape(character))
         }
 

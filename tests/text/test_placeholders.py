@@ -152,6 +152,25 @@ def test_words_in_unseen_characters_are_copied_whole_and_signs_alone(line, found
     assert unseen_runs(line, set()) == []
 
 
+def test_a_capital_that_is_read_as_a_small_letter_is_not_unseen():
+    lines = ["à demain, ça va", "le chat", "À demain", "Le chat"] * 20
+    folding = train_tokenizer(
+        lines,
+        algorithm="bpe",
+        vocabulary_size=300,
+        byte_fallback=True,
+        character_coverage=1.0,
+        max_lines=100,
+        fold_initial=True,
+    )
+    assert folding.unknown_characters("À demain") == set()
+    assert folding.unknown_characters("Le À") == {"À"}
+    copier = Copier(["unseen"], folding.unknown_characters, ModelInput("view"))
+    assert copier.find("À demain, Ça va") == [(10, 12, "Ça")]
+    assert copier.find("ÇA VA À DEMAIN") == []  # read in small letters
+    assert copier.find("ÇA VA À ŁÓDŹ") == [(8, 12, "ŁÓDŹ")]
+
+
 def test_unseen_is_what_the_tokenizer_has_no_piece_for(tokenizer):
     assert tokenizer.unknown_characters("the dog\t(Łódź) ▁｟0｠") == set("\t()Łóź▁｟｠0")
     assert tokenizer.unknown_characters("old man?") == set()

@@ -108,10 +108,14 @@ export class Copier {
     /** @type {Set<string>} */
     const none = new Set();
     if (!this.unknownCharacters) return none;
-    const unknown = this.unknownCharacters(line);
+    const { unknownCharacters } = this;
+    let unknown = unknownCharacters(line);
+    if (unknown.size && this.view.isShouted(line)) {
+      unknown = new Set(Array.from(unknown).filter((one) => unknownCharacters(one.toLowerCase()).size));
+    }
     if (!unknown.size || this.view.kind === "raw") return unknown;
     const { text, spans } = this.view.source.readWithSpans(line);
-    const still = this.unknownCharacters(text);
+    const still = unknownCharacters(text);
     const raw = new Set();
     let unit = 0;
     for (const character of text) {

@@ -103,11 +103,12 @@ export class Tokenizer {
     return this.pieces[id].type === BYTE;
   }
 
-  /** The characters of a line that have no piece. @param {string} line @returns {Set<string>} */
+  /** The characters of a line that have no piece. A folded initial is read as the small letter. @param {string} line @returns {Set<string>} */
   unknownCharacters(line) {
     const isKnown = (/** @type {string} */ character) =>
       Array.from(escape(character)).every((one) => this.known.has(one));
-    return new Set(Array.from(line).filter((character) => !isKnown(character)));
+    const read = this.foldsInitial ? fold(line) ?? line : line;
+    return new Set(Array.from(read).filter((character) => !isKnown(character)));
   }
 
   /** The ids of a line, without `<s>` and `</s>`. @param {MaskedLine} line */
