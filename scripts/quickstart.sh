@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a translator. First the model that ships with the package translates three sentences;
+# From nothing to a translator. First a model that ships with the package translates three sentences;
 # then a small one is trained from start to end on the embedded corpus, scored, and looked into.
 # Everything goes into .venv and runs/quickstart; run it again to go on where it was.
 set -euo pipefail
@@ -9,7 +9,7 @@ install ".[plot]"
 
 run=runs/quickstart
 mkdir -p "$run"
-echo "== the model that ships: nmt translate en-fr"
+echo "== a model that ships: nmt translate en-fr"
 printf '%s\n' "Where is the train station?" "I would like a glass of water, please." \
     "The children are playing in the garden." >"$run/first.en"
 nmt translate en-fr <"$run/first.en" | paste "$run/first.en" -
