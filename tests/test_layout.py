@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ MODULES = sorted(
 )
 PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def test_no_two_test_files_have_one_name():
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def source(module):

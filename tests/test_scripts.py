@@ -79,13 +79,13 @@ def gate(tmp_path):
         shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
         for name, word in (("test.sh", "tested"), ("docs.sh", "documented")):
             (tmp_path / "scripts" / name).write_text(f"echo {word}")
-        for name in ("bash", "sh", "dirname", "timeout"):
+        for name in ("bash", "sh", "dirname", "timeout", "mkdir"):
             (tmp_path / "bin" / name).symlink_to(shutil.which(name))
         for name, script in commands.items():
             path = tmp_path / "bin" / name.replace("_", "-")
             path.write_text(f"#!/bin/sh\n{script}\n")
             path.chmod(0o755)
-        environment = {"PATH": str(tmp_path / "bin")}
+        environment = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
         command = [str(tmp_path / "bin" / "bash"), str(tmp_path / ".ci" / "run")]
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -98,17 +98,24 @@ def test_the_gate_fails_without_the_browser_that_tests_need(gate):
     assert "Chromium could not be installed" in process.stderr
 
 
-def test_the_gate_installs_the_browser_and_tests(gate):
+def test_the_gate_fails_without_node(gate):
+    process = gate(apt_get='case "$*" in *nodejs*) exit 100;; esac', chromium="")
+    assert process.returncode == 1 and "tested" not in process.stdout
+    assert "Node.js could not be installed" in process.stderr
+
+
+def test_the_gate_installs_the_browser_and_node_and_tests(gate):
     process = gate(apt_get='echo "$1"')
     assert (process.returncode, process.stdout.split()) == (
         0,
-        ["update", "install", "tested", "documented"],
+        ["update", "install", "update", "install", "tested", "documented"],
     )
 
 
 def test_the_gate_installs_nothing_that_is_there(gate):
-    process = gate(apt_get="exit 100", chromium="")
+    process = gate(apt_get="exit 100", chromium="", npm="exit 1")
     assert (process.returncode, process.stdout) == (0, "tested\ndocumented\n"), process.stderr
+    assert "onnxruntime-web could not be fetched: tests that need it are skipped" in process.stderr
 
 
 def test_the_tests_install_nothing_of_the_system_and_name_what_they_skip():
