@@ -121,7 +121,7 @@ def cut(
     if is_blank(raw) or view.is_copied(raw):
         return [Sentence(ReadText(raw, 0, MaskedLine(raw), view.source), [])]
     is_shouted = view.is_shouted(outer.core)
-    is_titled = not is_shouted and view.is_titled(outer.core)
+    recase = view.recasing(outer.core)
     texts = [outer.core] if language is None else sentences(outer.core, language)
     found, start = list[Sentence](), outer.start
     for number, text in enumerate(texts):
@@ -137,10 +137,7 @@ def cut(
         if has_nothing_to_translate(masked, view):
             segments = []
         else:
-            if is_shouted:
-                masked = masked.recased(view.source_casing.quiet)
-            elif is_titled:
-                masked = masked.recased(view.source_casing.lowered)
+            masked = masked.recased(recase) if recase else masked
             ids = tokenizer.encode(masked)
             segments = [Segment(index, part) for part in split(tokenizer, ids, max_tokens)]
         read = ReadText(core, start + core_start, masked, view.source)
@@ -157,12 +154,10 @@ def read_pair(copier: Copier, source: str, target: str) -> tuple[ReadText, ReadT
     inner = view.peel_target(outer, target)
     masked = copier.mask(outer.core)
     masked_target = copier.mask_target(masked, inner.core)
-    if view.is_shouted(outer.core):
-        masked = masked.recased(view.source_casing.quiet)
-        if inner.core.upper() == inner.core:
-            masked_target = masked_target.recased(view.target_casing.quiet)
-    elif view.is_titled(outer.core):
-        masked = masked.recased(view.source_casing.lowered)
+    if recase := view.recasing(outer.core):
+        masked = masked.recased(recase)
+    if view.is_shouted(outer.core) and inner.core.upper() == inner.core:
+        masked_target = masked_target.recased(view.target_casing.quiet)
     return (
         ReadText(outer.core, outer.start, masked, view.source),
         ReadText(inner.core, inner.start, masked_target, view.target),

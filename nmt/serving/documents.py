@@ -41,7 +41,7 @@ _RETRY_SECONDS = 2.0  # until a line is offered again to a queue that was full
 
 @dataclass(frozen=True)
 class _Links:
-    """An alignment without its weights, which a long document has no room for."""
+    """An alignment without its weights: those of a long document take too much memory."""
 
     source_spans: Sequence[Span]
     target_spans: Sequence[Span]

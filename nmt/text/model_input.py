@@ -20,7 +20,7 @@ is deterministic, and every character of the view has a span in the raw line.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -392,3 +392,9 @@ class ModelInput:
 
     def is_titled(self, core: str) -> bool:
         return self.kind == "view" and self.source_casing.is_titled(core)
+
+    def recasing(self, core: str) -> Callable[[str, bool], str] | None:
+        """How the letters of a source line are read, if not as they are: a method of `Casing`."""
+        if self.is_shouted(core):
+            return self.source_casing.quiet
+        return self.source_casing.lowered if self.is_titled(core) else None
