@@ -3,13 +3,13 @@ none."""
 
 import math
 import re
-import shutil
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import uvicorn
+from fixtures.chromium import PATIENCE, needs_chromium, playwright
 from fixtures.shouter import Shouter
 
 from nmt.evaluation.word_alignment import Alignment
@@ -21,21 +21,7 @@ from nmt.serving.service import Limits, Service
 from nmt.serving.suggestions import Suggestions
 from nmt.text.tokenizer import Tokenizer
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright drives the browser: scripts/test.sh installs it"
-)
-BROWSER = next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
-pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
-# Without these Chromium asks its maker's servers at every start.
-QUIET = [
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 60_000  # ms; a busy machine is no failure
+pytestmark = needs_chromium
 
 WIDE, NARROW, NARROWEST = (1280, 800), (390, 760), (320, 640)
 FRENCH = {
@@ -131,13 +117,6 @@ def address(corrections):
 
 
 # ---------------------------------------------------------------------------------------- a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright.expect.set_options(timeout=PATIENCE)
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=BROWSER, args=QUIET)
 
 
 @pytest.fixture

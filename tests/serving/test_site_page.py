@@ -7,6 +7,7 @@ import shutil
 import threading
 
 import pytest
+from fixtures.chromium import PATIENCE, needs_chromium, playwright
 from fixtures.node import onnxruntime_web
 from fixtures.package import packaged_run
 
@@ -14,15 +15,7 @@ from nmt.inference.translator import Translator
 from nmt.runs.package import open_run
 from nmt.serving.static_site import export_site, read_runtime
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright drives the browser: scripts/test.sh installs it"
-)
-BROWSER = next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
-pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
-QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-PATIENCE = 60_000  # ms; a busy machine is no failure
+pytestmark = needs_chromium
 LINES = ["cat dog house.", "night river?"]
 
 
@@ -59,13 +52,6 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("site")
     export_site(open_run(packaged_run()), path, read_runtime(onnxruntime_web()))
     return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright.expect.set_options(timeout=PATIENCE)
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=BROWSER, args=QUIET)
 
 
 @pytest.fixture
