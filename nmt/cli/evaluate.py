@@ -64,7 +64,7 @@ def add_verbs(verbs: Any) -> None:
         type=Path,
         default=Path("heatmap.png"),
         metavar="FILE",
-        help=".png, .svg or .pdf",
+        help="a .png, .svg or .pdf (default: %(default)s)",
     )
     search_arguments(plot)
 

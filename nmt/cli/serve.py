@@ -52,7 +52,12 @@ def add_verbs(verbs: Any) -> None:
     def limit(name: str, type: Any, metavar: str, help: str, **rest: Any) -> None:
         limits.add_argument(f"--{name}", type=type, metavar=metavar, help=help, **rest)
 
-    limit("api-key-file", Path, "FILE", "API keys, one a line; each request must have one of them")
+    limit(
+        "api-key-file",
+        Path,
+        "FILE",
+        "API keys, one a line; each request to translate must have one, as its field `api_key`",
+    )
     limit(
         "rate-limit",
         int,

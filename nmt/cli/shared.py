@@ -28,7 +28,12 @@ def recipe_arguments(parser: argparse.ArgumentParser, optional: str = "") -> Non
         help=f"a recipe's name (see `nmt recipes`) or a YAML file{optional}",
     )
     parser.add_argument(
-        "--data", metavar="PREFIX", help="training text: PREFIX.en and PREFIX.fr, A,B or a .tsv"
+        "--data",
+        metavar="PREFIX",
+        help=(
+            "training text: PREFIX.en and PREFIX.fr (for other languages set data.source and"
+            " data.target), A,B or a .tsv"
+        ),
     )
     parser.add_argument("--dev", metavar="PREFIX", help="development text")
 
@@ -84,7 +89,7 @@ def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> Non
         "--dictionary",
         type=Path,
         metavar="TSV",
-        help="source words, each with its exact translation",
+        help="lines of a source word, a tab, and its exact translation",
     )
 
 
@@ -249,7 +254,10 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
         "--glossary",
         type=Path,
         metavar="TSV",
-        help="source phrases, each with the phrase it requires (best with --length-penalty 0)",
+        help=(
+            "lines of a source phrase, a tab, and the phrase it requires (best with"
+            " --length-penalty 0)"
+        ),
     )
     wording.add_argument(
         "--require",

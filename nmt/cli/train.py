@@ -152,7 +152,9 @@ def add_verbs(verbs: Any) -> None:
     decode.add_argument("model", type=Path, metavar="MODEL")
 
     recipes = verb(verbs, "recipes", _recipes, "list the recipes that ship with nmt, or print one")
-    recipes.add_argument("name", nargs="?", metavar="NAME")
+    recipes.add_argument(
+        "name", nargs="?", metavar="NAME", help="the recipe to print (default: list all)"
+    )
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -54,6 +54,23 @@ def test_help_names_every_verb(nmt_):
 
 
 @pytest.mark.parametrize(
+    ("verb", "text"),
+    [
+        ("train", "for other languages set data.source and data.target"),
+        ("compare", "for other languages set data.source and data.target"),
+        ("plot", "(default: heatmap.png)"),
+        ("serve", "as its field `api_key`"),
+        ("translate", "lines of a source phrase, a tab, and the phrase it requires"),
+        ("translate", "lines of a source word, a tab, and its exact translation"),
+        ("recipes", "the recipe to print (default: list all)"),
+    ],
+)
+def test_help_says_how_a_value_is_written_or_used(verb, text, nmt_):
+    code, out, _ = nmt_(verb, "--help")
+    assert code == 0 and text in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
     "arguments", [[], ["nonsense"], ["translate"], ["tokenizer"], ["translate", "r", "--beam", "x"]]
 )
 def test_a_command_line_that_cannot_be_read_is_exit_code_2(arguments, nmt_):
@@ -360,6 +377,7 @@ def test_recipes_are_listed_and_printed(nmt_):
     assert code == 0
     names = [line.split()[0] for line in out.splitlines()]
     assert {"quickstart", "multi30k"} <= set(names)
+    assert all(line.endswith(".") for line in out.splitlines())  # none is cut off
     code, text, _ = nmt_("recipes", "quickstart")
     assert code == 0 and text.startswith("# ") and "\ntraining:\n" in text
     assert_error(nmt_("recipes", "quickstrat"), "Did you mean 'quickstart'")
