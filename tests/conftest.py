@@ -76,6 +76,11 @@ def _tiny_model(
     return _randomize(model) if randomize else model
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no process is left with them at the end."""
+    items.sort(key=lambda item: "tests/training/" not in item.path.as_posix())
+
+
 @pytest.fixture(scope="session")
 def randomize() -> Any:
     return _randomize

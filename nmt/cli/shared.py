@@ -254,10 +254,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
         "--glossary",
         type=Path,
         metavar="TSV",
-        help=(
-            "lines of a source phrase, a tab, and the phrase it requires (best with"
-            " --length-penalty 0)"
-        ),
+        help="lines of a source phrase, a tab, and the phrase it requires",
     )
     wording.add_argument(
         "--require",

@@ -536,7 +536,7 @@ class DecodingConfig(Section):
     beam_size: Count = 5
     # Form of the length penalty: |y|^alpha or ((5 + |y|) / 6)^alpha.
     penalty: Literal["power", "gnmt"] = "power"
-    # alpha of the length penalty; 0: none.
+    # alpha of the length penalty; 0: none, as for sentences of which words are required.
     length_penalty: float = 1.0
     # beta of the coverage penalty (Wu et al., 2016); 0: none.
     coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0

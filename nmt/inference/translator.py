@@ -376,12 +376,10 @@ class Translator:
         for sentence in line.sentences:
             copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
             for segment in sentence.segments:
-                required = list(constraints.required)
-                if glossary:
-                    text = self.run.source_tokenizer.decode(segment.ids, copies)
-                    required += glossary.required(text)
+                text = self.run.source_tokenizer.decode(segment.ids, copies)
+                required = [*constraints.required, *(glossary.required(text) if glossary else ())]
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
-                segment.constraints = constraint_encoder.encode(masked, required)
+                segment.constraints = constraint_encoder.encode(masked, required, text)
                 if options.source_numbers:
                     asked = SourceNumbers.of("\n".join([prefix, *required]))
                     segment.numbers += asked._replace(required=())
@@ -428,6 +426,8 @@ class Translator:
             word_boundaries=constraint_encoder.word_boundaries,
             prefixes=[segment.constraints.prefix for segment in segments],
             required=[segment.constraints.required for segment in segments],
+            closing_ids=constraint_encoder.closing_ids,
+            is_one_sentence=[segment.constraints.is_one_sentence for segment in segments],
         )
 
     def _choose(

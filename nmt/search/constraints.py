@@ -81,6 +81,10 @@ class SearchBatch:
     prefixes: Sequence[Sequence[int]] = ()  # one per sentence; empty: no prefixes at all
     required: Sequence[Sequence[Phrase]] = ()  # likewise
     banned: Sequence[Spelling] = ()  # for all sentences
+    # Ids that close a sentence, such as "." and "?". Where the translation is one sentence, none of
+    # them comes before what is required, which would otherwise be appended after the full stop.
+    closing_ids: Sequence[int] = ()
+    is_one_sentence: Sequence[bool] = ()  # one per sentence
     # Needed for required and banned phrases only.
     word_boundaries: WordBoundaries = field(default_factory=WordBoundaries.none)
     # Ascending. Each of these in a source appears once in its translation, and no other.
@@ -440,18 +444,25 @@ def required_phrases(batch: SearchBatch) -> Control | None:
     takes the best of every bank, then the second of every bank, and so on, starting from the bank
     that needs least; a bank with few candidates leaves its share to the others. The ids that
     advance a phrase are always among the candidates, so the first hypothesis of the beam needs one
-    id less at each step until it needs none. Only then may `</s>` follow.
+    id less at each step until it needs none. Only then may `</s>` follow and, where the translation
+    is one sentence, an id that closes it.
     """
     if not any(batch.required):
         return None
     automata = PhraseAutomata(batch.required, batch.word_boundaries)
+    closing_ids = np.array(batch.closing_ids if any(batch.is_one_sentence) else (), np.int32)
+
+    def next_ids(progress: PhraseProgress) -> np.ndarray:
+        """The ids that advance a phrase that is not met -> bkn, -1 for none."""
+        next_ids_BKQN = automata.next_ids_XN[progress.states_BKQ]
+        next_ids_BKQN = np.where(progress.met_BKQ[..., None], -1, next_ids_BKQN)
+        return next_ids_BKQN.reshape(*next_ids_BKQN.shape[:2], -1)
 
     def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         progress = automata.progress(live)
-        next_ids_BKQN = automata.next_ids_XN[progress.states_BKQ]
-        next_ids_BKQN = np.where(progress.met_BKQ[..., None], -1, next_ids_BKQN)
-        request = request_ids(request, next_ids_BKQN.reshape(*next_ids_BKQN.shape[:2], -1))
-        request = request._replace(num_candidates=request.num_candidates + 1)  # for </s>
+        request = request_ids(request, next_ids(progress))
+        num_masked = 1 + closing_ids.size  # with </s>
+        request = request._replace(num_candidates=request.num_candidates + num_masked)
         return request, live.with_control_state(progress)
 
     def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
@@ -461,6 +472,13 @@ def required_phrases(batch: SearchBatch) -> Control | None:
         is_eos_BKC = candidates.ids_BKC == batch.eos_id
         no_room_BKC = num_missing_BKC > np.where(is_eos_BKC, 0, room_B[:, None, None])
         candidates = mask_out(candidates, no_room_BKC)
+        if closing_ids.size:
+            is_one_B = np.asarray(batch.is_one_sentence)[live.rows_B]
+            is_early_BKC = is_one_B[:, None, None] & (num_missing_BKC > 0)
+            is_early_BKC &= np.isin(candidates.ids_BKC, closing_ids)
+            next_ids_BK1N = next_ids(live.control_state(PhraseProgress))[:, :, None]
+            advances_BKC = (candidates.ids_BKC[..., None] == next_ids_BK1N).any(axis=-1)
+            candidates = mask_out(candidates, is_early_BKC & ~advances_BKC)
         sort_keys_BKC = _sort_keys_by_bank(candidates.scores_BKC, num_missing_BKC)
         return candidates._replace(sort_keys_BKC=sort_keys_BKC), live
 

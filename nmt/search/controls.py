@@ -67,9 +67,12 @@ def minimum_lengths(source_lengths_B: Any, ratio: float) -> np.ndarray:
 
 
 def length_penalty(options: DecodingConfig, batch: SearchBatch) -> Control | None:
-    """score = log_prob / penalty(|y|)."""
+    """score = log_prob / penalty(|y|), and log_prob where phrases are required: a translation with
+    something unlikely in it would gain by likely tokens that are added to raise its mean."""
     if options.length_penalty == 0:
         return None
+    num_sentences = len(batch.source_BS)
+    is_penalised_B = np.array([not of_one for of_one in batch.required] or [True] * num_sentences)
     longest = int(np.max(batch.max_lengths_B, initial=1))
     lengths_T = np.arange(1, longest + 1)
     penalties_T = LENGTH_PENALTIES[options.penalty](
@@ -84,10 +87,15 @@ def length_penalty(options: DecodingConfig, batch: SearchBatch) -> Control | Non
         largest_B = np.maximum(
             penalties_T[min(length + 1, longest)], penalties_T[live.max_lengths_B]
         )
-        bounds_BN = selection.upper_bounds_RN.reshape(len(largest_B), -1) / largest_B[:, None]
+        is_penalised_B1 = is_penalised_B[live.rows_B][:, None]
+
+        def divided(values_RN: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+            values_BN = values_RN.reshape(len(is_penalised_B1), -1)
+            return (values_BN / np.where(is_penalised_B1, penalties, 1.0)).reshape(values_RN.shape)
+
         selection = selection._replace(
-            final_scores_RN=selection.final_scores_RN / penalties_T[length],
-            upper_bounds_RN=bounds_BN.reshape(selection.upper_bounds_RN.shape),
+            final_scores_RN=divided(selection.final_scores_RN, penalties_T[length]),
+            upper_bounds_RN=divided(selection.upper_bounds_RN, largest_B[:, None]),
         )
         return selection, live
 

@@ -27,6 +27,9 @@ MAX_SEGMENTATIONS = 1000
 
 _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_FINAL = ".!?…。！？"
+_CLOSING_PIECE = re.compile(rf"[▁\s]*[{_FINAL}]+\W*")
+_ONE_SENTENCE = re.compile(rf"[^{_FINAL}]*[{_FINAL}]+[^\w{_FINAL}]*")
 
 
 class Glossary:
@@ -37,7 +40,6 @@ class Glossary:
 
     def __init__(self, entries: Iterable[tuple[str, str]]):
         self._targets: dict[tuple[str, ...], str] = {}
-        self._by_first_word: dict[str, list[set[str]]] = {}
         for source, target in entries:
             if not _words(source) or is_blank(target):
                 raise UserError(
@@ -50,8 +52,6 @@ class Glossary:
                     "a glossary must give each source phrase one translation. Received for"
                     f" {source!r}: {known!r} and {target!r}."
                 )
-            if words := _folded_words(source):
-                self._by_first_word.setdefault(words[0], []).append(set(words))
         self._longest = max(map(len, self._targets), default=0)
         self._hash = hash(frozenset(self._targets.items()))  # a key of batches hashes it often
 
@@ -91,12 +91,6 @@ class Glossary:
             start += max(length, 1)
         return list(dict.fromkeys(targets))
 
-    def may_apply(self, line: str) -> bool:
-        """Whether a raw line may contain an entry: a quick check that ignores case, order and what
-        is copied, so that it is true for every line in which `required` finds something."""
-        words = set(_folded_words(line))
-        return any(entry <= words for word in words for entry in self._by_first_word.get(word, ()))
-
     def _target(self, words: tuple[str, ...], start: int, length: int) -> str:
         phrase = words[start : start + length]
         if start == 0 and phrase not in self._targets:
@@ -110,6 +104,8 @@ class TargetConstraints:
 
     prefix: tuple[int, ...] = ()
     required: tuple[Phrase, ...] = ()
+    # The only full stop, question or exclamation mark is the one at the end.
+    is_one_sentence: bool = False
 
 
 class ConstraintEncoder:
@@ -139,6 +135,7 @@ class ConstraintEncoder:
             ends_with_letter_V=np.array([_is_word_character(name, -1) for name in names]),
             ends_with_joiner_V=np.array([_is_joiner(name[-1]) for name in names]),
         )
+        self.closing_ids = [id for name, id in self._ids.items() if _CLOSING_PIECE.fullmatch(name)]
         banned = [self._phrase(word, "a banned word") for word in banned]
         self.banned = list(
             dict.fromkeys(spelling for word in banned for spelling in self._banned(word))
@@ -146,9 +143,10 @@ class ConstraintEncoder:
         self._bans = BannedPhrases(self.banned, self.word_boundaries) if self.banned else None
 
     def encode(
-        self, prefix: str | MaskedLine = "", required: Iterable[str] = ()
+        self, prefix: str | MaskedLine = "", required: Iterable[str] = (), source: str = ""
     ) -> TargetConstraints:
-        """UserError for text that the vocabulary cannot spell or that contains a banned word."""
+        """The constraints on the translation of `source`. UserError for text that the vocabulary
+        cannot spell or that contains a banned word."""
         line = (
             prefix if isinstance(prefix, MaskedLine) else MaskedLine(self._characters.read(prefix))
         )
@@ -157,7 +155,9 @@ class ConstraintEncoder:
             raise UserError(f"the prefix {line.text!r} contains a banned word. Change one of them.")
         phrases = (self._phrase(phrase, "a required phrase") for phrase in required)
         return TargetConstraints(
-            tuple(prefix_ids), tuple(self.spellings(phrase) for phrase in dict.fromkeys(phrases))
+            tuple(prefix_ids),
+            tuple(self.spellings(phrase) for phrase in dict.fromkeys(phrases)),
+            bool(_ONE_SENTENCE.fullmatch(source)),
         )
 
     def spellings(self, phrase: str) -> Phrase:
@@ -272,10 +272,6 @@ def check_constraints(
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD_OR_MARK.findall(SOURCE.read(text)))
-
-
-def _folded_words(text: str) -> list[str]:
-    return _WORD_OR_MARK.findall(unicodedata.normalize("NFKC", SOURCE.read(text)).casefold())
 
 
 def _capitalised(text: str) -> str:

@@ -159,29 +159,7 @@ class Service:
             gone.cancel()
 
     def _translate(self, key: BatchKey, lines: list[str]) -> list[Translation | Exception]:
-        if key.glossary is None:
-            return self._translated(key, lines)
-        # Lines without an entry of the glossary are translated as if there was none.
-        results: dict[int, Translation | Exception] = {}
-        for glossary in (key.glossary, None):
-            places = [
-                place
-                for place, line in enumerate(lines)
-                if key.glossary.may_apply(line) == (glossary is not None)
-            ]
-            if places:
-                of_places = self._translated(
-                    key._replace(glossary=glossary), [lines[place] for place in places]
-                )
-                results.update(zip(places, of_places, strict=True))
-        return [results[place] for place in range(len(lines))]
-
-    def _translated(self, key: BatchKey, lines: list[str]) -> list[Translation | Exception]:
         translator = self._by_pair[key.source, key.target]
-        options: dict[str, Any] = {}
-        if key.glossary is not None:
-            # A length penalty would rather append a required word than put it into its place.
-            options = {"glossary": key.glossary, "length_penalty": 0.0}
         translations = translator.translate(
             lines,
             errors="return",
@@ -190,8 +168,8 @@ class Service:
             alignments=key.alignments,
             choices=key.choices,
             split_sentences=key.split_sentences,
+            glossary=key.glossary,
             num_workers=1,
-            **options,
         )
         return [
             _error_of_one_line(result) if isinstance(result, LineError) else result

@@ -1,7 +1,7 @@
 """`nmt data backtranslate`, with a tiny run of the other direction."""
 
 import pytest
-from fixtures.run import tiny_config, toy_data, toy_pairs
+from fixtures.run import reversed_run, tiny_config, toy_data, toy_pairs
 
 from nmt.text.lines import read_lines, resolve_parallel, write_lines
 from nmt.text.tokenizer import TAG_ID
@@ -12,14 +12,8 @@ LINES = ["chat chien.", "", "rivière\u202f?"]
 
 
 @pytest.fixture(scope="module")
-def reversed_run(tmp_path_factory):
-    """A run from French to English; it need not be good."""
-    from nmt.training.trainer import train
-
-    folder = tmp_path_factory.mktemp("reversed")
-    data = {**toy_data(folder / "text"), "source": "fr", "target": "en"}
-    train(tiny_config(data), folder / "run")
-    return folder / "run"
+def run_back():
+    return reversed_run()
 
 
 @pytest.fixture
@@ -34,53 +28,53 @@ def back_translate(nmt_, run, *arguments, source="mono.fr", output="bt"):
     return nmt_(*command, *arguments)
 
 
-def test_sources_are_translations_and_targets_are_the_text(reversed_run, mono, nmt_):
-    code, out, err = back_translate(nmt_, reversed_run, "--shard-lines", "2")
+def test_sources_are_translations_and_targets_are_the_text(run_back, mono, nmt_):
+    code, out, err = back_translate(nmt_, run_back, "--shard-lines", "2")
     assert code == 0 and out == "" and "3 pairs in bt.en and bt.fr" in err
     assert list(read_lines(mono / "bt.fr")) == LINES
-    expected = nmt_("translate", reversed_run, "--input", "mono.fr")[1]
+    expected = nmt_("translate", run_back, "--input", "mono.fr")[1]
     assert (mono / "bt.en").read_text("utf-8") == expected
     assert resolve_parallel(mono / "bt", "en", "fr")
 
 
-def test_a_tag_goes_before_each_source_and_needs_no_translation(reversed_run, mono, nmt_):
-    back_translate(nmt_, reversed_run)
+def test_a_tag_goes_before_each_source_and_needs_no_translation(run_back, mono, nmt_):
+    back_translate(nmt_, run_back)
     plain = list(read_lines(mono / "bt.en"))
-    err = back_translate(nmt_, reversed_run, "--tag")[2]
+    err = back_translate(nmt_, run_back, "--tag")[2]
     assert "0 shards translated, 1 were complete" in err
     assert list(read_lines(mono / "bt.en")) == [f"<BT> {plain[0]}", "", f"<BT> {plain[2]}"]
 
 
-def test_samples_differ_from_the_best_translations(reversed_run, mono, nmt_):
-    back_translate(nmt_, reversed_run)
+def test_samples_differ_from_the_best_translations(run_back, mono, nmt_):
+    back_translate(nmt_, run_back)
     options = ("--sampling", "--seed", "3")
-    assert back_translate(nmt_, reversed_run, *options, output="sampled")[0] == 0
+    assert back_translate(nmt_, run_back, *options, output="sampled")[0] == 0
     assert (mono / "sampled.en").read_bytes() != (mono / "bt.en").read_bytes()
 
 
-def test_other_options_are_refused_until_asked_to_overwrite(reversed_run, mono, nmt_):
-    back_translate(nmt_, reversed_run)
+def test_other_options_are_refused_until_asked_to_overwrite(run_back, mono, nmt_):
+    back_translate(nmt_, run_back)
     before = (mono / "bt.en").read_bytes()
-    code, _, err = back_translate(nmt_, reversed_run, "--sampling")
+    code, _, err = back_translate(nmt_, run_back, "--sampling")
     assert code == 1 and "options.sampling was null, is true" in err
     assert (mono / "bt.en").read_bytes() == before
-    assert back_translate(nmt_, reversed_run, "--sampling", "--overwrite")[0] == 0
+    assert back_translate(nmt_, run_back, "--sampling", "--overwrite")[0] == 0
 
 
-def test_a_file_of_somebody_else_and_the_input_are_not_replaced(reversed_run, mono, nmt_):
+def test_a_file_of_somebody_else_and_the_input_are_not_replaced(run_back, mono, nmt_):
     (mono / "bt.en").write_text("mine\n")
-    code, _, err = back_translate(nmt_, reversed_run)
+    code, _, err = back_translate(nmt_, run_back)
     assert code == 1 and "bt.en exists" in err and (mono / "bt.en").read_text() == "mine\n"
-    code, _, err = back_translate(nmt_, reversed_run, output="mono")
+    code, _, err = back_translate(nmt_, run_back, output="mono")
     assert code == 1 and "mono.fr is the input" in err
     assert list(read_lines(mono / "mono.fr")) == LINES
 
 
 def test_a_model_is_trained_on_tagged_text_and_its_users_tags_are_text(
-    reversed_run, mono, nmt_, tmp_path
+    run_back, mono, nmt_, tmp_path
 ):
     write_lines(tmp_path / "mono.fr", [target for _, target in toy_pairs(60, seed=9)])
-    back_translate(nmt_, reversed_run, "--tag")
+    back_translate(nmt_, run_back, "--tag")
     from nmt.training.trainer import train
 
     data = toy_data(tmp_path / "text")

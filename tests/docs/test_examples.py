@@ -19,7 +19,6 @@ from fixtures.examples import (
     lay_out,
     served,
     simple_commands,
-    train_tiny_runs,
 )
 
 from nmt.cli.main import parser
@@ -35,16 +34,9 @@ NOT_RUN = (".", "pip", "docker", "jupyter", "twine", "export")
 PLACEHOLDERS = re.compile(r"\b(RUN|FILE|DIR|DATA_DIR|PYTHON|COMMAND|GOLD_DIR|WORD)\b")
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    train_tiny_runs(folder)
-    return folder
-
-
 @pytest.fixture
-def workspace(trained, tmp_path, monkeypatch):
-    lay_out(tmp_path, trained)
+def workspace(tmp_path, monkeypatch):
+    lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

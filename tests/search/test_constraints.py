@@ -254,8 +254,9 @@ def test_what_an_automaton_saves_apart_does_not_join_the_last_word():
     spare=st.integers(0, 4),
     alpha=st.sampled_from([0.0, 1.0]),
     parts=every_kind,
+    closing=st.lists(st.sampled_from([X, Y, Z, W]), max_size=3),
 )
-def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, parts):
+def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, parts, closing):
     table, ids_BS = random_table(seed, vocabulary=V, sharpness=3.0), sentences(len(required))
     needed = [sum(len(phrase[0].ids) for phrase in of_sentence) + 1 for of_sentence in required]
     found = beam_search(
@@ -266,6 +267,8 @@ def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, part
         n_best=beam_size,
         required=required,
         word_boundaries=parts,
+        closing_ids=closing,
+        is_one_sentence=[row % 2 == 0 for row in range(len(required))],
         length_penalty=alpha,
     )
     for sentence, of_sentence, hypotheses in zip(
@@ -275,9 +278,9 @@ def test_what_is_required_is_there(seed, required, beam_size, spare, alpha, part
         for hypothesis in hypotheses:
             assert all(holds(phrase, hypothesis.ids, parts) for phrase in of_sentence)
             assert_invariant_2(hypothesis, table, sentence)
-            assert hypothesis.score == pytest.approx(
-                hypothesis.log_prob / len(hypothesis.token_log_probs) ** alpha
-            )
+            # Without a length penalty if anything is required.
+            length = 1 if of_sentence else len(hypothesis.token_log_probs)
+            assert hypothesis.score == pytest.approx(hypothesis.log_prob / length**alpha)
 
 
 @pytest.mark.parametrize(
@@ -318,6 +321,28 @@ def test_a_wide_enough_beam_finds_the_required_hypotheses_that_brute_force_finds
             [h for h in hypotheses if len(h[0]) <= 3] for hypotheses in (found, expected)
         )
     assert found == expected
+
+
+def test_no_sentence_is_closed_before_what_is_required_of_it():
+    def find(is_one_sentence):
+        [hypotheses] = beam_search(
+            TableEngine(random_table(1, vocabulary=V)),
+            *one(5),
+            beam_size=1500,
+            n_best=1500,
+            required=[[(Spelling((X, Z)),)]],
+            word_boundaries=PARTS,
+            closing_ids=[W],
+            is_one_sentence=[is_one_sentence],
+        )
+        return [summary(hypothesis) for hypothesis in hypotheses if not hypothesis.truncated]
+
+    def is_closed_early(ids):
+        return W in ids and not holds((Spelling((X, Z)),), ids[: ids.index(W)])
+
+    everything = find(is_one_sentence=False)
+    assert any(is_closed_early(ids) for ids, *_ in everything)
+    assert find(is_one_sentence=True) == [h for h in everything if not is_closed_early(h[0])]
 
 
 def test_sentences_with_and_without_requirements_share_a_batch():

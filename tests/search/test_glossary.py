@@ -71,26 +71,25 @@ def test_an_entry_needs_a_word_or_a_mark():
         Glossary([("\u200b", "chien")])
 
 
-def test_the_quick_check_ignores_case_and_order():
-    glossary = Glossary([("hot dog", "hot-dog")])
-    assert glossary.may_apply("A HOT DOG!") and glossary.may_apply("a dog that is hot")
-    assert not glossary.may_apply("a hot cat") and not glossary.may_apply("")
+@pytest.mark.parametrize(
+    ("source", "is_one"),
+    [
+        ("He is tired.", True),
+        ("Is he tired?! ", True),
+        ("He is tired.)", True),
+        ("He is tired", False),
+        ("Mr. Smith is tired.", False),
+        ("It costs 3.5 euros.", False),
+        ("", False),
+    ],
+)
+def test_a_source_with_its_only_final_mark_at_the_end_is_one_sentence(source, is_one, encoder):
+    assert encoder.encode(source=source).is_one_sentence == is_one
 
 
-SOME_WORDS = st.lists(
-    st.sampled_from(["chat", "Chat", "ﬁn", "İ", "½", "l'", "’arbre", " ", "\u00a0", ".", "\u00ad"]),
-    max_size=6,
-).map("".join)
-
-
-@given(SOME_WORDS, SOME_WORDS)
-@settings(max_examples=300, deadline=None)
-def test_the_quick_check_misses_no_line_that_has_an_entry(line, phrase):
-    try:
-        glossary = Glossary([(phrase, "x")])
-    except UserError:
-        return
-    assert glossary.may_apply(line) or not glossary.required(line)
+def test_pieces_that_are_final_marks_close_a_sentence(encoder, tokenizer):
+    closing = tokenizer.pieces(encoder.closing_ids)
+    assert {".", "!"} <= {*closing} and not any(any(map(str.isalnum, name)) for name in closing)
 
 
 def test_a_glossary_is_read_from_lines_with_a_tab(tmp_path):

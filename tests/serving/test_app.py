@@ -145,15 +145,6 @@ def test_a_glossary_is_required_of_the_lines_that_have_its_phrases(client_of, gl
     assert client.post("/translate", data=form).json() == {"translatedText": "A DOG chien"}
 
 
-def test_lines_without_an_entry_are_translated_as_without_a_glossary(client_of):
-    glossed = Glossed()
-    client = client_of(glossed)
-    client.translate("a dog\na cat", glossary={"dog": "chien"})
-    options = {tuple(lines): asked for lines, asked in glossed.calls}
-    assert options["a dog",]["length_penalty"] == 0
-    assert "length_penalty" not in options["a cat",] and options["a cat",]["glossary"] is None
-
-
 @pytest.mark.parametrize("glossary", [[], {}, None])
 def test_an_empty_glossary_is_none(client_of, glossary):
     client = client_of(Glossed())
