@@ -120,6 +120,13 @@ def test_a_missing_file_names_its_neighbours(tmp_path):
         list(read_lines(tmp_path / "nowhere" / "train.fr"))
 
 
+def test_a_neighbour_with_a_line_feed_in_its_name_keeps_the_message_on_one_line(tmp_path):
+    put(tmp_path / "train\n.en", "")
+    with pytest.raises(UserError, match=r"train\\n\.en\.$") as error:
+        list(read_lines(tmp_path / "train.fr"))
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_is_no_text_file(tmp_path):
     with pytest.raises(UserError, match="Received: a folder"):
         list(read_lines(tmp_path))
