@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
@@ -69,6 +69,7 @@ def test_gzip_is_read_like_plain_text(tmp_path):
     assert list(read_lines(put(tmp_path / "x.gz", "é\nb\n"))) == ["é", "b"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         ANY_LINE.filter(lambda line: not line.endswith("\r") and not line.startswith("\ufeff"))
