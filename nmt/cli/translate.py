@@ -141,6 +141,8 @@ def _answers(
     from nmt.inference.outputs import as_json, as_n_best, as_text
 
     form = as_json if options.as_json else as_n_best if options.n_best > 1 else as_text
+    # Wrong options are reported before a line is read, and where there is none.
+    translator.translate([], n_best=options.n_best, **options.search.keywords())
     prefixes = options.prefixes
     lines, number = iter(lines), 0
     while window := list(islice(lines, options.lines_at_once)):

@@ -292,7 +292,7 @@ def _is_text(path: Sequence[str]) -> bool:
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error)
+    text = " ".join(str(error).split())  # those of YAML have several lines
     return text if text.endswith(".") else f"{text}."
 
 

@@ -73,6 +73,7 @@ def duration_seconds(text: str) -> int:
 
 Duration = Annotated[str, AfterValidator(_duration)]
 Count = Annotated[int, Field(ge=1)]
+MAX_BEAM_SIZE = 1000  # memory grows with it, as with the number of samples
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -533,7 +534,7 @@ class DecodingConfig(Section):
     """Search. Lengths are in target tokens and include `</s>`."""
 
     # Hypotheses kept per sentence; 1: greedy search.
-    beam_size: Count = 5
+    beam_size: Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE)] = 5
     # Form of the length penalty: |y|^alpha or ((5 + |y|) / 6)^alpha.
     penalty: Literal["power", "gnmt"] = "power"
     # alpha of the length penalty; 0: none, as for sentences of which words are required.

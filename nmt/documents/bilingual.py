@@ -17,14 +17,18 @@ _XLIFF_1 = InlineRules(
         **dict.fromkeys(("ept", "ex"), END),
     },
     pair_of=dict.fromkeys(("bpt", "bx", "ept", "ex"), "rid"),
+    has_markup=True,
 )
 _XLIFF_2 = InlineRules(
     kinds={"pc": INLINE, "mrk": INLINE, "sc": START, "ec": END},
     pair_of={"sc": "id", "ec": "startRef"},
+    has_markup=True,
 )
+_UNTRANSLATED = ("new", "needs-translation", "initial")  # states of XLIFF 1.2 and 2
 _TMX = InlineRules(
     kinds={"hi": INLINE, "bpt": START, "ept": END, "ut": POINT},
     pair_of=dict.fromkeys(("bpt", "ept"), "i"),
+    has_markup=True,
 )
 
 
@@ -75,15 +79,36 @@ class XliffDocument(_BilingualXml):
         if name != "xliff":
             raise UserError(f"expected XLIFF. Received: an XML document <{name}>.")
         self._is_version_2 = (self._root.get("version") or "").startswith("2")
+        self._check_languages()
         rules = _XLIFF_2 if self._is_version_2 else _XLIFF_1
         wanted = "segment" if self._is_version_2 else "trans-unit"
         for segment in self._root.iter("{*}" + wanted):
             source, target = segment.find("{*}source"), segment.find("{*}target")
             if source is None or not _is_to_translate(segment):
                 continue
-            has_target = target is not None and bool("".join(target.itertext()).strip())
-            if not has_target or self._options.retranslate:
+            if self._options.retranslate or not self._is_translated(segment, target):
                 yield segment, source, rules
+
+    def _check_languages(self) -> None:
+        stated = [(self._root, "srcLang", "trgLang")] if self._is_version_2 else []
+        stated += [
+            (file, "source-language", "target-language") for file in self._root.iter("{*}file")
+        ]
+        for element, source, target in stated:
+            for attribute, wanted in (
+                (source, self._options.source),
+                (target, self._options.target),
+            ):
+                language = element.get(attribute)
+                if language and not _is_of_language(language, wanted):
+                    raise UserError(f"expected {attribute}={wanted!r}. Received: {language!r}.")
+
+    def _is_translated(self, segment: Any, target: Any) -> bool:
+        """Whether there is a translation: tools copy the source, in a state that says so."""
+        state = None
+        if target is not None:
+            state = segment.get("state") if self._is_version_2 else target.get("state")
+        return _has_text(target) and state not in _UNTRANSLATED
 
     def _insert(self, segment: Any, target: Any) -> None:
         source = segment.find("{*}source")
@@ -124,7 +149,8 @@ class TmxDocument(_BilingualXml):
             target = _variant(unit, self._options.target)
             if source is None or source.find("{*}seg") is None:
                 continue
-            if target is None or self._options.retranslate:
+            has_target = target is not None and _has_text(target.find("{*}seg"))
+            if not has_target or self._options.retranslate:
                 yield unit, source.find("{*}seg"), _TMX
 
     def _insert(self, unit: Any, segment: Any) -> None:
@@ -145,6 +171,10 @@ def _local_name(element: Any) -> str:
     return name
 
 
+def _has_text(element: Any) -> bool:
+    return element is not None and bool("".join(element.itertext()).strip())
+
+
 def _is_to_translate(segment: Any) -> bool:
     """By the innermost `translate` attribute around it."""
     for element in (segment, *segment.iterancestors()):
@@ -156,8 +186,12 @@ def _is_to_translate(segment: Any) -> bool:
 def _variant(unit: Any, language: str) -> Any:
     """The variant of a unit in a language: "en" is also that of "en-US"."""
     for variant in unit.iterchildren("{*}tuv"):
-        code = (variant.get(_LANGUAGE) or variant.get("lang") or "").lower().replace("_", "-")
-        wanted = language.lower().replace("_", "-")
-        if code == wanted or code.partition("-")[0] == wanted:
+        if _is_of_language(variant.get(_LANGUAGE) or variant.get("lang") or "", language):
             return variant
     return None
+
+
+def _is_of_language(code: str, language: str) -> bool:
+    """Whether a code is a language, or a variant of it: "en-US" of "en"."""
+    code, wanted = (one.lower().replace("_", "-") for one in (code, language))
+    return code == wanted or code.partition("-")[0] == wanted

@@ -102,18 +102,22 @@ class Encoding:
         return self.mark + text.encode(self.name, errors)
 
 
+_UTF_16_OR_32 = re.compile(r"utf-?(?:16|32)(?:-?[lb]e)?|ucs-?[24]", re.IGNORECASE)
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_ASCII = "".join(map(chr, range(0x20, 0x7F))) + "\\u0041.."
 
 
 def decode(content: bytes, declared: str | None = None) -> tuple[str, Encoding]:
     """The text of a file by its byte order mark, by what it declares itself to be, or in UTF-8.
     Raises UserError for other bytes."""
     mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
+    if declared and _UTF_16_OR_32.fullmatch(declared):
+        declared = None  # a file that says so in ASCII is in UTF-8, as HTML's standard has it
+    if declared and not mark and not _extends_ascii(declared):
+        raise UserError(f"unknown encoding {declared!r}. Convert the file to UTF-8.")
     encoding = Encoding(_MARKS[mark] if mark else declared or "utf-8", mark)
     try:
         text = content[len(mark) :].decode(encoding.name)
-    except LookupError:
-        raise UserError(f"unknown encoding {encoding.name!r}. Convert the file to UTF-8.") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, len(mark) + error.start) + 1
         raise UserError(
@@ -124,6 +128,15 @@ def decode(content: bytes, declared: str | None = None) -> tuple[str, Encoding]:
     if "\0" in text:
         raise UserError("expected text. Received: binary data.")
     return text, encoding
+
+
+def _extends_ascii(encoding: str) -> bool:
+    """Whether Python knows an encoding by this name, in which ASCII is ASCII, as in a file that
+    names it. Python has others, such as "idna" and "unicode_escape", which are none of text."""
+    try:
+        return bool(_ASCII.encode(encoding) == _ASCII.encode())
+    except (LookupError, ValueError):
+        return False
 
 
 # -------------------------------------------------------------------------------------------- parts

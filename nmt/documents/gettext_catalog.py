@@ -7,6 +7,7 @@ from typing import Any
 
 from nmt.documents.document import (
     Document,
+    Encoding,
     MarkedText,
     ReadingOptions,
     Translations,
@@ -20,6 +21,7 @@ _CHARSET = re.compile(rb"charset=([\w.:-]+)")
 _PLURAL_FORMS = re.compile(r"\s*nplurals\s*=\s*(\d{1,2})\s*;\s*plural\s*=\s*([^;]+);?\s*")
 # Of a catalog that does not say: gettext's manual, for the languages that have two forms.
 _ONE_AND_OTHER = "nplurals=2; plural=(n != 1);"
+_UTF_8 = "text/plain; charset=UTF-8"
 _PLURALS_OF = {"fr": "nplurals=2; plural=(n > 1);", "pt_BR": "nplurals=2; plural=(n > 1);"}
 
 
@@ -37,6 +39,7 @@ class PoDocument(Document):
         declared = _CHARSET.search(content)
         charset = declared[1].decode("ascii") if declared else "utf-8"
         text, self._encoding = decode(content, None if charset == "CHARSET" else charset)
+        self._line_end = "\r\n" if "\r\n" in text else "\n"
         self._catalog = _parsed(text)
         self._language = options.target
         self._count, self._plural = self._plural_forms()
@@ -69,9 +72,12 @@ class PoDocument(Document):
             stated = _PLURALS_OF.get(self._language, _ONE_AND_OTHER)
         count, expression = _PLURAL_FORMS.sub(r"\1 \2", stated).split(" ", 1)
         try:
-            return int(count), gettext.c2py(expression)
-        except ValueError as error:
+            plural = gettext.c2py(expression)
+            if plural(1) not in range(int(count)):
+                raise ValueError(f"the form of 1 is not among its {count}")
+        except (ValueError, ArithmeticError) as error:
             raise UserError(f"the header Plural-Forms cannot be read: {error}.") from None
+        return int(count), plural
 
     def filled(self, translations: Translations) -> bytes:
         is_changed = False
@@ -97,16 +103,23 @@ class PoDocument(Document):
                 entry.flags.append("fuzzy")
         if is_changed:
             self._complete_header()
+        try:
+            return self._encoding.encode(self._written())
+        except UnicodeEncodeError:  # Latin-1 has no "œ"
+            self._catalog.metadata["Content-Type"] = _UTF_8
+            return Encoding("utf-8").encode(self._written())
+
+    def _written(self) -> str:
         text = str(self._catalog).rstrip("\n") + "\n"
-        return self._encoding.encode(text)
+        return text.replace("\n", self._line_end)
 
     def _complete_header(self) -> None:
         """Fills what a template leaves open and the translations need."""
         header = self._catalog.metadata
         if not header.get("Language"):
             header["Language"] = self._language
-        if "CHARSET" in header.get("Content-Type", ""):
-            header["Content-Type"] = "text/plain; charset=UTF-8"
+        if "CHARSET" in header.get("Content-Type", "CHARSET"):
+            header["Content-Type"] = _UTF_8
         has_plurals = any(plural is not None for _, _, plural in self._messages)
         if has_plurals and not _PLURAL_FORMS.fullmatch(header.get("Plural-Forms", "")):
             header["Plural-Forms"] = _PLURALS_OF.get(self._language, _ONE_AND_OTHER)

@@ -32,11 +32,18 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>")
 # A line that begins so would be another block.
 _HARD_BREAK = re.compile(r"(?:\\| {2,})\n *")
+_KEPT_BREAK = re.compile(r"((?:\\| {2,})\n|\A\[![A-Za-z]+\][+-]?[ \t]*\n)")  # or after an alert
 _BLOCK_START = re.compile(
     r"(?:[-+*]|\d{1,9}[.)]|#{1,6})(?:\s|$)|(?:=+|-+|(?:[*_-]\s*){3,})\s*$"
     r"|>|~~~|```|<[a-zA-Z/!?]|\[[^\]]*\]:|\|?\s*:?-+:?\s*\|"
 )
-_TASK = re.compile(r"\[[ xX]\]\s+")  # of a list of tasks
+# What stands before the text of a block: the box of a task, the label of a footnote, the kind of an
+# alert.
+_LABEL = re.compile(r"\[[ xX]\]\s+|\[\^[^\]\s]+\]:\s+|\[![A-Za-z]+\][+-]?\s*")
+# Markup of dialects that the parser does not know: references to footnotes, templates, formulas
+_OTHER_MARKUP = re.compile(
+    r"(\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\$\$[^$]+\$\$|\{[#.:][^{}\n]*\})"
+)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
 
 
@@ -138,7 +145,9 @@ class MarkdownDocument(Document):
         tokens = self._parser.parseInline(new, environment)[0].children
         old = self._parser.parseInline(text.content, environment)[0].children
         first, *others = _HARD_BREAK.split(new)
-        is_block = _BLOCK_START.match(first) and not _BLOCK_START.match(text.content)
+        start, old_start = _BLOCK_START.match(first), _BLOCK_START.match(text.content)
+        # A tag at the start of a paragraph may be another one.
+        is_block = start and (not old_start or start[0][0] != old_start[0][0])
         if is_block or any(map(_BLOCK_START.match, others)) or _markup(tokens) != _markup(old):
             return "its markup would be another"
         return None
@@ -188,7 +197,7 @@ class MarkdownDocument(Document):
         ]
         width = max(MIN_WIDTH, *(end - start for start, end in text.spans))
         lines: list[str] = []
-        for hard in re.split(r"((?:\\| {2,})\n)", content):
+        for hard in _KEPT_BREAK.split(content):
             if hard.endswith("\n"):
                 lines[-1] += hard[:-1]
             else:
@@ -288,9 +297,9 @@ class _Reader:
 
     def read(self) -> None:
         position = 0
-        if box := _TASK.match(self._content):
-            self._builder.boundary(box[0])
-            position = box.end()
+        if label := _LABEL.match(self._content):
+            self._builder.boundary(label[0])
+            position = label.end()
         for token in self._tokens:
             start, end = token.meta[SPAN]
             if token.type == "strong_open":
@@ -299,12 +308,19 @@ class _Reader:
                 end += 1
             if start < position or start == end:  # inside an autolink
                 continue
-            self._builder.add(*words(self._content[position:start]))
+            self._add_text(self._content[position:start])
             self._add(token, start, end)
             position = end
-        self._builder.add(*words(self._content[position:]))
+        self._add_text(self._content[position:])
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
+
+    def _add_text(self, text: str) -> None:
+        for number, part in enumerate(_OTHER_MARKUP.split(text)):
+            if number % 2:
+                self._builder.add(Tag(part, "point", is_copied=True))
+            else:
+                self._builder.add(*words(part))
 
     def _add(self, token: Any, start: int, end: int) -> None:
         raw = self._content[start:end]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nmt.documents.document import Translations, blocks, close, placed, words
+from nmt.documents.document import Translations, blocks, close, placed, read_marked, words
 from nmt.text.html_blocks import Block, Entry, PartsBuilder, Space, Tag
 
 # How an inline element is read
@@ -24,13 +24,15 @@ class InlineRules:
     """How the inline elements of a format are read: by local name. Others are `default`.
 
     `pair_of` are the attributes by which a start and its end name each other. A `space` is an
-    element that stands for spaces, with the attribute that counts them.
+    element that stands for spaces, with the attribute that counts them. With `has_markup`, an
+    element holds a string: its lines, and tags that are escaped, are read as those of HTML.
     """
 
     kinds: Mapping[str, str]
     default: str = POINT
     pair_of: Mapping[str, str] | None = None  # local name of a start or an end -> attribute
     space: tuple[str, str] | None = None  # qualified name, attribute
+    has_markup: bool = False
 
 
 class MixedContent:
@@ -49,10 +51,16 @@ class MixedContent:
         self.units = blocks(self.parts)
 
     def _read(self, element: Any) -> None:
-        self._builder.add(*words(element.text or ""))
+        self._read_text(element.text or "")
         for child in element:
             self._read_child(child)
-            self._builder.add(*words(child.tail or ""))
+            self._read_text(child.tail or "")
+
+    def _read_text(self, text: str) -> None:
+        if self._rules.has_markup:
+            read_marked(self._builder, text)
+        else:
+            self._builder.add(*words(text))
 
     def _read_child(self, child: Any) -> None:
         if not isinstance(child.tag, str):  # a comment or an instruction
@@ -124,7 +132,7 @@ class MixedContent:
         inside = [self.element]
         pending = ""
         for entry in entries:
-            if not isinstance(entry, Tag):
+            if not isinstance(entry, Tag) or entry not in self._elements:
                 pending += entry if isinstance(entry, str) else entry.raw
                 continue
             self._write_text(inside[-1], pending)

@@ -1,5 +1,6 @@
 """PDF: the text that pypdf finds, as plain text. Layout, pictures and formatting are lost."""
 
+import logging
 import re
 
 from nmt.documents.document import (
@@ -44,6 +45,8 @@ def _extracted(content: bytes) -> str:
     import io
 
     pypdf = library("pypdf")
+    # Of a damaged file it logs what it tries, and then raises.
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     if b"%PDF-" not in content[:1024]:
         raise UserError("expected a PDF. Received: another file.")
     try:

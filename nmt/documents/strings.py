@@ -21,6 +21,7 @@ _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<colon>\s*:)?', re.DOTALL)
 _ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
 _ESCAPED = re.compile(r"\\u(?:00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])")  # more than ASCII
 DELIMITERS = "\t;|,"  # in doubt the first one: a comma may be that of a number
+_STATED_DELIMITER = re.compile(r"sep=([^\r\n])(?:\r\n|\n|\r|\Z)")  # the first line, for Excel
 _SNIFFED = 20  # lines
 
 
@@ -88,12 +89,13 @@ class CsvDocument(_Strings):
     delimiters = DELIMITERS
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
-        self._delimiter = _delimiter(self._text, self.delimiters)
+        stated = _STATED_DELIMITER.match(self._text)
+        self._delimiter = stated[1] if stated else _delimiter(self._text, self.delimiters)
         escaped = re.escape(self._delimiter)
         cell = re.compile(
             rf'(?P<quoted>"(?:[^"]|"")*+"(?=[{escaped}\r\n]|\Z))|(?P<bare>[^{escaped}\r\n]*+)'
         )
-        position = 0
+        position = stated.end() if stated else 0
         while position <= len(self._text):
             match = cell.match(self._text, position)
             if match is None:
@@ -106,7 +108,9 @@ class CsvDocument(_Strings):
 
     def _quoted(self, value: str, raw: str) -> str:
         was_quoted = raw.startswith('"') and raw.endswith('"') and len(raw) > 1
-        if was_quoted or any(one in value for one in (self._delimiter, "\n", "\r")):
+        has_special = any(one in value for one in (self._delimiter, "\n", "\r"))
+        # A quote that opens a cell is no part of it.
+        if was_quoted or has_special or value.startswith('"') > raw.startswith('"'):
             value = value.replace('"', '""')
             return f'"{value}"'
         return value

@@ -23,7 +23,7 @@ MAX_JOINED = 6  # cues of a sentence
 MAX_LINE = 42  # characters, as broadcasters ask for
 READING_SPEED = 20.0  # characters a second; more are hard to read
 
-_TIME = r"(?:(?P<h{0}>\d+):)?(?P<m{0}>\d{{1,2}}):(?P<s{0}>\d{{1,2}})[.,](?P<f{0}>\d{{1,3}})"
+_TIME = r"(?:(?P<h{0}>\d{{1,9}}):)?(?P<m{0}>\d{{1,2}}):(?P<s{0}>\d{{1,2}})[.,](?P<f{0}>\d{{1,3}})"
 _TIMING = re.compile(r"\s*" + _TIME.format(1) + r"\s*-->\s*" + _TIME.format(2) + r"(?=\s|$).*")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")

@@ -13,6 +13,9 @@ from nmt.text.html import parse_html
 
 _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]+encoding\s*=\s*["']([\w:.-]+)["']""")
+# By HTML's standard these names mean Windows-1252, which has quotes where Latin-1 has controls.
+_WINDOWS_1252 = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii")
+_WINDOWS_1252_ONLY = re.compile(rb"[\x80-\x9f]")
 _SCANNED = 1024  # bytes, in which HTML expects the declaration
 
 
@@ -25,7 +28,10 @@ class HtmlDocument(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         start = content[:_SCANNED]
         declared = _XML_ENCODING.match(start.lstrip()) or _CHARSET.search(start)
-        text, self._encoding = decode(content, declared[1].decode("ascii") if declared else None)
+        name = declared[1].decode("ascii") if declared else None
+        if not self.is_xml and (name or "").lower() in _WINDOWS_1252:
+            name = "cp1252" if _WINDOWS_1252_ONLY.search(content) else name
+        text, self._encoding = decode(content, name)
         is_xml = text.lstrip().startswith("<?xml")
         self._markup = parse_html(text, attributes=True, stand_ins=options.stand_ins, is_xml=is_xml)
         self.units = [unit for unit in self._markup.units if is_translatable(unit.text)]

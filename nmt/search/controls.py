@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nmt.config.loader import DecodingConfig
+from nmt.config.schema import MAX_BEAM_SIZE, DecodingConfig
 from nmt.errors import UserError
 from nmt.search import constraints
 from nmt.search.beam import (
@@ -403,6 +403,8 @@ def check_n_best(options: DecodingConfig, n_best: int) -> None:
     """UserError if these options cannot give so many translations per sentence."""
     if n_best < 1:
         raise UserError(f"n-best must be at least 1, received {n_best}.")
+    if n_best > MAX_BEAM_SIZE:
+        raise UserError(f"n-best must be at most {MAX_BEAM_SIZE}, received {n_best}.")
     if not options.sampling and n_best > options.beam_size:
         raise UserError(
             f"n-best must be at most the beam size ({options.beam_size}), received {n_best}."

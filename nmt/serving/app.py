@@ -327,8 +327,8 @@ class _Endpoints:
         if alternatives > self.limits.max_alternatives:
             limit = self.limits.max_alternatives
             raise Refusal(400, f"Invalid request: alternatives parameter must be <= {limit}")
-        if alternatives and asked.format == "html":
-            raise Refusal(400, "Invalid request: alternatives parameter is not for the html format")
+        if asked.format == "html":  # has none, as in LibreTranslate, whose page asks for them
+            alternatives = 0
         glossary = asked.read_glossary()
         target = self.service.language(asked.target)
         units = await asyncio.to_thread(_units, texts, asked, ())
@@ -364,7 +364,7 @@ class _Endpoints:
         # Placing the tags of a document may take a while.
         candidates = await asyncio.to_thread(rebuilt) if asked.format == "html" else rebuilt()
         answer: dict[str, Any] = {"translatedText": [of_text[0] for of_text in candidates]}
-        if alternatives:
+        if asked.alternatives:
             answer["alternatives"] = [of_text[1:] for of_text in candidates]
         if all(source.detected for source in sources):
             answer["detectedLanguage"] = [

@@ -100,7 +100,7 @@ class TranslateRequest(GlossaryRequest):
         None, description="Plain text (the default) or HTML"
     )
     alternatives: Annotated[int, Field(ge=0), Whole] | None = Field(
-        None, description="Number of further translations (not with HTML)"
+        None, description="Number of further translations (none with HTML)"
     )
     translate_attributes: bool | None = Field(
         None,
@@ -168,12 +168,6 @@ def accepted(
     if model is TranslateRequest:
         properties["q"]["anyOf"][1]["maxItems"] = max_texts
         properties["alternatives"]["anyOf"][0]["maximum"] = max_alternatives
-        html = {"properties": {"format": {"const": "html"}}, "required": ["format"]}
-        others = {
-            "properties": {"alternatives": {"type": "integer", "minimum": 1}},
-            "required": ["alternatives"],
-        }
-        schema["not"] = {"allOf": [html, others]}
     # A form can leave out a field but has no null, and its list of one text is a text.
     form = copy.deepcopy(schema)
     for name, field in form["properties"].items():

@@ -26,7 +26,7 @@ IGNORABLE = (
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
 )
-_EMOJI = (
+EMOJI = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
@@ -38,8 +38,8 @@ _JOINING = (
 UNSEEN = (
     rf"(?:[{IGNORABLE}]"
     rf"|(?<![{_JOINING}])\u200c"
-    rf"|(?<![{_JOINING}])(?<![{_EMOJI}\ufe0f])\u200d|(?<![{_JOINING}])\u200d(?![{_EMOJI}])"
-    rf"|(?<![{_EMOJI}0-9#*])[\ufe00-\ufe0f]|[\U000e0100-\U000e01ef]"
+    rf"|(?<![{_JOINING}])(?<![{EMOJI}\ufe0f])\u200d|(?<![{_JOINING}])\u200d(?![{EMOJI}])"
+    rf"|(?<![{EMOJI}0-9#*])[\ufe00-\ufe0f]|[\U000e0100-\U000e01ef]"
     r"|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f])"
 )
 # Possessive quantifiers throughout: a run is read once, however long it is.

@@ -47,7 +47,7 @@ _LINE_END = re.compile(r"(\r?\n|\r)")
 _NO_LETTER = re.compile(r"[\W\d_]*")
 
 TRANSLATED_ATTRIBUTES = ("alt", "title", "placeholder", "aria-label")
-_COPIED = ("code", "kbd", "samp", "var")  # their content is not translated
+_COPIED = ("code", "kbd", "math", "samp", "var")  # their content is not translated
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
 _ESCAPABLE = ("textarea", "title")  # what is in them has character references, but no tags
 _LINES = ("pre", "textarea", "listing")  # line breaks in them are kept
@@ -121,6 +121,7 @@ _BOUNDARIES = frozenset(
         *("colgroup", "dialog", "dir", "figcaption", "frame", "frameset", "head", "hgroup", "html"),
         *("legend", "link", "listing", "map", "meta", "noembed", "noframes", "noscript", "object"),
         *("optgroup", "param", "search", "select", "source", "summary", "tbody", "template"),
+        *("desc", "foreignobject", "text"),  # of SVG
         *("textarea", "tfoot", "thead", "title", "track", "video", "xmp"),
     )
 )
@@ -229,8 +230,8 @@ def parse_html(
     """Any string is a document. See `translate_html`. In XHTML (`is_xml`), scripts may be empty
     elements.
 
-    Not translated are scripts, styles, comments, `code`, `kbd`, `samp`, `var`, and elements with
-    `translate="no"` or the class `notranslate`. White space around a text is markup.
+    Not translated are scripts, styles, comments, `code`, `kbd`, `math`, `samp`, `var`, and elements
+    with `translate="no"` or the class `notranslate`. White space around a text is markup.
     """
     parser = _Parser(document, attributes, stand_ins, is_xml)
     parser.parse()

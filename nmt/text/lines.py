@@ -351,7 +351,8 @@ def _listing(paths: Iterable[Path]) -> str:
 def _similar_files(path: Path) -> str:
     """A sentence on what lies where `path` was looked for, by the start of its name."""
     try:
-        names = sorted(entry.name for entry in path.parent.iterdir())
+        # A name may hold a line feed; a message is one line.
+        names = sorted(repr(entry.name)[1:-1] for entry in path.parent.iterdir())
     except OSError:
         return f" The folder {path.parent} cannot be read or does not exist."
     stem = path.name.split(".")[0].lower()

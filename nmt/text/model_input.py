@@ -8,8 +8,9 @@ pages do to a sentence without changing it.
   control characters are nothing, except joiners inside emoji and in scripts that need them;
   typographic quotes, apostrophes, hyphens, ellipses and ligatures are plain ones. Of a target
   only what nobody sees is changed: its typography is for the model to learn.
-- Edges (`peel`): edge space, enclosing quotes, brackets and emphasis, list markers. They are put
-  back around the translation, quotes in the form of the target language.
+- Edges (`peel`): edge space, enclosing quotes, brackets and emphasis, list markers, emoji and other
+  signs, all but one of "!!!". They are put back around the translation, quotes in the form of the
+  target language.
 - Capitals (`Casing`): a line in capitals is read in small letters and answered in capitals; a
   line Where Each Word Begins With a Capital is read in small letters, but for names.
 - A line without letters is not translated.
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from nmt.text.characters import IGNORABLE, RAW, SOURCE, TARGET, UNSEEN, CharacterView
+from nmt.text.characters import EMOJI, IGNORABLE, RAW, SOURCE, TARGET, UNSEEN, CharacterView
 
 Kind = Literal["view", "raw", "nfc", "nfkc"]  # of view; the others are those of older runs
 
@@ -33,13 +34,31 @@ Kind = Literal["view", "raw", "nfc", "nfkc"]  # of view; the others are those of
 _EDGE = re.compile(rf"(?:\s|{UNSEEN})++")
 _NO_SPACE = re.compile(r"\S+")
 _MARKER = re.compile(
-    r"(?P<bullet>[-–—•*·‣▪◦+>]|#{1,6})(?=\s)|(?P<number>\(?(?:\d{1,3}|[a-zA-Z])\)|\d{1,3}\.)(?=\s)"
+    r"(?P<bullet>[-–—―•*·‣▪◦+]|>{1,6}|#{1,6}|\[[ xX✓]?\])(?=\s)"
+    r"|(?P<glued>[-–—―•·‣▪◦>])(?=[^\W\d_])"
+    r"|(?P<number>\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{2,5})\)|\d{1,3}\.(?:\d{1,3}\.)*)(?=\s)"
 )
-_DOUBLE_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "＂": "＂", "”": "”"}
+_DOUBLE_QUOTES = {
+    **{'"': '"”', "“": '”"', "„": '“”"', "”": "”", "«": "»", "»": "«", "＂": "＂", "〝": "〞〟"}
+}
 _SINGLE_QUOTES = {"'": "'", "‘": "’", "‚": "‘’", "‹": "›"}
-_BRACKETS = {"(": ")", "[": "]", "（": "）", "【": "】"}  # not {}: placeholders
-_EMPHASIS = ("***", "**", "*", "___", "__", "_", "~~", "~")
+_BRACKETS = {  # not {}: placeholders
+    **{"(": ")", "[": "]", "（": "）", "［": "］", "｛": "｝", "【": "】", "〔": "〕"},
+    **{"「": "」", "『": "』", "〈": "〉", "《": "》", "〖": "〗"},
+}
+_EMPHASIS = ("***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`")
 _FINAL = ".!?…,;:"
+_MARKS = "marks "  # begins the kind of a layer
+
+# Signs that are no part of a sentence where they stand at its edge, with the spaces beside them.
+_SIGN = rf"[{EMOJI}\u200d\u20e3\ufe0e\ufe0f\ufffc\ufffd\ue000-\uf8ff\U000e0020-\U000e007f|]"
+_LEADING_SIGNS = re.compile(
+    rf"(?:(?:{_SIGN}|[0-9#*]\ufe0f?\u20e3|…|\.\.++|(?:[:;=][-o^']?[()\[\]DPp*/|\\]+|<3)(?=\s))\s*+)++"
+)
+_TRAILING_SIGNS = re.compile(  # of a text that is reversed
+    rf"(?:(?:\u20e3\ufe0f?[0-9#*]|{_SIGN}|(?:[()\[\]DPp*/|\\]+[-o^']?[:;=]|3<)(?=\s))\s*+)++"
+)
+_ENDS_IN_SIGN = re.compile(rf"{_SIGN}|[()\[\]DPp*/|\\3]")
 
 # Language -> what it quotes with. Of a language that is not here, quotes stay as they are.
 _QUOTES = {
@@ -85,20 +104,30 @@ class Peeled:
         return self.line[self.start : self.end]
 
 
-def peel(line: str, language: str | None = None, kinds: Sequence[str] | None = None) -> Peeled:
+def peel(
+    line: str,
+    language: str | None = None,
+    kinds: Sequence[str] | None = None,
+    is_translation: bool = False,
+) -> Peeled:
     """A line without its edges. Quotes take the form of `language`, that of the translation.
 
     With `kinds`, marks are peeled only as far as they are of these kinds, in order: as those of the
-    line that this one translates.
+    line that this one translates. If it `is_translation` of ours, it may end without a "!" of its
+    own before the further ones of the source.
     """
     start, end, before, after = _strip(line, 0, len(line))
     found: list[str] = []
     while len(found) < _MOST_LAYERS and start < end:
-        # Quotes inside quotes stay as they are: twice the same would not be told apart.
-        layer = _outermost(line, start, end, None if "double" in found else language)
+        expected = next(iter(kinds[len(found) :]), None) if kinds is not None else None
+        if is_translation and expected and expected.startswith(_MARKS):
+            layer = _marks(line, start, end, expected.removeprefix(_MARKS))
+        else:
+            # Quotes inside quotes stay as they are: twice the same would not be told apart.
+            layer = _outermost(line, start, end, None if "double" in found else language)
         if layer is None or not has_letters(line[layer.start : layer.end]):
             break
-        if kinds is not None and layer.kind != next(iter(kinds[len(found) :]), None):
+        if kinds is not None and layer.kind != expected:
             break
         found.append(layer.kind)
         start, end, inner_before, inner_after = _strip(line, layer.start, layer.end)
@@ -140,19 +169,66 @@ def _is_unseen(line: str, index: int) -> bool:
 
 def _outermost(line: str, start: int, end: int, language: str | None) -> Layer | None:
     opening = line[start]
-    if opening.isalpha() and line[start + 1 : start + 2] != ")":  # most lines end here
-        return None
-    marker = _MARKER.match(line, start, end)
-    if marker:
-        return Layer(marker["number"] or "bullet", marker.end(), end, marker[0], "")
-    for kind, closings in (("double", _DOUBLE_QUOTES), ("single", _SINGLE_QUOTES), ("", _BRACKETS)):
-        if opening in closings:
-            return _enclosed(line, start, end, kind or opening, closings[opening], language)
+    if not opening.isalpha() or ")" in line[start + 1 : start + 6]:  # few lines
+        marker = _MARKER.match(line, start, end)
+        if marker:
+            return Layer(marker["number"] or "bullet", marker.end(), end, marker[0], "")
+        for kind, closings in (
+            ("double", _DOUBLE_QUOTES),
+            ("single", _SINGLE_QUOTES),
+            ("", _BRACKETS),
+        ):
+            if opening in closings:
+                layer = _enclosed(line, start, end, kind or opening, closings[opening], language)
+                if layer:
+                    return layer
+        signs = _LEADING_SIGNS.match(line, start, end)
+        if signs:
+            return Layer(f"{signs[0].strip()} ...", signs.end(), end, signs[0], "")
+        layer = _emphasized(line, start, end)
+        if layer:
+            return layer
+    return _tail(line, start, end)
+
+
+def _emphasized(line: str, start: int, end: int) -> Layer | None:
+    """The layer of a mark of emphasis around a text, maybe with punctuation after it."""
     mark = next((mark for mark in _EMPHASIS if line.startswith(mark, start, end)), None)
-    if mark and end - start > 2 * len(mark) and line.endswith(mark, start, end):
-        inner = line[start + len(mark) : end - len(mark)]
-        if mark[0] not in inner and not inner[0].isspace() and not inner[-1].isspace():
-            return Layer(mark, start + len(mark), end - len(mark), mark, mark)
+    if mark is None:
+        return None
+    last = end
+    while last > start and line[last - 1] in _FINAL:
+        last -= 1
+    size = len(mark)
+    if last - start <= 2 * size or not line.endswith(mark, start, last):
+        return None
+    inner = line[start + size : last - size]
+    if mark[0] in inner or inner[0].isspace() or inner[-1].isspace():
+        return None
+    return Layer(mark, start + size, last - size, mark, mark + line[last:end])
+
+
+def _marks(line: str, start: int, end: int, marks: str) -> Layer | None:
+    """The layer of the marks that a text ends with, if it does."""
+    if not line.endswith(marks, start, end):
+        return None
+    return Layer(_MARKS + marks, start, end - len(marks), "", marks)
+
+
+def _tail(line: str, start: int, end: int) -> Layer | None:
+    """Signs behind a text, or the marks behind its first "!" or "?"."""
+    last = line[end - 1]
+    if last in "!?":
+        place = end - 1
+        while place > start and line[place - 1] in "!?":
+            place -= 1
+        if place + 1 < end:
+            return _marks(line, start, end, line[place + 1 : end])
+    elif _ENDS_IN_SIGN.match(last):
+        signs = _TRAILING_SIGNS.match(line[start:end][::-1])
+        if signs:
+            place = end - signs.end()
+            return Layer(f"... {line[place:end].strip()}", start, place, "", line[place:end])
     return None
 
 
@@ -195,8 +271,8 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def has_letters(line: str) -> bool:
-    """Whether there is anything to translate in a line."""
-    return bool(_LETTER.search(line))
+    """Whether there is anything to translate in a line. "½" and "①" are numbers."""
+    return any(map(str.isalpha, line))
 
 
 # --------------------------------------------------------------------------------------- capitals
@@ -210,19 +286,21 @@ _LONGEST_SMALL = 4  # letters of a word that titles leave small, such as "with"
 
 
 def is_shouted(text: str) -> bool:
-    """Whether a line has two words or more of two letters or more, all in capitals. Addresses do
-    not count."""
-    if text.upper() != text and not _has_address(text):
+    """Whether a line has two words or more of two letters or more, all in capitals. Addresses,
+    placeholders and words with digits do not count."""
+    text = text.replace("ß", "ẞ")
+    if text.upper() != text and not _NO_WORD.search(text):
         return False  # most lines end here
-    text = " ".join(word for word in text.split() if not _has_address(word))
+    text = _PLACEHOLDER.sub(" ", text)
+    text = " ".join(word for word in text.split() if not _NO_WORD.search(word))
     if text.upper() != text:
         return False
     words = [word for word in _WORD.findall(text) if word.upper() != word.lower()]
     return sum(len(word) > 1 for word in words) > 1
 
 
-def _has_address(text: str) -> bool:
-    return "://" in text or "@" in text or "www." in text
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?[a-z]|<[^<>]*>")
+_NO_WORD = re.compile(r"://|@|www\.|[\d{%<]")
 
 
 @dataclass(frozen=True)
@@ -375,7 +453,7 @@ class ModelInput:
         """What stands inside the marks that a translation of `source` has around it."""
         if self.kind != "view":
             return Peeled(target, 0, len(target))
-        return peel(target, kinds=source.kinds)
+        return peel(target, kinds=source.kinds, is_translation=True)
 
     def peel_pair(self, source: str, target: str) -> tuple[Peeled, Peeled]:
         """Both sides of a training pair, without the marks that stand around both."""

@@ -213,6 +213,10 @@ def test_errors_of_translate_are_one_line(arguments, message, run, nmt_):
     assert_error(nmt_("translate", run, *arguments, stdin=b"cat.\n"), message)
 
 
+def test_wrong_options_are_refused_where_there_is_no_line(run, nmt_):
+    assert_error(nmt_("translate", run, "--beam-size", "0", stdin=b""), r"decoding\.beam_size")
+
+
 def test_input_that_is_no_utf8_is_named_by_line(run, nmt_):
     assert_error(
         nmt_("translate", run, stdin=b"cat.\ndog \xe9.\n"),

@@ -345,6 +345,7 @@ def test_yaml_round_trip(values, tmp_path):
     ("text", "part"),
     [
         ("training: [", "expected a YAML file"),
+        ("data: \0", "expected a YAML file"),
         ("- 1\n- 2\n", "expected sections"),
         ("word", "expected sections"),
     ],
@@ -355,6 +356,7 @@ def test_a_file_that_is_no_config_is_named(text, part, tmp_path):
         load_config(path)
     assert str(error.value).startswith(f"{path}: ")
     assert part in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path):

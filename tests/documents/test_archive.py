@@ -1,5 +1,6 @@
 """Archives and XML from strangers."""
 
+import contextlib
 import io
 import struct
 import zipfile
@@ -116,3 +117,14 @@ def test_deep_nesting_is_refused():
 
 def test_damaged_xml_in_a_document_is_refused():
     refused(".docx", word("<w:p>"), r"word/document\.xml: expected XML")
+
+
+@pytest.mark.parametrize("make", [docx_letter, epub, odt, xlsx_sheet])
+def test_an_archive_that_is_cut_off_or_changed_anywhere_is_refused_or_read(make):
+    content = make()
+    for place in range(0, len(content), max(1, len(content) // 150)):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        for one in (content[:place], content[place:], bytes(damaged)):
+            with contextlib.suppress(UserError):
+                Archive(one, "a document")

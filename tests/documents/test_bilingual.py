@@ -70,3 +70,38 @@ def test_a_unit_of_tmx_gets_the_variant_that_it_lacks():
 def test_another_xml_document_is_refused(suffix):
     with pytest.raises(UserError, match="Received: an XML document <html>"):
         read(suffix, "<html/>")
+
+
+def unit(source, target="", state=""):
+    return (
+        '<xliff version="1.2"><file source-language="en-GB" target-language="fr-FR"><body>'
+        f'<trans-unit id="1"><source>{source}</source>{target}</trans-unit></body></file></xliff>'
+    )
+
+
+@pytest.mark.parametrize("state", ["new", "needs-translation"])
+def test_a_copy_of_the_source_in_a_state_that_says_so_is_no_translation(state):
+    content = translated(".xliff", unit("one two", f'<target state="{state}">one two</target>'))
+    assert ">TWO ONE</target>" in content
+    assert content.count("<target") == 1
+
+
+def test_an_empty_variant_of_tmx_is_no_translation():
+    source = (
+        '<tmx version="1.4"><body><tu><tuv xml:lang="en"><seg>one two</seg></tuv>'
+        '<tuv xml:lang="fr"><seg/></tuv></tu></body></tmx>'
+    )
+    content = translated(".tmx", source)
+    assert '<tuv xml:lang="fr"><seg>TWO ONE</seg></tuv></tu>' in content
+    assert content.count("<tuv") == 2
+
+
+def test_escaped_tags_go_with_their_words_and_lines_stay():
+    content = translated(".xliff", unit("click &lt;b&gt;right here&lt;/b&gt; now\nthree four"))
+    assert ">NOW &lt;b&gt;HERE RIGHT&lt;/b&gt; CLICK\nFOUR THREE</target>" in content
+
+
+def test_a_file_of_other_languages_is_refused():
+    for options in ({"source": "fr", "target": "en"}, {"target": "de"}):
+        with pytest.raises(UserError, match=r"expected (?:source|target)-language"):
+            read(".xliff", unit("one"), **options)

@@ -91,3 +91,31 @@ def test_plural_forms_are_read_and_never_run():
     source = PO.replace('"MIME', '"Plural-Forms: nplurals=2; plural=__import__;\\n"\n"MIME')
     with pytest.raises(UserError, match="Plural-Forms"):
         read(".po", source)
+
+
+HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset={}\\n"\n'
+
+
+def test_a_translation_that_the_encoding_lacks_makes_the_catalog_utf_8():
+    @translator
+    def with_ligature(words):
+        return ["cœur"], []
+
+    source = f'{HEADER.format("ISO-8859-1")}\n# été\nmsgid "heart one"\nmsgstr ""\n'
+    content = translated(".po", source.encode("latin-1"), with_ligature).decode()
+    assert "charset=UTF-8" in content
+    assert '# été\n#, fuzzy\nmsgid "heart one"\nmsgstr "cœur"\n' in content
+
+
+@pytest.mark.parametrize("stated", ["nplurals=2; plural=n/0;", "nplurals=0; plural=0;"])
+def test_plural_forms_without_one_of_1_are_refused(stated):
+    header = HEADER.format("UTF-8") + f'"Plural-Forms: {stated}\\n"\n'
+    with pytest.raises(UserError, match="Plural-Forms cannot be read"):
+        read(".po", f'{header}\nmsgid "one word"\nmsgstr ""\n')
+
+
+def test_line_ends_of_windows_stay():
+    source = f'{HEADER.format("UTF-8")}\nmsgid "one word"\nmsgstr ""\n'
+    assert translated(".po", source.replace("\n", "\r\n")) == translated(".po", source).replace(
+        "\n", "\r\n"
+    )

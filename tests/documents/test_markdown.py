@@ -11,7 +11,7 @@ from fixtures.documents import (
     translated,
     translator,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -102,6 +102,7 @@ def test_any_markdown_that_is_written_again_is_rendered_alike(pieces):
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(PIECES, max_size=12))
+@example(["<b>j</b>", "#"])
 def test_any_markdown_has_the_same_blocks_after_translation(pieces):
     source = " ".join(pieces)
     for translate in (reverse, shout):
@@ -116,3 +117,16 @@ def test_a_line_after_a_hard_break_begins_no_block():
     """Here the last word, a number sign, would come to the beginning of the second line."""
     source = "a   \n b #\n"
     assert "\n#" not in translated(".md", source, reverse).replace(" ", "")
+
+
+def test_labels_of_footnotes_and_alerts_stay_in_front():
+    source = "see[^1] here\n\n[^1]: note one\n\n> [!NOTE]\n> three four\n"
+    expected = "HERE SEE[^1]\n\n[^1]: ONE NOTE\n\n> [!NOTE]\n> FOUR THREE\n"
+    assert translated(".md", source) == expected
+
+
+@pytest.mark.parametrize("markup", ["{{ a.b }}", "{% if x %}", "$$a b$$", "{#an-id}", "[^note]"])
+def test_markup_of_dialects_is_copied(markup):
+    assert sorted(translated(".md", f"one {markup} two\n").split()) == sorted(
+        f"ONE {markup} TWO".split()
+    )

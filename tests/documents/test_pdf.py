@@ -46,3 +46,9 @@ def test_a_pdf_with_a_password_is_refused():
 def test_what_has_no_text_is_refused(content, message):
     with pytest.raises(UserError, match=message):
         read(".pdf", content)
+
+
+def test_what_a_damaged_file_makes_the_library_log_is_not_shown(caplog):
+    with pytest.raises(UserError, match="damaged"):
+        read(".pdf", pdf("one two")[:200])
+    assert not caplog.records

@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from fixtures.documents import read, refilled, same, shout, translated
+from fixtures.documents import read, refilled, same, shout, translated, translator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,3 +113,16 @@ def test_any_table_keeps_its_cells(rows, delimiter):
     source = stream.getvalue()
     assert translated(".csv", source, same) == source
     assert len(refilled(".csv", source).decode().splitlines()) == len(source.splitlines())
+
+
+def test_a_value_that_begins_with_a_quote_is_quoted():
+    @translator
+    def quoted(words):
+        return ['"Oui"', "dit-il"], []
+
+    written = translated(".csv", "1;yes he said\n", quoted)
+    assert list(csv.reader(io.StringIO(written), delimiter=";")) == [["1", '"Oui" dit-il']]
+
+
+def test_a_line_that_states_the_delimiter_stays():
+    assert translated(".csv", "sep=;\r\none two;a, b\r\n") == "sep=;\r\nTWO ONE;B A,\r\n"

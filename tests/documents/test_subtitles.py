@@ -121,3 +121,8 @@ def test_any_subtitles_keep_their_cues_and_times(texts):
 def test_a_text_without_cues_is_refused():
     with pytest.raises(UserError, match="without any cue"):
         read(".srt", "just text\n")
+
+
+def test_a_time_of_thousands_of_digits_is_no_time():
+    with pytest.raises(UserError, match="without any cue"):
+        read(".srt", f"1\n{'9' * 5000}:00:01,000 --> 00:00:02,000\none\n")

@@ -32,3 +32,23 @@ def test_what_the_encoding_lacks_is_a_reference():
 def test_an_unknown_encoding_is_refused():
     with pytest.raises(UserError, match="unknown encoding 'x-y'"):
         read(".html", '<meta charset="x-y"><p>one')
+
+
+@pytest.mark.parametrize(
+    "name", ["undefined", "idna", "punycode", "unicode_escape", "utf-7", "rot13", "cp037"]
+)
+def test_an_encoding_in_which_ascii_is_something_else_is_refused(name):
+    with pytest.raises(UserError, match="unknown encoding"):
+        read(".html", f'<meta charset="{name}"><p>one')
+
+
+@pytest.mark.parametrize("name", ["utf-16", "UTF-32", "utf-16le"])
+def test_what_says_utf_16_in_ascii_is_utf_8(name):
+    source = f'<meta charset="{name}"><p>one été'
+    assert translated(".html", source) == f'<meta charset="{name}"><p>ÉTÉ ONE'
+
+
+def test_latin_1_is_windows_1252_as_in_browsers():
+    source = '<meta charset="iso-8859-1"><p>don’t'.encode("cp1252")
+    assert [unit.text for unit in read(".html", source).units] == ["don’t"]
+    assert translated(".html", source) == '<meta charset="iso-8859-1"><p>DON’T'.encode("cp1252")

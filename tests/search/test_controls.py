@@ -594,3 +594,10 @@ def test_options_that_contradict_each_other_are_refused(options, message):
 def test_n_best_beyond_the_beam_is_refused(n_best):
     with pytest.raises(UserError, match="n-best must be"):
         check_n_best(options_of(beam_size=5), n_best)
+
+
+def test_more_hypotheses_than_memory_holds_are_refused():
+    with pytest.raises(UserError, match="at most 1000"):
+        check_n_best(options_of(sampling=True), 10**9)
+    with pytest.raises(UserError, match="less than or equal to 1000"):
+        parse_config({"decoding": {"beam_size": 10**9}}, "options")

@@ -481,3 +481,10 @@ def test_any_string_is_a_document(document):
     assert found["<"] <= expected["<"]  # none that is new
     texts = parse_html(document).texts
     assert all(text.strip() and "\n" not in text for text in texts if text)
+
+
+def test_text_in_pictures_and_formulas_stays_where_it_is():
+    source = "<p>one <svg><text>two three</text></svg><p>four <math><mi>x</mi></math> five"
+    markup = parse_html(source)
+    assert markup.texts == ["one", "two three", "four five"]
+    assert "<math><mi>x</mi></math>" in upper(source)

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
@@ -69,6 +69,7 @@ def test_gzip_is_read_like_plain_text(tmp_path):
     assert list(read_lines(put(tmp_path / "x.gz", "é\nb\n"))) == ["é", "b"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         ANY_LINE.filter(lambda line: not line.endswith("\r") and not line.startswith("\ufeff"))
@@ -118,6 +119,13 @@ def test_a_missing_file_names_its_neighbours(tmp_path):
         list(read_lines(tmp_path / "train.fr"))
     with pytest.raises(UserError, match=r"The folder .*nowhere cannot be read or does not exist"):
         list(read_lines(tmp_path / "nowhere" / "train.fr"))
+
+
+def test_a_neighbour_with_a_line_feed_in_its_name_keeps_the_message_on_one_line(tmp_path):
+    put(tmp_path / "train\n.en", "")
+    with pytest.raises(UserError, match=r"train\\n\.en\.$") as error:
+        list(read_lines(tmp_path / "train.fr"))
+    assert "\n" not in str(error.value)
 
 
 def test_a_folder_is_no_text_file(tmp_path):

@@ -134,10 +134,35 @@ def test_no_rule_is_missed_by_the_quick_look(text):
         ("  * He is tired.", "  * ", "He is tired.", ""),
         ("## Tired", "## ", "Tired", ""),
         ("a) He is tired.", "a) ", "He is tired.", ""),
+        (">> He is tired.", ">> ", "He is tired.", ""),
+        ("- [ ] He is tired.", "- [ ] ", "He is tired.", ""),
+        ("iv) He is tired.", "iv) ", "He is tired.", ""),
+        ("1.2. He is tired.", "1.2. ", "He is tired.", ""),
+        ("•He is tired.", "•", "He is tired.", ""),
+        ("-He is tired.", "-", "He is tired.", ""),
+        ("「He is tired.」", "「", "He is tired.", "」"),
+        ("［He is tired.］", "［", "He is tired.", "］"),
+        ("“He is tired.\"", "«\u00a0", "He is tired.", "\u00a0»"),
+        ("〝He is tired.〞", "«\u00a0", "He is tired.", "\u00a0»"),
+        ("==He is tired.==", "==", "He is tired.", "=="),
+        ("`He is tired.`", "`", "He is tired.", "`"),
+        ("**He is tired**.", "**", "He is tired", "**."),
+        ("| He is tired. |", "| ", "He is tired.", " |"),
+        ("...he is tired", "...", "he is tired", ""),
+        ("He is tired 😀", "", "He is tired", " 😀"),
+        ("❤️He is tired!❤️ 👩\u200d👧", "❤️", "He is tired!", "❤️ 👩\u200d👧"),
+        ("1️⃣ He is tired. 1️⃣", "1️⃣ ", "He is tired.", " 1️⃣"),
+        (":-) He is tired ;D", ":-) ", "He is tired", " ;D"),
+        ("He is tired!!!", "", "He is tired!", "!!"),
+        ("'He is tired?!'", "'", "He is tired?", "!'"),
         ("   He is tired.  \t", "   ", "He is tired.", "  \t"),
         ("\ufeff\u200eHe is tired.\u200b", "", "He is tired.", ""),
         # Marks that are a part of the text.
         ('"He" and "she"', "", '"He" and "she"', ""),
+        ("--help", "", "--help", ""),
+        ("#tired", "", "#tired", ""),
+        ("Wait...", "", "Wait...", ""),
+        ("C:/ or (see note:)", "", "C:/ or (see note:)", ""),
         ("(He) is (tired)", "", "(He) is (tired)", ""),
         ("'a' or 'b'", "", "'a' or 'b'", ""),
         ("*a* and *b*", "", "*a* and *b*", ""),
@@ -168,6 +193,11 @@ def test_marks_around_nothing_stay(raw):
     assert not has_letters(peel(raw, "fr").core)
 
 
+@pytest.mark.parametrize("raw", ["½", "①", "x²"[1:], "3½ ③", "Ⅷ"])
+def test_numbers_of_other_kinds_are_no_letters(raw):
+    assert not has_letters(raw)
+
+
 def test_both_sides_of_a_pair_are_peeled_or_neither():
     def cores(*pair):
         return tuple(side.core for side in peel_pair(*pair))
@@ -176,6 +206,10 @@ def test_both_sides_of_a_pair_are_peeled_or_neither():
     assert cores('"He sleeps."', "Il dort.") == ('"He sleeps."', "Il dort.")
     assert cores("He sleeps.", "« Il dort. »") == ("He sleeps.", "« Il dort. »")
     assert cores('- "He sleeps."', "- Il dort.") == ('"He sleeps."', "Il dort.")
+    assert cores("He sleeps!!", "Il dort !!") == ("He sleeps!", "Il dort !")
+    assert cores("He sleeps!!", "Il dort !") == ("He sleeps!!", "Il dort !")
+    assert cores("😀 He sleeps.", "😀 Il dort.") == ("He sleeps.", "Il dort.")
+    assert cores("He sleeps. 😀", "Il dort.") == ("He sleeps. 😀", "Il dort.")
     assert cores("1. He sleeps.", "2. Il dort.") == ("1. He sleeps.", "2. Il dort.")
     assert cores("  He sleeps.", "Il dort. ") == ("He sleeps.", "Il dort.")
 
@@ -207,6 +241,9 @@ def test_a_peeled_core_has_no_edges_left_to_peel(text):
         "NATO AND THE EU",
         "VISIT www.x.org NOW",
         "ALL 3 DOGS",
+        "DIE STRAßE IST LANG",
+        "THE {name} IS %s",
+        "THE 2nd DOG, 5kg",
     ],
 )
 def test_a_line_in_capitals_is_shouted(text):

@@ -12,7 +12,7 @@ export const IGNORABLE =
   R`\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e` +
   R`\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufff8\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}` +
   R`\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f`;
-const EMOJI =
+export const EMOJI =
   R`\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff` +
   R`\u3030\u303d\u3297\u3299\u{1f000}-\u{1faff}`;
 const JOINING =

@@ -1,6 +1,6 @@
 // What the model reads of a line, and what stands around its translation: `nmt/text/model_input.py`.
 
-import { IGNORABLE, sourceView, UNSEEN } from "./characters.js";
+import { EMOJI, IGNORABLE, sourceView, UNSEEN } from "./characters.js";
 import { characterAt, firstLetter, hasLetters, isBlank, length, SPACE, trim, WORD, wordSpans } from "./unicode.js";
 
 /** @typedef {{start: number, end: number, before: string, after: string}} Peeled */
@@ -12,20 +12,40 @@ import { characterAt, firstLetter, hasLetters, isBlank, length, SPACE, trim, WOR
 const EDGE = new RegExp(`(?:[${SPACE}]|${UNSEEN})+`, "uy");
 const NO_SPACE = new RegExp(`[^${SPACE}]+`, "gu");
 const MARKER = new RegExp(
-  String.raw`(?<bullet>[-–—•*·‣▪◦+>]|#{1,6})(?=[${SPACE}])` +
-    String.raw`|(?<number>\(?(?:\p{Nd}{1,3}|[a-zA-Z])\)|\p{Nd}{1,3}\.)(?=[${SPACE}])`,
+  String.raw`(?<bullet>[-–—―•*·‣▪◦+]|>{1,6}|#{1,6}|\[[ xX✓]?\])(?=[${SPACE}])` +
+    String.raw`|(?<glued>[-–—―•·‣▪◦>])(?=[\p{L}\p{Nl}\p{No}])` +
+    String.raw`|(?<number>\(?(?:\p{Nd}{1,3}|[a-zA-Z]|[ivxIVX]{2,5})\)|\p{Nd}{1,3}\.(?:\p{Nd}{1,3}\.)*)(?=[${SPACE}])`,
   "uy",
 );
 const UNSEEN_AT_END = new RegExp(`^[${IGNORABLE}\\u200c\\u200d]$`, "u");
 const QUOTE_WITHIN = new RegExp(`(?<![${WORD}])['‘’]|['‘’](?![${WORD}])`, "u");
 /** @type {Record<string, string>} */
-const DOUBLE_QUOTES = { '"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "＂": "＂", "”": "”" };
+const DOUBLE_QUOTES = {
+  ...{ '"': '"”', "“": '”"', "„": '“”"', "”": "”", "«": "»", "»": "«", "＂": "＂", "〝": "〞〟" },
+};
 /** @type {Record<string, string>} */
 const SINGLE_QUOTES = { "'": "'", "‘": "’", "‚": "‘’", "‹": "›" };
 /** @type {Record<string, string>} */
-const BRACKETS = { "(": ")", "[": "]", "（": "）", "【": "】" };
-const EMPHASIS = ["***", "**", "*", "___", "__", "_", "~~", "~"];
+const BRACKETS = {
+  ...{ "(": ")", "[": "]", "（": "）", "［": "］", "｛": "｝", "【": "】", "〔": "〕" },
+  ...{ "「": "」", "『": "』", "〈": "〉", "《": "》", "〖": "〗" },
+};
+const EMPHASIS = ["***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`"];
 const FINAL = ".!?…,;:";
+
+// Signs that are no part of a sentence where they stand at its edge, with the spaces beside them.
+const SIGN = String.raw`[${EMOJI}\u200d\u20e3\ufe0e\ufe0f\ufffc\ufffd\ue000-\uf8ff\u{e0020}-\u{e007f}|]`;
+const LEADING_SIGNS = new RegExp(
+  String.raw`(?:(?:${SIGN}|[0-9#*]\ufe0f?\u20e3|…|\.{2,}(?!\.)` +
+    String.raw`|(?:[:;=][\-o^']?[\(\)\[\]DPp*\/|\\]+|<3)(?=[${SPACE}]))[${SPACE}]*)+`,
+  "uy",
+);
+const TRAILING_SIGNS = new RegExp( // of a text that is reversed
+  String.raw`^(?:(?:\u20e3\ufe0f?[0-9#*]|${SIGN}` +
+    String.raw`|(?:[\(\)\[\]DPp*\/|\\]+[\-o^']?[:;=]|3<)(?=[${SPACE}]))[${SPACE}]*)+`,
+  "u",
+);
+const ENDS_IN_SIGN = new RegExp(String.raw`^(?:${SIGN}|[\(\)\[\]DPp*\/|\\3])`, "u");
 const LAST = new Set(".!?,;:)]\"'abcdefghijklmnopqrstuvwxyzé0123456789");
 
 /** Language -> what it quotes with. @type {Record<string, [string, string]>} */
@@ -92,31 +112,62 @@ function strip(line, start, end) {
  * @returns {Layer | null} */
 function outermost(line, start, end, language) {
   const opening = characterAt(line, start);
-  if (/^\p{L}$/u.test(opening) && line[start + opening.length] !== ")") return null;
-  MARKER.lastIndex = start;
-  const marker = MARKER.exec(line.slice(0, end));
-  if (marker) {
-    const kind = marker.groups?.number ?? "bullet";
-    return { kind, start: start + marker[0].length, end, before: marker[0], after: "" };
-  }
-  for (const [kind, closings] of /** @type {const} */ ([
-    ["double", DOUBLE_QUOTES],
-    ["single", SINGLE_QUOTES],
-    ["", BRACKETS],
-  ])) {
-    if (Object.hasOwn(closings, opening)) {
-      return enclosed(line, start, end, kind || opening, closings[opening], language);
+  if (!/^\p{L}$/u.test(opening) || line.slice(start + opening.length, start + opening.length + 5).includes(")")) {
+    const text = line.slice(0, end);
+    MARKER.lastIndex = start;
+    const marker = MARKER.exec(text);
+    if (marker) {
+      const kind = marker.groups?.number ?? "bullet";
+      return { kind, start: start + marker[0].length, end, before: marker[0], after: "" };
     }
-  }
-  const text = line.slice(start, end);
-  const mark = EMPHASIS.find((one) => text.startsWith(one));
-  if (mark && text.length > 2 * mark.length && text.endsWith(mark)) {
-    const inner = text.slice(mark.length, -mark.length);
-    if (!inner.includes(mark[0]) && !isBlank(inner[0]) && !isBlank(inner[inner.length - 1])) {
-      return { kind: mark, start: start + mark.length, end: end - mark.length, before: mark, after: mark };
+    for (const [kind, closings] of /** @type {const} */ ([
+      ["double", DOUBLE_QUOTES],
+      ["single", SINGLE_QUOTES],
+      ["", BRACKETS],
+    ])) {
+      if (!Object.hasOwn(closings, opening)) continue;
+      const layer = enclosed(line, start, end, kind || opening, closings[opening], language);
+      if (layer) return layer;
     }
+    LEADING_SIGNS.lastIndex = start;
+    const signs = LEADING_SIGNS.exec(text)?.[0];
+    if (signs) return { kind: `${trim(signs)} ...`, start: start + signs.length, end, before: signs, after: "" };
+    const layer = emphasized(line, start, end);
+    if (layer) return layer;
   }
-  return null;
+  return tail(line, start, end);
+}
+
+/** The layer of a mark of emphasis around a text, maybe with punctuation after it.
+ * @param {string} line @param {number} start @param {number} end @returns {Layer | null} */
+function emphasized(line, start, end) {
+  const mark = EMPHASIS.find((one) => line.slice(start, end).startsWith(one));
+  if (mark === undefined) return null;
+  let last = end;
+  while (last > start && FINAL.includes(line[last - 1])) last -= 1;
+  const size = mark.length;
+  if (last - start <= 2 * size || !line.slice(start, last).endsWith(mark)) return null;
+  const inner = line.slice(start + size, last - size);
+  if (inner.includes(mark[0]) || isBlank(inner[0]) || isBlank(inner[inner.length - 1])) return null;
+  return { kind: mark, start: start + size, end: last - size, before: mark, after: mark + line.slice(last, end) };
+}
+
+/** Signs behind a text, or the marks behind its first "!" or "?".
+ * @param {string} line @param {number} start @param {number} end @returns {Layer | null} */
+function tail(line, start, end) {
+  if ("!?".includes(line[end - 1])) {
+    let place = end - 1;
+    while (place > start && "!?".includes(line[place - 1])) place -= 1;
+    if (place + 1 === end) return null;
+    const marks = line.slice(place + 1, end);
+    return { kind: `... ${marks}`, start, end: place + 1, before: "", after: marks };
+  }
+  const reversed = () => Array.from(line.slice(start, end)).reverse().join("");
+  const last = Array.from(line.slice(Math.max(start, end - 2), end)).pop() ?? "";
+  const signs = ENDS_IN_SIGN.test(last) ? TRAILING_SIGNS.exec(reversed())?.[0] : null;
+  if (!signs) return null;
+  const place = end - signs.length;
+  return { kind: `... ${trim(line.slice(place, end))}`, start, end: place, before: "", after: line.slice(place, end) };
 }
 
 /** The layer of a pair of marks, if the second one closes the first one and ends the text.
@@ -152,23 +203,23 @@ function isBalanced(text, opening, closing) {
 
 // ---------------------------------------------------------------------------------------------------------- capitals
 
+const PLACEHOLDER = new RegExp(String.raw`\{[^{}]*\}|%(?:\([${WORD}]+\))?[a-z]|<[^<>]*>`, "gu");
+const NO_WORD = /:\/\/|@|www\.|[\p{Nd}{%<]/u;
 const WORD_OR_NUMBER = /[\p{L}\p{N}]+/gu;
 const LONGEST_SMALL = 4; // letters of a word that titles leave small, such as "with"
 
-/** Whether a line has two words or more of two letters or more, all in capitals. Addresses do not count.
- * @param {string} text */
+/** Whether a line has two words or more of two letters or more, all in capitals. Addresses, placeholders and words
+ * with digits do not count. @param {string} text */
 export function isShouted(text) {
-  const quiet = wordSpans(text)
-    .map(([start, end]) => text.slice(start, end))
-    .filter((word) => !hasAddress(word))
+  const whole = text.replaceAll("ß", "ẞ").replace(PLACEHOLDER, " ");
+  const quiet = wordSpans(whole)
+    .map(([start, end]) => whole.slice(start, end))
+    .filter((word) => !NO_WORD.test(word))
     .join(" ");
   if (quiet.toUpperCase() !== quiet) return false;
   const words = (quiet.match(WORD_OR_NUMBER) ?? []).filter((word) => word.toUpperCase() !== word.toLowerCase());
   return words.filter((word) => characterAt(word, 0).length < word.length).length > 1;
 }
-
-/** @param {string} text */
-const hasAddress = (text) => text.includes("://") || text.includes("@") || text.includes("www.");
 
 /** How a language is cased, as far as training text showed it. */
 export class Casing {

@@ -31,8 +31,8 @@ export function wordSpans(text) {
   return Array.from(text.matchAll(WORDS), (match) => [match.index, match.index + match[0].length]);
 }
 
-/** Whether there is anything to translate in a line. @param {string} text */
-export const hasLetters = (text) => LETTER.test(text);
+/** Whether there is anything to translate in a line. "½" and "①" are numbers. @param {string} text */
+export const hasLetters = (text) => /\p{L}/u.test(text);
 
 /** The index of the first letter, or -1. @param {string} text */
 export const firstLetter = (text) => text.search(LETTER);
