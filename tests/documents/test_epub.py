@@ -12,6 +12,8 @@ def test_chapters_contents_and_title_are_translated():
     assert "<p>NIGHT. <em>DARK</em> A WAS IT</p><p>CHIPS &amp; FISH<br/>HERE</p>" in chapter
     assert chapter.startswith('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html>')
     assert "<text>ONE CHAPTER</text>" in entries["OEBPS/toc.ncx"].decode()
+    link = '<a href="text/one%20a.xhtml">ONE CHAPTER</a>'
+    assert link in entries["OEBPS/nav.xhtml"].decode()
     assert "<dc:title>NIGHT THE</dc:title>" in entries["OEBPS/book.opf"].decode()
 
 
@@ -19,6 +21,7 @@ def test_only_what_has_text_changes_and_the_media_type_stays_first():
     content = translated(".epub", epub())
     assert changed_entries(epub(), content) == [
         "OEBPS/book.opf",
+        "OEBPS/nav.xhtml",
         "OEBPS/toc.ncx",
         "OEBPS/text/one a.xhtml",
     ]

@@ -144,6 +144,14 @@ def test_msgfmt_accepts_a_translated_catalog(tmp_path):
     assert not result.stderr
 
 
+@pytest.mark.skipif(not shutil.which("epubcheck"), reason="EPUBCheck is not installed")
+def test_epubcheck_accepts_a_translated_book(tmp_path):
+    path = tmp_path / "translated.epub"
+    path.write_bytes(translated(".epub", documents.epub()))
+    result = subprocess.run(["epubcheck", str(path)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
 @pytest.mark.parametrize("suffix", [".docx", ".odt", ".pptx", ".xlsx"])
 def test_libreoffice_opens_a_translated_document(suffix, tmp_path):
