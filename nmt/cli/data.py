@@ -16,6 +16,7 @@ from nmt.terminal import progress_bar
 if TYPE_CHECKING:
     from nmt.corpora.checks import Task
 
+LANGUAGES = "--languages"
 MIRROR_VARIABLE = "NMT_DATA_MIRROR"
 
 
@@ -92,7 +93,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _languages(parser: argparse.ArgumentParser, text: str, default: str | None = None) -> None:
-    parser.add_argument("--languages", metavar="SOURCE-TARGET", default=default, help=text)
+    parser.add_argument(LANGUAGES, metavar="SOURCE-TARGET", default=default, help=text)
 
 
 def _corpus(parser: argparse.ArgumentParser) -> None:
@@ -196,7 +197,7 @@ def _check(options: argparse.Namespace) -> int:
     page = options.html
     if page and not page.parent.is_dir():  # said now, and not after some minutes
         raise UserError(f"{page}: the folder {page.parent} does not exist: create it first.")
-    files = resolve_parallel(options.corpus, *task.languages)
+    files = resolve_parallel(options.corpus, *task.languages, LANGUAGES)
     analysis = analyse(files, task, progress=_progress)
     if options.json:
         print(json.dumps(report.as_dict(analysis), ensure_ascii=False, indent=2))
@@ -214,7 +215,7 @@ def _clean(options: argparse.Namespace) -> int:
     from nmt.text.lines import resolve_parallel
 
     task = _task(options)
-    files = resolve_parallel(options.corpus, *task.languages)
+    files = resolve_parallel(options.corpus, *task.languages, LANGUAGES)
     output = Output.from_prefix(options.output, task.languages)
     rules = Rules(_keys(options.drop), _keys(options.fix))
     cleaned = clean(files, task, output, rules, _progress)
@@ -241,7 +242,10 @@ def _task(options: argparse.Namespace) -> "Task":
 
     languages = _pair_of_languages(options.languages)
     held_out = {
-        name: [HeldOut(resolve_parallel(spec, *languages)) for spec in getattr(options, name)]
+        name: [
+            HeldOut(resolve_parallel(spec, *languages, LANGUAGES))
+            for spec in getattr(options, name)
+        ]
         for name in ("dev", "test")
     }
     return Task(languages, held_out)

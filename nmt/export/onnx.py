@@ -129,7 +129,7 @@ def _dev_pairs(run: Run, dev: str | None) -> list[tuple[str, str]]:
         )
     pairs = [
         pair
-        for pair in read_parallel(resolve_parallel(spec, data.source, data.target))
+        for pair in read_parallel(resolve_parallel(spec, data.source, data.target, "of the run"))
         if not is_blank(pair[0])
     ]
     if not pairs:

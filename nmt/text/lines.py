@@ -226,8 +226,14 @@ class ParallelFiles:
         return self.source == self.target and self.source.name.endswith(TABLE_SUFFIXES)
 
 
-def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFiles:
-    """Find the files a user means; `source` and `target` are the suffixes, such as "en" and "fr".
+def resolve_parallel(
+    spec: str | Path,
+    source: str,
+    target: str,
+    set_by: str = "--set data.source=... --set data.target=...",
+) -> ParallelFiles:
+    """Find the files a user means; `source` and `target` are the suffixes, such as "en" and "fr",
+    and `set_by` is how the user chooses them.
 
     `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`)
     or "FILE,FILE". Raises UserError, listing what was looked for and which files are similar.
@@ -264,6 +270,7 @@ def resolve_parallel(spec: str | Path, source: str, target: str) -> ParallelFile
     for suffix in (f".{source}", f".{target}"):
         if text.removesuffix(".gz").endswith(suffix) and _is_readable_file(Path(text)):
             message += f" Give the prefix: {text.removesuffix('.gz').removesuffix(suffix)}."
+    message += f" The suffixes are the languages ({set_by})."
     raise UserError(message + _similar_files(Path(text)))
 
 

@@ -70,6 +70,8 @@ def test_mistakes_are_said_in_a_line(corpus, nmt_):
     assert "--languages: expected two" in err("train", "--languages", "en")
     assert "the folder no does not exist" in err("train", "--html", "no/report.html")
     assert "no parallel text at train" in err("train", "--languages", "en-de")
+    assert "The suffixes are the languages (--languages)." in err("train", "--languages", "en-de")
+    assert "The suffixes are the languages (--languages)." in err("train", "--dev", "no")
 
 
 def test_a_pipe_is_refused_as_the_text_is_read_twice(corpus, nmt_):

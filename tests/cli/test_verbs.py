@@ -382,7 +382,10 @@ def test_a_shipped_recipe_is_named_without_its_suffix(nmt_, trained):
         ),
         (["--set", "training.epochs"], "expected KEY=VALUE"),
         (["--set", "training.epochs=many"], r"'training\.epochs'.*received 'many'"),
-        (["--data", "missing"], "no parallel text at missing"),
+        (
+            ["--data", "missing"],
+            r"no parallel text at missing\..*suffixes are the languages \(--set data\.source=",
+        ),
         (["--budget", "soon"], r"training\.budget: expected a duration such as 90s"),
         (["--init-from", "nowhere"], "nowhere: no such run folder"),
         (["--dev", "missing.tsv"], r"missing\.tsv: no such file"),
