@@ -1,10 +1,12 @@
 """The verbs that make translators, or parts of them: train, average, export, tokenizer, recipes."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,19 +213,18 @@ def _config_of_parent(options: argparse.Namespace) -> "Config":
     if not options.init_from:
         raise UserError("name a recipe (see `nmt recipes`), or a run with --init-from.")
     parent = open_run(options.init_from)
-    num_pairs = _num_pairs(options.data, parent.config) if options.data else None
-    return fine_tuning_config(parent.config, options.init_from, options.set, num_pairs)
+    pairs = _readable_pairs(options.data, parent.config) if options.data else ()
+    return fine_tuning_config(parent.config, options.init_from, options.set, pairs)
 
 
-def _num_pairs(text: str, config: "Config") -> int | None:
-    """None if the text cannot be read: that is reported when the run begins."""
+def _readable_pairs(text: str, config: "Config") -> Iterator[tuple[str, str]]:
+    """Ends where the text cannot be read: that is reported when the run begins."""
     from nmt.text.lines import read_parallel, resolve_parallel
 
-    try:
+    with contextlib.suppress(UserError):
         files = resolve_parallel(text, config.data.source, config.data.target)
-        return sum(1 for _ in read_parallel(files)) if files.source.is_file() else None
-    except UserError:
-        return None
+        if files.source.is_file():  # a pipe can be read once only
+            yield from read_parallel(files)
 
 
 def with_held_out_dev(config: "Config", run: Path) -> "Config":

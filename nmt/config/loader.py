@@ -9,6 +9,7 @@ import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -128,24 +129,26 @@ def without_texts(config: Config) -> Config:
 
 
 def fine_tuning_config(
-    parent: Config, run: str, overrides: Sequence[str] = (), num_pairs: int | None = None
+    parent: Config, run: str, overrides: Sequence[str] = (), pairs: Iterable[Any] = ()
 ) -> Config:
     """The config of training that starts from `run`, whose config is `parent`, for other text: its
-    own but for fine_tuning.yaml, and for what suits a text of few pairs."""
+    own but for fine_tuning.yaml, and for what suits a text of few `pairs`. No more of them are read
+    than it takes to know that they are not few."""
     values = without_texts(parent).model_dump()
     changes = read_yaml(
         (resources.files("nmt.config") / "fine_tuning.yaml").read_text("utf-8"), _is_text
     )
     values["training"] |= changes["training"] | {"init_from": run}
-    values["training"] |= _for_few_pairs(changes["training"], num_pairs)
+    values["training"] |= _for_few_pairs(changes["training"], pairs)
     text = Config.model_validate(values).to_yaml()
     return config_of_text(text.encode(), run, overrides)
 
 
-def _for_few_pairs(training: Mapping[str, Any], num_pairs: int | None) -> dict[str, Any]:
+def _for_few_pairs(training: Mapping[str, Any], pairs: Iterable[Any]) -> dict[str, Any]:
     """Smaller batches and more epochs for a text that would be learnt from in too few steps."""
-    batch_size, epochs = training["batch_size"], training["epochs"]
-    if not num_pairs or num_pairs * epochs >= MIN_FINE_TUNING_STEPS * batch_size:
+    enough = math.ceil(MIN_FINE_TUNING_STEPS * training["batch_size"] / training["epochs"])
+    num_pairs = sum(1 for _ in islice(pairs, enough))
+    if num_pairs in (0, enough):
         return {}
     batch_size = 16
     epochs = math.ceil(MIN_FINE_TUNING_STEPS * batch_size / num_pairs)

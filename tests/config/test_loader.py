@@ -507,19 +507,25 @@ def test_a_new_mixture_is_refused_with_the_form_it_has_now(tmp_path):
 
 @pytest.mark.parametrize(
     ("num_pairs", "batch_size", "epochs", "warmup_steps", "patience"),
-    [(None, 64, 10, 50, 3), (2560, 64, 10, 50, 3), (2559, 16, 10, 50, 3), (180, 16, 36, 43, 7)],
+    [(0, 64, 10, 50, 3), (2560, 64, 10, 50, 3), (2559, 16, 10, 50, 3), (180, 16, 36, 43, 7)],
 )
 def test_fine_tuning_on_few_pairs_takes_enough_steps(
     num_pairs, batch_size, epochs, warmup_steps, patience
 ):
-    config = fine_tuning_config(parse_config({}, "the test"), "parent", (), num_pairs)
+    config = fine_tuning_config(parse_config({}, "the test"), "parent", (), range(num_pairs))
     training = config.training
     assert (training.batch_size, training.epochs) == (batch_size, epochs)
     assert (training.warmup_steps, training.early_stopping_patience) == (warmup_steps, patience)
-    typed = fine_tuning_config(config, "parent", ["training.epochs=2"], num_pairs)
+    typed = fine_tuning_config(config, "parent", ["training.epochs=2"], range(num_pairs))
     assert typed.training.epochs == 2
 
 
 def test_a_handful_of_pairs_is_not_repeated_without_end():
-    config = fine_tuning_config(parse_config({}, "the test"), "parent", (), 20)
+    config = fine_tuning_config(parse_config({}, "the test"), "parent", (), range(20))
     assert config.training.epochs == 50
+
+
+def test_fine_tuning_reads_no_more_pairs_than_decide_whether_they_are_few():
+    pairs = iter(range(10_000))
+    fine_tuning_config(parse_config({}, "the test"), "parent", (), pairs)
+    assert next(pairs) == 2560  # in batches of 64, 400 steps in 10 epochs
