@@ -11,7 +11,7 @@ import io
 import random
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -70,13 +70,14 @@ def train_tokenizer(
         raise UserError(
             "a tokenizer needs text to learn from. Received: no line that is not blank."
         )
-    model = io.BytesIO()
-    try:
+
+    def learn(size: int) -> bytes:
+        model = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sample),
             model_writer=model,
             model_type=algorithm,
-            vocab_size=vocabulary_size,
+            vocab_size=size,
             pad_id=PAD_ID,
             unk_id=UNK_ID,
             bos_id=BOS_ID,
@@ -113,9 +114,12 @@ def train_tokenizer(
             num_threads=4,
             minloglevel=3,
         )
+        return model.getvalue()
+
+    try:
+        return Tokenizer.from_bytes(learn(vocabulary_size))
     except RuntimeError as error:
-        raise _explain(error, vocabulary_size, character_coverage) from error
-    return Tokenizer.from_bytes(model.getvalue())
+        raise _explain(error, vocabulary_size, character_coverage, learn) from error
 
 
 Sampled = TypeVar("Sampled")
@@ -156,16 +160,35 @@ def sample_lines(lines: Iterable[Sampled], max_lines: int, seed: int) -> list[Sa
     return sample.lines
 
 
-def _explain(error: RuntimeError, vocabulary_size: int, character_coverage: float) -> Exception:
+_REQUIRED = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+
+
+def _smallest_vocabulary(learn: Callable[[int], bytes]) -> int:
+    """The size that SentencePiece asks for, before it learns any piece, if given too small a one.
+    (The largest it knows only once it has learnt all pieces.)"""
+    try:
+        learn(1 + max(PAD_ID, UNK_ID, BOS_ID, EOS_ID))
+    except RuntimeError as error:
+        if match := _REQUIRED.search(str(error)):
+            return int(match[1])
+    return 1
+
+
+def _explain(
+    error: RuntimeError,
+    vocabulary_size: int,
+    character_coverage: float,
+    learn: Callable[[int], bytes],
+) -> Exception:
     """SentencePiece's messages, which name a line of its source code, as the user's next move."""
     message = str(error)
     if match := re.search(r"set it to a value <= (\d+)", message):
         return UserError(
             f"this text allows a vocabulary of at most {match[1]} pieces. Received:"
-            f" {vocabulary_size}. Set tokenizer.vocabulary_size to {match[1]} or less, or train on"
-            " more text."
+            f" {vocabulary_size}. Set tokenizer.vocabulary_size to {match[1]} or less (at least"
+            f" {_smallest_vocabulary(learn)}), or train on more text."
         )
-    if match := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+    if match := _REQUIRED.search(message):
         return UserError(
             f"the characters, bytes and special symbols alone need a vocabulary of {match[1]}"
             f" pieces. Received: {vocabulary_size}. Set tokenizer.vocabulary_size to at least"

@@ -206,6 +206,16 @@ def test_training_is_deterministic(tokenizers, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_too_large_a_vocabulary_is_answered_with_both_bounds(algorithm):
+    with pytest.raises(UserError, match=r"at most \d+ pieces.* \(at least \d+\)") as caught:
+        train(algorithm=algorithm, vocabulary_size=9000)
+    smallest = int(re.search(r"at least (\d+)", str(caught.value))[1])
+    assert train(algorithm=algorithm, vocabulary_size=smallest).vocabulary_size == smallest
+    with pytest.raises(UserError, match=f"at least {smallest}"):
+        train(algorithm=algorithm, vocabulary_size=smallest - 1)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize(
     ("size", "words", "beyond"), [(9000, r"at most (\d+)", 1), (64, r"at least (\d+)", -1)]
 )
