@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nmt.inference.onnx_artifact import WEIGHTS, file_name, select_export
+from nmt.inference.onnx_artifact import file_name, select_export
 from nmt.runs.package import open_run
 from nmt.runs.run_folder import Run
 from nmt.text.lines import file_fingerprint
@@ -33,7 +33,7 @@ def _of_run(run: Run, engine: str | None, precision: str | None) -> str:
     paths = [run.path / name for name in files]
     selected = select_export(run, engine, precision)
     if selected is None:
-        return f"keras {file_fingerprint([*paths, run.path / WEIGHTS])}"
+        return f"keras {file_fingerprint([*paths, run.weights_file()])}"
     export, precision = selected
     paths += [export.folder / file_name(graph, precision) for graph in ("encoder", "step")]
     return f"{precision} {file_fingerprint(paths)}"

@@ -125,6 +125,9 @@ def load(options: RunOptions) -> "Translator":
         run.copier(dictionary)
     check_compatible(runs)
     exports = [select_export(run, options.engine, options.precision) for run in runs]
+    for run, export in zip(runs, exports, strict=True):
+        if export is None:
+            run.weights_file()
     if None in exports:
         import_tensorflow()
     from nmt.inference.translator import Translator

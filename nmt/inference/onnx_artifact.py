@@ -200,7 +200,8 @@ def select_export(
         command = f"nmt export {shlex.quote(str(run))}"
         if engine == "onnx" or precision == "int8":
             raise UserError(f"{run} holds {what}. Write one with `{command}`.")
-        logger.info(f"{run} holds {what}: translating with Keras. `{command}` makes it faster.")
+        if (run / WEIGHTS).is_file():  # else there is nothing to export or to translate with
+            logger.info(f"{run} holds {what}: translating with Keras. `{command}` makes it faster.")
         return None
     precision = precision or export.precision
     if precision not in export.golden:

@@ -207,19 +207,21 @@ class Run:
             allow_custom=self.allow_custom,
         )
 
-    def load_model(self, name: str = "best.npz") -> "Seq2Seq":
-        """The model with its trained weights, in float32."""
+    def weights_file(self, name: str = "best.npz") -> Path:
+        """The file of trained weights. Raises UserError if there is none yet."""
         path = self.path / name
         if not path.is_file():
-            hint = (
-                " Training has begun but saved no weights yet."
-                if (self.path / "checkpoints").is_dir()
-                else ""
-            )
+            has_begun = (self.path / "checkpoints").is_dir()
+            hint = " Training stopped before its first evaluation." if has_begun else ""
             raise UserError(
-                f"{self.path} is incomplete: {name} is missing.{hint} Run the same `nmt train`"
-                " again."
+                f"{self.path} is incomplete: {name} is missing.{hint} The same `nmt train` command"
+                " resumes it."
             )
+        return path
+
+    def load_model(self, name: str = "best.npz") -> "Seq2Seq":
+        """The model with its trained weights, in float32."""
+        path = self.weights_file(name)
         weights, _ = load_arrays(path)
         model = self.build_model()
         assign({variable.path: variable for variable in model.trainable_variables}, weights, path)

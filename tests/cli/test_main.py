@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -222,6 +223,19 @@ def test_input_that_is_no_utf8_is_named_by_line(run, nmt_):
         nmt_("translate", run, stdin=b"cat.\ndog \xe9.\n"),
         "standard input, line 2: expected UTF-8.*0xe9",
     )
+
+
+def test_a_run_without_weights_is_resumed_by_training(run, nmt_, tmp_path, monkeypatch):
+    monkeypatch.undo()  # `load` is the real one
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "best.npz").unlink()
+    (tmp_path / "source").write_text("cat.\n")
+    message = "best.npz is missing. Training stopped before its first evaluation. The same `nmt"
+    message += " train` command resumes it"
+    files = ["--input", tmp_path / "source"]
+    for output in ([], ["--output", f"{tmp_path}/shards/"]):
+        code, _, err = nmt_("translate", tmp_path / "run", *files, *output)
+        assert (code, err.count("\n")) == (1, 1) and message in err, err
 
 
 def test_a_run_that_is_none_is_refused_before_tensorflow_loads(tmp_path, nmt_, monkeypatch):
