@@ -11,6 +11,7 @@ from nmt.errors import UserError
 def add_verbs(verbs: Any) -> None:
     models = verb(verbs, "models", _models, "list the installed models, or show one's model card")
     actions = models.add_subparsers(title="actions", metavar="ACTION")
+    verb(actions, "list", _models, "list the installed models, as `nmt models` does")
     show = verb(actions, "show", _show, "print a model card")
     show.add_argument("name", metavar="NAME", help="an installed model, or a file NAME.nmt")
 

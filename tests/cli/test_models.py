@@ -86,6 +86,10 @@ def test_an_unknown_name_lists_what_is_installed(nmt_, installed):
     assert_error(nmt_("translate", "fr-en"), "no such run folder.*Installed models: en-fr")
 
 
+def test_the_list_has_a_name_like_that_of_corpora(nmt_, installed):
+    assert nmt_("models", "list") == nmt_("models") and "en -> fr" in nmt_("models", "list")[1]
+
+
 def test_a_damaged_package_is_refused_in_one_line(nmt_, tmp_path):
     (tmp_path / "x.nmt").write_bytes(packaged_run().read_bytes()[:-100])
     assert_error(nmt_("translate", tmp_path / "x.nmt"), "x.nmt is damaged, or not a model of nmt")
