@@ -80,6 +80,7 @@ def _score(options: argparse.Namespace) -> int:
 
     windows = _pairs_in_windows(options)
     translator = shared.load(RunOptions.parsed(options))
+    translator.check_options(batch_size=options.batch_size)
     log_prob, num_tokens, num_lines = 0.0, 0, 0
 
     def answers() -> Iterator[list[str]]:
@@ -127,6 +128,7 @@ def _align(options: argparse.Namespace) -> int:
     windows = _pairs_in_windows(options)
     links = AlignmentOptions.parsed(options)
     forward, backward = load_both(RunOptions.parsed(options), links.reverse)
+    forward.check_options(batch_size=options.batch_size)
     with progress_bar("aligning", hidden=not options.output) as bar:
         aligned = (
             align_pairs(

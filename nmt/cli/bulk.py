@@ -203,7 +203,9 @@ def _workers(
     if not bulk.cluster:
         from nmt.bulk.translating import Threads
 
-        yield Threads(shared.load(bulk.run), request)
+        translator = shared.load(bulk.run)
+        translator.check_options(bulk.n_best, **bulk.search.decoding)
+        yield Threads(translator, request)
         return
     from nmt.bulk.ray_workers import Model, RayWorkers
 

@@ -85,6 +85,7 @@ def translate(options: argparse.Namespace, suffix: str) -> int:
         for of_format in FORMATS[suffix].libraries:
             library(of_format)
     translator = shared.load(RunOptions.parsed(options))
+    translator.check_options(**search.decoding)
     config = translator.run.config
     reading = ReadingOptions(
         source=config.data.source,

@@ -169,6 +169,7 @@ def _plot(options: argparse.Namespace) -> int:
         raise UserError("expected a sentence to translate. Received: a blank one.")
     search = SearchOptions.parsed(options)
     translator = shared.load(RunOptions.parsed(options))
+    translator.check_options(**search.decoding)
     target = options.target
     if target is None:
         (translation,) = translator.translate([options.sentence], **search.keywords())

@@ -124,6 +124,7 @@ def _translate(options: argparse.Namespace) -> int:
     # A missing file is reported before the model loads.
     first = list(islice(source, 1)) if source else []
     translator = shared.load(RunOptions.parsed(options))
+    translator.check_options(options.n_best, **line_options.search.decoding)
     at_prompt = source is None and is_terminal(sys.stdin)
     to_a_program = options.json or options.alignments or options.unbuffered or options.output
     if at_prompt and not (to_a_program or options.prefix_file):

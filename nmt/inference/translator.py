@@ -240,7 +240,6 @@ class Translator:
         if errors not in ("raise", "return"):
             raise UserError(f'errors must be "raise" or "return". Received: {errors!r}.')
         raw_lines = checked_lines(lines)
-        check_count(n_best, "n-best", least=1)
         check_count(choices, "choices", least=0)
         if num_workers is not None:
             check_count(num_workers, "num_workers", least=1)
@@ -297,7 +296,12 @@ class Translator:
             self.run.target_tokenizer, self.run.forbidden_ids, banned, characters
         )
 
+    def check_options(self, n_best: int = 1, **decoding: Any) -> None:
+        """Raises UserError for options that `translate` would refuse."""
+        self._search_options(n_best, decoding)
+
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
+        check_count(n_best, "n-best", least=1)
         options = self._options(**decoding)
         check_n_best(options, n_best)
         if options.sampling and decoding.get("beam_size"):

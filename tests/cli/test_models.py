@@ -90,6 +90,50 @@ def test_the_list_has_a_name_like_that_of_corpora(nmt_, installed):
     assert nmt_("models", "list") == nmt_("models") and "en -> fr" in nmt_("models", "list")[1]
 
 
+@pytest.mark.parametrize(
+    "option, value, message",
+    [
+        ("--beam-size", 0, r"decoding\.beam_size"),
+        ("--batch-size", 0, r"decoding\.batch_size"),
+        ("--length-penalty", "nan", r"decoding\.length_penalty"),
+        ("--mbr", -1, r"decoding\.mbr"),
+        ("--coverage-penalty", -1, r"decoding\.coverage_penalty"),
+        ("--max-length-ratio", 0, r"decoding\.max_length_ratio"),
+        ("--min-length-ratio", -1, r"decoding\.min_length_ratio"),
+        ("--no-repeat-ngram-size", -1, r"decoding\.no_repeat_ngram_size"),
+        ("--repetition-penalty", 0.5, r"decoding\.repetition_penalty"),
+        ("--num-beam-groups", 0, r"decoding\.num_beam_groups"),
+        ("--diversity-penalty", -1, r"decoding\.diversity_penalty"),
+        ("--temperature", 0, r"decoding\.temperature"),
+        ("--top-k", 5, "with 'sampling: true' only"),
+        ("--top-p", 2, r"decoding\.top_p"),
+        ("--seed", -1, r"decoding\.seed"),
+        ("--n-best", 0, "at least 1"),
+        ("--n-best", 99, "at most the beam size"),
+    ],
+)
+def test_an_impossible_option_is_refused_though_there_is_no_line(
+    option, value, message, nmt_, installed
+):
+    assert_error(nmt_("translate", "en-fr", option, value), message)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["translate", "en-fr", "--input", "empty", "--output", "there/"],
+        ["score", "en-fr", "--source", "empty", "--target", "empty"],
+        ["align", "en-fr", "--source", "empty", "--target", "empty"],
+        ["plot", "en-fr", "cat.", "--target", "chat."],
+        ["data", "backtranslate", "en-fr", "--input", "empty", "--output", "back"],
+    ],
+    ids=lambda verb: verb[0],
+)
+def test_every_verb_refuses_an_impossible_option(verb, nmt_, installed, tmp_path):
+    (tmp_path / "empty").write_text("")
+    assert_error(nmt_(*verb, "--batch-size", 0), r"decoding\.batch_size.*received 0")
+
+
 def test_a_damaged_package_is_refused_in_one_line(nmt_, tmp_path):
     (tmp_path / "x.nmt").write_bytes(packaged_run().read_bytes()[:-100])
     assert_error(nmt_("translate", tmp_path / "x.nmt"), "x.nmt is damaged, or not a model of nmt")
