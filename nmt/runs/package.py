@@ -10,13 +10,14 @@ A package may come from a stranger. All of it is data: names come from a closed 
 limited, checksums are compared before anything is parsed, and no graph may name a file.
 """
 
+import difflib
 import hashlib
 import json
 import re
 import shlex
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -364,12 +365,23 @@ def find_run(name: str | Path) -> Path:
         return path
     if str(name) in models:
         return models[str(name)]
+    hint = _nearest(path, models)
     if path.suffix == SUFFIX:
-        raise UserError(f"{path}: no such file.{_list_of(models)}")
+        raise UserError(f"{path}: no such file.{hint}{_list_of(models)}")
     raise UserError(
-        f"{path}: no such run folder. Train one with `nmt train RECIPE --run"
+        f"{path}: no such run folder.{hint} Train one with `nmt train RECIPE --run"
         f" {shlex.quote(str(path))}`.{_list_of(models)}"
     )
+
+
+def _nearest(path: Path, models: Iterable[str]) -> str:
+    """A sentence that suggests the model, or the run or package beside `path`, of the most similar
+    name; "" if none is similar."""
+    beside = [file.parent for file in path.parent.glob("*/run.json")]
+    beside += path.parent.glob(f"*{SUFFIX}")
+    names = {name: name for name in models} | {one.name: str(one) for one in beside}
+    best = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean '{names[best[0]]}'?" if best else ""
 
 
 def _list_of(models: Mapping[str, Path]) -> str:

@@ -83,7 +83,28 @@ def test_an_ensemble_and_the_other_verbs_take_a_name(nmt_, installed, expected, 
 
 
 def test_an_unknown_name_lists_what_is_installed(nmt_, installed):
-    assert_error(nmt_("translate", "fr-en"), "no such run folder.*Installed models: en-fr")
+    assert_error(nmt_("translate", "fr-en"), "no such run folder. Train.*Installed models: en-fr")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("translate", "enfr"),
+        ("serve", "enfr", "--port", 0),
+        ("models", "show", "enfr.nmt"),
+        ("train", "--init-from", "enfr", "--data", "x"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_model(arguments, nmt_, installed):
+    assert_error(nmt_(*arguments), r"no such (run folder|file)\. Did you mean 'en-fr'\? ")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_run(nmt_, installed, tmp_path):
+    (tmp_path / "runs" / "small").mkdir(parents=True)
+    (tmp_path / "runs" / "small" / "run.json").write_text("{}")
+    assert_error(nmt_("translate", "runs/smal"), r"Did you mean 'runs/small'\?")
+    assert "Did you mean" not in nmt_("translate", "runs/other")[2]
 
 
 def test_the_list_has_a_name_like_that_of_corpora(nmt_, installed):
