@@ -17,7 +17,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nmt.config.loader import check_score_is_allowed
+from nmt.config.loader import check_score
 from nmt.config.schema import SCORES, installed_scores, nearest
 from nmt.errors import UserError
 from nmt.linear import Linear, Product, Tensor
@@ -319,7 +319,7 @@ def score_class(name: str, allow_custom: bool = False) -> type[Score]:
         elif registered := keras.saving.get_registered_object(name):
             found = registered
         elif ":" in name:
-            check_score_is_allowed(name, allow_custom)
+            check_score(name, allow_custom)
             found = _imported(name)
         else:
             raise ValueError("unknown name")

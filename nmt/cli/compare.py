@@ -83,7 +83,7 @@ def _compare(options: argparse.Namespace) -> int:
     from nmt.comparison.measuring import DEV, EvaluationTexts, GoldAlignments
     from nmt.comparison.plan import plan
     from nmt.comparison.runner import compare, train_in_processes
-    from nmt.config.loader import Config, check_score_is_allowed, load_config
+    from nmt.config.loader import Config, check_score, load_config
     from nmt.inference.aligner import read_gold
 
     for name in ("seeds", "jobs"):
@@ -103,7 +103,7 @@ def _compare(options: argparse.Namespace) -> int:
         scores = {run.config.model.decoder.score for run in planned}
         typed = {score for score in scores if _is_typed(score, options)}
         for score in scores - typed:
-            check_score_is_allowed(score, allow_custom=False)
+            check_score(score, allow_custom=False)
         allow_custom = bool(typed)
     data = planned[0].config.data
     texts = {DEV: _read(data.dev, data)}

@@ -160,7 +160,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from nmt.config.loader import check_score_is_allowed, is_typed_score
+    from nmt.config.loader import check_score, is_typed_score
     from nmt.training.setup import find_texts
 
     config = config_of(options)
@@ -168,7 +168,7 @@ def _train(options: argparse.Namespace) -> int:
     path = options.run or Path("runs") / name
     score = config.model.decoder.score
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
-    check_score_is_allowed(score, allow_custom)
+    check_score(score, allow_custom)
     if not options.recipe and config.data.dev is None:
         config = with_held_out_dev(config, path)
     find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds

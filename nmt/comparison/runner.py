@@ -21,7 +21,7 @@ from typing import Any, Self
 from nmt.comparison.measuring import EvaluationTexts, is_finished, measure
 from nmt.comparison.plan import PlannedRun
 from nmt.comparison.report import write_report
-from nmt.config.loader import Config, check_score_is_allowed
+from nmt.config.loader import Config, check_score
 from nmt.errors import Interrupted, UserError
 from nmt.runs.run_folder import Run
 from nmt.terminal import nmt_process
@@ -51,7 +51,7 @@ def compare(
     is `train_in_processes` or made by `one_by_one`.
     """
     for run in planned:
-        check_score_is_allowed(run.config.model.decoder.score, allow_custom)
+        check_score(run.config.model.decoder.score, allow_custom)
     variants = list(dict.fromkeys(run.variant for run in planned))
     prepared = _prepare_all(planned)
     finished = [run for run in planned if is_finished(run.path)]

@@ -4,8 +4,10 @@ Loads no TensorFlow, so that a mistake in a config is reported at once.
 """
 
 import difflib
+import importlib.util
 import logging
 import math
+import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -61,7 +63,7 @@ __all__ = [
     "Section",
     "TokenizerConfig",
     "TrainingConfig",
-    "check_score_is_allowed",
+    "check_score",
     "config_of_text",
     "duration_seconds",
     "expand_attention",
@@ -171,10 +173,19 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
         raise ConfigError("\n".join(lines)) from None
 
 
-def check_score_is_allowed(score: str, allow_custom: bool) -> None:
-    """Raises UserError for a score MODULE:CLASS unless the user permits it: a config may come from
-    somebody else, and must not run code."""
-    if allow_custom or score in SCORES or score in installed_scores():
+def check_score(score: str, allow_custom: bool) -> None:
+    """Raises UserError for a score MODULE:CLASS unless the user permits it, as a config may come
+    from somebody else and must not run code, and for one whose module is not found. Imports
+    nothing."""
+    if score in SCORES or score in installed_scores():
+        return
+    if allow_custom:
+        package = score.partition(":")[0].partition(".")[0]
+        if not package or (package not in sys.modules and not importlib.util.find_spec(package)):
+            raise ConfigError(
+                f"no score '{score}': No module named '{package}'. Put the folder that holds it on"
+                " PYTHONPATH: PYTHONPATH=FOLDER nmt ..."
+            )
         return
     raise ConfigError(
         f"score '{score}' is code from outside nmt, and this config must not run it by itself. If"

@@ -16,7 +16,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from nmt.about import install_command, is_installed
-from nmt.config.loader import Config, check_score_is_allowed, duration_seconds
+from nmt.attention import score_class
+from nmt.config.loader import Config, duration_seconds
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.plots import plot_history
 from nmt.model.losses import Loss
@@ -49,7 +50,7 @@ def train(
     A run of another config or other text is resumed only if `accept_changes`; a score MODULE:CLASS
     is imported only if `allow_custom`. Raises UserError, or Interrupted with all state saved.
     """
-    check_score_is_allowed(config.model.decoder.score, allow_custom)
+    score_class(config.model.decoder.score, allow_custom)  # a mistake is reported before any work
     started = time.monotonic()
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()

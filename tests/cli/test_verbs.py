@@ -386,6 +386,10 @@ def test_a_shipped_recipe_is_named_without_its_suffix(nmt_, trained):
             ["--data", "missing"],
             r"no parallel text at missing\..*suffixes are the languages \(--set data\.source=",
         ),
+        (
+            ["--set", "model.decoder.attention=attend_first/nowhere:Score"],
+            "no score 'nowhere:Score'.*PYTHONPATH",
+        ),
         (["--budget", "soon"], r"training\.budget: expected a duration such as 90s"),
         (["--init-from", "nowhere"], "nowhere: no such run folder"),
         (["--dev", "missing.tsv"], r"missing\.tsv: no such file"),

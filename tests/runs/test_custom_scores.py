@@ -15,7 +15,7 @@ from nmt.cli.main import parser
 from nmt.comparison.measuring import EvaluationTexts
 from nmt.comparison.plan import PlannedRun
 from nmt.comparison.runner import compare, train_in_processes
-from nmt.config.loader import is_typed_score, load_config
+from nmt.config.loader import check_score, is_typed_score, load_config
 from nmt.errors import UserError
 from nmt.inference.translator import Translator
 from nmt.model.seq2seq import Seq2Seq
@@ -149,6 +149,24 @@ def test_a_name_that_is_no_path_is_never_imported(module):
     with pytest.raises(UserError, match="no score 'strange'"):
         score_class("strange", allow_custom=True)
     assert not imported()
+
+
+@pytest.mark.parametrize("score", ["nowhere:MyScore", "nowhere.inside:MyScore", ":MyScore"])
+def test_a_module_that_is_not_found_is_a_matter_of_pythonpath(score):
+    for check in (check_score, score_class):
+        with pytest.raises(UserError, match=r"No module named '(nowhere)?'.*PYTHONPATH=FOLDER"):
+            check(score, allow_custom=True)
+
+
+@pytest.mark.parametrize("score", ["nowhere:MyScore", "strange:NoScore"])
+def test_a_score_that_is_not_found_is_said_before_a_tokenizer_is_trained(
+    score, module, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nmt.training.setup.build_tokenizers", lambda *_: pytest.fail("trained"))
+    model = {"decoder": {"attention": f"attend_first/{score}"}}
+    config = tiny_config(toy_data(tmp_path / "text", num_pairs=4, num_dev=2), model=model)
+    with pytest.raises(UserError, match=f"no score '{score}'"):
+        train(config, tmp_path / "run", allow_custom=True)
 
 
 def test_an_installed_score_is_found_by_its_name(module, monkeypatch):
