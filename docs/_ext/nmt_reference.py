@@ -1,27 +1,22 @@
 """Directives that write the reference from the code itself:
 
 nmt-command-line    every verb and option, from the argparse parsers
-nmt-configuration   every key with its type, default and meaning, from `nmt.config.schema`
+nmt-configuration   every key with its type, default and meaning, from `nmt.config.keys`
 nmt-http-api        every endpoint of `nmt serve`, from its OpenAPI description
 """
 
 import argparse
-import ast
-import inspect
-import io
-import json
 import re
 import textwrap
-import tokenize
 import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from docutils import nodes
-from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from nmt.config.keys import Key, score_options, sections
 
 
 class MarkdownDirective(SphinxDirective):
@@ -115,23 +110,17 @@ def _cell(text: str) -> str:
 
 class Configuration(MarkdownDirective):
     def markdown(self) -> str:
-        from nmt.config import schema
-
-        return configuration(schema)
+        return configuration()
 
 
-def configuration(schema: types.ModuleType) -> str:
-    meanings = field_comments(inspect.getsource(schema))
-    parts = [_section(title, section, meanings) for title, section in _sections(schema.Config, "")]
-    rows = []
-    for name, mechanism in schema.SCORES.items():
-        fields = mechanism.options.model_fields
-        rows += [
-            f"| `{name}` | `{option}` | {_type(field.annotation, field.metadata)} |"
-            f" {_default(field)} |"
-            f" {_cell(meanings.get((mechanism.options.__name__, option), ''))} |"
-            for option, field in fields.items()
-        ]
+def configuration() -> str:
+    from nmt.config.schema import RENAMED_KEYS
+
+    parts = [_section(*section) for section in sections()]
+    rows = [
+        f"| `{score}` | `{key.name}` | {key.values} | `{key.default}` | {_cell(key.meaning)} |"
+        for score, key in score_options()
+    ]
     parts.append(
         "\n".join(
             [
@@ -143,7 +132,7 @@ def configuration(schema: types.ModuleType) -> str:
             ]
         )
     )
-    renamed = [f"| `{old}` | `{new}` |" for old, new in schema.RENAMED_KEYS.items()]
+    renamed = [f"| `{old}` | `{new}` |" for old, new in RENAMED_KEYS.items()]
     parts.append(
         "\n".join(["## Renamed keys", "", "Old names are still read.", "", "| old | new |",
                    "|---|---|", *renamed])
@@ -151,97 +140,14 @@ def configuration(schema: types.ModuleType) -> str:
     return "\n\n".join(parts)
 
 
-def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Each section of the config, by its full name; `[]` after the name: of a list's entries."""
-    for name, field in model.model_fields.items():
-        for kind, is_entry in _models(field.annotation):
-            title = f"{prefix}{name}{'[]' if is_entry else ''}"
-            yield title, kind
-            yield from _sections(kind, f"{title}.")
-
-
-def _models(annotation: Any, in_list: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
-    """The models in a type, and whether they are entries of a list."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation, in_list
-    in_list = in_list or typing.get_origin(annotation) is list
-    for argument in typing.get_args(annotation):
-        yield from _models(argument, in_list)
-
-
-def _section(title: str, section: type[BaseModel], meanings: Mapping[Any, str]) -> str:
+def _section(title: str, text: str, keys: Sequence[Key]) -> str:
     rows = [
-        f"| `{name}` | {_type(field.annotation, field.metadata)} | {_default(field)} |"
-        f" {_cell(field.description or meanings.get((section.__name__, name), ''))} |"
-        for name, field in section.model_fields.items()
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
+        f"| `{key.name}` | {key.values} |"
+        f" {f'`{key.default}`' if key.default else '(required)'} | {_cell(key.meaning)} |"
+        for key in keys
     ]
-    text = inspect.cleandoc(section.__doc__ or "") if "__doc__" in vars(section) else ""
     table = ["| key | type | default | meaning |", "|---|---|---|---|", *rows]
     return "\n".join([f"## {title}", "", text, "", *table])
-
-
-def field_comments(source: str) -> dict[tuple[str, str], str]:
-    """(class, field) -> the comment in the lines above the field's definition, or behind it."""
-    lines, comments = source.splitlines(), {}
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            comments[token.start[0]] = token.string.lstrip("# ")
-    found = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ClassDef):
-            for field in node.body:
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    first, last = field.lineno, field.end_lineno or field.lineno
-                    while lines[first - 2].lstrip().startswith("#"):
-                        first -= 1
-                    numbers = range(first, last + 1)
-                    text = " ".join(comments[number] for number in numbers if number in comments)
-                    found[node.name, field.target.id] = text
-    return found
-
-
-def _type(annotation: Any, metadata: Any = ()) -> str:
-    """A field's type as a user writes its value, with its limits."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _type(arguments[0], arguments[1:])
-    if origin is typing.Literal:
-        return ", ".join(f"`{value}`" for value in arguments)
-    if origin in (typing.Union, types.UnionType):
-        kinds = [_type(kind) for kind in arguments if kind is not type(None)]
-        return " or ".join([*kinds, *(["`null`"] if type(None) in arguments else [])])
-    if origin is list:
-        return f"list of {_type(arguments[0])}"
-    if origin is dict:
-        return "mapping"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"mapping ({', '.join(f'`{name}`' for name in annotation.model_fields)})"
-    name = {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}.get(
-        annotation, getattr(annotation, "__name__", str(annotation))
-    )
-    limits = [
-        f"{sign} {getattr(entry, key):g}"
-        for entry in _flattened(metadata)
-        for key, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-        if getattr(entry, key, None) is not None
-    ]
-    return " ".join([name, ", ".join(limits)]).strip()
-
-
-def _flattened(metadata: Any) -> Iterator[Any]:
-    for entry in metadata:
-        yield from getattr(entry, "metadata", None) or [entry]
-
-
-def _default(field: Any) -> str:
-    if field.is_required():
-        return "(required)"
-    value = field.get_default(call_default_factory=True)
-    if isinstance(value, float) and value.is_integer():
-        value = f"{value:.1f}"
-        return f"`{value}`"
-    return f"`{json.dumps(value, ensure_ascii=False, default=str)}`"
 
 
 # ----------------------------------------------------------------------------------- HTTP API

@@ -157,6 +157,13 @@ def add_verbs(verbs: Any) -> None:
     recipes.add_argument(
         "name", nargs="?", metavar="NAME", help="the recipe to print (default: list all)"
     )
+    recipes.add_argument(
+        "--keys",
+        nargs="?",
+        const="",
+        metavar="WORD",
+        help="print instead the keys of recipes with WORD in their name or meaning, or all keys",
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -417,9 +424,23 @@ def _tokenizer_decode(options: argparse.Namespace) -> int:
 def _recipes(options: argparse.Namespace) -> int:
     from nmt.config.loader import find_recipe, recipes
 
+    if options.keys is not None:
+        return _print_keys(options)
     if options.name:
         print(find_recipe(options.name).read_text("utf-8"), end="")
         return 0
     for name, path in recipes().items():
         print(f"{name:16} {path.read_text('utf-8').splitlines()[0].removeprefix('# ')}")
+    return 0
+
+
+def _print_keys(options: argparse.Namespace) -> int:
+    from nmt.config.keys import find_keys
+
+    if options.name:
+        raise UserError("--keys is about the keys of all recipes. Leave out NAME.")
+    for key in find_keys(options.keys):
+        values = key.values.replace("`", "")
+        print(f"{key.name}: {values}; {f'default {key.default}' if key.default else 'required'}")
+        print(f"    {key.meaning}")
     return 0

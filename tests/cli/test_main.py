@@ -401,6 +401,15 @@ def test_recipes_are_listed_and_printed(nmt_):
     assert_error(nmt_("recipes", "quickstrat"), "Did you mean 'quickstart'")
 
 
+def test_keys_of_recipes_are_explained(nmt_):
+    code, out, err = nmt_("recipes", "--keys", "ema_decay")
+    assert (code, err) == (0, "")
+    assert out.startswith("training.ema_decay: number ≥ 0, < 1; default 0.999\n    Decay of the ")
+    assert len(nmt_("recipes", "--keys")[1].splitlines()) > 100
+    assert_error(nmt_("recipes", "--keys", "learning_rte"), "Did you mean 'learning_rate'")
+    assert_error(nmt_("recipes", "quickstart", "--keys"), "Leave out NAME")
+
+
 def test_memory_is_kept_together_unless_the_environment_says_how(monkeypatch):
     calls = []
     monkeypatch.setattr(

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+
+from nmt.config.keys import sections
 
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
@@ -30,53 +31,16 @@ def test_an_option_shows_choices_and_whether_it_is_required():
 
 
 def test_the_configuration_has_every_key_with_type_default_and_meaning():
-    from nmt.config import schema
-
-    text = reference.configuration(schema)
-    sections = dict(reference._sections(schema.Config, ""))
-    for name, section in sections.items():
-        table = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
-        for key in section.model_fields:
-            assert f"| `{key}` |" in table or f"{name}.{key}" in sections, f"{name}.{key}"
+    text = reference.configuration()
+    for section in sections():
+        table = text.partition(f"## {section.title}\n")[2].partition("\n## ")[0]
+        for key in section.keys:
+            assert f"| `{key.name}` | {key.values} |" in table, f"{section.title}.{key.name}"
     assert not [line for line in text.splitlines() if line.endswith("|  |")]  # no meaning
     assert "| `label_smoothing` | number ≥ 0, < 1 | `0.1` |" in text
+    assert "| `path` | text | (required) |" in text
     assert "| `window` | integer ≥ 1 | `10` |" in text
     assert "| `training.patience` | `training.early_stopping_patience` |" in text
-
-
-def test_a_field_has_the_comment_above_it_or_behind_it():
-    source = (
-        "class A:\n"
-        "    x: int = 1  # one\n"
-        "    y: int | None = (\n"
-        "        None  # two\n"
-        "    )\n"
-        "    # three\n"
-        "    # lines\n"
-        "    z: int = 3\n"
-        "\n"
-        "    # not of w\n"
-        "\n"
-        "    w: int = 4\n"
-    )
-    expected = {"x": "one", "y": "two", "z": "three lines", "w": ""}
-    assert reference.field_comments(source) == {("A", key): text for key, text in expected.items()}
-
-
-def test_the_entries_of_a_list_are_a_section_of_their_own():
-    class Corpus(BaseModel):
-        path: str
-        weight: float = 1.0
-
-    class Data(BaseModel):
-        train: str | list[Corpus] | None = None
-
-    class Config(BaseModel):
-        data: Data = Data()
-
-    assert list(reference._sections(Config, "")) == [("data", Data), ("data.train[]", Corpus)]
-    text = reference._section("data", Data, {})
-    assert "text or list of mapping (`path`, `weight`) or `null`" in text
 
 
 def test_the_http_api_has_every_endpoint_with_its_fields():
