@@ -38,14 +38,18 @@ _MARKER = re.compile(
     r"|(?P<glued>[-–—―•·‣▪◦>])(?=[^\W\d_])"
     r"|(?P<number>\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{2,5})\)|\d{1,3}\.(?:\d{1,3}\.)*)(?=\s)"
 )
-_DOUBLE_QUOTES = {
-    **{'"': '"”', "“": '”"', "„": '“”"', "”": "”", "«": "»", "»": "«", "＂": "＂", "〝": "〞〟"}
-}
-_SINGLE_QUOTES = {"'": "'", "‘": "’", "‚": "‘’", "‹": "›"}
-_BRACKETS = {  # not {}: placeholders
-    **{"(": ")", "[": "]", "（": "）", "［": "］", "｛": "｝", "【": "】", "〔": "〕"},
-    **{"「": "」", "『": "』", "〈": "〉", "《": "》", "〖": "〗"},
-}
+
+
+def _closings(pairs: str) -> dict[str, str]:
+    """Opening mark -> closing ones."""
+    return {pair[0]: pair[1:] for pair in pairs.split(" ")}
+
+
+_DOUBLE_QUOTES = _closings('""” “”" „“”" ”” «» »« ＂＂ 〝〞〟')
+_SINGLE_QUOTES = _closings("'' ‘’ ‚‘’ ‹›")
+_BRACKETS = _closings(
+    "() [] （） ［］ ｛｝ 【】 〔〕 「」 『』 〈〉 《》 〖〗"
+)  # not {}: placeholders
 _EMPHASIS = ("***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`")
 _FINAL = ".!?…,;:"
 _MARKS = "marks "  # begins the kind of a layer

@@ -19,17 +19,11 @@ const MARKER = new RegExp(
 );
 const UNSEEN_AT_END = new RegExp(`^[${IGNORABLE}\\u200c\\u200d]$`, "u");
 const QUOTE_WITHIN = new RegExp(`(?<![${WORD}])['‘’]|['‘’](?![${WORD}])`, "u");
-/** @type {Record<string, string>} */
-const DOUBLE_QUOTES = {
-  ...{ '"': '"”', "“": '”"', "„": '“”"', "”": "”", "«": "»", "»": "«", "＂": "＂", "〝": "〞〟" },
-};
-/** @type {Record<string, string>} */
-const SINGLE_QUOTES = { "'": "'", "‘": "’", "‚": "‘’", "‹": "›" };
-/** @type {Record<string, string>} */
-const BRACKETS = {
-  ...{ "(": ")", "[": "]", "（": "）", "［": "］", "｛": "｝", "【": "】", "〔": "〕" },
-  ...{ "「": "」", "『": "』", "〈": "〉", "《": "》", "〖": "〗" },
-};
+/** Opening mark -> closing ones. @param {string} pairs @returns {Record<string, string>} */
+const closingMarks = (pairs) => Object.fromEntries(pairs.split(" ").map((pair) => [pair[0], pair.slice(1)]));
+const DOUBLE_QUOTES = closingMarks('""” “”" „“”" ”” «» »« ＂＂ 〝〞〟');
+const SINGLE_QUOTES = closingMarks("'' ‘’ ‚‘’ ‹›");
+const BRACKETS = closingMarks("() [] （） ［］ ｛｝ 【】 〔〕 「」 『』 〈〉 《》 〖〗");
 const EMPHASIS = ["***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`"];
 const FINAL = ".!?…,;:";
 
