@@ -184,7 +184,7 @@ def check_score(score: str, allow_custom: bool) -> None:
         if not package or (package not in sys.modules and not importlib.util.find_spec(package)):
             raise ConfigError(
                 f"no score '{score}': No module named '{package}'. Put the folder that holds it on"
-                " PYTHONPATH: PYTHONPATH=FOLDER nmt ..."
+                f" PYTHONPATH. Use one of {', '.join(SCORES)}, or MODULE:CLASS."
             )
         return
     raise ConfigError(

@@ -73,7 +73,7 @@ def duration_seconds(text: str) -> int:
 
 Duration = Annotated[str, AfterValidator(_duration)]
 Count = Annotated[int, Field(ge=1)]
-MAX_BEAM_SIZE = 1000  # memory grows with it, as with the number of samples
+MAX_BEAM_SIZE = 2000  # memory grows with it, as with the number of samples
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 

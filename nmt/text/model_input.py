@@ -53,6 +53,7 @@ _BRACKETS = _closings(
 _EMPHASIS = ("***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`")
 _FINAL = ".!?…,;:"
 _MARKS = "marks "  # begins the kind of a layer
+_SIGNS = " signs "  # ends the kind of a layer before the text, begins that of one behind it
 
 # Signs that are no part of a sentence where they stand at its edge, with the spaces beside them.
 _SIGN = rf"[{EMOJI}\u200d\u20e3\ufe0e\ufe0f\ufffc\ufffd\ue000-\uf8ff\U000e0020-\U000e007f|]"
@@ -122,7 +123,9 @@ def peel(
     """
     start, end, before, after = _strip(line, 0, len(line))
     found: list[str] = []
-    while len(found) < _MOST_LAYERS and start < end:
+    for _ in range(_MOST_LAYERS):
+        if start == end:
+            break
         expected = next(iter(kinds[len(found) :]), None) if kinds is not None else None
         if is_translation and expected and expected.startswith(_MARKS):
             layer = _marks(line, start, end, expected.removeprefix(_MARKS))
@@ -133,12 +136,24 @@ def peel(
             break
         if kinds is not None and layer.kind != expected:
             break
-        found.append(layer.kind)
+        _add_kind(found, layer.kind)
         start, end, inner_before, inner_after = _strip(line, layer.start, layer.end)
         if layer.kind == "double" and line[layer.start - 1] in "«»":  # whose space is theirs
             inner_before, inner_after = inner_before.strip(), inner_after.strip()
         before, after = before + layer.before + inner_before, inner_after + layer.after + after
     return Peeled(line, start, end, before, after, tuple(found))
+
+
+def _add_kind(found: list[str], kind: str) -> None:
+    """Signs with something unseen between them are one layer in a translation, which has none of
+    it."""
+    last = found[-1] if found else ""
+    if last.endswith(_SIGNS) and kind.endswith(_SIGNS):
+        found[-1] = last.removesuffix(_SIGNS) + kind
+    elif last.startswith(_SIGNS) and kind.startswith(_SIGNS):
+        found[-1] = kind + last.removeprefix(_SIGNS)
+    else:
+        found.append(kind)
 
 
 def peel_pair(source: str, target: str) -> tuple[Peeled, Peeled]:
@@ -188,7 +203,8 @@ def _outermost(line: str, start: int, end: int, language: str | None) -> Layer |
                     return layer
         signs = _LEADING_SIGNS.match(line, start, end)
         if signs:
-            return Layer(f"{signs[0].strip()} ...", signs.end(), end, signs[0], "")
+            kind = "".join(signs[0].split()) + _SIGNS
+            return Layer(kind, signs.end(), end, signs[0], "")
         layer = _emphasized(line, start, end)
         if layer:
             return layer
@@ -232,7 +248,8 @@ def _tail(line: str, start: int, end: int) -> Layer | None:
         signs = _TRAILING_SIGNS.match(line[start:end][::-1])
         if signs:
             place = end - signs.end()
-            return Layer(f"... {line[place:end].strip()}", start, place, "", line[place:end])
+            kind = _SIGNS + "".join(line[place:end].split())
+            return Layer(kind, start, place, "", line[place:end])
     return None
 
 

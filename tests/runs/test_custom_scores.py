@@ -154,7 +154,7 @@ def test_a_name_that_is_no_path_is_never_imported(module):
 @pytest.mark.parametrize("score", ["nowhere:MyScore", "nowhere.inside:MyScore", ":MyScore"])
 def test_a_module_that_is_not_found_is_a_matter_of_pythonpath(score):
     for check in (check_score, score_class):
-        with pytest.raises(UserError, match=r"No module named '(nowhere)?'.*PYTHONPATH=FOLDER"):
+        with pytest.raises(UserError, match=r"No module named '(nowhere)?'.*PYTHONPATH"):
             check(score, allow_custom=True)
 
 

@@ -597,7 +597,7 @@ def test_n_best_beyond_the_beam_is_refused(n_best):
 
 
 def test_more_hypotheses_than_memory_holds_are_refused():
-    with pytest.raises(UserError, match="at most 1000"):
+    with pytest.raises(UserError, match="at most 2000"):
         check_n_best(options_of(sampling=True), 10**9)
-    with pytest.raises(UserError, match="less than or equal to 1000"):
+    with pytest.raises(UserError, match="less than or equal to 2000"):
         parse_config({"decoding": {"beam_size": 10**9}}, "options")

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nmt.text import characters
@@ -216,6 +216,9 @@ def test_both_sides_of_a_pair_are_peeled_or_neither():
 
 @settings(max_examples=500, deadline=None)
 @given(odd_text)
+@example("\x89…\x00🏴a")
+@example("a😀\u200b 🏴")
+@example("😀\u200b🏴 a 😀 \u200b🏴!!")
 def test_what_a_translation_stands_in_is_peeled_from_it_again(text):
     view = ModelInput("view", "fr")
     source = view.peel(text)
