@@ -35,7 +35,9 @@ class KerasEngine:
         """ids bs, padded with 0 -> memory and the state of one hypothesis a sentence."""
         memory, state = self._encode(tf.constant(ids_BS, tf.int32))
         if self._step is None:
-            signature = _any_size(state, memory)
+            # Of the graph, not of these sentences: a score may remember a number for each source
+            # position.
+            signature = _any_size(*self._encode.get_concrete_function().structured_outputs)
             self._step = tf.function(self._candidates, input_signature=signature)
             self._step_whole = tf.function(self._whole_rows, input_signature=signature)
         return tf.nest.map_structure(_to_numpy, (memory, state))
@@ -121,8 +123,9 @@ def _with_named(
     )
 
 
-def _any_size(state: Any, memory: Any) -> list[Any]:
-    """One graph for any number of sentences, hypotheses and source positions."""
+def _any_size(memory: Any, state: Any) -> list[Any]:
+    """One graph for any number of sentences, hypotheses and source positions. Takes the symbolic
+    outputs of `encode`."""
 
     def spec(tensor: Any) -> tf.TensorSpec:
         return tf.TensorSpec((None, None, *tensor.shape[2:]), tensor.dtype)

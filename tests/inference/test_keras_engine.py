@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nmt.config.schema import SCORES
 from nmt.inference.keras_engine import KerasEngine
 from nmt.search.beam import map_arrays
 
@@ -165,6 +166,20 @@ def test_one_graph_serves_every_shape(tiny_model):
         assert log_probs.shape == (batch, hypotheses, batch + 1)
     assert engine._encode.experimental_get_tracing_count() == 1
     assert engine._step.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_sentences_of_another_length_follow_whatever_the_score_remembers(score, tiny_model):
+    """Coverage and monotonic attention remember a number for each source position."""
+    model = tiny_model(attention=f"update_first/{score}")
+    engine = KerasEngine(model)
+    for source in (SOURCE, SOURCE[:, :3], np.pad(SOURCE, ((0, 0), (0, 4)))):
+        memory, state = engine.encode(source)
+        step = engine.step(IDS[:, :1], state, memory, num_candidates=3)
+        expected, expected_state = expected_log_probs(model, IDS[:, :1], state, memory)
+        best = -np.sort(-expected, axis=2)[:, :, :3]
+        np.testing.assert_allclose(step.log_probs_BKC, best, atol=1e-5)
+        assert_states_close(step.state, expected_state)
 
 
 def test_another_memory_is_another_answer(tiny_model):
