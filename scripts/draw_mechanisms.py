@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("docs/attention/weights"), metavar="DIR"
     )
-    parser.add_argument("--epochs", type=int, default=4, metavar="N")
+    parser.add_argument("--epochs", type=int, default=2, metavar="N")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     unknown = set(options.names) - variants().keys()
