@@ -21,6 +21,7 @@ from nmt.serving.service import Limits, Service
 from nmt.serving.suggestions import Suggestions
 from nmt.text.tokenizer import Tokenizer
 
+pytest_plugins = ["fixtures.browsing"]
 pytestmark = needs_chromium
 
 WIDE, NARROW, NARROWEST = (1280, 800), (390, 760), (320, 640)

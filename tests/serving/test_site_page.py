@@ -15,6 +15,7 @@ from nmt.inference.translator import Translator
 from nmt.runs.package import open_run
 from nmt.serving.static_site import export_site, read_runtime
 
+pytest_plugins = ["fixtures.browsing"]
 pytestmark = needs_chromium
 LINES = ["cat dog house.", "night river?"]
 
