@@ -204,7 +204,7 @@ def _workers(
         from nmt.bulk.translating import Threads
 
         translator = shared.load(bulk.run)
-        translator.check_options(bulk.n_best, **bulk.search.decoding)
+        translator.check_options(n_best=bulk.n_best, **bulk.search.decoding)
         yield Threads(translator, request)
         return
     from nmt.bulk.ray_workers import Model, RayWorkers

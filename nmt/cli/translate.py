@@ -124,7 +124,8 @@ def _translate(options: argparse.Namespace) -> int:
     # A missing file is reported before the model loads.
     first = list(islice(source, 1)) if source else []
     translator = shared.load(RunOptions.parsed(options))
-    translator.check_options(options.n_best, **line_options.search.decoding)
+    # Wrong options are reported before a line is read, and where there is none.
+    translator.check_options(n_best=options.n_best, **line_options.search.keywords())
     at_prompt = source is None and is_terminal(sys.stdin)
     to_a_program = options.json or options.alignments or options.unbuffered or options.output
     if at_prompt and not (to_a_program or options.prefix_file):
@@ -142,8 +143,6 @@ def _answers(
     from nmt.inference.outputs import as_json, as_n_best, as_text
 
     form = as_json if options.as_json else as_n_best if options.n_best > 1 else as_text
-    # Wrong options are reported before a line is read, and where there is none.
-    translator.translate([], n_best=options.n_best, **options.search.keywords())
     prefixes = options.prefixes
     lines, number = iter(lines), 0
     while window := list(islice(lines, options.lines_at_once)):

@@ -296,9 +296,9 @@ class Translator:
             self.run.target_tokenizer, self.run.forbidden_ids, banned, characters
         )
 
-    def check_options(self, n_best: int = 1, **decoding: Any) -> None:
-        """Raises UserError for options that `translate` would refuse."""
-        self._search_options(n_best, decoding)
+    def check_options(self, **options: Any) -> None:
+        """Raises UserError for options that `translate` would refuse whatever the lines."""
+        self.translate([], **options)
 
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
         check_count(n_best, "n-best", least=1)
@@ -380,8 +380,11 @@ class Translator:
         for sentence in line.sentences:
             copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
             for segment in sentence.segments:
-                text = self.run.source_tokenizer.decode(segment.ids, copies)
-                required = [*constraints.required, *(glossary.required(text) if glossary else ())]
+                required, text = list(constraints.required), ""
+                if required or glossary:
+                    text = self.run.source_tokenizer.decode(segment.ids, copies)
+                if glossary:
+                    required += glossary.required(text)
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
                 segment.constraints = constraint_encoder.encode(masked, required, text)
                 if options.source_numbers:

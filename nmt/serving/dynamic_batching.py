@@ -28,7 +28,7 @@ Translate = Callable[[Any, list[str]], Sequence[Any]]
 
 
 class QueueFull(Exception):
-    """Too many lines are waiting. There should be room after `seconds`."""
+    """Too many lines are waiting. A request after `seconds` is likely to be accepted."""
 
     def __init__(self, seconds: int):
         super().__init__(f"the queue is full, try again in {seconds} s")

@@ -187,28 +187,33 @@ def _is_unseen(line: str, index: int) -> bool:
 
 
 def _outermost(line: str, start: int, end: int, language: str | None) -> Layer | None:
+    if line[start].isalpha() and ")" not in line[start + 1 : start + 6]:  # most lines
+        return _tail(line, start, end)
+    return (
+        _marker(line, start, end)
+        or _pair_of_marks(line, start, end, language)
+        or _leading_signs(line, start, end)
+        or _emphasized(line, start, end)
+        or _tail(line, start, end)
+    )
+
+
+def _marker(line: str, start: int, end: int) -> Layer | None:
+    marker = _MARKER.match(line, start, end)
+    return marker and Layer(marker["number"] or "bullet", marker.end(), end, marker[0], "")
+
+
+def _pair_of_marks(line: str, start: int, end: int, language: str | None) -> Layer | None:
     opening = line[start]
-    if not opening.isalpha() or ")" in line[start + 1 : start + 6]:  # few lines
-        marker = _MARKER.match(line, start, end)
-        if marker:
-            return Layer(marker["number"] or "bullet", marker.end(), end, marker[0], "")
-        for kind, closings in (
-            ("double", _DOUBLE_QUOTES),
-            ("single", _SINGLE_QUOTES),
-            ("", _BRACKETS),
-        ):
-            if opening in closings:
-                layer = _enclosed(line, start, end, kind or opening, closings[opening], language)
-                if layer:
-                    return layer
-        signs = _LEADING_SIGNS.match(line, start, end)
-        if signs:
-            kind = "".join(signs[0].split()) + _SIGNS
-            return Layer(kind, signs.end(), end, signs[0], "")
-        layer = _emphasized(line, start, end)
-        if layer:
-            return layer
-    return _tail(line, start, end)
+    for kind, closings in (("double", _DOUBLE_QUOTES), ("single", _SINGLE_QUOTES), ("", _BRACKETS)):
+        if opening in closings:
+            return _enclosed(line, start, end, kind or opening, closings[opening], language)
+    return None
+
+
+def _leading_signs(line: str, start: int, end: int) -> Layer | None:
+    signs = _LEADING_SIGNS.match(line, start, end)
+    return signs and Layer("".join(signs[0].split()) + _SIGNS, signs.end(), end, signs[0], "")
 
 
 def _emphasized(line: str, start: int, end: int) -> Layer | None:
