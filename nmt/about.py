@@ -1,6 +1,9 @@
 """What this package is called, and how its parts are installed."""
 
+import importlib.metadata
 import importlib.util
+import re
+import shlex
 
 VERSION = "0.1.0"
 DISTRIBUTION = "nmt-attention"  # `nmt` on PyPI is somebody else's package
@@ -12,5 +15,11 @@ def is_installed(package: str) -> bool:
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra of this package."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+    """The command that installs an extra of this package. Where TensorFlow was left out, pip would
+    add it: then the extra's own packages."""
+    if is_installed("tensorflow"):
+        return f"pip install '{DISTRIBUTION}[{extra}]'"
+    required = importlib.metadata.requires(DISTRIBUTION) or ()
+    mark = re.compile(rf";.*extra == ['\"]{extra}['\"]")
+    packages = [one.partition(";")[0].strip() for one in required if mark.search(one)]
+    return shlex.join(["pip", "install", *packages])

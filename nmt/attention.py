@@ -204,11 +204,9 @@ class AdditiveScore(Score):
     def step_weights(self) -> dict[str, Any]:
         return {"query": self.query_layer.product(), "v": Product(self._cast(self.v))}
 
-    def energy(
-        self, query_BTH: Tensor, keys_BSU: Tensor, weights: ScoreWeights | None = None
-    ) -> Tensor:
+    def energy(self, query_BTH: Tensor, keys_BSU: Tensor, weights: ScoreWeights) -> Tensor:
         """The argument of tanh, btsu."""
-        query_BTU = self.resolve_weights(weights)["query"](query_BTH)
+        query_BTU = weights["query"](query_BTH)
         # `expand_dims` and `squeeze` and not slices, whose gradients are padded with zeros.
         return ops.expand_dims(query_BTU, 2) + ops.expand_dims(keys_BSU, 1)
 

@@ -98,6 +98,7 @@ class AttentionLayer(_Attention):
         encoder_BSD, decoder_BTH = inputs
         encoder_mask_BS, decoder_mask_BT = mask or (None, None)
         encoder_BSD, encoder_mask_BS = _without_padding(encoder_BSD, encoder_mask_BS)
+        decoder_BTH = _zero_on_padding(decoder_BTH, decoder_mask_BT)  # a NaN has a gradient, too
         context_BTD, weights_BTS = _attend(
             self.score, decoder_BTH, encoder_BSD, encoder_BSD, encoder_mask_BS
         )
@@ -216,7 +217,7 @@ class SelfAttention(_Attention):
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
         states_BSD, mask_BS = _without_padding(inputs, mask)
-        query_BSU = self.query_layer(inputs) / (self.scale or self.units**0.5)
+        query_BSU = self.query_layer(states_BSD) / (self.scale or self.units**0.5)
         keys_BSU, values_BSU = self.key_layer(states_BSD), self.value_layer(states_BSD)
         context_BSU, weights_BSS = _attend(self.score, query_BSU, keys_BSU, values_BSU, mask_BS)
         context_BSU = _zero_on_padding(context_BSU, mask)

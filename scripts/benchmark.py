@@ -2,7 +2,7 @@
 """Measures the speed of training and translation, on a machine without other load.
 
     python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T]
-        [--peer PEER]
+        [--peer PEER ...]
     python scripts/benchmark.py memory RECIPE --data PREFIX --dev PREFIX [--repeat N] [--steps N]
     python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
         [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON] [--peer marian=PYTHON]
@@ -13,8 +13,8 @@ and the arithmetic as a share of the machine's rate for a large product in the s
 Arithmetic is three times the products with weights of a forward pass, without padding. `--shape`
 uses one batch of random ids instead: B sentences with S and T tokens. `--peer` is another program
 that prints "N target tokens/s", or opennmt, joeynmt or marian and the interpreter of OpenNMT-tf
-2.32, Joey NMT 2.3 or Marian 1.12 (see `train_with_peer.py`): both run in turn, three times each,
-and the ratio is that of the medians.
+2.32, Joey NMT 2.3 or Marian 1.12 (see `train_with_peer.py`). It may be repeated: all run in turn,
+three times each, and ratios are those of the medians.
 
 memory: `nmt train` in a process of its own for some steps: the time from its start to the end of
 the first update, and its peak memory, evaluation included. `--repeat` repeats the text.
@@ -32,6 +32,7 @@ random weights; their hypotheses are as long as ours on average: compare tokens 
 import argparse
 import itertools
 import json
+import math
 import re
 import resource
 import shlex
@@ -68,7 +69,7 @@ def main() -> None:
     train.add_argument("--set", action="append", default=[])
     train.add_argument("--shape", type=int, nargs=3, metavar=("B", "S", "T"))
     train.add_argument("--steps", type=int, default=100)
-    train.add_argument("--peer", metavar="COMMAND|PEER=PYTHON")
+    train.add_argument("--peer", action="append", default=[], metavar="COMMAND|PEER=PYTHON")
     train.set_defaults(function=benchmark_train)
     memory = commands.add_parser("memory", help="start and memory of training")
     memory.add_argument("recipe")
@@ -130,25 +131,23 @@ def benchmark_train(options: argparse.Namespace) -> None:
         time_updates(
             update, batches, 8 if options.shape else 100
         )  # compiles, for each length of real batches
-        ours, theirs = [], []
-        command, request = (
-            training_peer(options.peer, options.data, run) if options.peer else ([], None)
-        )
+        ours, theirs = [], {peer: [] for peer in options.peer}
         for _ in range(3):
             ours.append(time_updates(update, batches, options.steps))
-            if options.peer:
+            for peer, rates in theirs.items():
+                command, request = training_peer(peer, options.data, run)
                 output = subprocess.run(
                     command, input=request, text=True, stdout=subprocess.PIPE, check=True
                 ).stdout
-                theirs.append(
-                    float(re.findall(r"([\d.,]+) target tokens/s", output)[-1].replace(",", ""))
-                )
+                last = re.findall(r"([\d.,]+) target tokens/s", output)[-1]
+                rates.append(float(last.replace(",", "")))
         found = sorted(ours, key=lambda times: times["tokens"] / times["seconds"])[1]
         rate = found["tokens"] / found["seconds"]
         # By all cores at one product: TensorFlow's threads are set for a process, and ours may each
         # do a slice.
         peak = in_another_process([sys.executable, __file__, "matrix-rate", precision], None)
-        flop = 3 * forward_operations(model, found)
+        shapes = {variable.path: variable.shape for variable in model.trainable_variables}
+        flop = 3 * forward_operations(shapes, found["source"], found["tokens"])
     print(f"{options.recipe}, {model.count_params() / 1e6:.1f} M parameters, {precision}")
     print(
         f"{rate:,.0f} real target tokens/s, {1e3 * found['seconds'] / options.steps:.0f} ms an"
@@ -160,11 +159,9 @@ def benchmark_train(options: argparse.Namespace) -> None:
     )
     share = flop / found["seconds"] / peak
     print(f"{share:.0%} of {peak / 1e9:.0f} GFLOP/s, the rate of a large product in {precision}")
-    if theirs:
-        print(
-            f"{rate / np.median(theirs):.2f} times {options.peer}: {np.median(theirs):,.0f} target"
-            " tokens/s"
-        )
+    for peer, rates in theirs.items():
+        median = np.median(rates)
+        print(f"{rate / median:.2f} times {peer}: {median:,.0f} target tokens/s")
 
 
 def benchmark_memory(options: argparse.Namespace) -> None:
@@ -258,22 +255,20 @@ def time_updates(update, batches, count: int) -> dict[str, float]:
     return found
 
 
-def forward_operations(model, found: dict[str, float]) -> float:
-    """Two per encoder weight and source token, and two per decoder weight and target token."""
-    sizes = {
-        variable.path: np.prod(variable.shape)
-        for variable in model.trainable_variables
-        if len(variable.shape) == 2
-    }
-    of_source = sum(
-        size for path, size in sizes.items() if "encoder" in path or "key" in path.split("/")[-2]
+def forward_operations(shapes: dict[str, Any], source: float, target: float) -> float:
+    """Operations of the products with weights, which are nearly all: two per encoder weight and
+    source token, and two per decoder weight and target token. `shapes` are those of the weights."""
+    sizes = {path: math.prod(shape) for path, shape in shapes.items() if len(shape) == 2}
+    keys = sum(size for path, size in sizes.items() if "_key/" in path)
+    of_source = keys + sum(size for path, size in sizes.items() if path.startswith("encoder"))
+    of_target = -keys + sum(
+        size
+        for path, size in sizes.items()
+        if path.startswith("decoder") and "_bridge_" not in path
     )
-    of_target = sum(size for path, size in sizes.items() if "decoder" in path) - sum(
-        size for path, size in sizes.items() if "key" in path.split("/")[-2]
-    )
-    if model.decoder.tied:
-        of_target += sizes[model.target_embedding.matrix.path]
-    return 2.0 * (found["source"] * of_source + found["tokens"] * of_target)
+    if "decoder/vocabulary" not in sizes:  # tied
+        of_target += sizes["target_embedding/matrix"]
+    return 2.0 * (source * of_source + target * of_target)
 
 
 def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
@@ -448,32 +443,14 @@ def translate_one_way(options: argparse.Namespace) -> None:
 
 
 def operations(translator, lines: list[str], target: int, beam_size: int) -> float:
-    """Operations of the products with weights, which are nearly all: two per encoder weight and
-    source token, two per decoder weight, target token and hypothesis. A lower bound, as search
-    takes more steps than the result has tokens.
-    """
-    model = translator.run.config.model
-    source = sum(len(translator.run.source_tokenizer.encode(line)) + 1 for line in lines)
-    gates = 3 if model.layer.endswith("gru") else 4
-    encoder, decoder, memory = model.encoder, model.decoder, model.memory_units
-    width = model.embedding_units
-    of_source = 0
-    for index in range(encoder.num_layers):
-        inputs = memory if index else width
-        of_source += gates * memory * (inputs + encoder.units)
-    of_source += memory * (decoder.attention_units or decoder.units)  # keys
-    attend_first = decoder.cell == "attend_first"
-    values = memory + width * decoder.lexical
-    fed = width + values * attend_first + model.readout_units * decoder.input_feeding
-    of_target = (
-        gates * decoder.units * (fed + decoder.units + (decoder.num_layers - 1) * 2 * decoder.units)
-    )
-    of_target += (
-        (decoder.attention_units or decoder.units) * decoder.units * (decoder.score == "additive")
-    )
-    of_target += model.readout_units * (decoder.units + values + width * attend_first)
-    of_target += model.readout_units * translator.run.target_tokenizer.vocabulary_size
-    return 2.0 * (source * of_source + beam_size * target * of_target)
+    """A lower bound of those of a search, which takes more steps than the result has tokens."""
+    from nmt.runs.run_folder import load_arrays
+
+    run = translator.run
+    weights = run.package.weights() if run.package else load_arrays(run.weights_file())[0]
+    source = sum(len(run.source_tokenizer.encode(line)) + 1 for line in lines)
+    shapes = {path: array.shape for path, array in weights.items()}
+    return forward_operations(shapes, source, beam_size * target)
 
 
 def seconds(function) -> float:

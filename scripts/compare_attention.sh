@@ -6,9 +6,11 @@
 # in RUNS_DIR is rewritten after each run. Extra overrides: NMT_SET="training.max_steps=20"; fewer: ATTENTION, SEEDS;
 # several trainings at a time: JOBS.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 data=${1:?"usage: scripts/compare_attention.sh DATA_DIR [RUNS_DIR]"}
-runs=${2:-runs/attention}
+data=$(realpath -- "$data")
+runs=${2:+$(realpath -m -- "$2")}
+runs=${runs:-runs/attention}
+cd "$(dirname "$0")/.."
 . scripts/environment.sh
 install ".[plot]"
 

@@ -5,9 +5,11 @@
 # DATA_DIR and RUNS_DIR are those of scripts/train_multi30k.sh, which comes first, with two seeds or more. Interrupted, the
 # same command goes on. Fewer students: STUDENTS=1; extra overrides: NMT_SET="training.max_steps=20".
 set -euo pipefail
-cd "$(dirname "$0")/.."
 data=${1:?"usage: scripts/distil_multi30k.sh DATA_DIR [RUNS_DIR]"}
-runs=${2:-runs}
+data=$(realpath -- "$data")
+runs=${2:+$(realpath -m -- "$2")}
+runs=${runs:-runs}
+cd "$(dirname "$0")/.."
 . scripts/environment.sh
 install ".[plot,moses]"
 

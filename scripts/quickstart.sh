@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
-install ".[plot]"
+install ".[plot,serve]"
 
 run=runs/quickstart
 mkdir -p "$run"

@@ -6,8 +6,8 @@
 # (RUNS: runs): the text to text/, the run to SOURCE-TARGET/. Extra overrides, one or several:
 # NMT_SET="training.epochs=4 training.batch_size=2000".
 set -euo pipefail
-cd "$(dirname "$0")/.."
 data=${1:?"usage: scripts/train_general.sh DATA_DIR [SOURCE TARGET]"}
+data=$(realpath -- "$data")
 source=${2:-en}
 target=${3:-fr}
 case "$source-$target" in
@@ -15,6 +15,7 @@ en-fr) space=no_break ;;
 fr-en) space=none ;; # English writes no space before ! ? : ;
 *) echo "usage: scripts/train_general.sh DATA_DIR [en fr | fr en]" >&2; exit 2 ;;
 esac
+cd "$(dirname "$0")/.."
 . scripts/environment.sh
 install ".[plot]"
 

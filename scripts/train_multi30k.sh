@@ -7,9 +7,10 @@
 # same command goes on; the reports in RUNS_DIR are rewritten after each run. Fewer seeds: SEEDS; other recipes: RECIPES;
 # extra overrides: NMT_SET="training.max_steps=20".
 set -euo pipefail
+data=${1:+$(realpath -- "$1")}
+runs=${2:+$(realpath -m -- "$2")}
+runs=${runs:-runs}
 cd "$(dirname "$0")/.."
-data=${1:-}
-runs=${2:-runs}
 . scripts/environment.sh
 install ".[plot,moses]"
 if [ -z "$data" ]; then

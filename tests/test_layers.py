@@ -224,15 +224,21 @@ def test_mixed_precision_is_near_to_float32(name, randomize):
 @every_layer
 def test_what_stands_on_padding_does_not_count(name, rubbish, randomize):
     layer = built(name, randomize)
-    inputs, mask = of(name, np.where(MASK[..., None], INPUTS, np.float32(rubbish)))
-    (output, weights), (expected, expected_weights) = (
-        look(layer, inputs, mask),
-        look(layer, *of(name, INPUTS)),
-    )
-    np.testing.assert_array_equal(output, expected)
-    if name == "self_attention":  # the rows of steps on padding mean nothing
-        weights, expected_weights = weights[MASK], expected_weights[MASK]
-    np.testing.assert_array_equal(weights, expected_weights)
+
+    def outputs_and_gradients(filling):
+        inputs, mask = of(name, np.where(MASK[..., None], INPUTS, np.float32(filling)))
+        if name == "attention_layer":  # the same in its queries
+            queries = np.where(QUERY_MASK[..., None], inputs[1], np.float32(filling))
+            inputs, mask = [inputs[0], queries], [mask[0], QUERY_MASK]
+        with tf.GradientTape() as tape:
+            output, weights = look(layer, inputs, mask)
+            loss = tf.reduce_sum(output**2)
+        return [output, weights, *tape.gradient(loss, layer.trainable_variables)]
+
+    for ours, expected in zip(
+        outputs_and_gradients(rubbish), outputs_and_gradients(0.0), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
 
 
 @every_layer

@@ -4,6 +4,7 @@
 import ast
 import importlib
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -112,6 +113,13 @@ def test_matplotlib_loads_only_when_something_is_drawn():
 def test_class_paths_in_strings_lead_to_classes(path):
     module, _, name = path.partition(":")
     assert isinstance(getattr(importlib.import_module(module), name), type)
+
+
+def test_without_tensorflow_an_extra_is_its_packages_alone(monkeypatch):
+    monkeypatch.setattr("nmt.about.is_installed", lambda package: package != "tensorflow")
+    words = shlex.split(install_command("plot"))
+    assert words[:2] == ["pip", "install"] and words[2].startswith("matplotlib")
+    assert not any(word.startswith((DISTRIBUTION, "tensorflow")) for word in words)
 
 
 def test_messages_name_the_distribution_that_can_be_installed():

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Any) -> None:
-    score = verb(verbs, "score", _score, "the log-probability of given translations, a line each")
+    score = verb(verbs, "score", _score, "print the log-probability of each given translation")
     _pair_arguments(score)
     score.add_argument(
         "--json",
         action="store_true",
-        help="write an object a line, with the tokens and their scores",
+        help="write one JSON object per line, with the tokens and their scores",
     )
 
     align = verb(
@@ -41,15 +41,18 @@ def add_verbs(verbs: Any) -> None:
     )
     _pair_arguments(align)
     align.add_argument(
-        "--output", type=file_or_standard, metavar="FILE", help="- or not given: standard output"
+        "--output",
+        type=file_or_standard,
+        metavar="FILE",
+        help="file to write (default, or -: standard output)",
     )
     align.add_argument(
         "--format",
         choices=["pharaoh", "json", "npz"],
         default="pharaoh",
         help=(
-            "links `i-j` of words from 0 (default), or with all weights: an object a line, or"
-            " arrays in a NumPy file"
+            "pharaoh: word links `i-j`, from 0 (default); with all weights, json: one object per"
+            " line, or npz: arrays in a NumPy file"
         ),
     )
     alignment_arguments(align)

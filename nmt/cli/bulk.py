@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser, title: str) -> None:
         "--shard-lines",
         type=int,
         metavar="N",
-        help="at most N lines of the input in a file of the output (default: 250000)",
+        help="lines of the input per output file, at most (default: 250000)",
     )
     bulk.add_argument(
         "--cluster",
@@ -41,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser, title: str) -> None:
     bulk.add_argument(
         "--overwrite",
         action="store_true",
-        help="translate shards again that have another source, run or options",
+        help="translate shards again whose source, run or options have changed",
     )
 
 
@@ -167,7 +167,9 @@ def back_translate(options: argparse.Namespace) -> int:
 
 def _with_absolute_paths(run: RunOptions) -> RunOptions:
     """Workers may have another current folder. The name of an installed model stays a name."""
-    runs = tuple(path.absolute() if path.exists() else path for path in run.runs)
+    from nmt.runs.package import find_run
+
+    runs = tuple(path if find_run(path) != path else path.absolute() for path in run.runs)
     return replace(run, runs=runs, dictionary=run.dictionary and run.dictionary.absolute())
 
 

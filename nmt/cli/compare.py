@@ -46,13 +46,13 @@ def add_verbs(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE,...",
-        help="every attention with every value",
+        help="train every attention with every value of another key; may be repeated",
     )
     compare.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="runs and report (default: runs/RECIPE-comparison)",
+        help="folder of the runs and the report (default: runs/RECIPE-comparison)",
     )
     compare.add_argument(
         "--test",

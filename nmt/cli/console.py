@@ -1,14 +1,21 @@
 """Messages on standard error, the standard streams, and adding a verb to the parser."""
 
 import argparse
+import contextlib
 import io
 import os
+import re
 import sys
 from typing import Any
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr)
+    """Write a message, without what could control the terminal: it may quote a stranger's config.
+    Nobody may be reading it."""
+    with contextlib.suppress(OSError):
+        print(_CONTROLS.sub("\ufffd", text), file=sys.stderr)
 
 
 def verb(verbs: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ MIRROR_VARIABLE = "NMT_DATA_MIRROR"
 
 
 def add_verbs(verbs: Any) -> None:
-    data = verb(verbs, "data", _list, "download, check, clean and make corpora")
+    data = verb(verbs, "data", _list, "download, check and clean corpora, and back-translate")
     data.set_defaults(words=[], languages=None)
     actions = data.add_subparsers(title="actions", metavar="ACTION")
 
@@ -32,10 +32,10 @@ def add_verbs(verbs: Any) -> None:
         metavar="WORD",
         help="search in sacreBLEU's test sets and mtdata's data sets, too",
     )
-    _languages(listed, "only those of these languages")
+    _languages(listed, "only corpora of these languages")
 
-    get = verb(actions, "get", _get, "download a corpus, checked, and write it as parallel text")
-    get.add_argument("name", metavar="NAME", help="see `nmt data list`")
+    get = verb(actions, "get", _get, "download a corpus, check it, and write it as parallel text")
+    get.add_argument("name", metavar="NAME", help="name of the corpus: see `nmt data list`")
     _languages(get, "suffixes of the two sides")
     get.add_argument(
         "--output", type=Path, metavar="DIR", help="folder of the text (default: NAME)"
@@ -49,10 +49,14 @@ def add_verbs(verbs: Any) -> None:
     check = verb(actions, "check", _check, "report what is wrong with a corpus")
     _corpus(check)
     check.add_argument("--json", action="store_true", help="print the report as JSON")
-    check.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
+    check.add_argument(
+        "--html", type=Path, metavar="FILE", help="also write the report as a web page"
+    )
     check.add_argument("--strict", action="store_true", help="exit with 1 if anything was found")
 
-    clean = verb(actions, "clean", _clean, "write a corpus without what a report finds")
+    clean = verb(
+        actions, "clean", _clean, "write a copy of a corpus without the faults that `check` reports"
+    )
     _corpus(clean)
     clean.add_argument(
         "--output",
@@ -60,14 +64,20 @@ def add_verbs(verbs: Any) -> None:
         metavar="PREFIX",
         help="write PREFIX.SOURCE, PREFIX.TARGET and PREFIX.dropped.tsv, or a table .tsv",
     )
-    clean.add_argument("--drop", metavar="KEYS", help="what is dropped, comma-separated, or `none`")
-    clean.add_argument("--fix", metavar="KEYS", help="what is mended, comma-separated, or `none`")
+    clean.add_argument(
+        "--drop",
+        metavar="KEYS",
+        help="drop pairs with these faults: keys, comma-separated, or `none`",
+    )
+    clean.add_argument(
+        "--fix", metavar="KEYS", help="fix these faults: keys, comma-separated, or `none`"
+    )
 
     backtranslate = verb(
         actions,
         "backtranslate",
         bulk.back_translate,
-        "make training text of a text of the target language, with a run of the other direction",
+        "make training pairs from target-language text, with a run of the other direction",
     )
     run_argument(backtranslate, ensemble=True)
     backtranslate.add_argument(
@@ -86,7 +96,7 @@ def add_verbs(verbs: Any) -> None:
     backtranslate.add_argument(
         "--tag",
         action="store_true",
-        help="begin sources with <BT>, so that the model can tell them from those of people",
+        help="begin sources with <BT>, so that the model can tell them from human sources",
     )
     bulk.arguments(backtranslate, "shards, in PREFIX.shards")
     search_arguments(backtranslate)
@@ -97,7 +107,11 @@ def _languages(parser: argparse.ArgumentParser, text: str, default: str | None =
 
 
 def _corpus(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", metavar="PREFIX", help="or FILE,FILE, or a table .tsv; or .gz")
+    parser.add_argument(
+        "corpus",
+        metavar="PREFIX",
+        help="prefix of two files; also FILE,FILE or a .tsv; each also as .gz",
+    )
     _languages(parser, "languages and suffixes of the two sides (default: en-fr)", "en-fr")
     for name in ("dev", "test"):
         parser.add_argument(
@@ -105,7 +119,7 @@ def _corpus(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="PREFIX",
-            help=f"a {name} set, which may not be in the corpus; may be repeated",
+            help=f"{name} set that the corpus must not contain; may be repeated",
         )
 
 

@@ -25,21 +25,25 @@ from nmt.terminal import progress_bar
 def add_verbs(verbs: Any) -> None:
     evaluate = verb(verbs, "evaluate", _evaluate, "translate a test set and score it")
     run_argument(evaluate, ensemble=True)
-    evaluate.add_argument("--source", type=Path, required=True, metavar="FILE")
+    evaluate.add_argument(
+        "--source", type=Path, required=True, metavar="FILE", help="lines to translate"
+    )
     evaluate.add_argument(
         "--reference",
         type=Path,
         required=True,
         action="append",
         metavar="FILE",
-        help="may be repeated",
+        help="their reference translations; may be repeated",
     )
     evaluate.add_argument(
         "--group-references",
         action="store_true",
-        help="each distinct source against all its references",
+        help="score each distinct source against all its references",
     )
-    evaluate.add_argument("--save-hypotheses", type=Path, metavar="FILE")
+    evaluate.add_argument(
+        "--save-hypotheses", type=Path, metavar="FILE", help="also write the translations"
+    )
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.add_argument(
         "--gold-alignments",
@@ -55,16 +59,18 @@ def add_verbs(verbs: Any) -> None:
 
     plot = verb(verbs, "plot", _plot, "draw the attention of a translation")
     run_argument(plot)
-    plot.add_argument("sentence", metavar="SENTENCE")
+    plot.add_argument("sentence", metavar="SENTENCE", help="the sentence to translate")
     plot.add_argument(
-        "--target", metavar="SENTENCE", help="draw this translation instead of the model's own"
+        "--target",
+        metavar="SENTENCE",
+        help="draw the attention of this translation instead of the model's own",
     )
     plot.add_argument(
         "--output",
         type=Path,
         default=Path("heatmap.png"),
         metavar="FILE",
-        help="a .png, .svg or .pdf (default: %(default)s)",
+        help="picture to write: .png, .svg or .pdf (default: %(default)s)",
     )
     search_arguments(plot)
 

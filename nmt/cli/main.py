@@ -17,10 +17,12 @@ from nmt.cli import align, compare, data, evaluate, models, serve, train, transl
 from nmt.cli.console import is_terminal, open_standard_streams, say, use_utf8
 from nmt.errors import Interrupted, UserError
 
+# What requirements-translate.txt leaves out of setup.cfg's install_requires.
+NOT_FOR_TRANSLATING = ("tensorflow", "keras", "onnx", "tf2onnx", "sacrebleu")
 GREETING = """nmt: recurrent neural machine translation with attention. Next steps:
   nmt translate en-fr       translate English to French: type sentences, or pipe lines
   nmt serve                 translate in a browser, or from programs as with LibreTranslate
-  nmt train quickstart      train a small translator from start to end, in some minutes
+  nmt train quickstart      train a small translator from start to end, in a few minutes
   nmt --help                list all verbs; `nmt VERB --help` explains one"""
 
 
@@ -58,6 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         say(f"stopped by {stop}; {saved}. The same command resumes.")
         return 128 + stop.signal_number
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in NOT_FOR_TRANSLATING:
+            raise
+        say(
+            f"nmt: error: this needs {name}, which is not installed: an installation for"
+            " translating only cannot train, export or evaluate. In a checkout, install all with:"
+            " pip install ."
+        )
+        return 1
     except BrokenPipeError:  # the reader has enough: `nmt translate RUN < file | head`
         _discard_output()
         return 0
@@ -85,6 +97,6 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nmt {VERSION}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for module in (train, translate, serve, evaluate, align, compare, models, data):
+    for module in (translate, serve, models, train, evaluate, compare, align, data):
         module.add_verbs(verbs)
     return parser

@@ -38,7 +38,7 @@ class Direction:
     def introduction(self) -> str:
         source, target = self.pair
         run = self.translator.run
-        lines = [f"{run.path.stem}: {source} -> {target}. :help for help, Ctrl-D to leave."]
+        lines = [f"{run.name}: {source} -> {target}. :help for help, Ctrl-D to leave."]
         if run.package:
             from nmt.runs.package import printable
 

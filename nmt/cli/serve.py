@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Any) -> None:
-    serve = verb(
-        verbs, "serve", _serve, "an HTTP API like LibreTranslate's, and a page to type into"
-    )
+    serve = verb(verbs, "serve", _serve, "serve LibreTranslate's HTTP API, and a web page")
     serve.add_argument(
         "runs",
         type=Path,
@@ -30,7 +28,7 @@ def add_verbs(verbs: Any) -> None:
     serve.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen at; 0.0.0.0: all (default: %(default)s)",
+        help="address to listen on; 0.0.0.0: all interfaces (default: %(default)s)",
     )
     serve.add_argument(
         "--port", type=_port, default=5000, help="0: any free port (default: %(default)s)"

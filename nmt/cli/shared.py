@@ -35,7 +35,12 @@ def recipe_arguments(parser: argparse.ArgumentParser, optional: str = "") -> Non
             " data.target), A,B or a .tsv"
         ),
     )
-    parser.add_argument("--dev", metavar="PREFIX", help="development text")
+    parser.add_argument(
+        "--dev",
+        metavar="PREFIX",
+        help="development text, which chooses the weights that are kept"
+        + ("; without it and a recipe, a part of --data" if optional else ""),
+    )
 
 
 def given_texts(options: argparse.Namespace) -> dict[str, str]:
@@ -80,8 +85,8 @@ class RunOptions:
 def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> None:
     """The run (or runs, for an ensemble, which takes the first run's config), its engine and its
     dictionary."""
-    text = "run folder, an export's, NAME.nmt, or the name of an installed model"
-    text += "; several: an ensemble" if ensemble else ""
+    text = "run folder, folder of an export, NAME.nmt, or name of an installed model"
+    text += "; several RUNs are an ensemble" if ensemble else ""
     nargs: Any = "+" if ensemble else 1
     parser.add_argument("runs", type=Path, nargs=nargs, metavar="RUN", help=text)
     engine_arguments(parser)
@@ -95,7 +100,9 @@ def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> Non
 
 def engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--engine", metavar="keras|onnx", help="(default: onnx, if there is an export)"
+        "--engine",
+        metavar="keras|onnx",
+        help="what computes the model (default: onnx, if exported)",
     )
     parser.add_argument(
         "--precision", metavar="float32|int8", help="(default: chosen when the run was exported)"
@@ -166,17 +173,21 @@ def alignment_arguments(parser: argparse.ArgumentParser) -> None:
         "--reverse",
         type=Path,
         metavar="RUN",
-        help="a run of the other direction, to symmetrise links with",
+        help="run of the other direction, to symmetrise the links with",
     )
     parser.add_argument(
-        "--lag", type=int, default=0, metavar="N", help="attention comes N steps late (default: 0)"
+        "--lag",
+        type=int,
+        default=0,
+        metavar="N",
+        help="use the attention N steps later (default: 0)",
     )
     parser.add_argument(
         "--threshold",
         type=_threshold,
         default=0.0,
         metavar="P",
-        help="leave words unaligned whose largest weight is at most P (default: 0)",
+        help="link only words whose largest weight exceeds P (default: 0)",
     )
 
 
@@ -216,21 +227,21 @@ def write_answers(windows: Iterable[Iterable[str]], path: Path | None = None) ->
 
 
 _SEARCH: tuple[tuple[str, type, str, str], ...] = (
-    ("beam-size", int, "K", "1: greedy"),
+    ("beam-size", int, "K", "hypotheses kept per sentence; 1: greedy search"),
     ("batch-size", int, "N", "lines decoded together"),
     ("penalty", str, "power|gnmt", "length penalty: |y|^ALPHA or ((5 + |y|) / 6)^ALPHA"),
-    ("length-penalty", float, "ALPHA", "0: none"),
-    ("mbr", float, "SCALE", "choose by minimum Bayes risk over the beam (10, say); 0: by score"),
-    ("coverage-penalty", float, "BETA", "GNMT's, for source words left out; 0: none"),
+    ("length-penalty", float, "ALPHA", "exponent of the length penalty; 0: none"),
+    ("mbr", float, "SCALE", "choose by minimum Bayes risk over the beam (e.g. 10); 0: by score"),
+    ("coverage-penalty", float, "BETA", "GNMT's, for source words without attention; 0: none"),
     ("max-length-ratio", float, "R", "at most R times the source's tokens + max_length_offset"),
     ("min-length-ratio", float, "R", "at least R times the source's tokens"),
-    ("no-repeat-ngram-size", int, "N", "no N tokens in a row occur twice; 0: they may"),
-    ("repetition-penalty", float, "X", "multiplies log-probabilities of repeated tokens; 1: none"),
-    ("stopping", str, "best|first", "until nothing better can come, or until n-best have finished"),
+    ("no-repeat-ngram-size", int, "N", "no sequence of N tokens occurs twice; 0: no limit"),
+    ("repetition-penalty", float, "X", "factor on log-probabilities of repeated tokens; 1: none"),
+    ("stopping", str, "best|first", "stop when none can be better, or when n-best have finished"),
 )
 _DIVERSITY: tuple[tuple[str, type, str, str], ...] = (
     ("num-beam-groups", int, "G", "groups of K / G hypotheses"),
-    ("diversity-penalty", float, "LAMBDA", "for tokens that earlier groups have chosen (0.5, say)"),
+    ("diversity-penalty", float, "LAMBDA", "penalty for tokens of earlier groups (e.g. 0.5)"),
     ("temperature", float, "T", "below 1 sharper, above 1 flatter"),
     ("top-k", int, "N", "draw from the N likeliest tokens"),
     ("top-p", float, "P", "draw from the fewest likeliest tokens of probability P"),
@@ -249,7 +260,12 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     for name, type_, metavar, text in _SEARCH:
         search.add_argument(f"--{name}", type=type_, metavar=metavar, help=text)
     diverse = parser.add_argument_group("diverse beam search, or sampling")
-    diverse.add_argument("--sampling", action="store_const", const=True, help="draw n-best samples")
+    diverse.add_argument(
+        "--sampling",
+        action="store_const",
+        const=True,
+        help="draw n-best samples instead of searching",
+    )
     for name, type_, metavar, text in _DIVERSITY:
         diverse.add_argument(f"--{name}", type=type_, metavar=metavar, help=text)
     wording = parser.add_argument_group("words of the translation")
@@ -264,17 +280,20 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WORDS",
-        help="a phrase of every translation; may be repeated",
+        help="phrase that every translation must contain; may be repeated",
     )
     wording.add_argument(
         "--ban",
         action="append",
         default=[],
         metavar="WORDS",
-        help="a phrase of no translation; may be repeated",
+        help="phrase that no translation may contain; may be repeated",
     )
     wording.add_argument(
-        "--ban-file", type=Path, metavar="FILE", help="phrases of no translation, one a line"
+        "--ban-file",
+        type=Path,
+        metavar="FILE",
+        help="phrases that no translation may contain, one per line",
     )
 
 

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Any) -> None:
     train = verb(verbs, "train", _train, "train a translator, or resume its training")
     recipe_arguments(train, optional="; with --init-from, by default that run's config")
-    train.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/RECIPE)")
+    train.add_argument(
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="run folder (default: runs/RECIPE; without a recipe runs/RUN-tuned)",
+    )
     train.add_argument(
         "--budget", metavar="TIME", help="training time, e.g. 30m, in place of the recipe's epochs"
     )
@@ -53,17 +58,17 @@ def add_verbs(verbs: Any) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="run folders: the mean of their best weights",
+        help="run folders whose best weights are averaged",
     )
     average.add_argument(
-        "--last", type=int, metavar="N", help="the mean of each run's last N checkpoints instead"
+        "--last", type=int, metavar="N", help="average the last N checkpoints of each run instead"
     )
     average.add_argument(
         "--output", type=Path, required=True, metavar="RUN", help="the folder of the new run"
     )
 
     export = verb(
-        verbs, "export", _export, "write a run in a format that translates without TensorFlow"
+        verbs, "export", _export, "write a run for ONNX Runtime, as a package, or for a browser"
     )
     export.add_argument(
         "run",
@@ -75,8 +80,8 @@ def add_verbs(verbs: Any) -> None:
         "--format",
         choices=["onnx", "savedmodel", "package", "web"],
         default="onnx",
-        help="package: one file, in 8 bits; web: a static site that translates in the browser"
-        " (default: onnx)",
+        help="onnx: a folder for ONNX Runtime (default); package: one file, in 8 bits; web: a"
+        " static site that translates in the browser",
     )
     export.add_argument(
         "--output",
@@ -95,15 +100,17 @@ def add_verbs(verbs: Any) -> None:
         "--golden",
         type=Path,
         metavar="FILE",
-        help="package: sentences that loading it tests (default: four of the dev text)",
+        help="package: sentences to check whenever it is loaded (default: four of the dev text)",
     )
     export.add_argument(
-        "--dev", metavar="PREFIX", help="where the dev text is now: the ONNX export is tested on it"
+        "--dev",
+        metavar="PREFIX",
+        help="dev text that the ONNX export is checked on, if it has moved",
     )
     export.add_argument(
         "--precision",
         choices=["float32", "int8"],
-        help="web: of the model (default: int8, a quarter of the size)",
+        help="web: precision of the model (default: int8, a quarter of the size)",
     )
     export.add_argument(
         "--onnxruntime-web",
@@ -115,9 +122,13 @@ def add_verbs(verbs: Any) -> None:
     # The last step of `train`.
     export.add_argument("--trained", action="store_true", help=argparse.SUPPRESS)
 
-    tokenizer = verbs.add_parser("tokenizer", help="train and apply a SentencePiece tokenizer")
+    tokenizer = verbs.add_parser(
+        "tokenizer",
+        help="train and apply a SentencePiece tokenizer",
+        description="Train and apply a SentencePiece tokenizer.",
+    )
     actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
-    learn = verb(actions, "train", _tokenizer_train, "learn a vocabulary from text")
+    learn = verb(actions, "train", _tokenizer_train, "train a tokenizer on text")
     learn.add_argument("model", type=Path, metavar="MODEL", help="file to write")
     learn.add_argument(
         "--input",
@@ -125,33 +136,41 @@ def add_verbs(verbs: Any) -> None:
         nargs="+",
         required=True,
         metavar="FILE",
-        help="text, a sentence a line; -: standard input",
+        help="text, one sentence per line; -: standard input",
     )
-    learn.add_argument("--vocabulary-size", type=int, default=8000, metavar="N")
-    learn.add_argument("--algorithm", choices=["bpe", "unigram"], default="bpe")
+    learn.add_argument(
+        "--vocabulary-size",
+        type=int,
+        default=8000,
+        metavar="N",
+        help="pieces (default: %(default)s)",
+    )
+    learn.add_argument(
+        "--algorithm", choices=["bpe", "unigram"], default="bpe", help="(default: %(default)s)"
+    )
     learn.add_argument(
         "--no-byte-fallback", action="store_true", help="unseen characters become <unk>"
     )
     learn.add_argument(
         "--fold-initial",
         action="store_true",
-        help='"Dogs" at the start of a line shares the pieces of "dogs"',
+        help='read "Dogs" at the start of a line with the pieces of "dogs"',
     )
     encode = verb(
         actions,
         "encode",
         _tokenizer_encode,
-        "lines to pieces, from standard input to standard output",
+        "read lines from standard input and write their pieces",
     )
-    encode.add_argument("model", type=Path, metavar="MODEL")
-    encode.add_argument("--ids", action="store_true", help="write ids")
+    encode.add_argument("model", type=Path, metavar="MODEL", help="file of a tokenizer")
+    encode.add_argument("--ids", action="store_true", help="write ids instead of pieces")
     decode = verb(
         actions,
         "decode",
         _tokenizer_decode,
-        "pieces or ids to lines, from standard input to standard output",
+        "read pieces or ids from standard input and write lines",
     )
-    decode.add_argument("model", type=Path, metavar="MODEL")
+    decode.add_argument("model", type=Path, metavar="MODEL", help="file of a tokenizer")
 
     recipes = verb(verbs, "recipes", _recipes, "list the recipes that ship with nmt, or print one")
     recipes.add_argument(
@@ -162,7 +181,7 @@ def add_verbs(verbs: Any) -> None:
         nargs="?",
         const="",
         metavar="WORD",
-        help="print instead the keys of recipes with WORD in their name or meaning, or all keys",
+        help="explain the keys of recipes with WORD in their name or meaning; without WORD, all",
     )
 
 
@@ -171,8 +190,7 @@ def _train(options: argparse.Namespace) -> int:
     from nmt.training.setup import find_texts
 
     config = config_of(options)
-    name = Path(options.recipe).stem if options.recipe else f"{Path(options.init_from).stem}-tuned"
-    path = options.run or Path("runs") / name
+    path = _run_folder(options)
     score = config.model.decoder.score
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
     check_score(score, allow_custom)
@@ -195,6 +213,23 @@ def _train(options: argparse.Namespace) -> int:
         command, environment = nmt_process("export", "--trained", *allowed, str(run.path))
         os.execve(command[0], command, environment)
     return _complete(run)
+
+
+def _run_folder(options: argparse.Namespace) -> Path:
+    from nmt.runs.package import SUFFIX
+    from nmt.runs.run_folder import Run
+
+    if not options.recipe:
+        name = Path(options.init_from).name.removesuffix(SUFFIX)
+        return options.run or Path("runs") / f"{name}-tuned"
+    recipe = Path(options.recipe)
+    path = options.run or Path("runs") / recipe.stem
+    if not Run.exists(path) and recipe.resolve() == (path / "config.yaml").resolve():
+        raise UserError(
+            f"{recipe} would be replaced by the config that the run stores. Rename it, or choose"
+            " another --run."
+        )
+    return path
 
 
 def config_of(options: argparse.Namespace) -> "Config":
@@ -323,8 +358,8 @@ def _export_package(run: "Run", options: argparse.Namespace) -> int:
 
 
 def _export_web(options: argparse.Namespace) -> int:
-    from nmt.inference.onnx_artifact import WEIGHTS
     from nmt.runs.package import SUFFIX, open_run
+    from nmt.runs.run_folder import WEIGHTS
     from nmt.serving.static_site import ONNXRUNTIME_WEB, export_site, read_runtime
 
     if not options.output:
@@ -427,7 +462,11 @@ def _recipes(options: argparse.Namespace) -> int:
     if options.keys is not None:
         return _print_keys(options)
     if options.name:
-        print(find_recipe(options.name).read_text("utf-8"), end="")
+        path = find_recipe(options.name)
+        try:
+            print(path.read_text("utf-8"), end="")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: expected UTF-8. {error}.") from error
         return 0
     for name, path in recipes().items():
         print(f"{name:16} {path.read_text('utf-8').splitlines()[0].removeprefix('# ')}")

@@ -37,24 +37,31 @@ def add_verbs(verbs: Any) -> None:
         "--input",
         type=file_or_standard,
         metavar="FILE",
-        help="- or not given: standard input; with --output DIR/ also a pattern, 'DIR/*.en.gz'",
+        help="file to translate (default, or -: standard input); with --output DIR/ also a quoted"
+        " pattern, 'DIR/*.en.gz'",
     )
     translate.add_argument(
         "--output",
         metavar="FILE|DIR/",
-        help="- or not given: standard output; a folder: a file for each shard of the input",
+        help="file to write (default, or -: standard output), or a folder for one file per shard",
     )
     translate.add_argument(
-        "--n-best", type=int, default=1, metavar="N", help="write `id ||| hypothesis ||| score`"
+        "--n-best",
+        type=int,
+        default=1,
+        metavar="N",
+        help="write N translations per line, as `id ||| hypothesis ||| score`",
     )
     translate.add_argument(
-        "--json", action="store_true", help="write an object a line: all candidates, all scores"
+        "--json",
+        action="store_true",
+        help="write one JSON object per line, with candidates and scores",
     )
     translate.add_argument(
-        "--alignments", action="store_true", help="add ` ||| ` and links of words, `i-j` from 0"
+        "--alignments", action="store_true", help="append ` ||| ` and word links `i-j`, from 0"
     )
     translate.add_argument(
-        "--unbuffered", action="store_true", help="answer each line before reading the next one"
+        "--unbuffered", action="store_true", help="translate each line before reading the next one"
     )
     bulk.arguments(translate, "corpora, with --output DIR/")
     documents.arguments(translate)
@@ -63,7 +70,7 @@ def add_verbs(verbs: Any) -> None:
         "--prefix-file",
         type=Path,
         metavar="FILE",
-        help="the beginning of each translation, a line for each line",
+        help="beginnings of the translations, one line per source line",
     )
 
 

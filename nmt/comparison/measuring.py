@@ -23,9 +23,9 @@ from nmt.config.loader import Config
 from nmt.evaluation.significance import METRICS
 from nmt.evaluation.word_alignment import Alignment, Behaviour, attention_behaviour
 from nmt.inference.aligner import Gold, align_pairs, alignment_scores
-from nmt.inference.onnx_artifact import WEIGHTS, select_export
+from nmt.inference.onnx_artifact import select_export
 from nmt.inference.translator import Translator
-from nmt.runs.run_folder import Run, load_arrays
+from nmt.runs.run_folder import WEIGHTS, Run, load_arrays
 from nmt.terminal import import_tensorflow, progress_bar
 from nmt.text.lines import atomic_write, file_fingerprint, is_blank, read_lines, write_lines
 from nmt.training.corpus import Corpus

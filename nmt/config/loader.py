@@ -111,7 +111,9 @@ def config_of_text(
     _rename_keys(values, where)
     for key, value in ABSENT_FROM_RUNS.items() if of_run else ():
         section, name = key.split(".")
-        values[section] = {name: value, **(values.get(section) or {})}
+        inner = values.get(section) or {}
+        if isinstance(inner, Mapping):  # else the schema reports it
+            values[section] = {name: value, **inner}
     for override in overrides:
         _apply(values, override)
     _convert_mix(values, where)
@@ -317,13 +319,13 @@ def _explain(problem: Any, where: str) -> str:
         names = list(_fields(keys[:-1])) + (
             ["attention"] if keys[:-1] == ["model", "decoder"] else []
         )
-        everywhere = {name.rpartition(".")[2]: name for name in _all_keys()}
+        elsewhere = [f"'{name}'" for name in _all_keys() if name.rpartition(".")[2] == keys[-1]]
         prefix = "".join(f"{key}." for key in keys[:-1])
         initials = [
             name for name in names if "".join(word[0] for word in name.split("_")) == keys[-1]
         ]
-        if keys[-1] in everywhere:
-            return f"{where}: unknown key '{path}'. Did you mean '{everywhere[keys[-1]]}'?"
+        if elsewhere:
+            return f"{where}: unknown key '{path}'. Did you mean {' or '.join(elsewhere)}?"
         best = initials or difflib.get_close_matches(keys[-1], names, n=1)
         if best:
             return f"{where}: unknown key '{path}'. Did you mean '{prefix}{best[0]}'?"

@@ -36,7 +36,7 @@ def expand_attention(values: Any) -> Any:
         return values
     name = values["attention"]
     cell, _, score = (name if isinstance(name, str) else "").partition("/")
-    if name in ATTENTIONS:
+    if isinstance(name, str) and name in ATTENTIONS:
         cell, score = ATTENTIONS[name]
     elif not score:
         raise ValueError(

@@ -27,7 +27,6 @@ from nmt.inference.keras_engine import KerasEngine
 from nmt.inference.onnx_artifact import (
     FOLDER,
     PRECISIONS,
-    WEIGHTS,
     Export,
     Golden,
     Proof,
@@ -38,7 +37,7 @@ from nmt.inference.onnx_engine import OnnxEngine
 from nmt.inference.translator import Translator
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import encode_function, named_leaves, step_function
-from nmt.runs.run_folder import Run
+from nmt.runs.run_folder import WEIGHTS, Run
 from nmt.runs.temporary import temporary_folder
 from nmt.search.beam import map_arrays
 from nmt.text.lines import file_fingerprint, is_blank, read_parallel, resolve_parallel
@@ -127,11 +126,13 @@ def _dev_pairs(run: Run, dev: str | None) -> list[tuple[str, str]]:
             f"an export is proved on development text, and {run.path} names none. Give --dev"
             " PREFIX."
         )
-    pairs = [
-        pair
-        for pair in read_parallel(resolve_parallel(spec, data.source, data.target, "of the run"))
-        if not is_blank(pair[0])
-    ]
+    try:
+        files = resolve_parallel(spec, data.source, data.target, "of the run")
+    except UserError as error:
+        if dev:
+            raise
+        raise UserError(f"{error} If the development text has moved, give --dev PREFIX.") from error
+    pairs = [pair for pair in read_parallel(files) if not is_blank(pair[0])]
     if not pairs:
         raise UserError(
             f"an export is proved on development text. Received: no lines in {spec}. Give --dev"

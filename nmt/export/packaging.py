@@ -23,6 +23,7 @@ from nmt.inference.translator import Translator
 from nmt.runs.package import (
     DTYPES,
     GRAPHS,
+    LIMITS,
     SUFFIX,
     GivenCard,
     Manifest,
@@ -31,7 +32,7 @@ from nmt.runs.package import (
     Part,
     aligned,
 )
-from nmt.runs.run_folder import Run, load_arrays
+from nmt.runs.run_folder import WEIGHTS, Run, load_arrays
 from nmt.text.lines import atomic_write
 
 SMALL = 1024  # bytes; smaller constants stay in their graph
@@ -60,7 +61,7 @@ def export_package(run: Run, output: Path, options: PackageOptions | None = None
             " own. A package holds no code: export it without --format package."
         )
     export = _int8_export(run, options.dev)
-    weights, _ = load_arrays(run.path / "best.npz")
+    weights, _ = load_arrays(run.path / WEIGHTS)
     members, manifest = _members(run, export, weights, options)
     _write(output, members, manifest)
     return Package.open(output)
@@ -132,6 +133,12 @@ def _record(run: Run, export: Export, golden: Sequence[str]) -> dict[str, Any]:
 
 def _write(output: Path, members: Mapping[str, bytes], manifest: Manifest) -> None:
     everything = {"manifest.json": _json(asdict(manifest)), **members}
+    for name, content in everything.items():  # before an older package is replaced
+        if len(content) > (limit := LIMITS[name]):
+            raise UserError(
+                f"{output}: {name} would have {len(content):,} bytes, of at most {limit:,}. Give a"
+                " shorter card, or fewer golden sentences."
+            )
     with atomic_write(output) as stream, zipfile.ZipFile(stream, "w") as archive:
         for name, content in everything.items():
             info = zipfile.ZipInfo(name, DATE)

@@ -10,12 +10,13 @@ import logging
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.errors import UserError
-from nmt.runs.package import Package, damaged
-from nmt.runs.run_folder import Run
+from nmt.runs.package import Package, damaged, printable
+from nmt.runs.run_folder import WEIGHTS, Run
 from nmt.text.lines import atomic_write, file_fingerprint
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ COMPACT_FORMAT = 4  # the first whose int8 graphs hold each weight once, in 8 bi
 ENGINES = ("keras", "onnx")
 PRECISIONS = ("float32", "int8")
 FOLDER = "onnx"  # of a run
-WEIGHTS = "best.npz"
 LOG_PROB_TOLERANCE = 0.05  # of a golden translation: processors round differently
 
 
@@ -77,7 +77,7 @@ class Export:
             return cls(folder=folder, **_parsed((folder / "export.json").read_bytes(), folder))
         except UserError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{folder / 'export.json'} is damaged. Write it again with `nmt export`."
             ) from error
@@ -94,6 +94,11 @@ class Export:
 
     def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
         return open_engine(self.folder, precision, forbidden_ids)
+
+    @property
+    def advice(self) -> str:
+        """What to do if it translates otherwise than when it was made."""
+        return " Write it again with `nmt export`, which proves it anew."
 
     def is_outdated(self, run: Path) -> bool:
         """Whether the run has other weights now. A folder with the export only has none."""
@@ -117,7 +122,7 @@ class Export:
                     f" exported: {one.source!r} was {one.text!r} ({one.log_prob:.3f}), is"
                     f" {candidate.text!r} ({candidate.log_prob:.3f}). Exported with"
                     f" {', '.join(f'{name} {version}' for name, version in self.versions.items())}."
-                    " Write it again with `nmt export`, which proves it anew."
+                    + self.advice
                 )
                 return
 
@@ -127,6 +132,10 @@ class PackagedExport(Export):
     """The export in a package."""
 
     package: Package
+
+    @property
+    def advice(self) -> str:
+        return " Another processor may round otherwise; if more than this differs, report it."
 
     @classmethod
     def of(cls, package: Package) -> "PackagedExport":
@@ -144,7 +153,13 @@ class PackagedExport(Export):
     def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
         from nmt.inference.onnx_engine import OnnxEngine  # loads ONNX Runtime
 
-        return OnnxEngine(self.package.graph("encoder"), self.package.graph("step"), forbidden_ids)
+        encoder, step = self.package.graph("encoder"), self.package.graph("step")
+        try:
+            return OnnxEngine(encoder, step, forbidden_ids)
+        except UserError:
+            raise
+        except Exception as error:  # graphs with other inputs and outputs
+            raise damaged(self.folder, "its graphs are not those of a translator") from error
 
 
 def _parsed(text: bytes, where: Path) -> dict[str, Any]:
@@ -155,6 +170,13 @@ def _parsed(text: bytes, where: Path) -> dict[str, Any]:
     record["golden"] = {
         name: [Golden(**one) for one in ones] for name, ones in record["golden"].items()
     }
+    for one in chain.from_iterable(record["golden"].values()):
+        if not (isinstance(one.source, str) and isinstance(one.text, str)):
+            raise TypeError("expected lines of text as golden translations")
+        if not isinstance(one.log_prob, (int, float)):
+            raise TypeError("expected a number as log-probability")
+    versions = record["versions"].items()
+    record["versions"] = {printable(str(name)): printable(str(one)) for name, one in versions}
     return {**record, "proof": Proof(**record["proof"])}
 
 

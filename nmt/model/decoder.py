@@ -69,7 +69,8 @@ class Decoder(keras.layers.Layer):
         name: str = "decoder",
         **kwargs: Any,
     ):
-        super().__init__(name=name, **kwargs)
+        # The state of a score may be in float32 where all else is not.
+        super().__init__(name=name, autocast=False, **kwargs)
         section = config.decoder
         self.cell = DECODER_CELLS[section.cell]()
         self.units, self.readout_units = section.units, config.readout_units

@@ -213,11 +213,12 @@ class CoverageScore(AdditiveScore):
 
     def build_weights(self, *_: Any, **options: Any) -> None:
         super().build_weights()
+        self.autocast = False  # a sum in bfloat16 stops growing: 1 + 0.003 is 1
         self.w = self.vector(self.units, "w")
 
     def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Tensor:
         batch, source = ops.shape(keys_BSU)[:2]
-        return ops.zeros((batch, num_queries, source), self.compute_dtype)
+        return ops.zeros((batch, num_queries, source), "float32")
 
     def step_weights(self) -> dict[str, Any]:
         return {**super().step_weights(), "w": self._cast(self.w)}
@@ -225,8 +226,9 @@ class CoverageScore(AdditiveScore):
     def compare(
         self, query_BTH: Tensor, keys_BSU: Tensor, state: Any, weights: ScoreWeights
     ) -> Any:
-        w_U = ops.squeeze(ops.cast(weights["w"], state.dtype), -1)
-        energy_BTSU = self.energy(query_BTH, keys_BSU, weights) + ops.expand_dims(state, -1) * w_U
+        coverage_BTS1 = ops.expand_dims(ops.cast(state, query_BTH.dtype), -1)
+        w_U = ops.squeeze(weights["w"], -1)
+        energy_BTSU = self.energy(query_BTH, keys_BSU, weights) + coverage_BTS1 * w_U
         return ops.squeeze(weights["v"](ops.tanh(energy_BTSU)), -1), state
 
     def weigh(
@@ -238,7 +240,7 @@ class CoverageScore(AdditiveScore):
         weights: ScoreWeights | None = None,
     ) -> tuple[Tensor, Any]:
         weights_BTS, _ = super().weigh(scores_BTS, mask_BS, query_BTH, state)
-        return weights_BTS, state + ops.cast(weights_BTS, state.dtype)
+        return weights_BTS, state + weights_BTS
 
 
 class MonotonicScore(NormedAdditiveScore):
@@ -264,6 +266,7 @@ class MonotonicScore(NormedAdditiveScore):
 
     def build_weights(self, *, mode: str, noise: float, initial_bias: float) -> None:
         super().build_weights()
+        self.autocast = False  # the state stays in float32, as the weights are
         self.mode, self.noise = mode, noise
         self.r = self.add_weight(
             (), initializer=keras.initializers.Constant(initial_bias), name="r"
@@ -272,8 +275,8 @@ class MonotonicScore(NormedAdditiveScore):
 
     def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Any:
         batch, source = ops.shape(keys_BSU)[:2]
-        first_S = ops.cast(ops.equal(ops.arange(source), 0), self.compute_dtype)
-        return first_S + ops.zeros((batch, num_queries, 1), self.compute_dtype)
+        first_S = ops.cast(ops.equal(ops.arange(source), 0), "float32")
+        return first_S + ops.zeros((batch, num_queries, 1))
 
     def step_weights(self) -> dict[str, Any]:
         return {**super().step_weights(), "r": self._cast(self.r)}
@@ -306,8 +309,8 @@ class MonotonicScore(NormedAdditiveScore):
         weights: ScoreWeights | None = None,
     ) -> tuple[Tensor, Any]:
         modes = {"expected": expected_alignment, "hard": hard_alignment}
-        weights_BTS = modes[self.mode](scores_BTS, mask_BS, ops.cast(state, "float32"))
-        return weights_BTS, ops.cast(weights_BTS, self.compute_dtype)
+        weights_BTS = modes[self.mode](scores_BTS, mask_BS, state)
+        return weights_BTS, weights_BTS
 
 
 def expected_alignment(scores_BTS: Tensor, mask_BS: Tensor, last_BTS: Tensor) -> Tensor:

@@ -178,7 +178,7 @@ class LayerNormGRUCell(_LayerNormalized, GRUCell):
 
 
 class LayerNormLSTMCell(_LayerNormalized, LSTMCell):
-    """An LSTM whose gates are layer-normalised."""
+    """An LSTM whose gates are layer-normalised; c is not, unlike in the supplement of Ba et al."""
 
 
 CELLS = {
@@ -262,6 +262,8 @@ class _Tap(Product):
 
     @classmethod
     def of(cls, product: Product, dummy: Tensor) -> "_Tap":
+        if product.transposed:
+            raise ValueError("expected a kernel of inputs by outputs. Received: a transposed one.")
         return cls(product.kernel, product.bias, product.transposed, product.folds, dummy)
 
     def multiply(self, rows: Tensor) -> Tensor:

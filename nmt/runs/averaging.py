@@ -12,7 +12,7 @@ import numpy as np
 
 from nmt.errors import UserError
 from nmt.runs.checkpoints import Checkpoints
-from nmt.runs.run_folder import Run, check_compatible, load_arrays, save_arrays
+from nmt.runs.run_folder import WEIGHTS, Run, check_compatible, load_arrays, save_arrays
 
 # Prefix, in a checkpoint, of the moving average of the weights, which is kept in best.npz.
 AVERAGE = "average/"
@@ -37,7 +37,7 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
     paths = [
         path
         for run in runs
-        for path in ([run.path / "best.npz"] if last is None else _last(run, last))
+        for path in ([run.path / WEIGHTS] if last is None else _last(run, last))
     ]
     if len(paths) < 2:
         raise UserError(
@@ -53,10 +53,11 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
         if key in ("texts", "precision", "casing")
     }
     facts = {"average_of": [str(path) for path in paths]}
+    output.mkdir(parents=True, exist_ok=True)
+    save_arrays(output / WEIGHTS, weights, facts)  # first: a run without weights is a half one
     Run.create(
         output, first.config, first.source_tokenizer, first.target_tokenizer, {**of_first, **facts}
     )
-    save_arrays(output / "best.npz", weights, facts)
     return paths
 
 

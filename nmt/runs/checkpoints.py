@@ -14,6 +14,7 @@ and, as facts, the fields of `nmt.training.state.TrainingState`. See `run_folder
 import contextlib
 import fcntl
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from nmt.errors import UserError
-from nmt.runs.run_folder import load_arrays, save_arrays
+from nmt.runs.run_folder import WEIGHTS, load_arrays, save_arrays
 from nmt.runs.temporary import remove_leftovers
 
 logger = logging.getLogger(__name__)
+
+_STEP = re.compile(r"step-\d+\.")  # and no copy that somebody made
 
 
 class Checkpoints:
@@ -35,7 +38,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Oldest first."""
-        return sorted(self.folder.glob("step-*.npz"))
+        return sorted(path for path in self.folder.glob("step-*.npz") if _STEP.match(path.name))
 
     @staticmethod
     def step_of(path: Path) -> int:
@@ -44,8 +47,10 @@ class Checkpoints:
     @classmethod
     def has_trained(cls, run: Path) -> bool:
         """Whether a run holds trained weights, damaged or not."""
-        return (run / "best.npz").exists() or any(
-            map(cls.step_of, (run / "checkpoints").glob("step-*.*"))
+        return (run / WEIGHTS).exists() or any(
+            cls.step_of(path)
+            for path in (run / "checkpoints").glob("step-*.*")
+            if _STEP.match(path.name)
         )
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:

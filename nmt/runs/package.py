@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from nmt.about import VERSION
 from nmt.config.loader import config_of_text
@@ -105,13 +105,13 @@ class ModelCard(GivenCard):
 
     source: str
     target: str
-    parameters: int
+    parameters: Annotated[int, Field(ge=0, lt=10**12)]
     dev_bleu: float  # greedy, in 8 bits
 
     def as_text(self, name: str) -> str:
         """Markdown, without control characters, which could rewrite a terminal."""
         lines = [f"# {name}: {self.source} to {self.target}", ""]
-        lines += [self.description, ""] * bool(self.description)
+        lines += [*self.description.splitlines(), ""] * bool(self.description)
         lines += [f"{self.parameters / 1e6:.1f} M parameters in 8 bits."]
         lines += [f"Licence of the training text: {self.licence}"] * bool(self.licence)
         lines += ["", "## Scores", ""]
@@ -270,6 +270,13 @@ class Package:
     def weights(self) -> dict[str, np.ndarray]:
         """The trained weights by name, to train on from: those that translate, in 8 bits."""
         try:
+            sizes = [
+                self._arrays[part.array].nbytes
+                for parts in self.manifest.variables.values()
+                for part in parts
+            ]
+            if sum(sizes) > LIMITS["weights.bin"]:
+                raise ValueError("they are too large")
             return {
                 name: np.concatenate([self._values(part) for part in parts])
                 for name, parts in self.manifest.variables.items()
@@ -287,7 +294,12 @@ class Package:
 
     def _values(self, part: Part) -> np.ndarray:
         values = self._arrays[part.array].astype(np.float32)
-        return values if part.scale is None else values * self._arrays[part.scale]
+        if part.scale is None:
+            return values
+        scale = self._arrays[part.scale]
+        if np.broadcast_shapes(values.shape, scale.shape) != values.shape:
+            raise ValueError("a scale has another shape than its array")
+        return values * scale
 
     @cached_property
     def _arrays(self) -> list[np.ndarray]:
@@ -301,7 +313,7 @@ class Package:
                     raise ValueError("weights.bin is too small")
                 arrays.append(np.frombuffer(content, dtype, count, start).reshape(shape))
                 start = aligned(start + count * dtype.itemsize)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise damaged(self.path, f"weights.bin cannot be read: {error}") from error
         return arrays
 
@@ -361,11 +373,18 @@ def find_run(name: str | Path) -> Path:
     """The run folder, export or package that a user means: a path, or the name of an installed
     model. Raises UserError with what there is, if there is no such thing."""
     path, models = Path(name), installed_models()
+    # A folder of that name may hold text of these languages.
+    is_run = path.is_file() or any((path / file).exists() for file in ("run.json", "config.yaml"))
+    if str(name) in models and not is_run:
+        return models[str(name)]
     if path.exists():
         return path
-    if str(name) in models:
-        return models[str(name)]
     hint = _nearest(path, models)
+    if " " in str(name).strip() and not hint:
+        raise UserError(
+            f"{name}: no such run folder. To translate a sentence, pipe it: echo"
+            f" {shlex.quote(str(name))} | nmt translate {next(iter(models), 'RUN')}"
+        )
     if path.suffix == SUFFIX:
         raise UserError(f"{path}: no such file.{hint}{_list_of(models)}")
     raise UserError(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nmt.model.seq2seq import Seq2Seq
     from nmt.runs.package import Package
 
+WEIGHTS = "best.npz"  # the weights with the best dev BLEU
 FORMAT = 2  # of the folder; raised when older versions cannot read it
 
 
@@ -97,6 +98,10 @@ class Run:
         seed = config.training.seed
         run._write({"format": FORMAT, **cls.versions(), "seed": seed, **metadata})
         return run
+
+    @property
+    def name(self) -> str:
+        return self.package.name if self.package else self.path.absolute().name
 
     def clear(self) -> None:
         """Removes what keeps another run from being created here; the encoded text stays."""
@@ -207,21 +212,21 @@ class Run:
             allow_custom=self.allow_custom,
         )
 
-    def weights_file(self, name: str = "best.npz") -> Path:
+    def weights_file(self) -> Path:
         """The file of trained weights. Raises UserError if there is none yet."""
-        path = self.path / name
+        path = self.path / WEIGHTS
         if not path.is_file():
             has_begun = (self.path / "checkpoints").is_dir()
             hint = " Training stopped before its first evaluation." if has_begun else ""
             raise UserError(
-                f"{self.path} is incomplete: {name} is missing.{hint} The same `nmt train` command"
-                " resumes it."
+                f"{self.path} is incomplete: {WEIGHTS} is missing.{hint} The same `nmt train`"
+                " command resumes it."
             )
         return path
 
-    def load_model(self, name: str = "best.npz") -> "Seq2Seq":
+    def load_model(self) -> "Seq2Seq":
         """The model with its trained weights, in float32."""
-        path = self.weights_file(name)
+        path = self.weights_file()
         weights, _ = load_arrays(path)
         model = self.build_model()
         assign({variable.path: variable for variable in model.trainable_variables}, weights, path)
@@ -268,15 +273,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     text = _existing(path).read_bytes()
     try:
         return dict(json.loads(text))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: expected a JSON object. {error}") from error
 
 
 def check_format(metadata: Mapping[str, Any], path: Path) -> None:
     """Raises UserError for the run.json of a newer version."""
-    if metadata.get("format", 0) > FORMAT:
+    number = metadata.get("format", 0)
+    if not isinstance(number, int):
+        raise UserError(f"{path} is damaged: expected a number as 'format', received {number!r}.")
+    if number > FORMAT:
         raise UserError(
-            f"{path} was written by nmt {metadata.get('nmt')} (format {metadata['format']}); this"
+            f"{path} was written by nmt {metadata.get('nmt')} (format {number}); this"
             f" is nmt {VERSION}, which reads formats up to {FORMAT}. Upgrade nmt."
         )
 

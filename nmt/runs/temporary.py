@@ -5,6 +5,7 @@ import fcntl
 import glob
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,9 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".tmp"
+# Names that `atomic_write` and `tempfile` make.
+_OURS = re.compile(r"\..+\.(?:[0-9a-f]{12}|[a-z0-9_]{8})\.tmp")
+_SUBFOLDERS = ("checkpoints", "corpus", "texts")  # of a run
 
 
 @contextlib.contextmanager
@@ -25,10 +29,13 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
         yield Path(folder)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes all temporary files in a folder, and temporary folders that no living process uses.
+def remove_leftovers(run: Path) -> None:
+    """Removes the temporary files of a run, and temporary folders that no living process uses.
     What cannot be removed stays, with a warning."""
-    _remove(folder.rglob(f".*{SUFFIX}"))
+    folders = run, *(run / name for name in _SUBFOLDERS)
+    for folder in folders:
+        paths = folder.glob(f".*{SUFFIX}")
+        _remove(path for path in paths if _OURS.fullmatch(path.name))
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -10,6 +10,7 @@ from nmt.seeding import derive_seed
 from nmt.text.tokenizer import COPY_IDS, SMALL_ID, Tokenizer
 
 NUM_VARIANTS = 64  # of each word; each occurrence draws one
+MAX_CACHED = 500_000  # variants; text without spaces has as many words as lines
 
 
 class SubwordSampler:
@@ -48,6 +49,8 @@ class SubwordSampler:
         for start, end, index in zip(bounds, bounds[1:], drawn, strict=False):
             key = (tuple(row[start:end]), index)
             if key not in self._variants:
+                if len(self._variants) >= MAX_CACHED:
+                    self._variants.clear()
                 self._variants[key] = self._segment(*key)
             result += self._variants[key]
         return result

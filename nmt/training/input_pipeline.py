@@ -1,6 +1,7 @@
 """The batches of each epoch, in parts and for each device, prepared in the background."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -66,12 +67,16 @@ class InputPipeline:
 
     def total_steps(self) -> int:
         """The number of steps by the config, without regard to a budget."""
-        # With batches of target tokens, epochs differ in their number of batches.
-        differing = self.config.epochs if self.config.batch_unit == "target_tokens" else 1
-        total = sum(len(self.plan(epoch)) for epoch in range(differing)) * (
-            self.config.epochs // differing
-        )
-        return min(total, self.config.max_steps or total)
+        most = self.config.max_steps or math.inf
+        total = 0
+        for epoch in range(self.config.epochs):
+            # Epochs of batches of target tokens differ in their number of batches.
+            if epoch == 0 or self.config.batch_unit == "target_tokens":
+                batches = len(self.plan(epoch))
+            total += batches
+            if total >= most:
+                return int(most)
+        return total
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[list[TrainingBatch]]]:
         """The batches of an epoch from number `first` on: each its parts, and each part its
@@ -161,14 +166,12 @@ def cut(
     if batch_unit == "sentences":
         return [chunk[start : start + batch_size] for start in range(0, len(chunk), batch_size)]
     batches, start, end = [], 0, 0
+    lengths = (target_lengths[chunk] + 1).tolist()  # with </s>
     while end < len(chunk):
         end += 1
         # Ascending: the next one would be the longest of its batch. One sentence is a batch however
         # long it is.
-        if (
-            end == len(chunk)
-            or (end + 1 - start) * (int(target_lengths[chunk[end]]) + 1) > batch_size
-        ):
+        if end == len(chunk) or (end + 1 - start) * lengths[end] > batch_size:
             if end < len(chunk) and end - start > SENTENCES_MULTIPLE:
                 end -= (end - start) % SENTENCES_MULTIPLE
             batches.append(chunk[start:end])

@@ -1,12 +1,10 @@
 """Optimizers by name, and the learning rate of each step."""
 
 import math
-from collections.abc import Sequence
 
 import keras
 
 from nmt.config.loader import TrainingConfig
-from nmt.training.state import reductions
 
 OPTIMIZERS = {
     "adadelta": keras.optimizers.Adadelta,
@@ -33,13 +31,12 @@ def build_optimizer(
 
 
 def learning_rate(
-    config: TrainingConfig, step: int, total_steps: int, scores: Sequence[float] = ()
+    config: TrainingConfig, step: int, total_steps: int, reductions: int = 0
 ) -> float:
     """The rate of a step, from 0: a linear warm-up, then the schedule.
 
     cosine: to 0 at `total_steps` (Loshchilov and Hutter, 2017); inverse_sqrt: rate * sqrt(warmup /
-    step); plateau: times `plateau_factor` each time that `plateau_patience` of the dev BLEU
-    `scores` in a row brought no better one.
+    step); plateau: times `plateau_factor` for each of the `reductions`.
     """
     warmup = min(config.warmup_steps, total_steps)
     if step < warmup:
@@ -50,7 +47,5 @@ def learning_rate(
     if config.schedule == "inverse_sqrt":
         return config.learning_rate * math.sqrt(max(1, warmup) / (step + 1))
     if config.schedule == "plateau":
-        return config.learning_rate * config.plateau_factor ** reductions(
-            scores, config.plateau_patience
-        )
+        return config.learning_rate * config.plateau_factor**reductions
     return config.learning_rate

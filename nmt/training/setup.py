@@ -215,9 +215,11 @@ def _reading_of_parent(parent: Run, config: Config) -> Reading:
     if differing:
         raise UserError(
             f"a run that begins with the weights of {parent.path} must have its model and"
-            f" tokenizers. These differ:\n  {_lines(differing)}\nUse"
-            f" {parent.path / 'config.yaml'} as the recipe, with --set for what is to be new."
+            f" tokenizers. These differ:\n  {_lines(differing)}\nLeave the recipe out, and give"
+            " what is to be new with --set."
         )
+    if not parent.package:
+        parent.weights_file()  # before the text is encoded
     return Reading.of(parent)
 
 

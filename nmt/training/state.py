@@ -24,6 +24,7 @@ class TrainingState:
     budgeted_steps: int | None = None  # in all, as planned for it
     dev: list[str] = field(default_factory=list)  # fingerprints of the dev set that is evaluated
     first_row: int = 0  # of history, that was evaluated on it: only its scores compare
+    earlier_reductions: int = 0  # of a rate on a plateau, by scores on other dev sets
     history: list[dict[str, float]] = field(default_factory=list)
 
     @property
@@ -31,11 +32,17 @@ class TrainingState:
         """The evaluations on the current dev set."""
         return self.history[self.first_row :]
 
-    def evaluate_on(self, dev: list[str]) -> None:
+    def evaluate_on(self, dev: list[str], patience: int) -> None:
         """Sets the dev set by its fingerprints. Scores on another one do not compare."""
         if self.dev and self.dev != dev:
+            self.earlier_reductions = self.reductions(patience)
             self.first_row, self.best_bleu, self.evaluations_since_best = len(self.history), -1.0, 0
         self.dev = dev
+
+    def reductions(self, patience: int) -> int:
+        """How often a rate on a plateau has been reduced."""
+        scores = [row["dev_bleu"] for row in self.comparable]
+        return self.earlier_reductions + reductions(scores, patience)
 
     def loss_limit(self, vocabulary_size: int) -> float:
         """The objective per token above which a step is skipped: it exceeds its running mean by

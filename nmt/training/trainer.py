@@ -23,7 +23,15 @@ from nmt.evaluation.plots import plot_history
 from nmt.model.losses import Loss
 from nmt.runs.checkpoints import Checkpoints, only_trainer
 from nmt.runs.package import open_run
-from nmt.runs.run_folder import Run, assign, load_arrays, pack_arrays, save_arrays, unpack_arrays
+from nmt.runs.run_folder import (
+    WEIGHTS,
+    Run,
+    assign,
+    load_arrays,
+    pack_arrays,
+    save_arrays,
+    unpack_arrays,
+)
 from nmt.training.distributed import Workers
 from nmt.training.input_pipeline import InputPipeline, TrainingBatch
 from nmt.training.optimizers import learning_rate
@@ -43,7 +51,7 @@ BUDGET_SHARE = 0.97  # of a budget is planned for: better to end early than late
 
 
 def train(
-    config: Config, path: Path, accept_changes: bool = False, allow_custom: bool = False
+    config: Config, path: str | Path, accept_changes: bool = False, allow_custom: bool = False
 ) -> Run | None:
     """Trains, or resumes, the run at `path` and returns it; None in workers that are not the chief.
 
@@ -56,7 +64,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
     workers = Workers(config.training.batch_slices)
     with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
-        prepared = _prepare(workers, config, path, accept_changes, Path(elsewhere))
+        prepared = _prepare(workers, config, Path(path), accept_changes, Path(elsewhere))
         run = prepared.run
         run.allow_custom = allow_custom
         with only_trainer(run.path), run.log_file(), _caught_signals() as signals:
@@ -168,8 +176,10 @@ class Trainer:
             )
             while not self._finished():
                 self._train_epoch(bar, signals)
-        if not self.progress.history or self.progress.history[-1]["step"] != self.progress.step:
-            self.evaluate()  # a changed config ended training between two evaluations
+        evaluated = self.progress.comparable
+        if not evaluated or evaluated[-1]["step"] != self.progress.step:
+            # A changed config ended training between two evaluations, or the dev set has changed.
+            self.evaluate()
             self.save()
         self._log_summary()
 
@@ -179,7 +189,8 @@ class Trainer:
             self._begin()
         self._plan_budget()
         texts = self.run.metadata["texts"]
-        self.progress.evaluate_on([texts[name] for name in sorted(texts) if name.startswith("dev")])
+        dev = [texts[name] for name in sorted(texts) if name.startswith("dev")]
+        self.progress.evaluate_on(dev, self.config.plateau_patience)
         self.total_steps = self.progress.budgeted_steps or self.total_steps
         if resumed:
             logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
@@ -207,7 +218,7 @@ class Trainer:
             self.restore()  # all begin with the chief's weights
 
     def _take_weights(self, parent: Run) -> None:
-        path = parent.path if parent.package else parent.path / "best.npz"
+        path = parent.path if parent.package else parent.path / WEIGHTS
         weights = parent.package.weights() if parent.package else load_arrays(path)[0]
         for model in (self.train_step.model, self.train_step.averaged):
             variables = {variable.path: variable for variable in model.trainable_variables}
@@ -333,11 +344,9 @@ class Trainer:
             self._step_log.add(sums, progress.step, self.total_steps)
 
     def _learning_rate(self, step: int) -> float:
-        scores = [row["dev_bleu"] for row in self.progress.comparable]
-        return (
-            learning_rate(self.config, step, self.total_steps, scores)
-            * 0.5**self.progress.rollbacks
-        )
+        reductions = self.progress.reductions(self.config.plateau_patience)
+        scheduled = learning_rate(self.config, step, self.total_steps, reductions)
+        return scheduled * 0.5**self.progress.rollbacks
 
     def _roll_back(self) -> None:
         """Returns to the last checkpoint, with half the learning rate."""
@@ -422,7 +431,7 @@ class Trainer:
             self.progress.evaluations_since_best += 1
             return
         self.progress.best_bleu, self.progress.evaluations_since_best = score, 0
-        path = self.run.path / "best.npz"
+        path = self.run.path / WEIGHTS
         self.workers.on_chief(lambda: save_arrays(path, self.train_step.averaged_weights(), row))
 
     def _report(self) -> None:
@@ -473,7 +482,7 @@ class Trainer:
             packed = self.workers.share(pack_arrays(*found) if found else b"")
             found = unpack_arrays(packed) if packed else None
         if found is None:
-            if (self.run.path / "best.npz").is_file():
+            if (self.run.path / WEIGHTS).is_file():
                 raise UserError(
                     f"{self.run.path} holds trained weights, but no state in"
                     f" {self.checkpoints.folder} to resume from. Train a new run in another folder."

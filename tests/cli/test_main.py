@@ -432,3 +432,21 @@ def test_memory_is_kept_together_unless_the_environment_says_how(monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
     keep_memory_together()
     assert not calls
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "sacrebleu"])
+def test_what_an_installation_for_translating_lacks_is_named(package, nmt_, monkeypatch):
+    def verb(options):
+        raise ModuleNotFoundError(f"No module named '{package}'", name=f"{package}.python")
+
+    monkeypatch.setattr("nmt.cli.train._recipes", verb)
+    assert_error(nmt_("recipes"), f"this needs {package}, which is not installed")
+
+
+def test_a_missing_module_that_every_installation_has_is_a_fault_of_ours(nmt_, monkeypatch):
+    def verb(options):
+        raise ModuleNotFoundError("No module named 'nmt.x'", name="nmt.x")
+
+    monkeypatch.setattr("nmt.cli.train._recipes", verb)
+    with pytest.raises(ModuleNotFoundError):
+        nmt_("recipes")

@@ -149,3 +149,13 @@ def test_training_ends_as_an_export_in_a_child_process(monkeypatch):
     options.owns_process = True
     assert train._train(options) == 0
     assert executed == [[sys.executable, "-P", "-m", "nmt", "export", "--trained", "r"]]
+
+
+def test_a_reader_of_messages_that_leaves_does_not_end_the_command(run, tmp_path):
+    """`nmt ... 2>&1 | true`: what the command does is not what it says."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command, environment = nmt_process("translate", "missing")
+    process = subprocess.run(command, env=environment, stderr=writing, stdin=subprocess.DEVNULL)
+    os.close(writing)
+    assert process.returncode == 1

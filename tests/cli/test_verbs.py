@@ -401,6 +401,31 @@ def test_errors_of_train_are_one_line(arguments, message, recipe, nmt_, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_a_recipe_in_the_run_folder_is_not_replaced_by_the_config_of_the_run(
+    recipe, nmt_, tmp_path
+):
+    mine = tmp_path / "exp" / "config.yaml"
+    mine.parent.mkdir()
+    text = "# my notes\n" + Path(recipe).read_text()
+    mine.write_text(text)
+    assert_error(nmt_("train", mine, "--run", mine.parent), "would be replaced")
+    assert mine.read_text() == text
+
+
+def test_a_recipe_that_is_no_utf8_is_one_error(nmt_, tmp_path):
+    (tmp_path / "x.yaml").write_bytes(b"# caf\xe9\n")
+    assert_error(nmt_("recipes", tmp_path / "x.yaml"), "x.yaml: expected UTF-8")
+
+
+def test_a_run_to_begin_with_that_has_no_weights_is_refused_at_once(nmt_, tmp_path):
+    parent = shutil.copytree(trained_run(), tmp_path / "parent")
+    (parent / "best.npz").unlink()
+    data = toy_data(tmp_path / "text", num_pairs=40, num_dev=2)
+    arguments = "--init-from", parent, "--data", data["train"], "--dev", data["dev"]
+    assert_error(nmt_("train", *arguments, "--run", tmp_path / "run"), "best.npz is missing")
+    assert not (tmp_path / "run" / "corpus").exists()
+
+
 def test_a_missing_recipe_is_named_with_those_there_are(nmt_):
     assert_error(
         nmt_("train", "quickstrat"),

@@ -71,7 +71,8 @@ def test_a_config_cannot_be_changed_afterwards():
         ("training.batch_sise", "training.batch_size"),
         ("model.encoder.unit", "model.encoder.units"),
         ("model.decoder.attentions", "model.decoder.attention"),
-        ("model.units", "model.decoder.units"),  # nothing like it here, but elsewhere
+        ("model.units", "model.encoder.units' or 'model.decoder.units"),  # only elsewhere
+        ("batch_size", "training.batch_size' or 'decoding.batch_size"),
         ("training.beam_size", "decoding.beam_size"),
         ("decoding.epochs", "training.epochs"),
         ("training.lr", "training.learning_rate"),

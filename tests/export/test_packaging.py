@@ -24,7 +24,7 @@ from nmt.export import packaging as export
 from nmt.export.packaging import ArrayStore, PackageOptions, export_package
 from nmt.inference.onnx_artifact import Export
 from nmt.inference.onnx_engine import OnnxEngine
-from nmt.runs.package import Package, PackagedGraph
+from nmt.runs.package import GivenCard, Package, PackagedGraph
 from nmt.runs.run_folder import Run
 
 LINES = [source for source, _ in toy_pairs(12, seed=5)] + ["", "Ça va ? x@y.z", "日本"]
@@ -205,6 +205,15 @@ def test_what_cannot_be_packaged_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds no int8"):
         export_package(run, tmp_path / "x.nmt")
     assert not (tmp_path / "x.nmt").exists()
+
+
+def test_a_package_that_would_be_refused_does_not_replace_an_older_one(tmp_path):
+    output = tmp_path / "x.nmt"
+    output.write_bytes(b"older")
+    card = GivenCard(description="much to say. " * 100_000)
+    with pytest.raises(UserError, match=r"card\.json would have .* bytes, of at most 1,048,576"):
+        export_package(Run.open(exported_run()), output, PackageOptions(card=card))
+    assert output.read_bytes() == b"older"
 
 
 # --------------------------------------------------------------------------------- the command line

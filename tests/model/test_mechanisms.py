@@ -156,6 +156,23 @@ def test_coverage_is_what_was_looked_at_so_far(randomize):
     np.testing.assert_allclose(rows_of(score)[0], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["coverage", "monotonic"])
+def test_the_state_is_exact_where_all_else_is_in_bfloat16(name):
+    """In bfloat16, 1 + 0.0035 is 1."""
+    options = SCORES[name].options().model_dump()
+    score = make_score(name, (4, 4, 3), options, name=name, dtype="mixed_bfloat16")
+    keys = score.project_keys(tf.cast(STATES[None], "bfloat16"))
+    state = score.start(keys, tf.zeros((1, UNITS), "bfloat16"))
+    query = tf.cast(QUERIES[None, :1], "bfloat16")
+    total = state
+    for _ in range(3):
+        arguments = keys, tf.cast(STATES[None], "bfloat16"), tf.constant(REAL[None])
+        _, weights, state = score.attend(query, *arguments, state)
+        total = total + weights if name == "coverage" else weights
+    assert state.dtype == "float32"
+    np.testing.assert_array_equal(state, total)
+
+
 def stopping(score, query):
     direction = score.g.numpy() / np.linalg.norm(score.v.numpy())
     return np.where(REAL, sigmoid(additive_scores(score, query) * direction + score.r.numpy()), 0.0)

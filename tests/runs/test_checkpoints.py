@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_a_full_disk_costs_no_state(saved, monkeypatch):
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away(saved, tmp_path):
-    left_over = saved.folder / ".step-00000101.npz.0a1b2c.tmp"
+    left_over = saved.folder / ".step-00000101.npz.0a1b2c3d4e5f.tmp"
     left_over.write_bytes(b"half of a st")
     with only_trainer(tmp_path):
         assert not left_over.exists()
@@ -143,3 +144,9 @@ def test_a_process_that_is_killed_at_any_moment_leaves_a_whole_state(tmp_path):
         assert facts["step"] >= last + 3
         last = facts["step"]
     assert not list(tmp_path.rglob("*.damaged"))
+
+
+def test_a_copy_that_somebody_made_is_no_state(saved, tmp_path):
+    states = saved.paths()
+    shutil.copy(states[-1], states[-1].with_name(f"{states[-1].stem} copy.npz"))
+    assert saved.paths() == states and Checkpoints.has_trained(tmp_path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import stat
 import zipfile
@@ -15,6 +16,7 @@ from fixtures.run import trained_run
 from onnx import TensorProto, helper
 
 from nmt import Translator
+from nmt.cli.console import say
 from nmt.errors import UserError
 from nmt.inference.onnx_artifact import select_export
 from nmt.runs import package as packages
@@ -74,8 +76,16 @@ def test_a_name_means_an_installed_model_unless_something_has_this_path(
     monkeypatch.chdir(tmp_path)
     assert find_run("en-fr") == tmp_path / "installed" / "en-fr.nmt"
     assert open_run("en-fr").package
-    (tmp_path / "en-fr").mkdir()
+    (tmp_path / "en-fr").mkdir()  # of a corpus
+    assert find_run("en-fr") == tmp_path / "installed" / "en-fr.nmt"
+    (tmp_path / "en-fr" / "run.json").write_text("{}")
     assert find_run("en-fr") == Path("en-fr")
+
+
+def test_a_sentence_in_place_of_a_run_is_told_where_it_belongs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"echo 'Where is it' \| nmt translate"):
+        find_run("Where is it")
 
 
 @pytest.mark.parametrize("name", ["fr-de", "there/fr-de", "fr-de.nmt"])
@@ -239,6 +249,7 @@ def with_manifest(path, tmp_path, change):
         lambda manifest: manifest["arrays"].pop(0),
         lambda manifest: manifest["graphs"]["encoder"].popitem(),
         lambda manifest: manifest["graphs"]["encoder"].update(other=0),
+        lambda manifest: manifest["arrays"][0].update(shape=[math.inf]),
         lambda manifest: manifest.update(graphs={}),
         lambda manifest: manifest["graphs"].update(encoder=[]),
         lambda manifest: manifest.update(members=[]),
@@ -246,6 +257,55 @@ def with_manifest(path, tmp_path, change):
 )
 def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
     refused(with_manifest(path, tmp_path, change), str(tmp_path / "x.nmt"))
+
+
+@pytest.mark.parametrize(
+    "member, text",
+    [
+        ("config.yaml", "data: text"),
+        ("export.json", {"versions": []}),
+        ("export.json", {"golden": {"int8": [{"source": 5, "text": "x", "log_prob": 0.0}]}}),
+        ("export.json", {"golden": {"int8": [{"source": "x", "text": "x", "log_prob": "0"}]}}),
+        ("card.json", {"parameters": 10**400}),
+        ("run.json", {"format": None}),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(member, text, path, tmp_path):
+    if isinstance(text, dict):
+        text = json.dumps({**json.loads(Package.open(path).members[member]), **text})
+    refused(rewritten(path, tmp_path / "x.nmt", {member: text.encode()}), str(tmp_path / "x.nmt"))
+
+
+def test_graphs_of_something_else_are_refused(path, tmp_path):
+    encoder = Package.open(path).members["encoder.onnx"]
+
+    def change(manifest):
+        manifest["graphs"]["step"] = manifest["graphs"]["encoder"]
+
+    changed = with_manifest(path, tmp_path, change)
+    refused(
+        rewritten(changed, tmp_path / "y.nmt", {"step.onnx": encoder}),
+        "its graphs are not those of a translator",
+    )
+
+
+def test_weights_that_would_grow_without_bound_are_refused(path, tmp_path):
+    def widen(manifest):  # a column times a row
+        arrays = manifest["arrays"]
+        arrays[0]["shape"], arrays[1]["shape"] = [4, 1], [1, 4]
+        manifest["variables"] = {"x": [{"array": 0, "scale": 1}]}
+
+    def repeat(manifest):
+        manifest["variables"] = {"x": [{"array": 0, "scale": None}] * 10_000_000}
+
+    for change in (widen, repeat):
+        with pytest.raises(UserError, match=str(tmp_path)):
+            Package.open(with_manifest(path, tmp_path, change)).weights()
+
+
+def test_messages_do_not_control_the_terminal(capsys):
+    say("unknown key 'a\x1b[2J\u202e'\tand\nmore")
+    assert capsys.readouterr().err == "unknown key 'a\ufffd[2J\ufffd'\tand\nmore\n"
 
 
 def test_a_score_that_is_code_is_refused_and_never_imported(path, tmp_path, monkeypatch):

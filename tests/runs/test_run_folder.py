@@ -122,16 +122,33 @@ def test_a_run_of_a_newer_version_is_refused(joint):
         Run.open(joint.path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b'"text"', b"null", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"3", b'"text"', b"null", b"\xff\xfe\x00", b"[" * 100_000]
+)
 def test_a_damaged_record_is_reported(content, joint):
     (joint.path / "run.json").write_bytes(content)
     with pytest.raises(UserError, match=r"run\.json is damaged: expected a JSON object"):
         Run.open(joint.path)
 
 
+def test_a_format_that_is_no_number_is_reported(joint):
+    (joint.path / "run.json").write_text('{"format": null}')
+    with pytest.raises(UserError, match=r"run\.json is damaged: expected a number as 'format'"):
+        Run.open(joint.path)
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"a: [", b"- 1", b"\xff\xfe", b"data: {max_tokens: x}", b"model: {units: 3}", b"\tx: 1"],
+    [
+        b"data: text",
+        b"model: {decoder: {attention: [a]}}",
+        b"a: [",
+        b"- 1",
+        b"\xff\xfe",
+        b"data: {max_tokens: x}",
+        b"model: {units: 3}",
+        b"\tx: 1",
+    ],
 )
 def test_a_damaged_config_is_reported(content, joint):
     (joint.path / "config.yaml").write_bytes(content)

@@ -61,16 +61,28 @@ def test_files_links_and_nested_folders_are_removed(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
     run = tmp_path / "run"
-    (run / ".onnx.x.tmp" / "new" / ".y.tmp").mkdir(parents=True)
-    (run / ".history.csv.z.tmp").write_text("half")
-    (run / ".link.tmp").symlink_to(outside)
+    (run / ".onnx.a1b2c3d_.tmp" / "new" / ".y.tmp").mkdir(parents=True)
+    (run / ".history.csv.0123456789ab.tmp").write_text("half")
+    (run / ".link.0123456789ab.tmp").symlink_to(outside)
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / ".step-1.npz.0123456789ab.tmp").write_text("half")
     (run / "best.npz").write_text("weights")
     remove_leftovers(run)
-    assert [path.name for path in run.iterdir()] == ["best.npz"] and outside.is_dir()
+    assert {path.name for path in run.rglob("*")} == {"best.npz", "checkpoints"}
+    assert outside.is_dir()
+
+
+def test_files_of_others_stay(tmp_path):
+    names = [".notes.tmp", "sub/.onnx.a1b2c3d_.tmp", "sub/.out.fr.0123456789ab.tmp"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    remove_leftovers(tmp_path)
+    assert all((tmp_path / name).exists() for name in names)
 
 
 def test_what_cannot_be_removed_is_reported_and_stops_nothing(tmp_path, monkeypatch, caplog):
-    (tmp_path / ".onnx.x.tmp").mkdir()
+    (tmp_path / ".onnx.a1b2c3d_.tmp").mkdir()
 
     def rmtree(path):
         raise PermissionError(13, "Permission denied")

@@ -455,7 +455,7 @@ def test_a_key_is_asked_for_where_one_is_needed(open_page):
         times=1,
     )
     page.fill("#text", CAT)
-    page.get_by_label("Key").fill("secret")
+    page.get_by_label("API key").fill("secret")
     page.keyboard.press("Enter")
     expect_translation(page, CHAT)
     assert [asked.get("api_key") for asked in page.asked] == [None, "secret"]
@@ -665,7 +665,7 @@ def test_a_glossary_is_imported_and_exported_as_tsv(open_page):
         page.get_by_role("button", name="Import TSV").click()
     chooser.value.set_files({"name": "a.tsv", "mimeType": "", "buffer": table.encode()})
     playwright.expect(page.locator("#glossary-state")).to_have_text(
-        "a.tsv: 2 entries. Left out: 1 line that are not phrase, tab, translation."
+        "a.tsv: 2 entries. Left out: 1 line that is not phrase, tab, translation."
     )
     page.fill("#text", CAT)
     expect_translation(page, f"{CHAT} sombre matou")

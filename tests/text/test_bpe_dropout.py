@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from nmt.text import bpe_dropout
 from nmt.text.bpe_dropout import SubwordSampler
 from nmt.text.tokenizer import TAG_ID, train_tokenizer
 
@@ -81,6 +82,15 @@ def test_a_word_is_split_in_several_ways_in_one_batch(tokenizer):
     rows = encoded(tokenizer, ["cat"]) * 50
     ways = Counter(map(tuple, SubwordSampler(tokenizer, 0.3, seed=1).batch(rows)))
     assert len(ways) > 2 and tuple(rows[0].tolist()) in ways
+
+
+def test_forgetting_variants_changes_nothing_and_bounds_them(tokenizer, monkeypatch):
+    rows = encoded(tokenizer) * 5
+    expected = SubwordSampler(tokenizer, 0.3, seed=1).batch(rows, 2)
+    monkeypatch.setattr(bpe_dropout, "MAX_CACHED", 3)
+    sampler = SubwordSampler(tokenizer, 0.3, seed=1)
+    assert sampler.batch(rows, 2) == expected
+    assert len(sampler._variants) <= 3
 
 
 def test_words_with_bytes_stay_as_they_are(tokenizer):

@@ -41,3 +41,14 @@ def test_the_usual_loss_is_a_moving_average_and_skipped_steps_are_no_part_of_it(
 )
 def test_a_rate_is_reduced_after_two_scores_without_a_better_one(scores, expected):
     assert reductions(scores, 2) == expected
+
+
+def test_reductions_outlive_another_dev_set():
+    scores = [{"dev_bleu": score} for score in (2.0, 1.0, 1.0)]
+    progress = TrainingState(dev=["old"], history=list(scores))
+    progress.evaluate_on(["new"], 2)
+    assert progress.reductions(2) == 1
+    progress.history += scores
+    assert progress.reductions(2) == 2
+    progress.evaluate_on(["newer"], 2)
+    assert progress.reductions(2) == 2

@@ -332,6 +332,20 @@ def test_on_another_dev_set_the_best_is_sought_anew(small, data, tmp_path, monke
     assert last_state(run)[1]["best_bleu"] == 30.0
 
 
+def test_a_finished_run_is_evaluated_on_another_dev_set(
+    small, data, tmp_path, monkeypatch, instant
+):
+    instant([50.0, 30.0])
+    run = train(small(max_steps=2), tmp_path / "run").path
+    config = small(max_steps=2)
+    dev = write_pairs(tmp_path / "dev", toy_pairs(4, seed=9))
+    config = config.model_copy(update={"data": config.data.model_copy(update={"dev": dev})})
+    for _ in range(2):
+        train(config, run, accept_changes=True)
+        assert steps_of(run) == [2, 2]
+        assert load_arrays(run / "best.npz")[1]["dev_bleu"] == 30.0
+
+
 def test_measuring_for_a_budget_leaves_no_trace(small, tmp_path):
     config = small(budget="1h", warmup_steps=0)
     trainer = Trainer(prepare(config, tmp_path / "run"), Workers())

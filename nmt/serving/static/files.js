@@ -35,7 +35,7 @@ async function translateFile(file) {
   upload = new AbortController();
   const { signal } = upload;
   const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
-  if (!suffixes.includes(suffix)) return show(`${file.name}: files of this kind are not translated.`);
+  if (!suffixes.includes(suffix)) return show(`${file.name}: this kind of file is not supported.`);
   parts.progress.removeAttribute("value");
   show(`${file.name} is being translated`, { isBusy: true });
   const name = crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -44,7 +44,7 @@ async function translateFile(file) {
     const form = new FormData();
     for (const [key, value] of Object.entries({ ...fieldsOf(), progress: name, file })) form.set(key, value);
     const answer = await send(form, signal);
-    const left = answer.untranslated ? `, ${answer.untranslated} of ${answer.segments} texts stay as they were` : "";
+    const left = answer.untranslated ? `, ${answer.untranslated} of ${answer.segments} segments were left untranslated` : "";
     show(`${file.name} is translated${left}.`, { url: answer.translatedFileUrl, name: answer.name });
     parts.link.focus();
   } catch (error) {

@@ -139,7 +139,7 @@ async function importFile(file) {
   const left = lines.length - pairs.length;
   page["glossary-state"].textContent = [
     `${file.name}: ${pairs.length} ${pairs.length === 1 ? "entry" : "entries"}.`,
-    left ? ` Left out: ${left} ${left === 1 ? "line" : "lines"} that are not phrase, tab, translation.` : "",
+    left ? ` Left out: ${left} ${left === 1 ? "line that is" : "lines that are"} not phrase, tab, translation.` : "",
     merged.size > limit ? ` Only the first ${limit} entries are kept.` : "",
   ].join("");
 }

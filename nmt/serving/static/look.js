@@ -112,7 +112,7 @@ function showAlternatives(row) {
       showDetails();
     });
     const score = hypothesis.score.toFixed(2).replace("-", "\u2212");
-    const cut = hypothesis.truncated ? ", cut at the greatest length" : "";
+    const cut = hypothesis.truncated ? ", cut at the maximum length" : "";
     return make("label", {}, radio, make("span", { lang: page.target.value, dir: "auto" }, hypothesis.text),
       make("small", {}, `probability ${percent(Math.exp(hypothesis.log_probability))}, score ${score}${cut}`));
   });
@@ -122,7 +122,7 @@ function showAlternatives(row) {
 function showHint(row) {
   page.looked.textContent = row.hypothesis.attention?.length
     ? "Point at a word, or reach it with Tab and the arrow keys, to see which words the model looked at."
-    : "Of this line there is no attention to look at.";
+    : "There is no attention to show for this line.";
   page.choices.replaceChildren();
 }
 
@@ -134,7 +134,7 @@ function showLook(place) {
   const verb = place.side === "target" ? "looked at" : "was looked at by";
   page.looked.replaceChildren(make("b", {}, here.textContent), ` ${verb} ${list || "nothing in particular"}`);
   const lists = place.side === "target" ? choicesAt(place) : [];
-  if (lists.length) lists.unshift(make("p", { class: "quiet" }, "What could stand there, and how likely it is:"));
+  if (lists.length) lists.unshift(make("p", { class: "quiet" }, "Alternatives considered here, with their probabilities:"));
   page.choices.replaceChildren(...lists);
 }
 
@@ -175,7 +175,7 @@ export function showHeatMap() {
     return;
   }
   page.legend.textContent =
-    `Per cent of its attention that each word of the translation${ofLine(row)} (rows) gave to each word of the text (columns)`;
+    `Attention of each word of the translation${ofLine(row)} (rows) to each word of the text (columns), in per cent`;
   const body = row.hypothesis.attention.map((weights, index) => make("tr", {},
     make("th", { scope: "row" }, target[index]),
     ...weights.map((weight) => {

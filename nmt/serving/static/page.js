@@ -148,7 +148,7 @@ async function copy() {
   } catch {
     // Only pages by https or from this machine may write to the clipboard.
     getSelection().selectAllChildren(page.translation);
-    done = "Selected, to be copied";
+    done = "Selected: copy it with Ctrl+C or ⌘C";
   }
   page.announcement.textContent = page.state.textContent = done;
 }

@@ -3,8 +3,8 @@
 /** What is said of an error, by its status. */
 export const EXPLANATIONS = {
   0: "The server does not answer. Your text stays here.",
-  403: "The server wants a key.",
-  429: "That was more than the server allows at a time.",
+  403: "The server requires an API key.",
+  429: "Too many requests: this is more than the server allows.",
   503: "The server is busy.",
 };
 export const REFUSED = "The server cannot do this";

@@ -22,7 +22,7 @@ async function send(event) {
   event.preventDefault();
   const corrected = page.correction.value.split("\n");
   const say = (text) => (page["suggestion-state"].textContent = text);
-  if (corrected.length !== lines.length) return say(`Keep the lines of the translation: ${lines.length}, not ${corrected.length}.`);
+  if (corrected.length !== lines.length) return say(`Keep the lines of the translation: expected ${lines.length}, received ${corrected.length}.`);
   const changed = lines.map(([source, translation], index) => [source, translation, corrected[index]])
     .filter(([source, translation, correction]) => source.trim() && correction.trim() && correction !== translation);
   if (!changed.length) return say("Nothing is corrected yet.");
@@ -33,7 +33,7 @@ async function send(event) {
     page.announcement.textContent = page.state.textContent = "Thank you for the correction";
   } catch (error) {
     const { message, status } = error instanceof Refusal ? error : new Refusal(0);
-    say(status ? `The server did not take it: ${message || `error ${status}`}.` : "The server does not answer.");
+    say(status ? `The server refused the correction: ${message || `error ${status}`}.` : "The server does not answer.");
   }
 }
 
