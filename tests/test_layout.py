@@ -2,6 +2,7 @@
 (import-linter)."""
 
 import ast
+import fnmatch
 import importlib
 import re
 import shlex
@@ -145,6 +146,19 @@ def test_what_translates_needs_no_more_than_the_whole_package():
     whole = (ROOT / "setup.cfg").read_text()
     for line in light:
         assert line.startswith("#") or f"    {line}\n" in whole, line
+
+
+def test_the_image_can_copy_what_it_asks_for():
+    patterns = (ROOT / ".dockerignore").read_text().split()
+
+    def is_sent(name):
+        matching = [one for one in patterns if fnmatch.fnmatch(name, one.removeprefix("!"))]
+        return not matching or matching[-1].startswith("!")
+
+    copies = re.findall(r"^COPY (.*) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    names = " ".join(copies).split()
+    assert names
+    assert [name for name in names if not (is_sent(name) and (ROOT / name).exists())] == []
 
 
 IS_LOADED = (
