@@ -16,6 +16,7 @@ from fixtures.shouter import Shouter
 from nmt.errors import LineError
 from nmt.serving.middleware import RateLimit
 from nmt.serving.schemas import Refusal
+from nmt.text.lines import read_lines, text_path
 from nmt.text.tokenizer import Tokenizer
 
 pytest_plugins = ["fixtures.server"]
@@ -88,6 +89,51 @@ def test_auto_translates_short_texts_that_only_look_like_the_target_language(cli
         answer = client.post("/translate", {"q": text, "source": "auto", "target": "fr"}).json()
         assert answer["translatedText"] == text.upper()
         assert answer["detectedLanguage"]["language"] == "en"
+
+
+def translated_lines(client, lines):
+    answer = client.post("/translate", {"q": lines, "source": "auto", "target": "fr"})
+    assert answer.status_code == 200
+    return answer.json()["translatedText"]
+
+
+def test_auto_translates_a_short_text_among_texts_in_the_target_language(client):
+    """`Hello.` and `I know.` are English to the detector, which is not sure of it."""
+    for text in ("The dog is tired.", "I know.", "Hello."):
+        assert translated_lines(client, [FRENCH, text]) == [FRENCH, text.upper()]
+
+
+def test_auto_leaves_a_short_text_among_others_that_is_in_the_target_language(client):
+    text = "Le petit chien est fatigué."
+    assert translated_lines(client, [ENGLISH, text]) == [ENGLISH.upper(), text]
+
+
+def test_auto_takes_a_short_text_that_may_be_in_either_language_for_that_of_the_list(client):
+    short = ["Pizza", "Danger", "Menu", "2024"]
+    shouted = [text.upper() for text in short]
+    assert translated_lines(client, [ENGLISH, *short]) == [ENGLISH.upper(), *shouted]
+    assert translated_lines(client, [FRENCH, *short]) == [FRENCH, *short]
+
+
+def test_auto_translates_ordinary_short_lines_of_any_list(client):
+    """At most 0.5 % of them stay, as the detector is wrong sometimes."""
+    lines = [line for line in read_lines(text_path("everyday/dev.en")) if len(line) <= 40][:400]
+    for first in (FRENCH, ENGLISH):
+        stay = [
+            line
+            for line, translated in zip(
+                lines, translated_lines(client, [first, *lines])[1:], strict=True
+            )
+            if line == translated
+        ]
+        assert len(stay) <= 0.005 * len(lines), stay
+
+
+def test_a_short_text_in_a_language_that_is_not_served_does_not_refuse_a_list(client_of):
+    client = client_of(Shouter("en", "fr"), Shouter("de", "en"))
+    text = "Der kleine Hund schläft heute nicht."
+    assert translated_lines(client, [ENGLISH, text]) == [ENGLISH.upper(), text.upper()]
+    assert translated_lines(client, [FRENCH, text]) == [FRENCH, text]
 
 
 def test_auto_refuses_a_language_that_cannot_be_translated_to_the_target(client_of):
