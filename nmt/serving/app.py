@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
@@ -152,7 +153,7 @@ class _Endpoints:
             400: {"description": "The request is invalid"},
             403: {"description": "An API key is needed, or the server does not offer this"},
             413: {"description": f"More than {self.limits.max_characters} characters"},
-            415: {"description": "The body has a Content-Encoding"},
+            415: {"description": "The body has a Content-Encoding, or a form is not in UTF-8"},
             429: {"description": "Too many requests"},
             500: {"description": "Internal error of the server"},
             503: {"description": "The queue is full"},
@@ -239,14 +240,19 @@ class _Endpoints:
         return read
 
     def _admit(self, request: Request) -> str:
-        """The content type of a request. Refusal for a client that sends too many, and for a
-        Content-Encoding."""
+        """The content type of a request. Refusal for a client that sends too many, for a
+        Content-Encoding, and for a form in another charset than UTF-8."""
         if self._rate_limit:
             self._rate_limit.admit(request.client.host if request.client else "")
         encoding = request.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity"):
             raise Refusal(415, "Invalid request: expected a body without Content-Encoding")
-        return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+        # Starlette decodes forms with any codec of Python that they name: punycode takes minutes.
+        charset = parameters.get(b"charset", b"utf-8").lower()
+        if kind == b"multipart/form-data" and charset not in (b"utf-8", b"utf8", b"us-ascii"):
+            raise Refusal(415, "Invalid request: expected UTF-8")
+        return kind.decode("latin-1")
 
     async def _read_file(self, request: Request) -> tuple[schemas.FileRequest, str, bytes]:
         """The fields of a form, and the name and content of its file."""

@@ -138,7 +138,12 @@ class RequestMiddleware:
             await self.app(scope, self._bounded(receive, scope), send_on)
         except ClientDisconnect:
             pass  # nobody is left to answer
-        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+        except asyncio.CancelledError:  # the server stops, and has waited for requests long enough
+            if status:
+                raise
+            stopping = Refusal(503, "The server is stopping", {"Retry-After": "10"})
+            await refused(stopping)(scope, receive, send_on)
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # native extensions raise such (PyO3's PanicException)
             self._report(error)

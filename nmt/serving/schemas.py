@@ -25,6 +25,7 @@ MAX_FIELDS = 1000  # of a form
 MAX_PAIRS = 1000  # of a glossary
 MAX_PHRASE_CHARACTERS = 200
 MAX_GLOSSARY_CHARACTERS = 40_000
+MAX_QUOTED_FORMAT = 20  # characters of an unknown `format` that an error quotes
 _LINE_END = re.compile(r"(\r?\n)")
 
 Fields = Sequence[tuple[str, str]]  # of a form
@@ -260,7 +261,7 @@ def _validated(model: type[Request], fields: Mapping[str, Any], strict: bool) ->
 
 
 def _explained(error: ValidationError) -> str:
-    """LibreTranslate's message, where it has one. It names a field and never quotes a text."""
+    """LibreTranslate's message, where it has one. It names a field and quotes no text."""
     errors = error.errors(include_url=False)
     name = errors[0]["loc"][0]
     if name == "glossary":
@@ -272,7 +273,9 @@ def _explained(error: ValidationError) -> str:
     if types & {"missing", "string_too_short", "too_short"}:
         return f"Invalid request: missing {name} parameter"
     if name == "format":
-        return f"{errors[0]['input']} format is not supported"
+        given = errors[0]["input"]
+        is_name = isinstance(given, str) and len(given) <= MAX_QUOTED_FORMAT
+        return f"{given if is_name else 'This'} format is not supported"
     if types & {"int_parsing", "int_type"}:
         return f"Invalid request: {name} parameter is not a number"
     return f"Invalid request: {name} parameter: {errors[0]['msg'].lower()}"

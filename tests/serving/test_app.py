@@ -569,6 +569,32 @@ def test_a_body_that_makes_no_sense_is_a_400(client, body, kind, error):
     )
 
 
+@pytest.mark.parametrize("path", ["/translate", "/translate_file"])
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "utf-16", "cp500", "", "no-codec"])
+def test_a_form_in_another_charset_than_utf_8_is_a_415(client, path, charset):
+    """Decoding 100 kB of punycode takes a minute, and that of `undefined` fails."""
+    kind = f"multipart/form-data; boundary=x; Charset={charset}"
+    body = b'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\na\r\n--x--\r\n'
+    answer = client.post(path, content=body, headers={"Content-Type": kind})
+    assert_refused(answer, 415, "Invalid request: expected UTF-8")
+
+
+def test_a_form_may_name_its_charset(client):
+    kind = 'multipart/form-data; boundary=x; charset="UTF-8"'
+    fields = {"q": "é", **PAIR}
+    body = "".join(
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    answer = client.post("/translate", content=f"{body}--x--\r\n", headers={"Content-Type": kind})
+    assert answer.json() == {"translatedText": "É"}
+
+
+@pytest.mark.parametrize("given", ["my secret " * 100, ["my secret"], {"a": "my secret"}, 3, True])
+def test_an_unknown_format_is_not_quoted_unless_it_is_a_short_name(client, given):
+    assert_refused(client.translate("a", format=given), 400, "This format is not supported")
+
+
 def test_a_form_may_not_have_files(client):
     assert client.post("/translate", files={"q": b"a"}, data=PAIR).status_code == 400
 
@@ -799,6 +825,24 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_again(client_of):
     assert {answer.status_code for answer in answers} == {200, 503}
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert int(refused.headers["retry-after"]) >= 1 and "busy" in refused.json()["error"]
+
+
+def test_a_request_that_outlasts_the_end_of_the_server_is_a_503(client_of):
+    """uvicorn cancels what it has waited for long enough."""
+    translator = Shouter()
+    translator.gate.clear()
+    client = client_of(translator)
+
+    async def cancelled():
+        sent = asyncio.ensure_future(client.http.post("/translate", json={"q": "a", **PAIR}))
+        while not translator.calls:
+            await asyncio.sleep(0.01)
+        sent.cancel()
+        return await sent
+
+    (answer,) = client.together(cancelled())
+    assert_refused(answer, 503, "The server is stopping")
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 def test_requests_side_by_side_share_batches_and_are_not_mixed_up(client_of):
