@@ -77,6 +77,9 @@ class Downloads:
 
     async def add(self, content: bytes, name: str, media_type: str) -> str:
         """Keeps a file. Returns the last part of its address, as LibreTranslate's: TOKEN.NAME."""
+        if self._folder and not Path(self._folder.name).is_dir():  # a cleaner of /tmp removed it
+            self._folder.cleanup()
+            self._folder = None
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="nmt-documents-")
         path = Path(self._folder.name) / secrets.token_hex(16)
@@ -91,7 +94,8 @@ class Downloads:
     def get(self, address: str) -> _Stored | None:
         """The file at an address; its name never becomes a path."""
         self.remove_expired()
-        return self._files.get(address)
+        stored = self._files.get(address)
+        return stored if stored and stored.path.is_file() else None
 
     def remove_expired(self) -> None:
         now, size = time.monotonic(), sum(stored.size for stored in self._files.values())

@@ -1,6 +1,7 @@
 """Documents of the HTTP API, over a translator that shouts."""
 
 import asyncio
+import shutil
 import time
 from pathlib import Path
 
@@ -249,6 +250,38 @@ def test_the_folder_goes_with_the_server(client_of):
         return folder.exists()
 
     assert not asyncio.run(kept())
+
+
+def test_a_folder_that_a_cleaner_of_tmp_removed_is_made_again():
+    async def addresses():
+        downloads = documents.Downloads()
+        lost = await downloads.add(b"one", "a.txt", "text/plain")
+        shutil.rmtree(downloads._folder.name)
+        kept = await downloads.add(b"two", "b.txt", "text/plain")
+        stored = downloads.get(kept)
+        assert downloads.get(lost) is None and stored.path.read_bytes() == b"two"
+        downloads.close()
+
+    asyncio.run(addresses())
+
+
+def test_a_download_whose_file_is_gone_is_a_404(client, monkeypatch, tmp_path):
+    monkeypatch.setattr(documents.tempfile, "tempdir", str(tmp_path))
+    url = upload(client, "a.txt", b"one").json()["translatedFileUrl"]
+    (folder,) = tmp_path.glob("nmt-documents-*")
+    shutil.rmtree(folder)
+    assert client.get(url).status_code == 404
+
+
+def test_below_the_prefix_of_a_proxy_addresses_and_limits_are_the_same(client_of):
+    client = client_of(max_characters=10, max_file_bytes=900_000)
+    app = client.http._transport.app
+    client.http = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, root_path="/nmt"), base_url="http://test/nmt/"
+    )
+    answer = upload(client, "a.txt", b" " * 800_000 + b"one", path="translate_file")
+    assert answer.json()["translatedFileUrl"].startswith("http://test/nmt/download_file/")
+    assert downloaded(client, answer).content.strip() == b"ONE"
 
 
 @pytest.mark.parametrize(
