@@ -1,6 +1,7 @@
 """The verb `serve`: an HTTP API and a page."""
 
 import argparse
+import re
 import signal
 import socket
 from pathlib import Path
@@ -14,6 +15,8 @@ from nmt.errors import UserError
 
 if TYPE_CHECKING:
     from nmt.serving.service import Limits
+
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@A-Z]+")
 
 
 def add_verbs(verbs: Any) -> None:
@@ -32,6 +35,13 @@ def add_verbs(verbs: Any) -> None:
     )
     serve.add_argument(
         "--port", type=_port, default=5000, help="0: any free port (default: %(default)s)"
+    )
+    serve.add_argument(
+        "--url-prefix",
+        type=_url_prefix,
+        default="",
+        metavar="/PATH",
+        help="path below which a proxy serves this server, and which it removes from requests",
     )
     shared.engine_arguments(serve)
     serve.add_argument(
@@ -120,6 +130,7 @@ def _serve(options: argparse.Namespace) -> int:
                 make_app(service, suggestions),
                 listener,
                 lambda: say(f"{pairs} at {_url(listener)}  (Ctrl-C stops)"),
+                options.url_prefix,
             )
     except KeyboardInterrupt:  # raised again once accepted requests are answered
         say("stopped")
@@ -136,6 +147,13 @@ def _port(text: str) -> int:
             f"must be a whole number from 0 to 65535. Received: {text!r}"
         )
     return port
+
+
+def _url_prefix(text: str) -> str:
+    """Without a slash at its end."""
+    if not re.fullmatch(r"(/[\w.~-]+)*/?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"must be a path such as /translate. Received: {text!r}")
+    return text.rstrip("/")
 
 
 def _limits(options: argparse.Namespace) -> "Limits":
@@ -172,6 +190,12 @@ def _limits(options: argparse.Namespace) -> "Limits":
                 f" Received: {options.max_file_megabytes}."
             )
         given["max_file_bytes"] = 10**6 * options.max_file_megabytes
+    for origin in options.cors_origin or ():
+        if not _ORIGIN.fullmatch(origin):
+            raise UserError(
+                "--cors-origin must be * or an origin as browsers send it: in lower case and"
+                f" without a path, such as https://example.org. Received: {origin}."
+            )
     given["cors_origins"] = tuple(options.cors_origin or ())
     return Limits(**{name: value for name, value in given.items() if value is not None})
 

@@ -158,7 +158,8 @@ class RequestMiddleware:
 
     def _bounded(self, receive: Receive, scope: Scope) -> Receive:
         """Raises Refusal from `receive` as soon as a body is too long, or is announced to be."""
-        remaining = max_bytes = self.max_bytes_at.get(scope["path"], self.max_bytes)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        remaining = max_bytes = self.max_bytes_at.get(path, self.max_bytes)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
 
         async def receive_on() -> Message:

@@ -10,13 +10,21 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_SECONDS = 20.0  # from a request's first byte, or from the connection, to its last byte
+# For a request, from its first byte, or from the connection, to its last byte. Each byte of a body
+# extends the deadline, to at most as long again from now.
+REQUEST_SECONDS = 20.0
+MIN_BYTES_A_SECOND = 10_000  # of a body
+UNREAD_SECONDS = 60.0  # within which a client has to read some of its answer
 STOP_SECONDS = 30  # for accepted requests
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket that does not listen yet. Raises OSError for an address in use or unknown."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a label is empty or too long
+        raise OSError(f"host {host}: {error}") from None
+    family, kind, protocol, _, address = addresses[0]
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -27,14 +35,18 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: Any, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+def serve(
+    app: Any, listener: socket.socket, on_ready: Callable[[], None], url_prefix: str = ""
+) -> None:
     """Serve until SIGINT or SIGTERM, which is raised again once accepted requests are answered.
 
-    Calls `on_ready` once the server accepts requests.
+    Calls `on_ready` once the server accepts requests. `url_prefix` is a path that a proxy removes
+    from requests, and that addresses in answers begin with.
     """
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
+        root_path=url_prefix,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -57,30 +69,70 @@ class _Server(uvicorn.Server):
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with errors in JSON, and with a deadline for the rest of a request,
-    for which uvicorn waits for ever."""
+    """uvicorn's HTTP protocol with errors in JSON, and with deadlines for clients that stop sending
+    a request or reading an answer: uvicorn waits for them without limit."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    _deadline: asyncio.TimerHandle | None = None  # for the rest of a request
+    _unread_check: asyncio.TimerHandle | None = None  # while a part of an answer is unread
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(REQUEST_SECONDS, transport.abort)
+        transport.set_write_buffer_limits(high=0)  # `pause_writing` is called for any unread byte
+        self._wait_until(self.loop.time() + REQUEST_SECONDS)
 
     def data_received(self, data: bytes) -> None:
+        latest = self.loop.time() + REQUEST_SECONDS
         if self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+            self._wait_until(latest)
+        elif self.conn.their_state is h11.SEND_BODY:  # the upload of a document may take minutes
+            extended = self._deadline.when() + len(data) / MIN_BYTES_A_SECOND
+            self._wait_until(min(extended, latest))
         super().data_received(data)
+
+    def handle_events(self) -> None:
+        """Called for received data, and after an answer for data that arrived before it."""
+        super().handle_events()
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):  # the request is complete
             self._stop_waiting()
+        elif self.conn.their_state is h11.SEND_BODY and self._deadline is None:
+            self._wait_until(self.loop.time() + REQUEST_SECONDS)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_expecting()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_expecting()
         super().connection_lost(exc)
+
+    def _wait_until(self, time: float) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_at(time, self.transport.abort)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _expect_reading(self, unread: int) -> None:
+        self._unread_check = self.loop.call_later(UNREAD_SECONDS, self._check_reading, unread)
+
+    def _check_reading(self, unread_before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread < unread_before:
+            self._expect_reading(unread)
+        else:
+            self.transport.abort()
+
+    def _stop_expecting(self) -> None:
+        if self._unread_check is not None:
+            self._unread_check.cancel()
+            self._unread_check = None
 
     def send_400_response(self, msg: str) -> None:
         body = json.dumps({"error": msg}).encode()

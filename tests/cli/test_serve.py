@@ -1,6 +1,7 @@
 """`nmt serve`: what it refuses before it loads anything. That it serves is tested where there is an
 export."""
 
+import re
 import socket
 
 import pytest
@@ -34,6 +35,45 @@ def test_a_port_that_is_taken_is_said_before_anything_loads(nmt_):
         assert_error(
             nmt_("serve", "run", "--port", taken.getsockname()[1]), "in use.*127.0.0.1, port"
         )
+
+
+def test_a_host_that_is_unknown_is_named(nmt_, monkeypatch):
+    assert_error(nmt_("serve", "run", "--port", 0, "--host", "a..b"), r"host a\.\.b: ")
+
+    def unknown(host, port, **options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    answer = nmt_("serve", "run", "--port", 0, "--host", "no.such.host")
+    assert_error(answer, r"host no\.such\.host: .*Name or service not known")
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://e.org/", "https://E.org", "e.org", "https://e.org?a", "https://", ""]
+)
+def test_an_origin_that_no_browser_sends_is_refused(nmt_, origin):
+    message = rf"such as https://example\.org\. Received: {re.escape(origin)}"
+    assert_error(nmt_("serve", "run", f"--cors-origin={origin}"), message)
+
+
+def test_origins_of_browsers_are_accepted():
+    origins = ["*", "null", "https://e.org", "http://[::1]:8080", "moz-extension://a-b"]
+    options = [part for origin in origins for part in ("--cors-origin", origin)]
+    limits = verbs_serve._limits(parser().parse_args(["serve", "run", *options]))
+    assert limits.cors_origins == tuple(origins)
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"), [("/nmt", "/nmt"), ("/a/b/", "/a/b"), ("/", ""), ("", "")]
+)
+def test_a_prefix_is_a_path_without_a_slash_at_its_end(given, prefix):
+    assert parser().parse_args(["serve", "--url-prefix", given]).url_prefix == prefix
+
+
+@pytest.mark.parametrize("prefix", ["nmt", "https://e.org/nmt", "/é", "/a b", "//"])
+def test_what_is_no_prefix_is_refused(nmt_, prefix):
+    code, out, err = nmt_("serve", "run", "--url-prefix", prefix)
+    assert (code, out) == (2, "") and "must be a path such as /translate" in err
 
 
 @pytest.mark.parametrize("port", ["99999", "65536", "65537", "-1", "http", "1e3"])

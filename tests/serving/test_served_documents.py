@@ -5,6 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from fixtures.documents import docx_letter, pdf, unzipped, zipped
 from fixtures.shouter import Shouter

@@ -1,6 +1,7 @@
 """The server as the network sees it: a process of its own, sockets, clients with manners and
 without."""
 
+import asyncio
 import http.client
 import itertools
 import json
@@ -10,7 +11,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import uvicorn
 from fixtures.served import PAIR, Served
+from uvicorn.server import ServerState
+
+from nmt.serving import server
+from nmt.serving.server import PatientProtocol
 
 pytest_plugins = ["fixtures.server"]
 
@@ -160,6 +166,261 @@ def test_what_a_client_that_left_had_asked_for_is_not_translated(served):
         thread.join()
     assert served.shouts()
     assert served.metric("nmt_batch_lines_sum") - done <= 3 + 64 * 2
+
+
+# -------------------------------------------------------------------------------- without a network
+
+
+class Timer:
+    def __init__(self, time, call):
+        self.time, self.call = time, call
+
+    def when(self):
+        return self.time
+
+    def cancel(self):
+        self.call = lambda: None
+
+
+class Loop:
+    """The running loop, but with a clock that a test sets forward."""
+
+    def __init__(self):
+        self.now, self.timers = 1000.0, []
+        self.create_task = asyncio.get_running_loop().create_task
+
+    def time(self):
+        return self.now
+
+    def call_at(self, time, call, *arguments):
+        self.timers.append(Timer(time, lambda: call(*arguments)))
+        return self.timers[-1]
+
+    def call_later(self, seconds, call, *arguments):
+        return self.call_at(self.now + seconds, call, *arguments)
+
+    def advance(self, seconds):
+        end = self.now + seconds
+        while due := [timer for timer in self.timers if timer.time <= end]:
+            timer = min(due, key=Timer.when)
+            self.timers.remove(timer)
+            self.now = timer.time
+            timer.call()
+        self.now = end
+
+
+class Transport(asyncio.Transport):
+    """To a client that reads `reads` bytes of what is written at once."""
+
+    def __init__(self, reads=10**9):
+        super().__init__()
+        self.reads, self.written, self.unread, self.ended = reads, b"", 0, ""
+        self.high = 2**16
+
+    def get_extra_info(self, name, default=None):
+        return {"peername": ("192.0.2.1", 5), "sockname": ("192.0.2.2", 80)}.get(name, default)
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        self.high = high
+
+    def get_write_buffer_size(self):
+        return self.unread
+
+    def write(self, data):
+        self.written += data
+        self.unread += len(data)
+        self.read(min(self.reads, self.unread))
+
+    def read(self, size):
+        """As if the client did. Tells the protocol, as asyncio's transports do."""
+        self.reads -= size
+        self.unread -= size
+        is_paused = self.protocol.flow.write_paused
+        if self.unread > self.high and not is_paused:
+            self.protocol.pause_writing()
+        elif not self.unread and is_paused:
+            self.protocol.resume_writing()
+
+    def close(self):
+        self.ended = self.ended or "closed"
+
+    def abort(self):
+        self.ended = "aborted"
+
+    def is_closing(self):
+        return bool(self.ended)
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
+
+
+async def length(scope, receive, send):
+    """An app that answers with the length of a body, in 100 digits."""
+    size, is_complete = 0, False
+    while not is_complete:
+        message = await receive()
+        assert message["type"] == "http.request"
+        size, is_complete = size + len(message["body"]), not message["more_body"]
+    body = b"%0100d" % size
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Connection:
+    """A client's, to `length`."""
+
+    def __init__(self, **options):
+        config = uvicorn.Config(length, log_config=None, ws="none", lifespan="off")
+        self.loop, self.transport = Loop(), Transport(**options)
+        self.protocol = PatientProtocol(config, ServerState(), {}, self.loop)
+        self.transport.protocol = self.protocol
+        self.protocol.connection_made(self.transport)
+
+    async def send(self, data):
+        self.protocol.data_received(data)
+        await self.work()
+
+    async def read(self, size):
+        self.transport.read(size)
+        await self.work()
+
+    @staticmethod
+    async def work():
+        """What the app can do without waiting for the client."""
+        for _ in range(9):
+            await asyncio.sleep(0)
+
+
+async def a_long_upload(connection):
+    await connection.send(head(1_200_000))
+    for _ in range(20):
+        connection.loop.advance(5)  # 12 kB/s, for 100 s
+        await connection.send(b"x" * 60_000)
+    assert connection.transport.written.endswith(b"1200000")
+    assert not connection.transport.ended
+
+
+async def an_upload_that_stops(connection):
+    await connection.send(head(20_000_000))
+    for _ in range(100):
+        await connection.send(b"x" * 100_000)
+    connection.loop.advance(19)
+    assert not connection.transport.ended
+    connection.loop.advance(2)
+    assert connection.transport.ended == "aborted"
+
+
+async def an_upload_in_drops(connection):
+    await connection.send(head(1000))
+    for _ in range(21):
+        connection.loop.advance(1)
+        await connection.send(b"x" * 9)
+    assert connection.transport.ended == "aborted"
+
+
+async def half_a_request_behind_a_complete_one(connection):
+    await connection.send(COMPLETE + head(100) + b"x")
+    assert connection.transport.written.endswith(b"0" * 100)
+    connection.loop.advance(19)
+    assert not connection.transport.ended
+    connection.loop.advance(2)
+    assert connection.transport.ended == "aborted"
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        a_long_upload,
+        an_upload_that_stops,
+        an_upload_in_drops,
+        half_a_request_behind_a_complete_one,
+    ],
+)
+def test_a_request_may_take_long_as_long_as_it_goes_on(client):
+    async def run():
+        await client(Connection())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("reads", [10, 100])
+def test_a_client_that_does_not_read_its_answer_is_hung_up_on(reads):
+    """It reads a part of the head, or the head and a part of the body."""
+
+    async def run():
+        connection = Connection(reads=reads)
+        await connection.send(COMPLETE)
+        connection.loop.advance(59)
+        assert connection.transport.ended != "aborted"
+        connection.loop.advance(2)
+        assert connection.transport.ended == "aborted"
+        connection.protocol.connection_lost(ConnectionError())
+        await connection.work()
+
+    asyncio.run(run())
+
+
+def test_a_client_that_reads_slowly_gets_its_whole_answer():
+    async def run():
+        connection = Connection(reads=10)
+        await connection.send(COMPLETE)
+        while connection.transport.unread:
+            connection.loop.advance(50)
+            await connection.read(min(10, connection.transport.unread))
+        assert connection.transport.written.endswith(b"0" * 100)
+        connection.loop.advance(1000)
+        assert connection.transport.ended == "closed"  # as it was kept alive for long enough
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("trusted", "proxy"),
+    [
+        (None, "127.0.0.1"),
+        ("172.16.0.0/12", "172.17.0.1"),
+        ("127.0.0.1,::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+    ],
+)
+def test_the_client_of_a_trusted_proxy_is_known(monkeypatch, trusted, proxy):
+    """With the values of FORWARDED_ALLOW_IPS that docs/guides/serving.md names."""
+    clients = []
+
+    async def app(scope, receive, send):
+        clients.append(scope["client"][0])
+
+    async def client_of(proxy):
+        config = uvicorn.Config(app, log_config=None, lifespan="off")
+        config.load()
+        headers = [(b"x-forwarded-for", b"192.0.2.7")]
+        scope = {"type": "http", "client": (proxy, 5), "headers": headers, "scheme": "http"}
+        await config.loaded_app(scope, None, None)
+        return clients.pop()
+
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if trusted:
+        assert asyncio.run(client_of(proxy)) == proxy
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
+    assert asyncio.run(client_of(proxy)) == "192.0.2.7"
+    assert asyncio.run(client_of("198.51.100.1")) == "198.51.100.1"
+
+
+def test_the_prefix_of_a_proxy_reaches_the_app(monkeypatch):
+    configs = []
+
+    class Server:
+        def __init__(self, config, on_ready):
+            configs.append(config)
+
+        def run(self, sockets):
+            pass
+
+    monkeypatch.setattr(server, "_Server", Server)
+    server.serve(length, None, lambda: None, "/translate")
+    assert [config.root_path for config in configs] == ["/translate"]
 
 
 # ---------------------------------------------------------------------------------------------- end
