@@ -106,7 +106,12 @@ def address(corrections):
         [WordByWord(), WordByWord("fr", "en")], limits, Metrics(), split_sentences=True
     )
     app = make_app(service, Suggestions(corrections, service.pairs))
-    config = uvicorn.Config(app, lifespan="on", log_config=None, log_level="warning")
+
+    async def proxy(scope, receive, send):
+        """Serves the app below /below, too."""
+        await app({**scope, "path": scope.get("path", "").removeprefix("/below")}, receive, send)
+
+    config = uvicorn.Config(proxy, lifespan="on", log_config=None, log_level="warning")
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listener:
         listener.listen()
@@ -461,6 +466,46 @@ def test_a_key_is_asked_for_where_one_is_needed(open_page):
     assert [asked.get("api_key") for asked in page.asked] == [None, "secret"]
 
 
+def test_a_key_can_be_given_before_any_text(open_page, address):
+    page = open_page()
+    playwright.expect(page.get_by_label("API key")).to_be_hidden()
+    settings = page.request.get(f"{address}frontend/settings").json()
+    settings["keyRequired"] = True
+    page.route("**/frontend/settings", lambda route: route.fulfill(json=settings))
+    page.reload()
+    page.get_by_label("API key").fill("secret")
+    with page.expect_request("**/translate_file") as uploaded:
+        page.evaluate(DROP, ["cat.txt", CAT])
+    assert "secret" in uploaded.value.post_data
+    playwright.expect(page.locator("#document-state")).to_contain_text("is translated")
+    page.get_by_label("API key").press("Enter")
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    assert [asked["api_key"] for asked in page.asked] == ["secret"]
+
+
+def test_what_is_typed_before_the_languages_are_known_is_translated_once_they_are(
+    open_page, address
+):
+    page = open_page()
+    page.route("**/languages", lambda route: route.abort())
+    page.reload()
+    playwright.expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    page.locator("#text").press_sequentially(CAT)
+    page.unroute("**/languages")
+    expect_translation(page, CHAT)
+
+
+def test_an_error_goes_with_the_text_that_was_refused(open_page):
+    page = open_page()
+    refusal = {"status": 400, "json": {"error": "out of cats"}}
+    page.route("**/v1/translate", lambda route: route.fulfill(**refusal))
+    page.fill("#text", CAT)
+    playwright.expect(page.get_by_role("alert")).to_contain_text("out of cats")
+    page.click("#clear")
+    playwright.expect(page.locator("#trouble")).to_be_hidden()
+
+
 # -------------------------------------------------------------------------------- the small buttons
 
 
@@ -590,6 +635,28 @@ def test_a_file_can_be_chosen_and_one_that_is_no_document_is_refused(open_page):
     page.evaluate(DROP, ["a.exe", "MZ"])
     playwright.expect(page.locator("#document-state")).to_contain_text("not translated")
     playwright.expect(page.locator("#download")).to_be_hidden()
+
+
+def test_a_file_is_translated_below_the_prefix_of_a_proxy(open_page, address):
+    page = open_page()
+    page.goto(f"{address}below/")
+    playwright.expect(page.locator("#target")).to_be_enabled()
+    page.evaluate(DROP, ["cat.txt", CAT])
+    with page.expect_download() as started:
+        page.locator("#download").click()
+    assert "/below/download_file/" in started.value.url
+    with open(started.value.path(), encoding="utf-8") as file:
+        assert file.read() == CHAT
+
+
+def test_a_file_that_a_proxy_refuses_is_too_large(open_page):
+    page = open_page()
+    html = {"status": 413, "content_type": "text/html", "body": "<h1>Too Large</h1>"}
+    page.route("**/translate_file", lambda route: route.fulfill(**html))
+    page.evaluate(DROP, ["cat.txt", CAT])
+    playwright.expect(page.locator("#document-state")).to_have_text(
+        "cat.txt: The file is too large for the server."
+    )
 
 
 # ----------------------------------------------------------------------------------------- glossary

@@ -21,6 +21,8 @@ const plain = new Set(); // lines that the server translates but does not explai
 
 /** Aborts the request in progress, which is out of date, and sends a new one after a pause. */
 function askSoon(wait = pause) {
+  if (!languages.length) return; // `timer` is the next try of `load`, which asks when it succeeds
+  if (!missing().length) page.trouble.hidden = true; // nothing is left of what was refused
   request.abort();
   clearTimeout(timer);
   timer = setTimeout(ask, Math.max(wait, earliest - Date.now()));
@@ -74,7 +76,7 @@ function fail(error, again) {
   const explanation = EXPLANATIONS[status] ?? `${REFUSED}: ${message || `error ${status}`}.`;
   page.message.textContent = mayHelp ? `${explanation} Trying again in ${wait} s.` : explanation;
   page.trouble.hidden = false;
-  page.unlock.hidden = status !== 403;
+  if (status === 403) page.unlock.hidden = false;
   page.translation.removeAttribute("aria-busy");
   clearTimeout(timer);
   earliest = mayHelp ? Date.now() + 1000 * wait : 0;
@@ -201,6 +203,7 @@ async function load() {
     pause = settings.frontendTimeout;
     recover();
     takesSuggestions = settings.suggestions;
+    page.unlock.hidden = !settings.keyRequired; // for files, too, which are sent without a text
     offerFiles(settings.supportedFilesFormat, () => {
       const { glossary } = glossaryField();
       return { ...languagesAndKey(), ...(glossary && { glossary: JSON.stringify(glossary) }) };
@@ -274,7 +277,8 @@ page.theme.addEventListener("click", switchTheme);
 dark.addEventListener("change", showTheme);
 page.unlock.addEventListener("submit", (event) => {
   event.preventDefault();
-  page.again.click();
+  if (page.trouble.hidden) askSoon(0);
+  else page.again.click();
 });
 
 // A link may bring a text and its languages: ?source=en&target=fr&q=A+dog

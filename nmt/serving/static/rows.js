@@ -38,7 +38,10 @@ export function showRows() {
     else page.translation.removeAttribute(name);
   }
   if (!words.some((word) => word.tabIndex === 0)) words[0]?.setAttribute("tabindex", "0");
-  if (answers.size > ANSWERS_KEPT) for (const line of answers.keys()) if (!texts.includes(line)) answers.delete(line);
+  if (answers.size > ANSWERS_KEPT) {
+    const kept = new Set(texts);
+    for (const line of answers.keys()) if (!kept.has(line)) answers.delete(line);
+  }
 }
 
 function makeRow(index) {

@@ -38,7 +38,12 @@ export async function call(path, body = undefined, signal = new AbortController(
 /** Uploads a form with a file; the answer says where its translation is. */
 export async function translateFile(form, signal) {
   const response = await fetch("translate_file", { method: "POST", body: form, signal });
+  if (!response.ok) {
+    const { error } = await response.json().catch(() => ({})); // a proxy's errors may be HTML
+    const explanation = response.status === 413 ? "The file is too large for the server." : EXPLANATIONS[response.status];
+    throw new Error(error ?? explanation ?? `${REFUSED}: error ${response.status}.`);
+  }
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return { ...answer, translatedFileUrl: new URL(answer.translatedFileUrl).pathname };
+  const name = new URL(answer.translatedFileUrl).pathname.split("/").at(-1);
+  return { ...answer, translatedFileUrl: `download_file/${name}` }; // relative: a proxy may add a prefix to paths
 }
