@@ -68,14 +68,17 @@ def export_site(run: Run, output: Path, runtime: RuntimeFiles, precision: str | 
         if getattr(run.config.decoding, name) != off:
             logger.warning("decoding.%s is left out: the browser searches with a plain beam", name)
     files = {**_runtime(runtime), **_model(run, precision), **_page(run)}
-    files[SETTINGS] = _settings(run, files)
+    # Written first: it marks the folder of an interrupted export as a site, too.
+    files = {SETTINGS: _settings(run, files), **files}
     files["service_worker.js"] = _service_worker(files)
-    for folder in ("worker", "model", "onnxruntime"):
-        shutil.rmtree(output / folder, ignore_errors=True)
-        (output / folder).mkdir(parents=True)
     for name, content in files.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(output / name) as stream:
             stream.write(content)
+    for folder in ("worker", "model", "onnxruntime"):
+        for path in (output / folder).iterdir():
+            if path.is_file() and f"{folder}/{path.name}" not in files:
+                path.unlink()  # of an earlier site
     return sum(map(len, files.values()))
 
 

@@ -1,11 +1,13 @@
 """`nmt export --format web`: what is in the folder, and that it translates like Python."""
 
 import base64
+import contextlib
 import gzip
 import io
 import json
 import re
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +20,11 @@ from nmt.inference.translator import Translator
 from nmt.runs.package import open_run
 from nmt.serving.schemas import ExplainRequest, explained_line
 from nmt.serving.static_site import RuntimeFiles, export_site, read_runtime
+from nmt.text.lines import atomic_write
 
 pytest_plugins = ["fixtures.cli"]
 
+EXPORTED = Path(__file__).parents[1] / "fixtures" / "old" / "run"
 NO_RUNTIME = RuntimeFiles(b"export const env = {};", b"\0asm")
 ODD = [
     "",
@@ -84,6 +88,32 @@ def test_a_site_is_written_again_but_no_other_folder_is(site, tmp_path):
     (tmp_path / "mine" / "letter.txt").touch()
     with pytest.raises(UserError, match="is not empty, and no site"):
         export_site(open_run(packaged_run()), tmp_path / "mine", NO_RUNTIME)
+
+
+@pytest.mark.parametrize("num_files", [1, 2, 20])
+def test_an_export_that_was_interrupted_can_be_repeated(tmp_path, monkeypatch, num_files):
+    run, site, count = open_run(EXPORTED), tmp_path / "site", iter(range(num_files))
+
+    @contextlib.contextmanager
+    def interrupted(path):
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        with atomic_write(path) as stream:
+            yield stream
+
+    with monkeypatch.context() as context:
+        context.setattr("nmt.serving.static_site.atomic_write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export_site(run, site, NO_RUNTIME)
+    export_site(run, site, NO_RUNTIME)
+    export_site(run, tmp_path / "other", NO_RUNTIME)
+    assert contents(site) == contents(tmp_path / "other")
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_options_that_the_browser_does_not_have_are_named(tmp_path, caplog):
@@ -200,6 +230,19 @@ def test_whole_translations_are_those_of_python(tmp_path, precision):
                 [w["log_probability"] for w in other["tokens"]],
                 atol=0.01,
             )
+
+
+# -------------------------------------------------------------------------------- a host that fails
+
+
+@needs_node
+@pytest.mark.parametrize("failure", [404, 0])
+def test_settings_that_could_not_be_loaded_are_asked_for_again(failure):
+    """Status 0: the host does not answer."""
+    found = in_node("settings", statuses=[failure, failure, 200])
+    assert found["errors"] == [503] and "model/settings.json cannot be loaded" in found["message"]
+    assert found["languages"] == ["en", "fr"]
+    assert found["requests"] == 3  # of which the first is for the size of the model
 
 
 # ---------------------------------------------------------------------------------------- documents

@@ -24,15 +24,32 @@ const progress = new Map();
 const names = new Map();
 let lastId = 0;
 
-const settings = fetch("model/settings.json").then((response) => response.json());
+const SETTINGS = "model/settings.json";
+/** @type {Promise<any> | undefined} */
+let fetched; // the settings, or nothing once that failed: the page tries again
+
+function settings() {
+  fetched ??= fetchSettings().catch((error) => {
+    fetched = undefined;
+    throw error;
+  });
+  return fetched;
+}
+
+async function fetchSettings() {
+  const response = await fetch(SETTINGS).catch(() => undefined);
+  if (!response?.ok) throw new Refusal(503, `${SETTINGS} cannot be loaded (${response?.status ?? "no answer"})`);
+  return response.json();
+}
+
 const worker = new Worker("worker/worker.js", { type: "module" });
 const state = /** @type {HTMLElement} */ (document.getElementById("state"));
 
 let failure = "";
 let isReady = false;
-settings.then(({ bytes }) => {
+settings().then(({ bytes }) => {
   if (!isReady) state.textContent = `The model is being loaded (${(bytes / 1e6).toFixed(0)} MB)`;
-});
+}, () => {}); // the page says so
 
 worker.addEventListener("message", ({ data }) => {
   if (data.ready) {
@@ -80,14 +97,14 @@ function ask(path, body, signal, name = "") {
 /** @type {Record<string, () => Promise<any>>} */
 const ANSWERS = {
   async languages() {
-    const { source, target, names: nameOf } = await settings;
+    const { source, target, names: nameOf } = await settings();
     return [
       { code: source, name: nameOf[source], targets: [target] },
       { code: target, name: nameOf[target], targets: [] },
     ];
   },
   async "frontend/settings"() {
-    const { source, target, names: nameOf } = await settings;
+    const { source, target, names: nameOf } = await settings();
     const language = (/** @type {string} */ code) => ({ code, name: nameOf[code] });
     return {
       charLimit: 0,
@@ -112,7 +129,7 @@ export async function translateFile(form, signal) {
   const content = new Uint8Array(await file.arrayBuffer());
   const body = { name: file.name, content };
   const answer = await ask("translate_file", body, signal, String(form.get("progress")));
-  const { target } = await settings;
+  const { target } = await settings();
   const dot = file.name.lastIndexOf(".");
   const name = `${file.name.slice(0, dot)}_${target}${file.name.slice(dot)}`;
   const url = URL.createObjectURL(new Blob([answer.content], { type: "application/octet-stream" }));
