@@ -243,35 +243,51 @@ def joined_text(
     its tokens."""
     text, spans = "", list[Span]()
     for sentence in line.sentences:
-        # Where copies stand is known by the spans, and copies are not put into capitals.
-        of_sentence, its_spans = _sentence_text(
-            tokenizer, sentence, n, with_spans or sentence.is_shouted
+        # Copies are neither put into capitals nor written in a typography. The spans of the pieces
+        # say where they stand.
+        is_rewritten = sentence.is_shouted or (typography.rules and sentence.masked.copies)
+        of_sentence, its_spans, kept = _sentence_text(
+            tokenizer, sentence, n, with_spans or bool(is_rewritten)
         )
-        if sentence.is_shouted and sentence.segments:
-            of_copies = _spans_of_copies(sentence, n, its_spans)
-            of_sentence, its_spans = _in_capitals(of_sentence, its_spans, of_copies)
+        if sentence.is_shouted:
+            of_sentence, places = _in_capitals(of_sentence, kept)
+            its_spans, kept = _moved(its_spans, places), _moved(kept, places)
         if typography.rules:
-            places = typography.spans(of_sentence)
-            of_sentence, its_spans = typography.read(of_sentence), _moved(its_spans, places)
+            of_sentence, places = _in_typography(of_sentence, kept, typography)
+            its_spans = _moved(its_spans, places)
         text += sentence.before
         spans += shifted(its_spans, len(text))
         text += of_sentence + sentence.after
     return text, spans
 
 
-def _spans_of_copies(sentence: Sentence, n: int, spans: Sequence[Span]) -> list[Span]:
-    ids = [id for segment in sentence.segments for id in segment.hypotheses[n].ids]
-    return [span for id, span in zip(ids, spans, strict=True) if id in COPY_IDS]
-
-
-def _in_capitals(text: str, spans: Sequence[Span], kept: Sequence[Span]) -> tuple[str, list[Span]]:
-    """A text in capitals, but for what stands in the spans `kept`, and where its spans are then."""
-    is_kept = [False] * len(text)
+def _are_kept(text: str, kept: Sequence[Span]) -> list[bool]:
+    are_kept = [False] * len(text)
     for start, end in kept:
-        is_kept[start:end] = [True] * (end - start)
-    capitals = [c if kept else c.upper() for c, kept in zip(text, is_kept, strict=True)]
-    places = [(i, i + 1) for i, c in enumerate(capitals) for _ in c]
-    return "".join(capitals), _moved(spans, places)
+        are_kept[start:end] = [True] * (end - start)
+    return are_kept
+
+
+def _in_capitals(text: str, kept: Sequence[Span]) -> tuple[str, list[Span]]:
+    """A text in capitals, but for what stands in the spans `kept`, and the old span of each
+    character."""
+    are_kept = _are_kept(text, kept)
+    capitals = [c if is_kept else c.upper() for c, is_kept in zip(text, are_kept, strict=True)]
+    return "".join(capitals), [(i, i + 1) for i, c in enumerate(capitals) for _ in c]
+
+
+def _in_typography(
+    text: str, kept: Sequence[Span], typography: CharacterView
+) -> tuple[str, list[Span]]:
+    """The same in a typography, which changes no letter: what is kept is letters to it."""
+    are_kept = _are_kept(text, kept)
+    masked = "".join("x" if is_kept else c for c, is_kept in zip(text, are_kept, strict=True))
+    places = typography.spans(masked)
+    written = [
+        text[start] if c == "x" and are_kept[start] else c
+        for c, (start, _) in zip(typography.read(masked), places, strict=True)
+    ]
+    return "".join(written), places
 
 
 def _moved(spans: Sequence[Span], places: Sequence[Span]) -> list[Span]:
@@ -288,10 +304,13 @@ def _moved(spans: Sequence[Span], places: Sequence[Span]) -> list[Span]:
 
 def _sentence_text(
     tokenizer: Tokenizer, sentence: Sentence, n: int, with_spans: bool
-) -> tuple[str, list[Span]]:
+) -> tuple[str, list[Span], list[Span]]:
+    """The text of the n-th best translation, and if asked for, the span of each of its tokens and
+    those of its copies."""
     if not sentence.segments:
-        return copied(sentence.text), []
-    text, spans = "", list[Span]()
+        text = copied(sentence.text)
+        return text, [], [(0, len(text))]
+    text, spans, kept = "", list[Span](), list[Span]()
     copies, emitted = sentence.masked.copies, set[int]()
     for number, segment in enumerate(sentence.segments):
         ids = segment.hypotheses[n].ids
@@ -299,14 +318,19 @@ def _sentence_text(
         text += " " if number else ""
         if with_spans:
             part, its_spans = tokenizer.decode_with_spans(ids, copies, begins_sentence)
-            spans += shifted(its_spans, len(text))
+            its_spans = shifted(its_spans, len(text))
+            spans += its_spans
+            kept += [span for id, span in zip(ids, its_spans, strict=True) if id in COPY_IDS]
         else:
             part = tokenizer.decode(ids, copies, begins_sentence)
         text += part
         emitted.update(ids)
     # A copy that search could not place is appended: it must not be lost.
-    missing = (copy for copy in copies if COPY_IDS[copy.symbol] not in emitted)
-    return text + "".join(f" {copy.restored}" for copy in missing), spans
+    for copy in copies:
+        if COPY_IDS[copy.symbol] not in emitted:
+            text += f" {copy.restored}"
+            kept.append((len(text) - len(copy.restored), len(text)))
+    return text, spans, kept
 
 
 # ---------------------------------------------------------------------------------------- alignment

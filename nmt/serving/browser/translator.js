@@ -33,6 +33,8 @@ import { characterAt, codePointOffsets, isBlank, trimEnd, wellFormed, wordSpans 
  * @property {Segment[]} segments none if there is nothing to translate
  * @property {string} before @property {string} after @property {boolean} isShouted */
 
+/** @typedef {{text: string, spans: Span[], kept: Span[]}} Part of a translation; what is kept was copied */
+
 /** @typedef {{n_best?: number, beam_size?: number, attention?: boolean, choices?: boolean}} Options */
 /** @typedef {{text: string, start: number, end: number, log_probability?: number}} Word */
 
@@ -193,12 +195,10 @@ export class Translator {
     /** @type {Span[]} */
     const spans = [];
     for (const sentence of cut) {
+      // Copies are neither put into capitals nor written in a typography.
       let part = this.#sentenceText(sentence, n);
-      if (sentence.isShouted && sentence.segments.length) part = inCapitals(part, this.#spansOfCopies(sentence, n, part.spans));
-      if (this.typography !== RAW) {
-        const read = this.typography.readWithSpans(part.text);
-        part = { text: read.text, spans: moved(part.spans, read.spans) };
-      }
+      if (sentence.isShouted) part = inCapitals(part);
+      if (this.typography !== RAW) part = inTypography(part, this.typography);
       text += sentence.before;
       spans.push(...shifted(part.spans, text.length));
       text += part.text + sentence.after;
@@ -206,18 +206,15 @@ export class Translator {
     return { text, spans };
   }
 
-  /** @param {Sentence} sentence @param {number} n @param {Span[]} spans */
-  #spansOfCopies(sentence, n, spans) {
-    const ids = sentence.segments.flatMap(({ hypotheses }) => hypotheses[n].ids);
-    return spans.filter((_, t) => COPY_IDS.includes(ids[t]));
-  }
-
-  /** @param {Sentence} sentence @param {number} n @returns {{text: string, spans: Span[]}} */
+  /** @param {Sentence} sentence @param {number} n @returns {Part} */
   #sentenceText(sentence, n) {
-    if (!sentence.segments.length) return { text: sentence.raw, spans: [] };
+    const { raw } = sentence;
+    if (!sentence.segments.length) return { text: raw, spans: [], kept: [[0, raw.length]] };
     let text = "";
     /** @type {Span[]} */
     const spans = [];
+    /** @type {Span[]} */
+    const kept = [];
     const { copies } = sentence.masked;
     const emitted = new Set();
     sentence.segments.forEach(({ hypotheses }, number) => {
@@ -225,13 +222,19 @@ export class Translator {
       const begins = number === 0 || SENTENCE_ENDS.some((mark) => text.endsWith(mark));
       if (number) text += " ";
       const part = this.targetTokenizer.decodeWithSpans(ids, copies, begins);
-      spans.push(...shifted(part.spans, text.length));
+      const places = shifted(part.spans, text.length);
+      spans.push(...places);
+      kept.push(...places.filter((_, t) => COPY_IDS.includes(ids[t])));
       text += part.text;
       for (const id of ids) emitted.add(id);
     });
     // A copy that search could not place is appended: it must not be lost.
-    for (const copy of copies) if (!emitted.has(FIRST_COPY_ID + copy.symbol)) text += ` ${copy.restored}`;
-    return { text, spans };
+    for (const { symbol, restored } of copies) {
+      if (emitted.has(FIRST_COPY_ID + symbol)) continue;
+      text += ` ${restored}`;
+      kept.push([text.length - restored.length, text.length]);
+    }
+    return { text, spans, kept };
   }
 
   /** Attention between words: sums over the pieces of a source word, means over those of a target word.
@@ -295,9 +298,8 @@ function wordsOf(line) {
   return wordSpans(line).map(([start, end]) => ({ text: line.slice(start, end), start: offsets[start], end: offsets[end] }));
 }
 
-/** A text in capitals, but for what stands in the spans `kept`. @param {{text: string, spans: Span[]}} part
- * @param {Span[]} kept @returns {{text: string, spans: Span[]}} */
-function inCapitals({ text, spans }, kept) {
+/** A text in capitals, but for what stands in the spans `kept`. @param {Part} part @returns {Part} */
+function inCapitals({ text, spans, kept }) {
   let capitals = "";
   /** @type {Span[]} */
   const places = [];
@@ -309,7 +311,20 @@ function inCapitals({ text, spans }, kept) {
     capitals += capital;
     unit += character.length;
   }
-  return { text: capitals, spans: moved(spans, places) };
+  return { text: capitals, spans: moved(spans, places), kept: moved(kept, places) };
+}
+
+/** The same in a typography, which changes no letter: what is kept is letters to it.
+ * @param {Part} part @param {import("./characters.js").CharacterView} typography @returns {Part} */
+function inTypography({ text, spans, kept }, typography) {
+  const isKept = (/** @type {number} */ unit) => kept.some(([start, end]) => start <= unit && unit < end);
+  const masked = Array.from({ length: text.length }, (_, unit) => (isKept(unit) ? "x" : text[unit])).join("");
+  const read = typography.readWithSpans(masked);
+  const written = Array.from({ length: read.text.length }, (_, unit) => {
+    const [start] = read.spans[unit];
+    return read.text[unit] === "x" && isKept(start) ? text[start] : read.text[unit];
+  });
+  return { text: written.join(""), spans: moved(spans, read.spans), kept };
 }
 
 /** Spans of a text in one that was made of it; `places` are the old spans of its units.
