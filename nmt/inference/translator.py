@@ -377,6 +377,10 @@ class Translator:
             )
         prefix = constraints.prefixes[line.index].rstrip(" ") if constraints.prefixes else ""
         check_single_line(prefix)
+        # The marks around a line are put back around its translation, a prefix included.
+        opening = line.sentences[0].before.strip()
+        if opening and prefix.startswith(opening):
+            prefix = prefix[len(opening) :].lstrip()
         for sentence in line.sentences:
             copies = [copy._replace(restored="\ufffc") for copy in sentence.masked.copies]
             for segment in sentence.segments:
