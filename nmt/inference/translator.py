@@ -89,6 +89,7 @@ class SearchSettings:
     options: DecodingConfig
     n_best: int
     constraint_encoder: ConstraintEncoder | None
+    requires_numbers: bool = True  # with `source_numbers`: not only that digits are permitted
 
 
 class Forced(NamedTuple):
@@ -352,11 +353,13 @@ class Translator:
             )
             sentences = cut(line.index, line.raw, tokenizer, self._copier, limit, None)
         for sentence in sentences if options.source_numbers else ():
-            numbers = SourceNumbers.of(sentence.masked.replaced(lambda copy: " "))
+            if len(sentence.segments) == 1:
+                text = sentence.masked.replaced(lambda copy: " ")
+                sentence.segments[0].numbers = SourceNumbers.of(text)
+                continue
+            copies = [copy._replace(restored=" ") for copy in sentence.masked.copies]
             for segment in sentence.segments:
-                # Of several segments, none is known to have a number.
-                is_only = len(sentence.segments) == 1
-                segment.numbers = numbers if is_only else numbers._replace(required=())
+                segment.numbers = SourceNumbers.of(tokenizer.decode(segment.ids, copies))
         for segment in (segment for sentence in sentences for segment in sentence.segments):
             (segment.max_length,) = maximum_lengths(
                 [len(segment.ids) + 1], options.max_length_ratio, options.max_length_offset
@@ -410,13 +413,47 @@ class Translator:
 
         def search_batch(batch: Sequence[Segment]) -> list[list[Hypothesis]]:
             with self._turns:
-                return controlled_search(
-                    self._engine, self._search_batch(batch, search), search.options, search.n_best
-                )
+                return self._hypotheses(batch, search)
 
         results = side_by_side(partial(isolate_failures, search_batch), batches, num_workers)
         for batch, of_batch in zip(batches, results, strict=True):
             yield list(zip(batch, of_batch, strict=True))
+
+    def _hypotheses(
+        self, segments: Sequence[Segment], search: SearchSettings
+    ) -> list[list[Hypothesis]]:
+        """The hypotheses of a batch.
+
+        A number that cannot be written, because it is banned or has no pieces, must not keep a
+        translation from ending. What has not ended is therefore searched again without required
+        numbers, and then without any control of numbers.
+        """
+
+        def searched(segments: Sequence[Segment], search: SearchSettings) -> list[list[Hypothesis]]:
+            batch = self._search_batch(segments, search)
+            return controlled_search(self._engine, batch, search.options, search.n_best)
+
+        results = searched(segments, search)
+        if not search.options.source_numbers:
+            return results
+        uncontrolled = search.options.model_copy(update={"source_numbers": False})
+        for name, relaxed in (
+            ("required", replace(search, requires_numbers=False)),
+            ("permitted", replace(search, options=uncontrolled)),
+        ):
+            again = [
+                i
+                for i, segment in enumerate(segments)
+                if results[i][0].truncated and getattr(segment.numbers, name)
+            ]
+            if not again:
+                continue
+            for i, result in zip(
+                again, searched([segments[i] for i in again], relaxed), strict=True
+            ):
+                if not result[0].truncated:
+                    results[i] = result
+        return results
 
     def _search_batch(self, segments: Sequence[Segment], search: SearchSettings) -> SearchBatch:
         ratio, constraint_encoder = search.options.min_length_ratio, search.constraint_encoder
@@ -428,6 +465,8 @@ class Translator:
         )
         if search.options.source_numbers:
             numbers = [segment.numbers for segment in segments]
+            if not search.requires_numbers:
+                numbers = [of_segment._replace(required=()) for of_segment in numbers]
             batch = replace(batch, numbers=numbers, digit_pieces=self._digit_pieces)
         if constraint_encoder is None:
             return batch

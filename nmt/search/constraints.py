@@ -115,7 +115,8 @@ def copied_symbols(batch: SearchBatch) -> Control | None:
     """Each copy symbol of the source appears exactly once in the translation, and no other.
 
     A symbol that is not missing is masked out. While one is missing, `</s>` and every token less
-    likely than `</s>` are masked out, so a missing symbol is placed where the model would end.
+    likely than `</s>` are masked out, so a missing symbol is placed where the model would end and
+    could: not where `</s>` is masked out already, for the sake of a number that must be completed.
     When only the missing symbols still fit, everything else is masked out. The model thus places
     symbols freely, unlike `required_phrases`, which reserves part of the beam for hypotheses that
     have them early.
@@ -146,8 +147,10 @@ def copied_symbols(batch: SearchBatch) -> Control | None:
         # Tokens that fit after this one and before </s>.
         room_B11 = live.max_lengths_B[:, None, None] - live.length - 2
         no_room_BK1 = num_missing_BK1 > room_B11
+        is_possible_eos_BKC = candidates.ids_BKC == batch.eos_id
+        is_possible_eos_BKC &= candidates.scores_BKC > -np.inf
         eos_log_prob_BK1 = candidates.token_log_probs_BKC.max(
-            axis=2, where=candidates.ids_BKC == batch.eos_id, initial=-np.inf, keepdims=True
+            axis=2, where=is_possible_eos_BKC, initial=-np.inf, keepdims=True
         )
         worse_than_eos_BKC = candidates.token_log_probs_BKC <= eos_log_prob_BK1
         must_copy_BKC = (num_missing_BK1 > 0) & (no_room_BK1 | worse_than_eos_BKC)

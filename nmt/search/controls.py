@@ -173,7 +173,7 @@ def coverage_penalty(options: DecodingConfig, batch: SearchBatch) -> Control | N
 
 def no_repeat_ngram(options: DecodingConfig, batch: SearchBatch) -> Control | None:
     """No sequence of `no_repeat_ngram_size` tokens occurs twice in a translation (Paulus et al.,
-    2018, section 2.5)."""
+    2018, section 2.5). Digits are left to `source_numbers`, if it is on: 100000 repeats 00."""
     size = options.no_repeat_ngram_size
     if size == 0:
         return None
@@ -193,7 +193,10 @@ def no_repeat_ngram(options: DecodingConfig, batch: SearchBatch) -> Control | No
         return request._replace(num_candidates=request.num_candidates + most), live
 
     def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
-        return mask_out(candidates, is_among(candidates.ids_BKC, repeating_ids(live))), live
+        repeats_BKC = is_among(candidates.ids_BKC, repeating_ids(live))
+        if batch.digit_pieces is not None:
+            repeats_BKC &= batch.digit_pieces.digit_V[np.maximum(candidates.ids_BKC, 0)] < 0
+        return mask_out(candidates, repeats_BKC), live
 
     return Control(adjust_request=adjust_request, adjust_candidates=adjust_candidates)
 

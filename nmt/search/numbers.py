@@ -28,6 +28,7 @@ from nmt.search.constraints import SearchBatch, mask_out, request_ids
 from nmt.text.tokenizer import Tokenizer
 
 LARGEST_SPELLED_OUT = 20
+MOST_CACHED = 4096  # hypotheses; a step has a few hundred
 SPARE_CANDIDATES = 4  # beside those that a search needs: the likeliest may be digits, masked out
 
 _GROUP = re.compile(r"[0-9]+")
@@ -63,6 +64,8 @@ class SourceNumbers(NamedTuple):
             groups, digits = _GROUP.findall(match[0]), re.sub("[^0-9]", "", match[0])
             is_clock = len(groups) == 2 or _HOUR.match(text, match.end())
             forms = [_forms(group, bool(is_clock) and not i) for i, group in enumerate(groups)]
+            if decade := decades.get(match.end() - 2):  # of the last one in "1980-1990s"
+                forms[-1] |= {decade}
             is_small = len(groups) < 2 and int(digits[:3]) <= LARGEST_SPELLED_OUT
             is_required = not is_small and len(digits.strip("0")) > 1
             if _THOUSANDS.fullmatch(match[0]):  # whole, or with separators
@@ -70,8 +73,6 @@ class SourceNumbers(NamedTuple):
                 required += [frozenset({digits, groups[-1]})] * is_required
             elif is_required:
                 required += forms
-            if decade := decades.get(match.end() - 2):
-                forms = [frozenset({*forms[0], decade})]
             permitted += forms
         return cls(tuple(permitted), tuple(required))
 
@@ -123,9 +124,13 @@ class NumberProgress(NamedTuple):
     """The numbers of one hypothesis so far."""
 
     last: str  # the digit group that it ends with; "": it does not end with a digit
-    beginnings: frozenset[str]  # of the groups that may still stand in it, `last` included
+    permitted: list[Forms]  # the groups that may still stand in it, `last` included
     is_whole: bool  # whether `last` is such a group
     missing: list[Forms]
+
+    def may_begin(self, digits: str) -> bool:
+        """Whether a group that may still stand in it begins with these digits."""
+        return any(form.startswith(digits) for forms in self.permitted for form in forms)
 
 
 def source_numbers(batch: SearchBatch) -> Control | None:
@@ -150,15 +155,14 @@ def source_numbers(batch: SearchBatch) -> Control | None:
                 in_group = True
         return groups, in_group
 
-    @functools.cache  # a step asks twice, before and after the engine
+    @functools.lru_cache(MOST_CACHED)  # a step asks twice, before and after the engine
     def progress(row: int, ids: tuple[int, ...]) -> NumberProgress:
         groups, in_group = groups_of(ids)
         last = groups.pop() if in_group else ""
         permitted = without_used(batch.numbers[row].permitted, groups)
         missing = without_used(batch.numbers[row].required, [*groups, last])
-        forms = {form for one in permitted for form in one}
-        beginnings = {form[:end] for form in forms for end in range(1, len(form) + 1)}
-        return NumberProgress(last, frozenset(beginnings), last in forms, missing)
+        is_whole = any(last in forms for forms in permitted)
+        return NumberProgress(last, permitted, is_whole, missing)
 
     def in_progress(
         live: BeamState, is_digit_BK: np.ndarray
@@ -174,9 +178,11 @@ def source_numbers(batch: SearchBatch) -> Control | None:
     def adjust_request(request: StepRequest, live: BeamState) -> tuple[StepRequest, BeamState]:
         named: dict[tuple[int, int], list[int]] = {}
         none_BK = np.zeros(live.scores_BK.shape, bool)
-        for place, (last, beginnings, is_whole, missing) in in_progress(live, none_BK).items():
+        for place, of_place in in_progress(live, none_BK).items():
+            last, _, is_whole, missing = of_place
             if last and not is_whole:
-                named[place] = [id for d, id in plain_ids.items() if f"{last}{d}" in beginnings]
+                continued = [id for d, id in plain_ids.items() if of_place.may_begin(f"{last}{d}")]
+                named[place] = continued
             elif missing:
                 firsts = {form[0] for forms in missing for form in forms}
                 named[place] = [id for id in digit_ids if str(digit_V[id]) in firsts]
@@ -194,7 +200,8 @@ def source_numbers(batch: SearchBatch) -> Control | None:
         if not watched:
             return candidates, live
         masked_BKC = np.zeros(digit_BKC.shape, bool)
-        for (b, k), (last, beginnings, is_whole, missing) in watched.items():
+        for (b, k), of_place in watched.items():
+            last, _, is_whole, missing = of_place
             ids_C, digit_C = candidates.ids_BKC[b, k], digit_BKC[b, k]
             firsts = {form[0] for forms in missing for form in forms}
             if last and not is_whole:
@@ -210,9 +217,9 @@ def source_numbers(batch: SearchBatch) -> Control | None:
                 digit = str(digit_C[c])
                 continues = bool(last) and not is_spaced_V[ids_C[c]]
                 if continues:
-                    masked_BKC[b, k, c] = f"{last}{digit}" not in beginnings
+                    masked_BKC[b, k, c] = not of_place.may_begin(f"{last}{digit}")
                 elif not last or is_whole:
-                    masked_BKC[b, k, c] = digit not in beginnings or (
+                    masked_BKC[b, k, c] = not of_place.may_begin(digit) or (
                         bool(masked_BKC[b, k, c]) and digit not in firsts
                     )
         return mask_out(candidates, masked_BKC), live

@@ -1,17 +1,16 @@
 """Copies through a whole translation, with engines in the place of a model: whatever it would like
 to write, each copy of the source comes out exactly once."""
 
-import numpy as np
 import pytest
 from fixtures.run import assert_error, tiny_config
+from fixtures.search import ScriptedEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import Run
-from nmt.search.beam import Step
-from nmt.text.tokenizer import COPY_IDS, EOS_ID, PAD_ID, train_tokenizer
+from nmt.text.tokenizer import COPY_IDS, train_tokenizer
 
 pytest_plugins = ["fixtures.cli"]
 
@@ -29,41 +28,6 @@ WORDS = [
     "｟0｠",
     "{name}",
 ]
-
-
-class ScriptedEngine:
-    """Would like to write `script(source ids)` of each sentence; thinks of every other id alike."""
-
-    def __init__(self, script, vocabulary_size, forbidden_ids):
-        self.script, self.vocabulary_size = script, vocabulary_size
-        self.allowed_V = np.where(np.isin(np.arange(vocabulary_size), forbidden_ids), -np.inf, 0.0)
-
-    def encode(self, ids_BS):
-        scripts = [
-            self.script([id for id in row if id not in (PAD_ID, EOS_ID)]) for row in ids_BS.tolist()
-        ]
-        longest = max(map(len, scripts)) + 200
-        wishes_BT = np.array([[*script, *[EOS_ID] * (longest - len(script))] for script in scripts])
-        return wishes_BT, np.zeros((len(ids_BS), 1), np.int64)
-
-    def step(
-        self, ids_BK, state_BK, wishes_BT, num_candidates, named_ids_BKN=None, with_weights=False
-    ):
-        wishes_BK = np.take_along_axis(wishes_BT, state_BK, axis=1)
-        log_probs_BKV = (
-            np.full((*ids_BK.shape, self.vocabulary_size), -8.0, np.float32) + self.allowed_V
-        )
-        log_probs_BKV -= np.arange(self.vocabulary_size) * 1e-4  # no ties
-        np.put_along_axis(log_probs_BKV, wishes_BK[..., None], -0.1, axis=2)
-        log_probs_BKV += self.allowed_V
-        ids_BKC = np.argsort(-log_probs_BKV, axis=2, kind="stable")[:, :, :num_candidates]
-        if num_candidates >= self.vocabulary_size:
-            ids_BKC = np.broadcast_to(np.arange(self.vocabulary_size), log_probs_BKV.shape)
-        if named_ids_BKN is not None:
-            ids_BKC = np.concatenate([ids_BKC, named_ids_BKN], axis=2)
-        log_probs_BKC = np.take_along_axis(log_probs_BKV, np.maximum(ids_BKC, 0), axis=2)
-        log_probs_BKC = np.where(ids_BKC < 0, -np.inf, log_probs_BKC).astype(np.float32)
-        return Step(log_probs_BKC, ids_BKC.astype(np.int32), state_BK + 1, None)
 
 
 @pytest.fixture(scope="module")

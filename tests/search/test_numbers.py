@@ -1,6 +1,7 @@
 """Numbers of a translation are those of its source."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -33,7 +34,8 @@ def forms(*groups):
         ("1,000 people", ["1000 1", "000"], []),
         ("1,234 people", ["1234 1", "234"], ["1234 234"]),
         ("12 345 people", ["12345 12", "345"], ["12345 345"]),
-        ("the 1990s", ["1990 90"], ["1990"]),
+        ("the 1990s", ["1990 90"], ["1990 90"]),
+        ("the 1980-1990s", ["1980", "1990 90"], ["1980", "1990 90"]),
         ("at 7.45 p.m.", ["7 07 19", "45"], ["7 07 19", "45"]),
         ("à 19 h", ["19 7"], []),
         ("05", ["05 5"], []),
@@ -103,6 +105,25 @@ def test_a_missing_number_is_placed_where_the_model_would_end():
     unasked = batch_of([["123", "2"]])
     (found,) = controlled_search(TableEngine(table), unasked, options_of(beam_size=1))
     assert found[0].ids == (10,)
+
+
+def test_a_long_number_takes_little_memory():
+    digits = "123" * 1000
+    table = {"1": 5, "2": 6, "3": 4}  # the digit that follows each
+
+    def follow(sentence, tokens):
+        log_probs = np.full(11, -20.0)
+        log_probs[table[TEXT[tokens[-1]].strip()] if tokens else 7] = -0.01
+        return log_probs
+
+    tracemalloc.start()
+    (found,) = controlled_search(
+        TableEngine(follow), batch_of([[digits]], max_length=12), options_of(beam_size=1)
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert groups_of(found[0]) == [digits[:12]]
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])

@@ -21,11 +21,12 @@ export function maximumLength(sourceLength, { max_length_ratio, max_length_offse
 
 /** In the order of `CONTROLS`. @param {DecodingOptions} options @param {SearchTask} task @returns {Control[]} */
 export function controlsOf(options, task) {
+  const digitPieces = options.source_numbers && task.numbers ? task.digitPieces : null;
   return [
     minimumLength(options, task),
-    noRepeatNgram(options),
+    noRepeatNgram(options, digitPieces),
     repetitionPenalty(options),
-    options.source_numbers && task.numbers && task.digitPieces ? sourceNumbers(task.numbers, task.digitPieces) : null,
+    task.numbers && digitPieces ? sourceNumbers(task.numbers, digitPieces) : null,
     copiedSymbols(task),
     lengthPenalty(options, task),
     coveragePenalty(options),
@@ -82,8 +83,10 @@ function coveragePenalty({ coverage_penalty: beta }) {
   };
 }
 
-/** No sequence of so many tokens occurs twice. @param {DecodingOptions} options @returns {Control | null} */
-function noRepeatNgram({ no_repeat_ngram_size: size }) {
+/** No sequence of so many tokens occurs twice. Digits are left to `sourceNumbers`, if it is on.
+ * @param {DecodingOptions} options @param {import("./numbers.js").DigitPieces | null} digitPieces
+ * @returns {Control | null} */
+function noRepeatNgram({ no_repeat_ngram_size: size }, digitPieces) {
   if (size === 0) return null;
   const repeating = (/** @type {Live} */ { ids }) => {
     const found = [];
@@ -100,7 +103,8 @@ function noRepeatNgram({ no_repeat_ngram_size: size }) {
     adjustCandidates(candidates, live) {
       candidates.forEach((one, k) => {
         const ids = new Set(repeating(live[k]));
-        maskOut(one, (c) => ids.has(one.ids[c]));
+        const isDigit = (/** @type {number} */ id) => digitPieces !== null && digitPieces.digits[id] >= 0;
+        maskOut(one, (c) => ids.has(one.ids[c]) && !isDigit(one.ids[c]));
       });
     },
   };
@@ -139,7 +143,8 @@ function copiedSymbols(task) {
       candidates.forEach((one, k) => {
         const absent = missing(live[k]);
         const room = task.maxLength - live[k].ids.length - 2; // tokens that fit after this one and before </s>
-        const eosLogProb = Math.max(...one.logProbs.filter((_, c) => one.ids[c] === EOS_ID));
+        const isPossibleEos = (/** @type {number} */ c) => one.ids[c] === EOS_ID && one.scores[c] > -Infinity;
+        const eosLogProb = Math.max(...one.logProbs.filter((_, c) => isPossibleEos(c)));
         maskOut(one, (c) => {
           if (absent.includes(one.ids[c])) return false;
           const isCopy = COPY_IDS.includes(one.ids[c]);

@@ -8,7 +8,7 @@ import { SPACE, WORD } from "./unicode.js";
 /** @typedef {Set<string>} Forms digit groups, of which one stands in a translation */
 /** @typedef {{permitted: Forms[], required: Forms[]}} SourceNumbers each at most once; each at least once */
 /** @typedef {{digits: Int8Array, isSpaced: boolean[], spaceId: number}} DigitPieces which ids are digits; -1: none */
-/** @typedef {{last: string, beginnings: Set<string>, isWhole: boolean, missing: Forms[]}} NumberProgress */
+/** @typedef {{last: string, mayBegin: (digits: string) => boolean, isWhole: boolean, missing: Forms[]}} NumberProgress */
 
 const LARGEST_SPELLED_OUT = 20;
 const SPARE_CANDIDATES = 4;
@@ -40,14 +40,14 @@ export function numbersOf(text) {
     const isClock = groups.length === 2 || HOUR.test(text);
     /** @type {Forms[]} */
     let forms = groups.map((group, i) => formsOf(group, isClock && i === 0));
+    const decade = decades.get(end - 2); // of the last one in "1980-1990s"
+    if (decade) forms[forms.length - 1].add(decade);
     const isSmall = groups.length < 2 && Number(digits.slice(0, 3)) <= LARGEST_SPELLED_OUT;
     const isRequired = !isSmall && digits.replace(/^0+|0+$/g, "").length > 1;
     if (THOUSANDS.test(match[0])) {
       forms = [new Set([digits, groups[0]]), ...groups.slice(1).map((group) => new Set([group]))];
       if (isRequired) required.push(new Set([digits, groups[groups.length - 1]]));
     } else if (isRequired) required.push(...forms);
-    const decade = decades.get(end - 2);
-    if (decade) forms = [new Set([...forms[0], decade])];
     permitted.push(...forms);
   }
   return { permitted, required };
@@ -113,10 +113,10 @@ export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
       }
     }
     const last = (inGroup && groups.pop()) || "";
-    const forms = new Set(withoutUsed(numbers.permitted, groups).flatMap((one) => Array.from(one)));
+    const forms = withoutUsed(numbers.permitted, groups).flatMap((one) => Array.from(one));
     const missing = withoutUsed(numbers.required, [...groups, last]);
-    const beginnings = new Set(Array.from(forms).flatMap((form) => Array.from(form, (_, i) => form.slice(0, i + 1))));
-    return { last, beginnings, isWhole: forms.has(last), missing };
+    const mayBegin = (/** @type {string} */ begun) => forms.some((form) => form.startsWith(begun));
+    return { last, mayBegin, isWhole: forms.includes(last), missing };
   };
   const isWatched = (/** @type {number[]} */ ids) => numbers.required.length > 0 || digits[ids[ids.length - 1]] >= 0;
   const firstsOf = (/** @type {Forms[]} */ missing) => new Set(missing.flatMap((forms) => Array.from(forms, (form) => form[0])));
@@ -125,9 +125,9 @@ export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
     adjustRequest(request, live) {
       const named = live.map(({ ids }) => {
         if (!isWatched(ids)) return [];
-        const { last, beginnings, isWhole, missing } = progressOf(ids);
+        const { last, mayBegin, isWhole, missing } = progressOf(ids);
         if (last && !isWhole) {
-          return Array.from(plainIds).filter(([digit]) => beginnings.has(`${last}${digit}`)).map(([, id]) => id);
+          return Array.from(plainIds).filter(([digit]) => mayBegin(`${last}${digit}`)).map(([, id]) => id);
         }
         if (!missing.length) return [];
         const firsts = firstsOf(missing);
@@ -145,7 +145,7 @@ export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
       candidates.forEach((one, k) => {
         const { ids } = live[k];
         if (!isWatched(ids) && !one.ids.some((id) => digits[id] >= 0)) return;
-        const { last, beginnings, isWhole, missing } = progressOf(ids);
+        const { last, mayBegin, isWhole, missing } = progressOf(ids);
         const firsts = firstsOf(missing);
         const isUnfinished = last !== "" && !isWhole;
         const eosLogProb = Math.max(...one.logProbs.filter((_, c) => one.ids[c] === EOS_ID));
@@ -154,14 +154,14 @@ export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
           let isMasked = isUnfinished;
           if (!isUnfinished && missing.length) {
             // Where the model would end, only a missing number may follow.
-            const mayBegin = id === spaceId && ids[ids.length - 1] !== spaceId;
-            isMasked = one.logProbs[c] <= eosLogProb && !mayBegin;
+            const isSpace = id === spaceId && ids[ids.length - 1] !== spaceId;
+            isMasked = one.logProbs[c] <= eosLogProb && !isSpace;
           }
           if (digits[id] < 0) return isMasked;
           const digit = String(digits[id]);
-          if (last && !isSpaced[id]) return !beginnings.has(`${last}${digit}`);
+          if (last && !isSpaced[id]) return !mayBegin(`${last}${digit}`);
           if (isUnfinished) return isMasked;
-          return !beginnings.has(digit) || (isMasked && !firsts.has(digit));
+          return !mayBegin(digit) || (isMasked && !firsts.has(digit));
         });
       });
     },

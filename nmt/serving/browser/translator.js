@@ -72,11 +72,21 @@ export class Translator {
       const sourceIds = [...segment.ids, EOS_ID];
       const maxLength = maximumLength(sourceIds.length, decoding);
       const copies = this.settings.copying.length > 0;
-      const { numbers } = segment;
       const isRecorded = attention || choices;
-      const task = { sourceIds, maxLength, copies, numbers, digitPieces: this.digitPieces, isRecorded, pause };
-      const controls = controlsOf(decoding, task);
-      segment.hypotheses = await search(this.engine, task, { beamSize: decoding.beam_size, nBest, controls });
+      const searched = (/** @type {import("./numbers.js").SourceNumbers | null} */ numbers) => {
+        const task = { sourceIds, maxLength, copies, numbers, digitPieces: this.digitPieces, isRecorded, pause };
+        const controls = controlsOf(decoding, task);
+        return search(this.engine, task, { beamSize: decoding.beam_size, nBest, controls });
+      };
+      segment.hypotheses = await searched(segment.numbers);
+      // A number that cannot be written must not keep a translation from ending.
+      const { permitted, required } = decoding.source_numbers ? segment.numbers : { permitted: [], required: [] };
+      const relaxed = [...(required.length ? [{ permitted, required: [] }] : []), ...(permitted.length ? [null] : [])];
+      for (const numbers of relaxed) {
+        if (!segment.hypotheses[0].truncated) break;
+        const hypotheses = await searched(numbers);
+        if (!hypotheses[0].truncated) segment.hypotheses = hypotheses;
+      }
     }
     const count = Math.min(...segments.map(({ hypotheses }) => hypotheses.length), segments.length ? Infinity : 1);
     const hypotheses = [];
@@ -126,9 +136,10 @@ export class Translator {
     if (isShouted) masked = masked.recased((text, isStart) => casing.quiet(text, isStart));
     else if (isTitled) masked = masked.recased((text, isStart) => casing.lowered(text, isStart));
     const parts = this.#split(this.sourceTokenizer.encode(masked));
-    const numbers = numbersOf(masked.replaced(() => " "));
-    if (parts.length > 1) numbers.required = []; // of several segments, none is known to have a number
-    return { masked, segments: parts.map((ids) => ({ ids, numbers, hypotheses: [] })) };
+    const copies = masked.copies.map((copy) => ({ ...copy, restored: " " }));
+    const textOf = (/** @type {number[]} */ ids) =>
+      parts.length > 1 ? this.sourceTokenizer.decodeWithSpans(ids, copies).text : masked.replaced(() => " ");
+    return { masked, segments: parts.map((ids) => ({ ids, numbers: numbersOf(textOf(ids)), hypotheses: [] })) };
   }
 
   /** Parts that the model takes, each cut after the last sentence end that fits, else before the last word that fits.
