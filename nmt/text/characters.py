@@ -7,7 +7,7 @@ asked for where translations are written.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,6 +80,11 @@ _PLAIN_WORD = (
 _PLAIN = re.compile(rf" ?{_PLAIN_WORD}(?: {_PLAIN_WORD})*+ ?|")
 
 
+# Normalisation sorts combining marks by class, which takes quadratic time. No writing system has so
+# many on one letter (Unicode Standard Annex 15, "Stream-Safe Text Format").
+_MOST_MARKS = 30
+_MAY_HAVE_MORE_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1}}}")
+
 # What one replacement leaves may match another rule: a mark in a mark, once or twice.
 _MOST_PASSES = 5
 
@@ -148,15 +153,31 @@ class CharacterView:
 
     def _once(self, text: str) -> str:
         text = self.rules.replace(text) if self.rules else text
-        return unicodedata.normalize(self.form, text) if self.form else text
+        return unicodedata.normalize(self.form, _limit_marks(text)[0]) if self.form else text
 
     def _spans_once(self, text: str) -> list[Span]:
         replaced = self.rules.spans(text) if self.rules else [(i, i + 1) for i in range(len(text))]
         text = self.rules.replace(text) if self.rules else text
-        if self.form is None or unicodedata.is_normalized(self.form, text):
+        if self.form is None:
+            return replaced
+        text, places = _limit_marks(text)
+        replaced = [replaced[i] for i in places]
+        if unicodedata.is_normalized(self.form, text):
             return replaced
         clusters = _normalized_spans(text, self.form)
         return [(replaced[start][0], replaced[end - 1][1]) for start, end in clusters]
+
+
+def _limit_marks(text: str) -> tuple[str, Sequence[int]]:
+    """A text without the marks beyond 30 in a row, and where each of its characters stood."""
+    if not _MAY_HAVE_MORE_MARKS.search(text):
+        return text, range(len(text))
+    places, num_marks = [], 0
+    for i, character in enumerate(text):
+        num_marks = num_marks + 1 if unicodedata.category(character).startswith("M") else 0
+        if num_marks <= _MOST_MARKS:
+            places.append(i)
+    return "".join(text[i] for i in places), places
 
 
 def _normalized_spans(text: str, form: Literal["NFC", "NFKC"]) -> list[Span]:

@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 _INITIAL = re.compile(r"(?:^|\W)\w\.\s*$")
 # Between sentences is a space, except in scripts without spaces: no address is split.
 _SPACED_END = re.compile(r"[\s。．！？｡…]$")
-# What every end of a sentence inside a line has; most lines are one sentence and have none.
-_END_INSIDE = re.compile(r"[.!?…:;。．！？｡।॥؟۔።။៖\n\u2028]\W*\w")
+# What every end of a sentence inside a line has: a mark and, somewhere after it, a word. Most lines
+# are one sentence and have none. Matched from the start of the line, in linear time.
+_MARKS = r".!?…:;。．！？｡।॥؟۔።။៖\n\u2028"
+_END_INSIDE = re.compile(rf"[^{_MARKS}]*+[{_MARKS}].*\w", re.DOTALL)
 
 
 def sentences(text: str, language: str) -> list[str]:
@@ -29,7 +31,7 @@ def sentences(text: str, language: str) -> list[str]:
     `language` is an ISO code such as "fr"; for an unknown one the English rules are used. A text
     that the library cannot process is one sentence.
     """
-    if not _END_INSIDE.search(text):
+    if not _END_INSIDE.match(text):
         return [text]
     try:
         parts = list(segment(language, text))

@@ -106,6 +106,19 @@ def test_every_character_read_has_a_span_and_spans_ascend(text):
         assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(spans))
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_no_more_than_thirty_marks_in_a_row_are_read(form):
+    view = CharacterView(form)
+    marks = "\u0323\u0301"
+    assert view.read("e" + marks * 15 + "x") == unicodedata.normalize(form, "e" + marks * 15 + "x")
+    long = "e" + marks * 40 + "x"
+    assert view.read(long) == view.read("e" + marks * 15 + "x")
+    assert view.spans(long)[0] == (0, 31) and view.spans(long)[-1] == (81, 82)
+    assert view.read("e" + "\u0301" * 31) == "é" + "\u0301" * 29
+    assert view.spans("e" + "\u0301" * 31)[-1] == (0, 31)
+    assert view.read("😀" * 40) == "😀" * 40
+
+
 @settings(max_examples=500, deadline=None)
 @given(odd_text)
 def test_no_rule_is_missed_by_the_quick_look(text):
@@ -399,6 +412,7 @@ def test_a_hostile_line_takes_linear_time():
         "*" * 50_000,
         "\u200d" * 50_000,
         "- " * 50_000,
+        "\u0301\u0323" * 50_000,
     ):
         peel(text + "a" + text, "fr")
         SOURCE.read(text)

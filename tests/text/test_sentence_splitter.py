@@ -1,5 +1,7 @@
 """Sentence splitting: nothing is lost, and the rules of both languages of this project hold."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,3 +76,12 @@ def test_only_what_is_meant_to_end_the_program_passes(error, caught, monkeypatch
 @pytest.mark.parametrize("text", ["find www.ｅ.org dog", "see a.B.c now", "v1.Next is out"])
 def test_no_sentence_ends_within_a_word(text):
     assert sentences(text, "en") == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello" + "." * 100_000, "Hello" + " !" * 50_000, "...?" * 20_000]
+)
+def test_marks_without_a_word_after_them_take_linear_time(text):
+    start = time.process_time()
+    assert sentences(text, "en") == [text]
+    assert time.process_time() - start < 1

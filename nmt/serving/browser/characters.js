@@ -50,6 +50,8 @@ const SPECIAL =
 const SOURCE_GATE = R`(?=[${SPECIAL}]| [ ${SPECIAL}!?;:\u037e])`;
 
 const MOST_PASSES = 5;
+// More marks in a row than this are dropped: normalisation takes quadratic time for them.
+const EXCESS_MARKS = /(?<=\p{M}{30})\p{M}+/gu;
 
 /** Replacements by regular expressions; where several match, the first of them counts. */
 class Rules {
@@ -121,13 +123,27 @@ export class CharacterView {
     const replaced = this.rules
       ? this.rules.apply(text)
       : { text, spans: Array.from({ length: text.length }, (_, i) => [i, i + 1]) };
-    if (!this.form || replaced.text.normalize(this.form) === replaced.text) return replaced;
-    const spans = normalizedSpans(replaced.text, this.form);
+    if (!this.form) return replaced;
+    const limited = limitMarks(replaced);
+    const normalized = limited.text.normalize(this.form);
+    if (normalized === limited.text) return limited;
+    const spans = normalizedSpans(limited.text, this.form);
     return {
-      text: replaced.text.normalize(this.form),
-      spans: spans.map(([start, end]) => [replaced.spans[start][0], replaced.spans[end - 1][1]]),
+      text: normalized,
+      spans: spans.map(([start, end]) => [limited.spans[start][0], limited.spans[end - 1][1]]),
     };
   }
+}
+
+/** A text without the marks beyond 30 in a row. @param {{text: string, spans: Span[]}} read
+ * @returns {{text: string, spans: Span[]}} */
+function limitMarks({ text, spans }) {
+  const dropped = new Set();
+  for (const match of text.matchAll(EXCESS_MARKS)) {
+    for (let i = 0; i < match[0].length; i += 1) dropped.add(match.index + i);
+  }
+  if (!dropped.size) return { text, spans };
+  return { text: text.replace(EXCESS_MARKS, ""), spans: spans.filter((_, unit) => !dropped.has(unit)) };
 }
 
 /** For each unit of the text in a normal form the span that it was made of.

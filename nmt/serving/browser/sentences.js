@@ -1,7 +1,7 @@
 // Paragraphs into sentences, by rules. The Python package uses `sentencex`, with longer lists of abbreviations: of texts
 // with several sentences, a few are divided in other places.
 
-import { isBlank, SPACE, WORD } from "./unicode.js";
+import { SPACE, WORD } from "./unicode.js";
 
 // A full stop after these does not end a sentence.
 /** @type {Record<string, string>} */
@@ -13,8 +13,8 @@ const ABBREVIATIONS = {
   it: "sig sig.ra dott prof ecc art p.es pag vol",
 };
 const END = new RegExp(
-  // Marks, what closes, and white space; or the marks of scripts without spaces.
-  `[.!?…؟۔।]+(?:[${SPACE}]*[”’»]|["'])*[${SPACE}]+|[。！？｡．]+["'”’」』）]*[${SPACE}]*`,
+  // Marks, what closes, and white space; or the marks of scripts without spaces. A run of marks is tried once only.
+  `(?<![.!?…؟۔।])[.!?…؟۔।]+(?:[${SPACE}]*[”’»]|["'])*[${SPACE}]+|[。！？｡．]+["'”’」』）]*[${SPACE}]*`,
   "gu",
 );
 // What stands between these is not divided.
@@ -29,24 +29,27 @@ const INITIAL = new RegExp(`(?:^|[^${WORD}])[${WORD}]\\.[${SPACE}]*$`, "u");
 export function sentences(text, language) {
   const abbreviations = new Set((ABBREVIATIONS[language] ?? ABBREVIATIONS.en).split(" "));
   const enclosed = Array.from(text.matchAll(ENCLOSED), (match) => [match.index, match.index + match[0].length]);
-  const isEnclosed = (/** @type {number} */ place) => enclosed.some(([first, end]) => first < place && place < end);
   const found = [];
-  let start = 0;
+  let [start, previous, first] = [0, 0, 0];
   for (const match of text.matchAll(END)) {
     const end = match.index + match[0].length;
     if (end >= text.length) break;
-    const sentence = text.slice(start, end);
-    if (isBlank(sentence) || isEnclosed(end) || !endsHere(sentence, text.slice(end), abbreviations)) continue;
-    found.push(sentence);
+    // What decides stands after the previous end, even if that was not one of a sentence: each character is read once.
+    const tail = text.slice(previous, end);
+    previous = end;
+    while (first < enclosed.length && enclosed[first][1] <= end) first += 1;
+    const isEnclosed = first < enclosed.length && enclosed[first][0] < end;
+    if (isEnclosed || !endsHere(tail, text.slice(end), abbreviations)) continue;
+    found.push(text.slice(start, end));
     start = end;
   }
   return [...found, text.slice(start)];
 }
 
-/** @param {string} sentence @param {string} rest @param {Set<string>} abbreviations */
-function endsHere(sentence, rest, abbreviations) {
-  if (QUOTED.test(sentence) && /^\p{Lowercase}/u.test(rest)) return false;
-  if (INITIAL.test(sentence)) return false;
-  const word = LAST_WORD.exec(sentence.trimEnd())?.[1].toLowerCase();
+/** @param {string} tail the last words of a sentence @param {string} rest @param {Set<string>} abbreviations */
+function endsHere(tail, rest, abbreviations) {
+  if (QUOTED.test(tail) && /^\p{Lowercase}/u.test(rest)) return false;
+  if (INITIAL.test(tail)) return false;
+  const word = LAST_WORD.exec(tail.trimEnd())?.[1].toLowerCase();
   return word === undefined || !abbreviations.has(word);
 }
