@@ -212,7 +212,8 @@ def repetition_penalty(options: DecodingConfig, batch: SearchBatch) -> Control |
 
     def adjust_candidates(candidates: Candidates, live: BeamState) -> tuple[Candidates, BeamState]:
         seen_BKC = is_among(candidates.ids_BKC, live.ids_BKT[:, :, 1:])
-        surplus_BKC = (options.repetition_penalty - 1) * candidates.token_log_probs_BKC
+        log_probs_BKC = candidates.token_log_probs_BKC.astype(np.float64)  # as scores are summed
+        surplus_BKC = (options.repetition_penalty - 1) * log_probs_BKC
         scores_BKC = candidates.scores_BKC + np.where(seen_BKC, surplus_BKC, 0.0)
         return candidates._replace(scores_BKC=scores_BKC, sort_keys_BKC=scores_BKC), live
 

@@ -4,6 +4,7 @@ tokenizers. Random lines of odd characters go through both."""
 import base64
 import functools
 import json
+import os
 import random
 import re
 import unicodedata
@@ -96,7 +97,18 @@ def odd_lines(count: int, seed: int) -> list[str]:
     return lines
 
 
-LINES = odd_lines(1500, seed=1)
+# What random lines hardly have.
+RARE = [
+    "ℹ😀😀😀) foo bar",
+    "ℹ😀😀😀😀😀) foo bar",
+    "at 5 H\u0345, 5 heure\u017f, 5 O'CLOC\u212a, 5 P. M and 5 HEURES",
+    "e" + "\u0301\u0323" * 40 + "x",
+    "a" + "\u0301" * 30 + "b" + "\u0301" * 31 + "c\u200b" + "\u0334" * 62,
+    "e" + "\u0344" * 25 + "\u0345" * 25,  # each of the first is two
+    "\U00011099\U000110ba" * 40,  # marks of two units
+    "😀" * 40,
+]
+LINES = [*odd_lines(1500, seed=1), *RARE]
 
 
 def as_json(value):
@@ -290,3 +302,10 @@ def test_paragraphs_are_divided_where_python_divides_them(language):
     assert all("".join(parts) == text for parts, text in zip(found, texts, strict=True))
     same = sum(f == sentences(text, language) for f, text in zip(found, texts, strict=True))
     assert same >= 0.95 * len(texts)
+
+
+@pytest.mark.parametrize("text", ["a. " * 30_000, "a. (b. c) " * 10_000, "a" + "." * 100_000])
+def test_marks_that_end_no_sentence_take_linear_time(text):
+    start = os.times().children_user
+    assert in_node("sentences", texts=[text], language="en") == [[text]]
+    assert os.times().children_user - start < 2

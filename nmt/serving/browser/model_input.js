@@ -106,7 +106,9 @@ function strip(line, start, end) {
  * @returns {Layer | null} */
 function outermost(line, start, end, language) {
   const opening = characterAt(line, start);
-  if (!/^\p{L}$/u.test(opening) || line.slice(start + opening.length, start + opening.length + 5).includes(")")) {
+  const next = start + opening.length;
+  const nextCharacters = Array.from(line.slice(next, next + 10)).slice(0, 5); // of two units at most
+  if (!/^\p{L}$/u.test(opening) || nextCharacters.includes(")")) {
     const text = line.slice(0, end);
     MARKER.lastIndex = start;
     const marker = MARKER.exec(text);

@@ -19,9 +19,11 @@ const NUMBER = new RegExp(
 );
 const THOUSANDS = /^[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+$/u;
 const DECADE = new RegExp(`(?<![0-9])[0-9]{2}([0-9]0)(?:'?s(?![${WORD}]))`, "gu");
+// Without the flag `i`, by which U+0345 would be a letter. Python's flag takes U+017F for an s and U+212A for a k.
 const HOUR = new RegExp(
-  `[${SPACE}]?(?:[ap]\\.?[${SPACE}]?m(?![${WORD}])|h(?![${WORD}])|heures?(?![${WORD}])|o'clock)`,
-  "iuy",
+  `[${SPACE}]?(?:(?:[aApP]\\.?[${SPACE}]?[mM]|[hH](?:[eE][uU][rR][eE][sS\u017f]?)?)(?![${WORD}])` +
+    "|[oO]'[cC][lL][oO][cC][kK\u212a])",
+  "uy",
 );
 
 /** @param {string} text @returns {SourceNumbers} */
