@@ -61,9 +61,9 @@ from nmt.text.tokenizer import COPY_IDS, padded
 
 __all__ = ["Alignment", "Candidate", "LineError", "ScoredTarget", "Translation", "Translator"]
 
-# Called with the number of lines finished since its last call.
 logger = logging.getLogger(__name__)
 
+# Called with the number of lines finished since its last call.
 ProgressCallback = Callable[[int], Any]
 Pair = tuple[Sequence[int], Sequence[int]]  # source ids, target ids
 

@@ -1,7 +1,7 @@
 """What the model reads of a line: a view from which everything is gone that keyboards, PDFs and web
 pages do to a sentence without changing it.
 
-    raw line ─peel─> core ─Copier.mask (which calls `read_source`)─> masked line ─quiet─> tokenizer
+    raw line ─peel─> core ─Copier.mask (by `CharacterView.read`)─> masked line ─quiet─> tokenizer
 
 - Characters (`SOURCE`, `TARGET`): NFC; each run of Unicode spaces and tabs is one space; what
   Unicode calls default ignorable (soft hyphen, zero-width characters, BOM, direction marks) and
