@@ -73,7 +73,7 @@ def test_search_finds_what_python_finds(options, ties):
     engine = TableEngine(
         lambda sentence, tokens: tables[
             sentence % len(tables), ((tokens or (2,))[-1] + len(tokens)) % SIZE
-        ].astype(np.float64)
+        ]
     )
     generator = random.Random(7)
     searches, expected = [], []
