@@ -4,6 +4,7 @@ A corpus is read twice. In the first pass a check may `observe` the pairs; then 
 `learnt` from a sample; in the second pass it looks `at` each pair and says what is wrong with it.
 """
 
+import math
 import re
 import unicodedata
 from array import array
@@ -16,7 +17,7 @@ import numpy as np
 from nmt.about import install_command, is_installed
 from nmt.corpora import duplicates, misalignment, typography
 from nmt.corpora.languages import can_detect
-from nmt.corpora.pairs import TRANSLATION, Learned, Pair, feature_values
+from nmt.corpora.pairs import LENGTH_RATIO, TRANSLATION, Learned, Pair, feature_values
 from nmt.corpora.words import MAX_LENGTH_RATIO, MAX_WORDS, has_extreme_ratio, is_long, words_of
 from nmt.text.characters import IGNORABLE, UNSEEN
 from nmt.text.lines import ParallelFiles, read_parallel
@@ -437,16 +438,22 @@ class MixedTypography(Check):
 
 class LengthRatio(Check):
     meaning = (
-        f"pairs with more than {MAX_LENGTH_RATIO:g} times as many characters on a side as on the"
-        " other"
+        f"pairs with a side that is more than {MAX_LENGTH_RATIO:g} times as long, in characters, as"
+        " the other side predicts by the median ratio of the corpus"
     )
     advice = (
         "Drop them: part of the text is missing on a side, or the lines do not belong together."
     )
+    needs_sample = True
     is_dropped = True
 
+    def learn(self, learned: Learned) -> None:
+        # A character of Chinese translates to several of English.
+        scale = learned.scales.get(LENGTH_RATIO)
+        self._median_ratio = math.exp(scale.median) if scale else 1.0
+
     def at(self, pair: Pair) -> str | None:
-        if pair.is_blank or not has_extreme_ratio(pair.source, pair.target):
+        if pair.is_blank or not has_extreme_ratio(pair.source, pair.target, self._median_ratio):
             return None
         return f"{len(pair.source)} and {len(pair.target)} characters"
 

@@ -14,6 +14,7 @@ from nmt.corpora.typography import Conventions
 from nmt.corpora.words import words_of
 from nmt.text.lines import ParallelFiles, is_blank, read_parallel
 
+LENGTH_RATIO = "length ratio"  # a feature
 TRANSLATION = "IBM model 1"  # a feature: how well the words translate each other
 Z_SCORE = 1.4826  # of a median absolute deviation: the standard deviation, if it is normal
 
@@ -99,7 +100,7 @@ def feature_values(pair: Pair, translation_score: float) -> dict[str, float]:
     values = {
         "characters of the source": math.log1p(len(pair.source)),
         "characters of the target": math.log1p(len(pair.target)),
-        "length ratio": math.log((1 + len(pair.target)) / (1 + len(pair.source))),
+        LENGTH_RATIO: math.log((1 + len(pair.target)) / (1 + len(pair.source))),
         "letters in the source": letter_share(pair.source, pair.source_words),
         "letters in the target": letter_share(pair.target, pair.target_words),
     }

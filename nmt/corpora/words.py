@@ -43,10 +43,13 @@ def is_long(source: str, target: str) -> bool:
     return max(len(source.split()), len(target.split())) > MAX_WORDS
 
 
-def has_extreme_ratio(source: str, target: str) -> bool:
-    """Whether one side has more than MAX_LENGTH_RATIO times the characters of the other."""
-    shortest, longest = sorted((len(source), len(target)))
-    return longest >= RATIO_MIN_LENGTH and longest > MAX_LENGTH_RATIO * shortest
+def has_extreme_ratio(source: str, target: str, median_ratio: float = 1.0) -> bool:
+    """Whether one side has more than MAX_LENGTH_RATIO times the characters that are expected from
+    the other; `median_ratio` is that of target to source characters in the corpus."""
+    if max(len(source), len(target)) < RATIO_MIN_LENGTH:
+        return False
+    shortest, longest = sorted((len(source) * median_ratio, len(target)))
+    return longest > MAX_LENGTH_RATIO * shortest
 
 
 def is_copied(source_words: Sequence[str], target_words: Sequence[str]) -> bool:

@@ -307,6 +307,16 @@ def test_extreme_length_ratios_and_long_lines_are_found(lines_of):
     assert lines_of("long_lines", pairs) == [4]
 
 
+def test_a_length_ratio_is_extreme_relative_to_that_of_the_corpus(lines_of):
+    """Chinese needs a quarter of the characters of English."""
+    pairs = [(source, target[: len(source) // 4]) for source, target in clean_pairs(40)]
+    assert lines_of("length_ratio", pairs) == []
+    assert lines_of("length_ratio", [pair[::-1] for pair in pairs]) == []
+    pairs[4] = (pairs[4][0], "x" * 60)
+    pairs[8] = (pairs[8][0], "xy")
+    assert lines_of("length_ratio", pairs) == [5, 9]
+
+
 def test_a_stretch_whose_lines_are_shifted_is_found(write):
     pairs = clean_pairs(600)
     targets = [target for _, target in pairs]

@@ -27,6 +27,11 @@ def test_a_ratio_is_extreme_in_long_pairs_only():
     assert not has_extreme_ratio("x" * 42, "y" * 14)
 
 
+def test_a_ratio_is_measured_against_the_median_one():
+    assert not has_extreme_ratio("x" * 40, "y" * 10, 0.25)
+    assert has_extreme_ratio("x" * 40, "y" * 31, 0.25) and has_extreme_ratio("x" * 40, "yyy", 0.25)
+
+
 def test_a_copy_is_more_than_a_name():
     assert is_copied(list("abcd"), list("abcd")) and not is_copied(list("abc"), list("abc"))
     assert not is_copied(list("abc1"), list("abc1")) and not is_copied(list("abcd"), list("abce"))
