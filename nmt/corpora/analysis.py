@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,7 @@ def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 
 
 def _second_pass(pairs: Iterable[Pair], checks: Mapping[str, Check]) -> dict[str, Finding]:
-    lines: dict[str, list[int]] = {key: [] for key in checks}
+    lines = {key: array("q") for key in checks}  # 8 bytes for each finding
     examples: dict[str, list[Example]] = {key: [] for key in checks}
     generator = random.Random(SEED)
     for pair in pairs:

@@ -367,7 +367,9 @@ def _without_controls(line: str) -> str:
 
 
 _SPACES = re.compile(r"^[ \u00a0\u202f\u3000]|[ \u00a0\u202f\u3000]$|  ")
-_SPACES_TO_FIX = re.compile(r"^[ \u00a0\u202f\u3000]+|[ \u00a0\u202f\u3000]+$|(?<= ) +")
+_EDGE = "[ \u00a0\u202f\u3000]"
+# The lookbehind keeps a run of spaces from being tried again at each of its spaces.
+_SPACES_TO_FIX = re.compile(rf"^{_EDGE}+|(?<!{_EDGE}){_EDGE}+$|(?<= ) +")
 
 
 class Spaces(Check):

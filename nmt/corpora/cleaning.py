@@ -6,20 +6,30 @@ did as well as any learnt filter.
 
 import contextlib
 import gzip
+import heapq
+import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from nmt.corpora.analysis import Analysis, Progress, analyse
-from nmt.corpora.checks import CHECKS, Task
+from nmt.corpora.checks import CHECKS, Check, Sides, Task
+from nmt.corpora.duplicates import pair_hash
+from nmt.corpora.pairs import Pair
 from nmt.errors import UserError
-from nmt.text.lines import TABLE_SUFFIXES, ParallelFiles, atomic_write, read_parallel
+from nmt.text.lines import TABLE_SUFFIXES, ParallelFiles, atomic_write, is_blank, read_parallel
 
 DEFAULT_DROP = tuple(key for key, check in CHECKS.items() if check.is_dropped)
 DEFAULT_FIX = tuple(key for key, check in CHECKS.items() if check.is_fixed)
+# Made of the pairs that would be written: fixing may make copies, and the first of several copies
+# may be dropped for another reason.
+COPIES = "exact_duplicates"
+# Made again of a pair that was fixed: removing characters may leave nothing, or a held-out line.
+MADE_AGAIN = ("blank", "dev_in_train", "test_in_train")
 FIXABLE = tuple(key for key, check in CHECKS.items() if check.is_fixable)
 
 
@@ -86,33 +96,26 @@ def clean(
 ) -> Cleaned:
     """Write the corpus without the pairs that are to be dropped, and those to be fixed mended.
 
-    A pair is dropped for the first reason that applies, in the order of CHECKS. Where a finding is
-    to be fixed and dropped, it is dropped if there is nothing to mend. The dropped pairs are
-    written with their line numbers and reasons. Raises UserError if a file of the output is one of
-    the input.
+    A pair is dropped for the first reason that applies, in the order of CHECKS, copies last. Where
+    a finding is to be fixed and dropped, it is dropped if there is nothing to mend. The dropped
+    pairs are written with their line numbers and reasons. Raises UserError if a file of the output
+    is one of the input.
     """
     drop, fix = rules.resolved(task)
     held_out = [held.files for sets in task.held_out.values() for held in sets]
     _check_writable(output, [files, *held_out])
-    keys = [key for key in CHECKS if key in drop or key in fix]
+    keys = [key for key in CHECKS if key in {*drop, *fix} - {COPIES}]
     analysis = analyse(files, task, keys, progress)
-    reasons_by_line = _reasons_by_line(analysis)
+    checks = {key: finding.check for key, finding in analysis.findings.items()}
+    cleaner = _Cleaner(checks, frozenset(drop), frozenset(fix))
     dropped: Counter[str] = Counter()
     fixed: Counter[str] = Counter()
     num_kept = 0
     pairs: Any = progress("writing", read_parallel(files))
     with _writer(output) as (write, write_dropped):
+        found = _found(analysis)
         for number, pair in enumerate(pairs, start=1):
-            mended, reason = pair, None
-            mended_keys = []
-            for key in reasons_by_line.get(number, ()):
-                before = mended
-                if key in fix:
-                    mended = analysis.findings[key].check.fix(*mended)
-                    mended_keys += [key] * (mended != before)
-                if key in drop and mended == before:
-                    reason = key
-                    break
+            mended, mended_keys, reason = cleaner.clean(pair, next(found))
             if reason:
                 dropped[reason] += 1
                 write_dropped(number, reason, pair)
@@ -124,12 +127,62 @@ def clean(
     return Cleaned(analysis.num_pairs, num_kept, dropped, fixed, not_checked)
 
 
-def _reasons_by_line(analysis: Analysis) -> dict[int, list[str]]:
-    reasons: dict[int, list[str]] = {}
-    for key, finding in analysis.findings.items():
-        for line in finding.lines.tolist():
-            reasons.setdefault(line, []).append(key)
-    return reasons
+def _found(analysis: Analysis) -> Iterator[list[str]]:
+    """For each line of the corpus, and without end, the keys of the checks that found it."""
+    lines = [
+        zip(map(int, finding.lines), itertools.repeat(key))
+        for key, finding in analysis.findings.items()
+    ]
+    by_line = itertools.groupby(heapq.merge(*lines, key=itemgetter(0)), key=itemgetter(0))
+    found = ((line, [key for _, key in keys]) for line, keys in by_line)
+    following = next(found, None)
+    for line in itertools.count(1):
+        if following and following[0] == line:
+            yield following[1]
+            following = next(found, None)
+        else:
+            yield []
+
+
+@dataclass
+class _Cleaner:
+    """Fixes pairs, and decides which are dropped."""
+
+    checks: Mapping[str, Check]
+    drop: frozenset[str]
+    fix: frozenset[str]
+    kept: set[int] = field(default_factory=set)  # hashes
+
+    def clean(self, pair: Sides, found: Sequence[str]) -> tuple[Sides, list[str], str | None]:
+        """The fixed pair, the keys of what was fixed, and why the pair is dropped, if it is.
+        `found` are the keys of the checks that found it."""
+        fixed, fixed_keys = pair, []
+        for key in found:
+            before = fixed
+            if key in self.fix:
+                fixed = self.checks[key].fix(*fixed)
+                fixed_keys += [key] * (fixed != before)
+            if key in self.drop and fixed == before:
+                return fixed, fixed_keys, key
+        if fixed != pair and "spaces" in self.fix:
+            # A line separator at an edge has become a space.
+            fixed = self.checks["spaces"].fix(*fixed)
+        return fixed, fixed_keys, self._later_reason(fixed, is_fixed=fixed != pair)
+
+    def _later_reason(self, pair: Sides, is_fixed: bool) -> str | None:
+        """Why a pair that would be written is dropped all the same, if it is."""
+        if is_fixed:
+            numbered = Pair(0, *pair)
+            for key in MADE_AGAIN:
+                can_drop = key in self.drop and key in self.checks
+                if can_drop and self.checks[key].at(numbered) is not None:
+                    return key
+        if COPIES in self.drop and not any(map(is_blank, pair)):
+            pair_id = pair_hash(*pair)
+            if pair_id in self.kept:
+                return COPIES
+            self.kept.add(pair_id)
+        return None
 
 
 def _check_writable(output: Output, inputs: Sequence[ParallelFiles]) -> None:
@@ -144,27 +197,24 @@ def _check_writable(output: Output, inputs: Sequence[ParallelFiles]) -> None:
         raise UserError(f"{output.source}: the folder {folder} does not exist: create it first.")
 
 
-Pair = tuple[str, str]
-
-
 @contextlib.contextmanager
 def _writer(
     output: Output,
-) -> Iterator[tuple[Callable[[Pair], None], Callable[[int, str, Pair], None]]]:
+) -> Iterator[tuple[Callable[[Sides], None], Callable[[int, str, Sides], None]]]:
     """Functions that write a kept and a dropped pair; all files appear at the end, or none."""
     with contextlib.ExitStack() as stack:
         dropped = stack.enter_context(atomic_write(output.dropped))
         source = _open(stack, output.source)
         target = source if output.target == output.source else _open(stack, output.target)
 
-        def write(pair: Pair) -> None:
+        def write(pair: Sides) -> None:
             if source is target:
                 source.write(_table_row(pair))
             else:
                 source.write(pair[0].encode() + b"\n")
                 target.write(pair[1].encode() + b"\n")
 
-        def write_dropped(number: int, reason: str, pair: Pair) -> None:
+        def write_dropped(number: int, reason: str, pair: Sides) -> None:
             dropped.write(_table_row((str(number), reason, *pair)))
 
         yield write, write_dropped

@@ -278,6 +278,8 @@ def test_spaces_at_edges_and_in_a_row_are_found_and_removed(write):
     finding = analyse(write(pairs), Task(("en", "fr")), ["spaces"]).findings["spaces"]
     assert finding.lines.tolist() == [2, 3]
     assert [finding.check.fix(*pairs[line]) for line in (1, 2)] == [("a", "b"), ("a b c", "d")]
+    long = " " * 300_000
+    assert finding.check.fix(f"{long}a{long}b{long}", f"a\u00a0{long}") == ("a b", "a")
 
 
 def test_lines_with_another_typography_than_most_are_found_and_fixed(write):

@@ -2,9 +2,12 @@
 
 import gzip
 import os
+import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
+from nmt.corpora import analysis, cleaning
 from nmt.corpora.checks import CHECKS
 from nmt.corpora.cleaning import DEFAULT_DROP, DEFAULT_FIX
 
@@ -73,6 +76,47 @@ def test_the_input_is_not_touched_and_the_output_needs_no_more_cleaning(corpus, 
     code, out, _ = nmt_("data", "clean", "clean", "--output", "again")
     assert code == 0 and out == "kept 5 of 5 pairs\n"
     assert read("again.fr") == read("clean.fr")
+
+
+def test_what_fixing_makes_blank_held_out_or_a_copy_is_dropped(corpus, nmt_):
+    write(
+        "t",
+        [
+            ("A dog runs.", "Un chien court."),
+            ("A dog\u00ad runs.", "Un chien court."),  # a copy of the first
+            ("\u200b", "Rien."),
+            ("A d\u00adev line.", "Une ligne."),
+            ("Two cats.\u2028", "Deux chats."),
+        ],
+    )
+    clean = ["data", "clean", "t", "--dev", "dev", "--output", "clean"]
+    assert nmt_(*clean)[1].splitlines()[:4] == [
+        "kept 2 of 5 pairs", "dropped 1: blank", "dropped 1: exact_duplicates",
+        "dropped 1: dev_in_train",
+    ]  # fmt: skip
+    assert read("clean.en") == ["A dog runs.", "Two cats."]
+    assert read("clean.dropped.tsv")[0].startswith("2\texact_duplicates\tA dog\u00ad runs.")
+
+
+def test_a_pair_is_kept_once_although_its_first_copy_is_dropped():
+    cleaner = cleaning._Cleaner({}, frozenset({"misaligned", "exact_duplicates"}), frozenset())
+    reasons = [cleaner.clean(("a", "b"), found)[2] for found in (["misaligned"], [], [])]
+    assert reasons == ["misaligned", None, "exact_duplicates"]
+
+
+def test_findings_take_eight_bytes_each():
+    num_pairs = 50_000
+    check = SimpleNamespace(at=lambda pair: "", afterwards=list)
+    pairs = (SimpleNamespace(number=n, source="", target="") for n in range(1, num_pairs + 1))
+    tracemalloc.start()
+    try:
+        findings = analysis._second_pass(pairs, {"blank": check, "spaces": check})
+        of_lines = cleaning._found(SimpleNamespace(findings=findings))
+        assert all(next(of_lines) == ["blank", "spaces"] for _ in range(num_pairs))
+        assert next(of_lines) == []
+        assert tracemalloc.get_traced_memory()[1] < 2 * 5 * 8 * num_pairs
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_dropped_and_fixed_can_be_chosen(corpus, nmt_):
