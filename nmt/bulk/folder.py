@@ -18,7 +18,8 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -108,8 +109,8 @@ class OutputFolder:
     """Translations of shards, with `suffix` (such as `.fr`) and, where the source is compressed,
     `.gz`.
 
-    With `overwrite` shards of another source, run or options are translated again; otherwise they
-    are a UserError.
+    With `overwrite` shards of another source, run or options are translated again, and those that
+    a source no longer has are removed; otherwise they are a UserError.
     """
 
     def __init__(self, path: Path, suffix: str, settings: Settings, overwrite: bool = False):
@@ -134,6 +135,13 @@ class OutputFolder:
         """Whether the shard is translated. UserError if it was, from another source or with
         another run or options, unless those are to be overwritten."""
         path, target = self.manifest(shard.name), self.target(shard)
+        if left_over := self._left_over(shard):
+            if self._overwrite:
+                return False
+            raise UserError(
+                f"{self.path}: {shard.source} had more lines or smaller shards ({left_over[0]} is"
+                " left over). Choose another folder, or add --overwrite to remove such shards."
+            )
         try:
             recorded = dict(json.loads(path.read_bytes()))
             told = recorded["target"]["sha256"], recorded["target"]["file"]
@@ -164,9 +172,25 @@ class OutputFolder:
         if recorded.get("source") != _source_record(shard):
             first, last = shard.first_line + 1, shard.first_line + len(shard.lines)
             yield f"{shard.source}, lines {first} to {last}, had other text"
-        following = f"{shard.name[:-5]}{int(shard.name[-5:]) + 1:05}"
-        if shard.is_last and self.manifest(following).exists():
-            yield f"{shard.source} had more lines ({following} is left over)"
+
+    @cached_property
+    def _earlier(self) -> dict[str, list[str]]:
+        """Names of the shards that were translated before this process began, by source."""
+        names: dict[str, list[str]] = {}
+        for path in sorted((self.path / MANIFESTS).glob("*.json")):
+            base, _, number = path.stem.rpartition("-")
+            if number.isdecimal():
+                names.setdefault(base, []).append(path.stem)
+        return names
+
+    def _left_over(self, shard: Shard) -> list[str]:
+        """Names of translated shards beyond the last one of its source."""
+        base, _, number = shard.name.rpartition("-")
+        return [
+            name
+            for name in (self._earlier.get(base, ()) if shard.is_last else ())
+            if int(name.rpartition("-")[2]) > int(number) and self.manifest(name).exists()
+        ]
 
     def claim(self, shard: Shard) -> Claim | None:
         """None if another process translates the shard."""
@@ -206,6 +230,9 @@ class OutputFolder:
         }
         with atomic_write(manifest, "w") as stream:
             json.dump(record, stream, indent=2, ensure_ascii=False)
+        for name in self._left_over(shard):  # would be taken for a part of the translation
+            self.target(replace(shard, name=name)).unlink(missing_ok=True)
+            self.manifest(name).unlink(missing_ok=True)
 
 
 def _source_record(shard: Shard) -> dict[str, Any]:

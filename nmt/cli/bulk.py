@@ -41,7 +41,10 @@ def arguments(parser: argparse.ArgumentParser, title: str) -> None:
     bulk.add_argument(
         "--overwrite",
         action="store_true",
-        help="translate shards again whose source, run or options have changed",
+        help=(
+            "translate shards again whose source, run or options have changed, and remove those that"
+            " a source no longer has"
+        ),
     )
 
 

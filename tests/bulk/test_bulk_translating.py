@@ -140,6 +140,20 @@ def test_shards_that_a_shortened_source_no_longer_has_are_noticed(corpus, expect
         translate_all(corpus, tmp_path / "expected", Upper())
 
 
+def test_shards_that_a_shortened_source_no_longer_has_are_removed_if_asked(corpus, tmp_path):
+    write_lines(tmp_path / "text" / "a-1.en.gz", numbered(45))
+    translate_all(corpus, tmp_path / "out", Upper())
+    for name in ("a-1-00002.fr.gz", "manifests/a-1-00002.json"):
+        (tmp_path / "out" / name).unlink()  # failed, or was interrupted
+    write_lines(tmp_path / "text" / "a-1.en.gz", numbered(20))
+    with pytest.raises(UserError, match="a-1-00003 is left over"):
+        translate_all(corpus, tmp_path / "out", Upper())
+    translate_all(corpus, tmp_path / "out", Upper(), overwrite=True)
+    translate_all(corpus, tmp_path / "fresh", Upper())
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert translate_all(corpus, tmp_path / "out", Upper()).num_translated == 0
+
+
 def test_only_changed_shards_are_overwritten_if_asked(corpus, expected, tmp_path):
     write_lines(tmp_path / "text" / "b.en", ["three"])
     summary = translate_all(corpus, tmp_path / "expected", Upper(), overwrite=True)
