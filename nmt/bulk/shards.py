@@ -61,8 +61,10 @@ class Shard:
 
 def input_files(pattern: str | Path) -> list[Path]:
     """The file of this name, or all files that match a pattern, sorted by name. UserError if there
-    are none."""
+    are none, or for a pipe: what is read of it here would be lost."""
     path = text_path(pattern)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{pattern}: expected a file, which can be read again. Received: a pipe.")
     if path.exists() or not glob.has_magic(str(path)):
         next(read_lines(path), None)  # reports what cannot be read, before a model is loaded
         return [path]

@@ -1,6 +1,7 @@
 """Cutting a corpus into shards and windows."""
 
 import gzip
+import os
 
 import pytest
 from fixtures.bulk import numbered
@@ -77,6 +78,12 @@ def test_a_pattern_is_a_file_of_that_name_or_all_files_that_match(tmp_path):
         input_files(tmp_path / "*.de")
     with pytest.raises(UserError, match="no such file"):
         input_files(tmp_path / "e.en")
+
+
+def test_a_pipe_is_refused_before_anything_is_read_of_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"pipe: expected a file, .* Received: a pipe"):
+        input_files(tmp_path / "pipe")
 
 
 def test_outputs_are_called_after_their_inputs(tmp_path):
