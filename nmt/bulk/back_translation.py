@@ -36,10 +36,12 @@ class SyntheticText:
     def write(self, shards: Iterable[Shard], folder: OutputFolder, tag: bool) -> int:
         """Writes both sides from shards that are complete; returns the number of pairs. With
         `tag`, sources get the tag of back-translations (`nmt.text.back_translation`), unless they
-        are blank."""
+        are blank. UserError if a shard is not the one that was translated."""
         count = 0
         with atomic_write(self.source) as sources, atomic_write(self.target) as targets:
             for shard in shards:
+                if not folder.is_complete(shard):  # the shards are read again
+                    raise UserError(f"{shard.source} has changed. Run the same command again.")
                 translations = read_lines(folder.target(shard))
                 for target, source in zip(shard.lines, translations, strict=True):
                     tagged = with_tag(source) if tag and not is_blank(source) else source
