@@ -11,7 +11,7 @@ import numpy as np
 from nmt.corpora.ibm_model1 import Lexicon
 from nmt.corpora.languages import LanguageEvidence, Verdict
 from nmt.corpora.typography import Conventions
-from nmt.corpora.words import words_of
+from nmt.corpora.words import has_letters_only, words_of
 from nmt.text.lines import ParallelFiles, is_blank, read_parallel
 
 LENGTH_RATIO = "length ratio"  # a feature
@@ -112,5 +112,5 @@ def feature_values(pair: Pair, translation_score: float) -> dict[str, float]:
 
 def letter_share(text: str, words: Sequence[str]) -> float:
     """Share of letters among the characters of a line, spaces left out."""
-    num_letters = sum([len(word) for word in words if word.isalpha()])
+    num_letters = sum([len(word) for word in words if has_letters_only(word)])
     return num_letters / max(1, len(text) - text.count(" "))

@@ -5,12 +5,17 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import regex
+
 MAX_WORDS = 100
 MAX_LENGTH_RATIO = 3.0  # characters of the longer side to those of the shorter one
 RATIO_MIN_LENGTH = 40  # characters: "No way!" may well be "Il n'en est pas question !"
 MIN_COPIED_WORDS = 4  # fewer may be a name, which is the same in both languages
 
 _WORD = re.compile(r"[^\W_]+")
+# With the marks that letters of many scripts carry: vowels of Hindi, voicing of Japanese. Python's
+# own `re` ends a word at each of them.
+_MARKED_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*+")
 _MARKS = re.compile("[\u0300-\u036f\u00ad]")
 
 
@@ -25,7 +30,8 @@ def words_of(line: str) -> list[str]:
     if _LATIN.fullmatch(line):
         words = _WORD.findall(line.casefold())
         return [word if word.isascii() else _without_accents(word) for word in words]
-    return _WORD.findall(_normalized(line))
+    words: list[str] = _MARKED_WORD.findall(_normalized(line))
+    return words
 
 
 def _normalized(text: str) -> str:
@@ -35,6 +41,11 @@ def _normalized(text: str) -> str:
 
 # Words repeat.
 _without_accents = functools.lru_cache(1 << 16)(_normalized)
+
+
+def has_letters_only(word: str) -> bool:
+    """Whether one of the words of a line has no digits."""
+    return word.isalpha() or not any(map(str.isnumeric, word))
 
 
 def is_long(source: str, target: str) -> bool:
@@ -56,5 +67,5 @@ def is_copied(source_words: Sequence[str], target_words: Sequence[str]) -> bool:
     """Whether the target is the source, and more than a name."""
     return (
         source_words == target_words
-        and sum(word.isalpha() for word in source_words) >= MIN_COPIED_WORDS
+        and sum(map(has_letters_only, source_words)) >= MIN_COPIED_WORDS
     )

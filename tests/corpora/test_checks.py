@@ -161,6 +161,12 @@ def test_a_leak_is_found_on_either_side_whatever_the_case_and_accents(write):
     ]  # fmt: skip
 
 
+def test_lines_that_differ_by_vowel_signs_are_no_leak(lines_of):
+    pairs = planted(clean_pairs(20), p2=("लड़का गया।", "が来た。"))
+    assert lines_of("dev_in_train", pairs, dev=[("लड़की गई।", "か来た。")]) == []
+    assert lines_of("dev_in_train", pairs, dev=[("लड़का गया", "か来た。")]) == [2]
+
+
 def test_blank_and_wordless_lines_are_no_leak(lines_of):
     pairs = planted(clean_pairs(20), p2=("", "!"), p3=("?", "..."))
     assert lines_of("test_in_train", pairs, test=[("", ""), ("!", "?")]) == []

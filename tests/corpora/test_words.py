@@ -1,10 +1,11 @@
 """Words of lines, and rules for pairs."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.corpora import words
-from nmt.corpora.words import has_extreme_ratio, is_copied, is_long, words_of
+from nmt.corpora.words import has_extreme_ratio, has_letters_only, is_copied, is_long, words_of
 
 
 def test_words_are_small_without_accents_and_punctuation():
@@ -12,9 +13,29 @@ def test_words_are_small_without_accents_and_punctuation():
     assert words_of("soft\u00adly ½ ﬁn e\u0301te\u0301") == ["softly", "1", "2", "fin", "ete"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "number"),
+    [
+        (("लड़का गया", "लड़की गई"), 2),
+        (("かき", "がき"), 1),
+        (("งานที่", "งานที"), 1),
+        (("مُعَلِّم", "مُعَلَّم"), 1),
+    ],
+)
+def test_words_of_other_scripts_keep_the_marks_that_tell_them_apart(lines, number):
+    first, second = map(words_of, lines)
+    assert first != second and len(first) == len(second) == number
+
+
+def test_words_with_marks_are_made_of_letters():
+    words = words_of("लड़का लड़की से बात करता है 12")
+    assert [has_letters_only(word) for word in words] == [True] * 6 + [False]
+    assert is_copied(words, words)
+
+
 @given(st.text(st.sampled_from("aZ é'ÉœŒßÿ’…\u00a0-_9²½ﬁ\u0301\u00adİ"), max_size=20))
 def test_the_fast_way_gives_the_same_words(line):
-    assert words_of(line) == words._WORD.findall(words._normalized(line))
+    assert words_of(line) == words._MARKED_WORD.findall(words._normalized(line))
 
 
 def test_a_long_line_has_more_than_a_hundred_words():
