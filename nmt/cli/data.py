@@ -178,6 +178,12 @@ def _get(options: argparse.Namespace) -> int:
     mirror = options.mirror or os.environ.get(MIRROR_VARIABLE)
     if mirror:
         check_address(mirror)
+    is_known = name in CATALOGUE or name in sacrebleu_sets.names() or mtdata_index.is_id(name)
+    if options.mirror and is_known and name not in CATALOGUE:
+        raise UserError(
+            f"--mirror: a mirror has {', '.join(CATALOGUE)}. Received: {name}, which sacreBLEU or"
+            " mtdata download from addresses of their own. Leave it out."
+        )
     if name in CATALOGUE:
         corpus = find_corpus(name)
         written = getting.get_corpus(corpus, languages or corpus.languages, output, mirror)

@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 1 << 16
 MAX_REDIRECTS = 5
+_DIGITS = "[0-9]{1,18}"
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -75,22 +76,32 @@ class _Failed(Exception):
     """A failure that trying again does not mend."""
 
 
-def fetch(file: RemoteFile, folder: Path, mirror: str | None = None) -> Path:
+def fetch(
+    file: RemoteFile, folder: Path, mirror: str | None = None, may_have_mirror: bool = True
+) -> Path:
     """The path of a file of the cache; downloads what is missing. `folder` is that of its corpus.
 
-    With a mirror, from MIRROR/CORPUS/FILE. Raises UserError if the file cannot be had.
+    With a mirror, from MIRROR/CORPUS/FILE. Raises UserError if the file cannot be had, which
+    advises a mirror unless it cannot have one.
     """
     url = f"{mirror.rstrip('/')}/{folder.name}/{file.name}" if mirror else file.url
     check_address(url)
     path = folder / file.name
-    with _explained(url, path), _locked(path):
-        if path.exists():
-            if not (difference := _difference(path, file)):
-                return path
-            # Put there by hand, or damaged on disk. What somebody else put there is not deleted.
-            raise _Failed(f"the file in the cache {difference}; delete it or replace it")
-        _download(url, path, file)
+    with _explained(url, path, may_have_mirror):
+        if not _is_cached(path, file):  # looked for without a lock: a cache may be read-only
+            with _locked(path):
+                if not _is_cached(path, file):  # another process may have downloaded it meanwhile
+                    _download(url, path, file)
     return path
+
+
+def _is_cached(path: Path, file: RemoteFile) -> bool:
+    if not path.exists():
+        return False
+    if difference := _difference(path, file):
+        # Put there by hand, or damaged on disk. What somebody else put there is not deleted.
+        raise _Failed(f"the file in the cache {difference}; delete it or replace it")
+    return True
 
 
 def check_address(url: str) -> None:
@@ -100,7 +111,7 @@ def check_address(url: str) -> None:
 
 
 @contextlib.contextmanager
-def _explained(url: str, path: Path) -> Iterator[None]:
+def _explained(url: str, path: Path, may_have_mirror: bool) -> Iterator[None]:
     try:
         yield
     except (_Failed, OSError) as error:
@@ -109,9 +120,10 @@ def _explained(url: str, path: Path) -> Iterator[None]:
             reason = f"{error.filename or path}: {error.strerror or error}"
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 reason += "; free some disk space, and the same command resumes"
+        advice = "; or give another server with --mirror" if may_have_mirror else ""
         raise UserError(
             f"{url} could not be downloaded: {reason}. To fetch it by hand, save it as {path} and"
-            " run the same command again; or give another server with --mirror."
+            f" run the same command again{advice}."
         ) from error
 
 
@@ -224,11 +236,11 @@ def _request(url: str, part: Path, file: RemoteFile, bar: Any) -> None:
 def _announced(response: Any, start: int, stream: BinaryIO) -> tuple[int, int | None]:
     """Where the answer begins and the size of the whole file, as far as it is said. A server that
     ignores Range sends the file from its beginning."""
-    length = response.headers.get("Content-Length", "")
-    length = int(length) if re.fullmatch(r"\d+", length) else None
+    length = _count(response.headers.get("Content-Length", ""))
     if response.status == 206:
         match = re.fullmatch(
-            r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip()
+            rf"bytes ({_DIGITS})-{_DIGITS}/({_DIGITS}|\*)",
+            response.headers.get("Content-Range", "").strip(),
         )
         if match and int(match[1]) == start:
             if match[2] != "*":
@@ -240,6 +252,11 @@ def _announced(response: Any, start: int, stream: BinaryIO) -> tuple[int, int | 
         raise _Failed(f"the server answered {response.status}")
     stream.truncate(0)
     return 0, length
+
+
+def _count(header: str) -> int | None:
+    """A number of a header; None for anything else, such as one of thousands of digits."""
+    return int(header) if re.fullmatch(_DIGITS, header) else None
 
 
 def _copy(response: Any, stream: BinaryIO, limit: int, update: Callable[[int], Any]) -> int:
@@ -283,9 +300,9 @@ def _connection_failure(error: Exception) -> Exception:
 
 def _retry_after(headers: Any) -> float | None:
     text = headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
-    with contextlib.suppress(TypeError, ValueError):
+    if (seconds := _count(text)) is not None:
+        return float(seconds)
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         return email.utils.parsedate_to_datetime(text).timestamp() - time.time()
     return None
 

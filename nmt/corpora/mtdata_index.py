@@ -93,7 +93,8 @@ def _pairs(entry: Any, is_reversed: bool) -> Iterator[Pair]:
 
     class Cache(cache.Cache):  # type: ignore[name-defined]
         def download(self, url: str, save_at: Path, timeout: Any = None, entry: Any = None) -> Path:
-            return download.fetch(RemoteFile(save_at.name, url, max_bytes=1 << 40), save_at.parent)
+            file = RemoteFile(save_at.name, url, max_bytes=1 << 40)
+            return download.fetch(file, save_at.parent, may_have_mirror=False)
 
     paths = Cache(folder).get_entry(entry)
     reader = parser.Parser(paths, ext=entry.in_ext or None, ent=entry)

@@ -16,6 +16,7 @@ from nmt.corpora.catalogue import RemoteFile
 from nmt.errors import UserError
 
 CONTENT = bytes(range(256)) * 800  # 204,800 bytes: several reads
+LONG = pytest.param("9" * 5000, id="5000 digits")
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +135,21 @@ def test_a_size_that_is_announced_too_large_is_a_connection_that_broke_off(serve
     assert "the connection broke off at 204,800 of 204,810 bytes" in failure(fetch)
 
 
+@pytest.mark.parametrize("size", [LONG, "\u00b2", "-1"])
+def test_a_size_that_is_no_number_is_ignored(server, fetch, size):
+    server.behaviours = [served.announced(size)]
+    assert fetch().read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "wait",
+    ["\u00b2", LONG, "-1", "soon", "Mon, 01 Jan 9999999999 00:00:00 GMT"],
+)
+def test_a_time_to_wait_that_is_none_is_ignored(server, fetch, wait):
+    server.behaviours = [served.status(503, Retry_After=wait)]
+    assert fetch().read_bytes() == CONTENT
+
+
 def test_a_size_that_is_announced_too_small_gives_another_file(server, fetch):
     server.behaviours = [served.announced(1000)] * 10
     assert "is another file (1,000 bytes" in failure(fetch)
@@ -210,6 +226,17 @@ def test_a_disk_that_fills_up_keeps_the_part(server, fetch, monkeypatch, tmp_pat
 def test_a_cache_that_cannot_be_written_is_named(server, fetch, tmp_path):
     (tmp_path / "corpus").write_text("a file in the place of the folder")
     assert "corpus: File exists" in failure(fetch)
+
+
+def test_a_shared_cache_may_be_read_only(server, fetch, monkeypatch):
+    def read_only(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    path = fetch()
+    monkeypatch.setattr(download, "_locked", read_only)
+    assert fetch() == path and len(server.requests) == 1
+    path.write_bytes(b"wrong")
+    assert "the file in the cache is another file" in failure(fetch)
 
 
 def test_a_file_put_there_by_hand_counts_if_it_is_the_right_one(server, fetch, tmp_path):

@@ -71,6 +71,13 @@ def test_a_mirror_may_be_named_by_the_environment(mirror, nmt_, tmp_path, monkey
     assert (tmp_path / "multi30k" / "train.en").exists()
 
 
+@pytest.mark.parametrize("name", ["wmt14", "OPUS-books-v1-eng-fra"])
+def test_a_mirror_of_what_it_cannot_have_is_refused(get, mirror, name):
+    code, _, err = get(name)
+    assert code == 1 and "--mirror: a mirror has multi30k, tatoeba, europarl." in err
+    assert f"Received: {name}" in err and not mirror.requests
+
+
 def test_the_cache_serves_as_a_mirror(get, tmp_path):
     get("multi30k")
     assert (tmp_path / "cache" / "data" / "multi30k" / "train.en.gz").is_file()

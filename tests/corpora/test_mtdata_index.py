@@ -155,6 +155,7 @@ def test_what_cannot_be_had_is_said_in_a_line(server, nmt_, tmp_path):
     server.files.clear()
     code, _, err = get("Some-talks-1-eng-fra")
     assert code == 1 and "404" in err and "save it as" in err and "Traceback" not in err
+    assert "--mirror" not in err  # has no copies of mtdata's files
     code, _, err = nmt_("data", "list", "x", "--languages", "en-xx")
     assert code == 1 and "mtdata does not know a language of en-xx" in err
 
