@@ -39,6 +39,17 @@ def can_compare() -> bool:
     return is_installed("rensa")
 
 
+_MULTIPLIERS = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], np.uint64
+)
+
+
+def _mixed(rows: np.ndarray) -> np.ndarray:
+    """One hash of 32 bits for the ROWS values, on the last axis, of each band."""
+    mixed = (rows * _MULTIPLIERS).sum(axis=-1, dtype=np.uint64)
+    return (mixed >> np.uint64(32)).astype(np.uint32)
+
+
 class Bands:
     """Locality-sensitive hashing: pairs that agree in a band of their signatures are candidates.
 
@@ -55,9 +66,7 @@ class Bands:
             [bigrams(pair) for pair in pairs], num_perm=NUM_BANDS * ROWS, seed=1
         )
         rows = np.array(digests, np.uint64).reshape(len(pairs), NUM_BANDS, ROWS)
-        multipliers = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 1])
-        mixed = (rows * multipliers.astype(np.uint64)).sum(axis=2, dtype=np.uint64)
-        self._bands.append((mixed >> np.uint64(32)).astype(np.uint32))
+        self._bands.append(_mixed(rows))
 
     def candidates(self) -> Iterator[tuple[int, int]]:
         """(index, earlier index) of pairs that agree in a band: with the first and the previous

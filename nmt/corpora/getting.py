@@ -133,7 +133,7 @@ def _write_sides(paths: Sequence[Path], pairs: Iterable[Pair]) -> int:
 def _gzip_pairs(pair: TextPair, paths: Mapping[str, Path]) -> Iterator[Pair]:
     with _opened(paths, pair.source) as source, _opened(paths, pair.target) as target:
         names = paths[pair.source.name], paths[pair.target.name]
-        yield from _paired(decode_lines(source, names[0]), decode_lines(target, names[1]), names)
+        yield from paired(decode_lines(source, names[0]), decode_lines(target, names[1]), names)
 
 
 @contextlib.contextmanager
@@ -142,7 +142,9 @@ def _opened(paths: Mapping[str, Path], file: RemoteFile) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, stream)
 
 
-def _paired(source: Iterator[str], target: Iterator[str], names: tuple[Any, Any]) -> Iterator[Pair]:
+def paired(source: Iterator[str], target: Iterator[str], names: tuple[Any, Any]) -> Iterator[Pair]:
+    """Pairs of lines; UserError once one side has ended before the other. `names` are those of the
+    sides in messages."""
     try:
         yield from zip(source, target, strict=True)
     except ValueError as error:
@@ -169,6 +171,6 @@ def _tarred_pairs(archive: Path, files: TarredPair) -> Iterator[Pair]:
     members = files.source_member, files.target_member
     with open_member(archive, members[0]) as source, open_member(archive, members[1]) as target:
         names = f"{archive}, {members[0]}", f"{archive}, {members[1]}"
-        for pair in _paired(decode_lines(source, names[0]), decode_lines(target, names[1]), names):
+        for pair in paired(decode_lines(source, names[0]), decode_lines(target, names[1]), names):
             if not (is_blank(pair[0]) or is_blank(pair[1])):  # Europarl has many of those
                 yield pair

@@ -94,7 +94,8 @@ def _pairs(entry: Any, is_reversed: bool) -> Iterator[Pair]:
     class Cache(cache.Cache):  # type: ignore[name-defined]
         def download(self, url: str, save_at: Path, timeout: Any = None, entry: Any = None) -> Path:
             file = RemoteFile(save_at.name, url, max_bytes=1 << 40)
-            return download.fetch(file, save_at.parent, may_have_mirror=False)
+            with _log_level_above(logging.NOTSET):  # what is said about the download is ours
+                return download.fetch(file, save_at.parent, may_have_mirror=False)
 
     paths = Cache(folder).get_entry(entry)
     reader = parser.Parser(paths, ext=entry.in_ext or None, ent=entry)
@@ -109,12 +110,18 @@ def _mtdata() -> Iterator[None]:
     """mtdata without its messages, of which loading its index prints a hundred lines."""
     if not is_installed():
         raise UserError(f"this needs mtdata, which is not installed: {install_command('data')}.")
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    with _log_level_above(logging.WARNING):  # mtdata logs as the root logger
+        yield
+
+
+@contextlib.contextmanager
+def _log_level_above(level: int) -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(level)
     try:
         yield
     finally:
-        logging.disable(disabled)
+        logging.disable(before)
 
 
 @contextlib.contextmanager

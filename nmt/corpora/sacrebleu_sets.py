@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.corpora.catalogue import matches
-from nmt.corpora.getting import TextWriter, Written
+from nmt.corpora.getting import TextWriter, Written, paired
 from nmt.errors import UserError
 from nmt.text.lines import read_lines
 
@@ -66,8 +66,8 @@ def get(name: str, languages: tuple[str, str], output: Path) -> list[Written]:
     written = []
     for number, reference in enumerate(references):
         prefix = f"{base}.ref{number}" if number else base
-        lines = zip(read_lines(source), read_lines(reference), strict=True)
-        written.append(writer.write(prefix, lines))
+        lines = read_lines(source), read_lines(reference)
+        written.append(writer.write(prefix, paired(*lines, (source, reference))))
     return written
 
 

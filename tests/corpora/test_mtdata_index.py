@@ -9,6 +9,7 @@ import types
 from dataclasses import dataclass
 
 import pytest
+from fixtures import file_server as served
 from fixtures.file_server import file_server
 
 from nmt.corpora import download, mtdata_index
@@ -137,6 +138,13 @@ def test_a_data_set_is_written_with_the_codes_of_iso_639_1(server, nmt_, tmp_pat
     assert prefix.with_name(f"{prefix.name}.fr").read_text() == "Salut !\ntwo\nNon.\n"
     about = json.loads(prefix.with_name(f"{prefix.name}.about.json").read_text())
     assert about["citation"] == "@inproceedings{her2020}"
+
+
+def test_what_is_said_about_a_download_is_seen(server, nmt_, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE", download.Patience(attempts=2, first_wait=0.01))
+    server.behaviours = [served.status(503)]
+    code, _, err = nmt_("data", "get", "Some-talks-1-eng-fra", "--output", tmp_path / "out")
+    assert code == 0 and "503" in err and "trying again" in err and "talkative" not in err
 
 
 def test_the_sides_are_in_the_order_that_was_asked_for(server, nmt_, tmp_path):

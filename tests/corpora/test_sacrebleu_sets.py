@@ -30,6 +30,14 @@ def test_a_test_set_is_written_with_all_its_references(downloads, nmt_, tmp_path
     assert "bojar" in err
 
 
+def test_files_of_unequal_length_are_named(downloads, nmt_, monkeypatch, tmp_path):
+    (tmp_path / "short").write_text("Salut !\n")
+    short = str(tmp_path / "short")
+    monkeypatch.setattr(sacrebleu.utils, "get_reference_files", lambda *_: [short])
+    code, _, err = nmt_("data", "get", "wmt14", "--output", tmp_path / "out")
+    assert code == 1 and f"{short} must have equally many lines" in err
+
+
 def test_languages_that_a_set_lacks_are_refused_with_those_it_has(nmt_):
     code, _, err = nmt_("data", "get", "wmt14", "--languages", "en-sw")
     assert code == 1 and "wmt14 has no en-sw. It has cs-en" in err
