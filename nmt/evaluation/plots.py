@@ -32,7 +32,7 @@ PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#007A5A"
 
 CELL_INCHES = 0.3
-# 130 words at full size. Cells of larger pictures shrink, which bounds their memory.
+# 130 words of one map at full size. Cells of larger pictures shrink, which bounds their memory.
 MAX_PICTURE_INCHES = 40
 MAX_LABEL_CHARACTERS = 28
 MAPS_PER_ROW = 4
@@ -222,7 +222,8 @@ def plot_attentions(
     path = _picture_path(path)
     num_columns = min(MAPS_PER_ROW, len(matrices))
     num_rows = math.ceil(len(matrices) / num_columns)
-    cell = 0.75 * CELL_INCHES
+    num_cells = max(num_columns * len(source_words), num_rows * len(target_words))
+    cell = min(0.75 * CELL_INCHES, MAX_PICTURE_INCHES / num_cells)
     labels = 0.075 * max(len(_label(word)) for word in (*source_words, *target_words))
     width, height = cell * len(source_words) + 0.3, cell * len(target_words) + labels + 0.5
     figure = _figure(num_columns * width + labels, num_rows * height)

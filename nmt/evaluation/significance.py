@@ -25,6 +25,7 @@ NUM_TRIALS = 10_000
 SEED = 12345  # sacreBLEU's default
 CONFIDENCE = 0.95
 TRIALS_AT_ONCE = 500
+SWAPS_AT_ONCE = 1 << 23  # 64 MB
 
 # `force` only silences a warning about tokenised text.
 _BLEU, _CHRF = BLEU(force=True), CHRF()
@@ -130,7 +131,7 @@ def randomization_p(
 
     actual = distance(ours_K1C, baseline_K1C)
     as_large = 0
-    for swapped_MKN in _in_chunks(_swaps(num_trials, *ours_KNC.shape[:2], seed)):
+    for swapped_MKN in _swaps(num_trials, *ours_KNC.shape[:2], seed):
         moved_KMC = swapped_MKN.transpose(1, 0, 2) @ difference_KNC
         as_large += int(
             np.sum(distance(ours_K1C + moved_KMC, baseline_K1C - moved_KMC) >= actual - _TOLERANCE)
@@ -176,14 +177,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-# All pairs of systems use the same trials, so these are drawn once per test set, one byte each.
-
-
-@functools.lru_cache(maxsize=1)
-def _swaps(num_trials: int, num_seeds: int, num_sentences: int, seed: int) -> np.ndarray:
-    """bool mkn: whether a sentence is swapped. For one seed, drawn as sacreBLEU draws them."""
+def _swaps(num_trials: int, num_seeds: int, num_sentences: int, seed: int) -> Iterator[np.ndarray]:
+    """float64 mkn, in chunks: 1 where a sentence is swapped. For one seed, drawn as sacreBLEU draws
+    them. The same for all pairs of systems, and drawn again for each: all at once may take 1 GB."""
     generator = np.random.default_rng(seed)
-    return generator.integers(2, size=(num_trials, num_seeds, num_sentences), dtype=bool)
+    fitting = SWAPS_AT_ONCE // (num_seeds * num_sentences)
+    # The generator makes 32 booleans at a time, and drops the rest of them after each call.
+    at_once = max(32, fitting - fitting % 32)
+    for start in range(0, num_trials, at_once):
+        size = (min(at_once, num_trials - start), num_seeds, num_sentences)
+        yield generator.integers(2, size=size, dtype=bool).astype(np.float64)
+
+
+# Counts of sentences take longer to draw, and one byte each: they are drawn once for a test set.
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.errors import UserError
+from nmt.evaluation import plots
 from nmt.evaluation.plots import (
     _columns,
     plot_attention,
@@ -231,6 +232,20 @@ def test_heat_maps_of_several_models_have_their_names_and_one_set_of_target_word
     assert (
         drawn.count("dog") == 5 and drawn.count("été") == 2
     )  # four maps stand in the first row, one in the second
+
+
+def test_heat_maps_of_long_sentences_fit_into_a_picture(tmp_path, monkeypatch):
+    """Matplotlib refuses more than 65,536 pixels."""
+    monkeypatch.setattr(plots, "MAX_PICTURE_INCHES", 3)
+    sizes = []
+    monkeypatch.setattr(
+        plots, "_save", lambda figure, path: sizes.append(figure.get_size_inches().max())
+    )
+    for num_source, num_target in ((15, 1), (1, 20)):
+        maps = dict.fromkeys("abcde", np.ones((num_target, num_source)))
+        words = ["a"] * num_source, ["b"] * num_target
+        plot_attentions(maps, *words, tmp_path / "a.png")
+    assert max(sizes) < 3 + 4 * 0.5
 
 
 def test_heat_maps_of_nothing_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 import itertools
 import os
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
+from nmt.evaluation import significance
 from nmt.evaluation.metrics import corpus_scores
 from nmt.evaluation.significance import METRICS, SEED, bootstrap_interval, holm, randomization_p
 
@@ -107,6 +109,27 @@ def test_with_one_seed_the_p_value_is_sacrebleus_own(share, monkeypatch):
         arrays = (metric.sentence_counts(run, REFERENCES)[None] for run in (ours, baseline))
         assert randomization_p(*arrays, metric.score, 2000) == theirs
         assert 0.0005 < theirs < 1.0
+
+
+@pytest.mark.parametrize(("num_seeds", "num_sentences"), [(1, 60), (3, 61), (5, 7)])
+def test_swaps_in_chunks_are_those_of_one_draw(num_seeds, num_sentences, monkeypatch):
+    monkeypatch.setattr(significance, "SWAPS_AT_ONCE", 100 * num_sentences)
+    whole = np.random.default_rng(SEED).integers(
+        2, size=(203, num_seeds, num_sentences), dtype=bool
+    )
+    chunks = [*significance._swaps(203, num_seeds, num_sentences, SEED)]
+    assert len(chunks) > 2 and np.array_equal(np.concatenate(chunks), whole)
+
+
+def test_memory_for_swaps_does_not_grow_with_the_number_of_trials(monkeypatch):
+    monkeypatch.setattr(significance, "SWAPS_AT_ONCE", 1 << 16)
+    ours, baseline = np.random.default_rng(1).integers(5, size=(2, 2, 500, 1)).astype(float)
+    tracemalloc.start()
+    try:
+        randomization_p(ours, baseline, constant(500), 5000)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000  # 5 MB for all swaps
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_p_value_by_enumeration():
