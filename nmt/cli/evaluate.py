@@ -99,13 +99,8 @@ def _evaluate(options: argparse.Namespace) -> int:
             " --gold-alignments."
         )
     saved = options.save_hypotheses
-    if saved and not saved.parent.is_dir():  # said now, and not after the translation
-        raise UserError(
-            f"{saved}: cannot be written. The folder {saved.parent} does not exist: create it"
-            " first."
-        )
-    if saved and saved.is_dir():
-        raise UserError(f"{saved}: expected a file to write to. Received: a folder.")
+    if saved:
+        _check_writable(saved, [options.source, *options.reference])
     if options.group_references:
         if len(references) > 1:
             raise UserError(
@@ -141,6 +136,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_writable(path: Path, inputs: Sequence[Path]) -> None:
+    """Before the translation, which may take long."""
+    if not path.parent.is_dir():
+        raise UserError(
+            f"{path}: cannot be written. The folder {path.parent} does not exist: create it first."
+        )
+    if path.is_dir():
+        raise UserError(f"{path}: expected a file to write to. Received: a folder.")
+    if path.is_file() and any(one.exists() and path.samefile(one) for one in inputs):
+        raise UserError(f"{path} is an input. Choose another file for --save-hypotheses.")
+
+
 def _evaluate_alignments(
     options: argparse.Namespace, sources: Sequence[str], references: Sequence[Sequence[str | None]]
 ) -> int:
@@ -150,6 +157,13 @@ def _evaluate_alignments(
         raise UserError(
             "--gold-alignments aligns each source line with its one reference. Leave out"
             " --save-hypotheses, --group-references and further references."
+        )
+    search = SearchOptions.parsed(options)
+    given = [name for name, value in search.keywords().items() if value not in (None, ())]
+    if others := [name for name in given if name != "batch_size"]:
+        raise UserError(
+            "--gold-alignments translates nothing, and of the options of search takes --batch-size"
+            f" only. Received: {', '.join(others)}."
         )
     targets = [str(line) for line in references[0]]
     gold = read_gold(options.gold_alignments, sources, targets)
