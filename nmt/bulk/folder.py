@@ -12,7 +12,6 @@ replaced atomically, so that two processes without it would write the same bytes
 import contextlib
 import errno
 import fcntl
-import glob
 import gzip
 import hashlib
 import json
@@ -26,7 +25,7 @@ from typing import IO, Any
 from nmt.about import VERSION
 from nmt.bulk.shards import Shard
 from nmt.errors import UserError
-from nmt.text.lines import atomic_write
+from nmt.text.lines import atomic_write, left_over_temporaries
 
 logger = logging.getLogger(__name__)
 
@@ -196,15 +195,11 @@ class OutputFolder:
         """None if another process translates the shard."""
         claim = Claim.take(self.path / MANIFESTS / f"{shard.name}.lock")
         if claim and claim.is_locked:
-            self._remove_temporaries(self.target(shard))
+            for path in (self.target(shard), self.manifest(shard.name)):
+                for temporary in left_over_temporaries(path):  # of processes that were killed
+                    with contextlib.suppress(OSError):
+                        temporary.unlink()
         return claim
-
-    def _remove_temporaries(self, target: Path) -> None:
-        """Removes what processes that were killed have left."""
-        if len(target.name) <= 40:  # `atomic_write` cuts longer ones: another shard's could match
-            for path in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 12}.tmp"):
-                with contextlib.suppress(OSError):
-                    path.unlink()
 
     @contextlib.contextmanager
     def write(self, shard: Shard) -> Iterator[ShardWriter]:

@@ -8,6 +8,7 @@ wrong target.
 
 import contextlib
 import errno
+import glob
 import gzip
 import hashlib
 import os
@@ -147,9 +148,8 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
     """
     # A symbolic link stays one: what it points to is replaced.
     final = Path(os.path.realpath(path))
-    # In the same folder, which is the same file system, on which a rename is atomic. The name is
-    # cut to stay legal.
-    temporary = final.with_name(f".{final.name[:40]}.{secrets.token_hex(6)}.tmp")
+    # In the same folder, which is the same file system, on which a rename is atomic.
+    temporary = final.with_name(f".{_short_name(final.name)}.{secrets.token_hex(6)}.tmp")
     try:
         old_mode = _mode_of(Path(path))
         if old_mode is not None and stat.S_ISDIR(old_mode):
@@ -178,6 +178,20 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
         if isinstance(error, BrokenPipeError) or not ours:
             raise  # the reader has gone, or another file failed inside the block
         raise UserError(_write_failure(path, final, error)) from error
+
+
+def left_over_temporaries(path: Path) -> list[Path]:
+    """Files that `atomic_write(path)` has left in killed processes, and those of processes that are
+    writing."""
+    pattern = f".{glob.escape(_short_name(path.name))}.{'[0-9a-f]' * 12}.tmp"
+    return list(path.parent.glob(pattern))
+
+
+def _short_name(name: str) -> str:
+    """Different for different names, and short enough for the name of a temporary file."""
+    if len(name) <= 40:
+        return name
+    return f"{name[:28]}{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
 
 
 def _mode_of(path: Path) -> int | None:

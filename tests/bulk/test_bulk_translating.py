@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import time
 
@@ -19,7 +20,7 @@ from nmt.bulk.shards import Shard, read_shards
 from nmt.bulk.translating import Request, Threads, translate_shard, translate_shards
 from nmt.errors import UserError
 from nmt.search.glossary import Glossary
-from nmt.text.lines import read_lines, write_lines
+from nmt.text.lines import atomic_write, read_lines, write_lines
 
 
 @pytest.fixture(autouse=True)
@@ -254,6 +255,27 @@ def test_a_driver_that_is_killed_at_any_moment_leaves_whole_shards(corpus, expec
     translate_all(corpus, tmp_path / "out", Upper())
     assert contents(tmp_path / "out") == expected
     assert not list((tmp_path / "out").glob(".*.tmp"))
+
+
+def test_what_a_killed_process_was_writing_is_removed_whatever_its_name(tmp_path):
+    name = "Statmt-news_commentary-16-eng-fra.part" + "x" * 40
+    write_lines(tmp_path / f"{name}.en", numbered(25))
+    out = tmp_path / "out"
+
+    def killed_writing(path):
+        with pytest.raises(KeyboardInterrupt), atomic_write(path):
+            before = set(path.parent.glob(f".*.{'0' * 12}.tmp"))
+            (written,) = set(path.parent.glob(".*.tmp")) - before
+            shutil.copy(written, left := written.with_name(f"{written.name[:-16]}{'0' * 12}.tmp"))
+            raise KeyboardInterrupt
+        return left
+
+    (out / "manifests").mkdir(parents=True)
+    targets = out / f"{name}-00001.fr", out / "manifests" / f"{name}-00001.json"
+    left = [*map(killed_writing, targets)]
+    other = killed_writing(out / f"{name}-00003.fr")
+    translate_all(tmp_path / f"{name}.en", out, Upper())
+    assert not any(path.exists() for path in left) and other.exists()
 
 
 def test_processes_with_the_same_command_share_the_shards(corpus, expected, tmp_path):
