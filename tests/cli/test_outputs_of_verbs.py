@@ -289,13 +289,6 @@ def test_the_error_rate_of_alignments_is_printed_beside_the_diagonal(run, nmt_, 
         (["--gold-alignments", "gold", "--group-references"], "its one reference"),
         (["--gold-alignments", "gold", "--save-hypotheses", "x"], "Leave out --save-hypotheses"),
         (["--gold-alignments", "gold"], "gold: no such file"),
-        (["--gold-alignments", "gold", "--beam-size", "3"], "Received: beam_size"),
-        (
-            ["--gold-alignments", "gold", "--ban", "x", "--require", "y", "--no-split-sentences"],
-            "Received: split_sentences, required, banned",
-        ),
-        (["--gold-alignments", "gold", "--glossary", "none.tsv"], "none.tsv: no such file"),
-        (["--gold-alignments", "gold", "--batch-size", "3"], "gold: no such file"),
     ],
 )
 def test_evaluations_that_make_no_sense_are_refused(
