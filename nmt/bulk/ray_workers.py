@@ -62,8 +62,10 @@ class _Actor:
         """The answer, or else an error and whether the user can correct it."""
         try:
             return self._request.answer(self._translator, window), "", False
+        except UserError as error:
+            return None, str(error), True
         except Exception as error:
-            return None, str(error) or type(error).__name__, isinstance(error, UserError)
+            return None, f"{type(error).__name__}: {error}", False
 
 
 @dataclass(eq=False)
@@ -191,11 +193,14 @@ class _Driver:
                 self._check_prepared(*value)
                 self._preparing.pop(reference).is_ready = True
                 continue
+            answer, reason, is_mistake = value
+            if is_mistake:
+                raise UserError(reason)
+            if answer is None:  # such as a MemoryError: another worker may succeed
+                self._lose(reference, RuntimeError(reason))
+                continue
             slot, job = self._running.pop(reference)
             slot.jobs.remove(job)
-            answer, reason, is_mistake = value
-            if answer is None:
-                raise UserError(reason) if is_mistake else RuntimeError(f"on a worker: {reason}")
             self._answers[job.number] = answer
             self._num_lost = 0
 
@@ -212,7 +217,8 @@ class _Driver:
             )
 
     def _lose(self, reference: Any, error: Exception) -> None:
-        """Starts another actor in place of a lost one and gives its windows to others."""
+        """Starts another actor in place of one that is lost, or that failed, and gives its windows
+        to others."""
         pair = self._running.get(reference)
         slot = pair[0] if pair else self._preparing[reference]
         self._running = {ref: (of, job) for ref, (of, job) in self._running.items() if of != slot}
@@ -221,9 +227,9 @@ class _Driver:
         for job in slot.jobs:
             if job.attempts == ATTEMPTS:
                 raise UserError(
-                    f"the same lines were lost with {ATTEMPTS} workers, which may have too little"
-                    f" memory ({_first_line(error)}). Start fewer workers on a node: `ray start"
-                    " --num-cpus N`."
+                    f"the same lines failed on {ATTEMPTS} workers ({_first_line(error)}), which may"
+                    " have too little memory. Start fewer workers on a node: `ray start --num-cpus"
+                    " N`."
                 ) from error
         self._num_lost += 1
         if self._num_lost > 3 * (len(self._slots) + 1):
@@ -231,7 +237,7 @@ class _Driver:
                 f"workers end before they have translated anything ({_first_line(error)}). See the"
                 " logs of Ray on their nodes."
             ) from error
-        logger.warning("a worker was lost; its lines are translated again")
+        logger.warning("a worker failed (%s): translating its lines again", _first_line(error))
         self._again.extend(slot.jobs)
         with contextlib.suppress(Exception):
             self._ray.kill(slot.actor)  # unless it is gone, as after a lost connection
