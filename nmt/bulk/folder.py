@@ -171,6 +171,9 @@ class OutputFolder:
         if recorded.get("source") != _source_record(shard):
             first, last = shard.first_line + 1, shard.first_line + len(shard.lines)
             yield f"{shard.source}, lines {first} to {last}, had other text"
+        version = str(recorded.get("nmt"))
+        if _release(version) != _release(VERSION):
+            yield f"nmt was {version}, is {VERSION}"
 
     @cached_property
     def _earlier(self) -> dict[str, list[str]]:
@@ -228,6 +231,11 @@ class OutputFolder:
         for name in self._left_over(shard):  # would be taken for a part of the translation
             self.target(replace(shard, name=name)).unlink(missing_ok=True)
             self.manifest(name).unlink(missing_ok=True)
+
+
+def _release(version: str) -> list[str]:
+    """Major and minor version: releases that change translations change one of them."""
+    return version.split(".")[:2]
 
 
 def _source_record(shard: Shard) -> dict[str, Any]:

@@ -38,7 +38,6 @@ class Split:
 
     sets: dict[str, list[tuple[str, str]]]  # of each set the hashes of its pairs
     pairs: dict[str, dict[int, Pair]] = field(init=False)  # of each set, by their place in it
-    num_excluded: int = 0  # pairs that share a source with a held-out set, but are not in it
 
     def __post_init__(self) -> None:
         self.pairs = {name: {} for name in self.sets}
@@ -56,9 +55,7 @@ class Split:
                 # The same pair twice, perhaps in two typographies, takes two places.
                 name, place = places.pop(0) if len(places) > 1 else places[0]
                 self.pairs[name].setdefault(place, (source, target))
-            elif source_hash in self._sources:
-                self.num_excluded += 1
-            else:
+            elif source_hash not in self._sources:
                 yield source, target
 
     def held_out(self, name: str) -> list[Pair]:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from nmt.corpora.analysis import Analysis, Finding, SideStatistics
-from nmt.corpora.checks import CHECKS
 
 TEXT_EXAMPLES = 3  # of each finding on the terminal; JSON and HTML have all
 SHOWN = 100  # characters of a line on the terminal
@@ -133,7 +132,3 @@ def shortened(text: str, limit: int) -> str:
 def num_found(analysis: Analysis) -> int:
     """How many checks found something."""
     return sum(bool(finding.count) for finding in analysis.findings.values())
-
-
-def all_keys() -> str:
-    return ", ".join(CHECKS)

@@ -30,8 +30,7 @@ def words_of(line: str) -> list[str]:
     if _LATIN.fullmatch(line):
         words = _WORD.findall(line.casefold())
         return [word if word.isascii() else _without_accents(word) for word in words]
-    words: list[str] = _MARKED_WORD.findall(_normalized(line))
-    return words
+    return list(_MARKED_WORD.findall(_normalized(line)))
 
 
 def _normalized(text: str) -> str:

@@ -131,7 +131,8 @@ def randomization_p(
 
     actual = distance(ours_K1C, baseline_K1C)
     as_large = 0
-    for swapped_MKN in _swaps(num_trials, *ours_KNC.shape[:2], seed):
+    num_seeds, num_sentences = ours_KNC.shape[:2]
+    for swapped_MKN in _swaps(num_trials, num_seeds, num_sentences, seed):
         moved_KMC = swapped_MKN.transpose(1, 0, 2) @ difference_KNC
         as_large += int(
             np.sum(distance(ours_K1C + moved_KMC, baseline_K1C - moved_KMC) >= actual - _TOLERANCE)

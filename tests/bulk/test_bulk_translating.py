@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import shutil
 import signal
 import time
@@ -14,6 +15,8 @@ import time
 import pytest
 from fixtures.bulk import SETTINGS, Upper, contents, numbered, translate_all
 
+from nmt.about import VERSION
+from nmt.bulk import folder as folder_module
 from nmt.bulk import shards as shards_module
 from nmt.bulk.folder import OutputFolder, Settings
 from nmt.bulk.shards import Shard, read_shards
@@ -124,6 +127,20 @@ def test_a_changed_option_or_run_is_refused_and_nothing_is_touched(corpus, expec
         with pytest.raises(UserError, match=message):
             translate_all(corpus, tmp_path / "expected", Upper(), settings=changed)
         assert contents(tmp_path / "expected") == expected
+
+
+def test_another_release_is_refused_and_another_patch_is_not(
+    corpus, expected, tmp_path, monkeypatch
+):
+    major, minor, patch = VERSION.split(".")
+    monkeypatch.setattr(folder_module, "VERSION", f"{major}.{minor}.{patch}9")
+    assert translate_all(corpus, tmp_path / "expected", Upper()).num_complete == 5
+    monkeypatch.setattr(folder_module, "VERSION", f"{major}.{minor}9.0")
+    with pytest.raises(UserError, match=rf"nmt was {re.escape(VERSION)}, is {major}\.{minor}9"):
+        translate_all(corpus, tmp_path / "expected", Upper())
+    assert contents(tmp_path / "expected") == expected
+    summary = translate_all(corpus, tmp_path / "expected", Upper(), overwrite=True)
+    assert summary.num_translated == 5
 
 
 def test_changed_lines_are_refused_by_their_numbers(corpus, expected, tmp_path):
