@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser, title: str) -> None:
         "--overwrite",
         action="store_true",
         help=(
-            "translate shards again whose source, run, options or nmt have changed, and remove those"
+            "translate shards again whose source, run or options have changed, and remove those"
             " that a source no longer has"
         ),
     )
