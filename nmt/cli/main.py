@@ -18,7 +18,7 @@ from nmt.cli.console import is_terminal, open_standard_streams, say, use_utf8
 from nmt.errors import Interrupted, UserError
 
 # What requirements-translate.txt leaves out of setup.cfg's install_requires.
-NOT_FOR_TRANSLATING = ("tensorflow", "keras", "onnx", "tf2onnx", "sacrebleu")
+NOT_FOR_TRANSLATING = ("tensorflow", "keras", "onnx", "tf2onnx", "sacrebleu", "regex")
 GREETING = """nmt: recurrent neural machine translation with attention. Next steps:
   nmt translate en-fr       translate English to French: type sentences, or pipe lines
   nmt serve                 translate in a browser, or from programs as with LibreTranslate
