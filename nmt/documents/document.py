@@ -168,6 +168,17 @@ def placed(parts: Iterable[str | Tag | Block], translations: Translations) -> It
             yield Space(part) if isinstance(part, str) else part
 
 
+def with_ranges(entries: Iterable[Entry], ranges: Iterable[tuple[Tag, Tag]]) -> list[Entry]:
+    """Entries in which the start of each range stands before its end: they move separately."""
+    ordered = list(entries)
+    place = {entry: i for i, entry in enumerate(ordered) if isinstance(entry, Tag)}
+    for start, end in ranges:
+        first, last = place[start], place[end]
+        if last < first:
+            ordered[first], ordered[last] = end, start
+    return ordered
+
+
 def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
     """Closes an element, or ends the text if it began in another one."""
     if builder.innermost is opening:
@@ -180,7 +191,7 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 
 _MARKUP = re.compile(
     r"(?P<end>\r\n|\n|\r)"
-    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*)(?P<rest>[^<>]*)>)"
+    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+)(?P<rest>[^<>]*+)>)"
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
 )
 _VOID = ("br", "hr", "img", "input", "wbr")

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nmt.documents.document import Translations, blocks, close, placed, read_marked, words
+from nmt.documents.document import (
+    Translations,
+    blocks,
+    close,
+    placed,
+    read_marked,
+    with_ranges,
+    words,
+)
 from nmt.text.html_blocks import Block, Entry, PartsBuilder, Space, Tag
 
 # How an inline element is read
@@ -31,6 +39,7 @@ class InlineRules:
     kinds: Mapping[str, str]
     default: str = POINT
     pair_of: Mapping[str, str] | None = None  # local name of a start or an end -> attribute
+    range_of: Mapping[str, str] | None = None  # the same, of marks: a range may cut across elements
     space: tuple[str, str] | None = None  # qualified name, attribute
     has_markup: bool = False
 
@@ -44,6 +53,8 @@ class MixedContent:
         self._starts: dict[str, Tag] = {}
         self._elements: dict[Tag, Any] = {}
         self._is_end: set[Tag] = set()
+        self._range_starts: dict[tuple[str, str | None], Tag] = {}
+        self._ranges: list[tuple[Tag, Tag]] = []
         self._whole: set[Any] = set()  # elements that are not translated
         self._read(element)
         self._builder.end_text()
@@ -98,7 +109,18 @@ class MixedContent:
             else:
                 self._builder.boundary(tag)
         else:
-            self._builder.add(self._tag(child, "point", "<!" if kind == MARK else f"<{name}/>"))
+            tag = self._tag(child, "point", "<!" if kind == MARK else f"<{name}/>")
+            self._note_range(name, child, tag)
+            self._builder.add(tag)
+
+    def _note_range(self, name: str, element: Any, tag: Tag) -> None:
+        if (attribute := (self._rules.range_of or {}).get(name)) is None:
+            return
+        key = re.sub("-(?:start|end)$", "", name), element.get(attribute)
+        if not name.endswith("-end"):
+            self._range_starts[key] = tag
+        elif start := self._range_starts.pop(key, None):
+            self._ranges.append((start, tag))
 
     def _tag(self, element: Any, kind: str, raw: str) -> Tag:
         tag = Tag(raw, kind)
@@ -114,7 +136,7 @@ class MixedContent:
 
     def write(self, translations: Translations) -> None:
         """Replaces the content of the element."""
-        entries = list(placed(self.parts, translations))
+        entries = with_ranges(placed(self.parts, translations), self._ranges)
         for element in self._elements.values():
             element.tail = None
             if self._is_inline(element):

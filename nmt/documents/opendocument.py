@@ -23,6 +23,12 @@ _RULES = InlineRules(
         **dict.fromkeys(("annotation", "annotation-end"), MARK),
     },
     space=(f"{_TEXT}s", f"{_TEXT}c"),
+    range_of={
+        **dict.fromkeys(("bookmark-start", "bookmark-end"), f"{_TEXT}name"),
+        **dict.fromkeys(("reference-mark-start", "reference-mark-end"), f"{_TEXT}name"),
+        **dict.fromkeys(("change-start", "change-end"), f"{_TEXT}change-id"),
+        **dict.fromkeys(("annotation", "annotation-end"), f"{_OFFICE}name"),
+    },
 )
 
 

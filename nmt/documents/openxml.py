@@ -20,6 +20,7 @@ from nmt.documents.document import (
     close,
     library,
     placed,
+    with_ranges,
     words,
 )
 from nmt.text.html_blocks import Block, PartsBuilder, Tag
@@ -102,6 +103,8 @@ class Paragraph:
         self.element, self._names = element, names
         self._builder = PartsBuilder(stand_ins)
         self._places: dict[Tag, _Place] = {}
+        self._range_starts: dict[tuple[str, str], Tag] = {}  # (name, id), as of "bookmark", "3"
+        self._ranges: list[tuple[Tag, Tag]] = []
         # Text that stands in the element itself, and in no run.
         self._is_bare = element.find(names.text) is not None
         self._base: dict[Any, Any] = {}  # the paragraph or a container -> its usual formatting
@@ -122,6 +125,7 @@ class Paragraph:
 
     def _read_children(self, children: Sequence[Any], base: Any) -> None:
         current, opening = _key(base), None  # the formatting that is open, if it is not the usual
+        field_ends = _field_ends(children)
         position = 0
         while position < len(children):
             child = children[position]
@@ -134,7 +138,7 @@ class Paragraph:
                 current = key
                 if key != _key(base):
                     opening = self._start(_Place(formatting=properties, kind="open"))
-            if field_end := _field_end(children, position - 1):
+            if field_end := field_ends.get(position - 1):
                 self._read_field(children[position - 1 : field_end], base)
                 position = field_end
             elif child.tag == self._names.run:
@@ -224,11 +228,21 @@ class Paragraph:
         name = place.elements[0].tag
         tag = Tag("<!" if name in self._names.invisible else "", "point")
         self._places[tag] = place
+        self._note_range(tag, place.elements[0])
         # What is left of a field goes on in another paragraph.
         if name in self._names.boundaries or name in (_FIELD_CHAR, f"{_W}instrText"):
             self._builder.boundary(tag)
         else:
             self._builder.add(tag)
+
+    def _note_range(self, tag: Tag, element: Any) -> None:
+        if element.tag not in self._names.invisible:
+            return
+        key = re.sub(r"(?:Start|End)$", "", element.tag), element.get(f"{_W}id", "")
+        if element.tag.endswith("Start"):
+            self._range_starts[key] = tag
+        elif element.tag.endswith("End") and (start := self._range_starts.pop(key, None)):
+            self._ranges.append((start, tag))
 
     # ------------------------------------------------------------------------------------ writing
 
@@ -237,7 +251,7 @@ class Paragraph:
 
     def write(self, translations: Translations) -> None:
         """Replaces the runs of the paragraph."""
-        entries = list(placed(self.parts, translations))
+        entries = with_ranges(placed(self.parts, translations), self._ranges)
         names = self._names
         last = [child for child in self.element if child.tag in names.last]
         for parent in self._base:
@@ -332,18 +346,22 @@ _FIELD_CHAR = f"{_W}fldChar"
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
-def _field_end(children: Sequence[Any], start: int) -> int:
-    """Where a field that begins in the run at `start` ends, if it does so in these children; else
-    0."""
-    depth = 0
-    for index in range(start, len(children)):
-        kinds = [one.get(f"{_W}fldCharType") for one in children[index].iterchildren(_FIELD_CHAR)]
-        if kinds and any(child.tag not in _IN_FIELD for child in children[index]):
-            return 0
-        depth += kinds.count("begin") - kinds.count("end")
-        if depth <= 0:
-            return index + 1 if index > start else 0
-    return 0
+def _field_ends(children: Sequence[Any]) -> dict[int, int]:
+    """Where fields end that begin and end in these children: index of the first run -> after the
+    last one."""
+    found: dict[int, int] = {}
+    begun: list[int] = []
+    for index, child in enumerate(children):
+        kinds = [one.get(f"{_W}fldCharType") for one in child.iterchildren(_FIELD_CHAR)]
+        if kinds and any(one.tag not in _IN_FIELD for one in child):
+            begun.clear()  # no field around it can be moved
+            continue
+        for kind in kinds:
+            if kind == "begin":
+                begun.append(index)
+            elif kind == "end" and begun and (start := begun.pop()) < index:
+                found[start] = index + 1
+    return found
 
 
 # ---------------------------------------------------------------------------------------- documents

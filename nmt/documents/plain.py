@@ -17,7 +17,7 @@ MIN_WIDTH = 40  # characters; shorter lines are lists or verses, and no wrapped 
 
 _LINE_END = re.compile(r"(\r\n|\n|\r)")
 _BULLET = r"(?:[-*+•–—]|\d{1,9}[.)]|[a-zA-Z][.)])\s+"
-_LINE = re.compile(rf"(?P<indent>\s*(?:{_BULLET})?)(?P<text>.*?)(?P<rest>\s*)", re.DOTALL)
+_LINE = re.compile(rf"(?P<indent>\s*(?:{_BULLET})?)(?P<text>(?:.*\S)?)(?P<rest>\s*)", re.DOTALL)
 
 
 @dataclass(eq=False)

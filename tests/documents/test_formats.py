@@ -2,10 +2,11 @@
 
 import shutil
 import subprocess
+import time
 
 import pytest
 from fixtures import documents
-from fixtures.documents import example, read, refilled, reverse, same, swap_case, translated
+from fixtures.documents import example, read, refilled, reverse, same, swap_case, translated, word
 
 from nmt.documents.document import MAX_BYTES, ReadingOptions
 from nmt.documents.formats import FORMATS, available, output_name, read_document, suffix_of
@@ -96,6 +97,29 @@ def test_a_file_that_breaks_off_is_refused_or_translated_but_never_breaks(suffix
             translated(suffix, content[:size])
         except UserError as error:
             assert "\n" not in str(error)
+
+
+BEGIN = '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
+CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        (".json", f'"{"<aaaa" * 4000} one"'),
+        (".json", f'"<{"a" * 20_000} one"'),
+        (".txt", f"a{' ' * 20_000}b"),
+        (".srt", f"{CUE}{'a ' * 4000}\n"),
+        (".srt", f"{CUE}a{'</v> ' * 4000}b\n"),
+        (".srt", f"{CUE}a{'.' * 20_000}b\n\n2\n00:00:02,000 --> 00:00:03,000\nc\n"),
+        (".srt", CUE + "one two three four\n" * 1000),
+        (".docx", word(f"<w:p>{BEGIN * 3000}<w:r><w:t>one</w:t></w:r></w:p>")),
+    ],
+)
+def test_the_time_of_hostile_content_is_not_quadratic(suffix, content):
+    start = time.process_time()
+    translated(suffix, content)
+    assert time.process_time() - start < 2
 
 
 def test_a_document_has_at_most_so_many_bytes():

@@ -61,6 +61,20 @@ def test_spaces_at_an_edge_and_in_a_row_are_elements():
     )
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ('text:bookmark-start text:name="b"', 'text:bookmark-end text:name="b"'),
+        ('text:reference-mark-start text:name="b"', 'text:reference-mark-end text:name="b"'),
+        ('office:annotation office:name="b"', 'office:annotation-end office:name="b"'),
+    ],
+)
+def test_the_start_of_a_range_stays_before_its_end(start, end):
+    source = f"<text:p>one <{start}/>two three <{end}/>four</text:p>"
+    found = body(translated(".odt", odt(source)))
+    assert 0 < found.index(start) < found.index(end)
+
+
 def test_only_the_content_changes():
     assert changed_entries(odt(), translated(".odt", odt())) == ["content.xml"]
 

@@ -137,6 +137,21 @@ def test_what_stands_in_a_paragraph_of_word(paragraph, expected):
     assert body(translated(".docx", word(paragraph))) == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("bookmarkStart", "bookmarkEnd"),
+        ("commentRangeStart", "commentRangeEnd"),
+        ("permStart", "permEnd"),
+    ],
+)
+def test_the_start_of_a_range_stays_before_its_end(start, end):
+    run = '<w:r><w:t xml:space="preserve">{} </w:t></w:r>'.format
+    source = f'{run("one")}<w:{start} w:id="0"/>{run("two three")}<w:{end} w:id="0"/>{run("four")}'
+    found = body(translated(".docx", word(f"<w:p>{source}</w:p>")))
+    assert 0 < found.index(start) < found.index(end)
+
+
 STYLES = ("", "<w:rPr><w:b/></w:rPr>", "<w:rPr><w:i/></w:rPr>")
 PIECES = st.one_of(
     st.tuples(st.sampled_from(STYLES), st.text(st.sampled_from("ab .é1"), max_size=5)).map(
