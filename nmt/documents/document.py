@@ -5,6 +5,7 @@ A unit is one line of text with the inline markup in it taken out: a `Block` of
 translations back. It knows no translator.
 """
 
+import html
 import importlib
 import re
 from abc import ABC, abstractmethod
@@ -19,8 +20,11 @@ from nmt.text.model_input import has_letters
 from nmt.text.placeholders import PATTERNS
 
 MAX_BYTES = 50_000_000  # of a document; an office file of text alone has a hundredth of it
-# Entities are placeholders in strings, where nothing says whether they are HTML.
-PLACEHOLDER = re.compile(rf"{PATTERNS['placeholders']}|&(?:#\w+|[a-zA-Z]\w*);")
+_ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
+# Entities are read as characters; those that are none of HTML's are placeholders.
+PLACEHOLDER = re.compile(f"{PATTERNS['placeholders']}|{_ENTITY}")
+# Messages of ICU: their keywords are no text, and their forms are no sentences of their own.
+ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
 _NOT_TRANSLATED = re.compile(
     "|".join(f"(?:{PATTERNS[name]})" for name in ("urls", "emails", "placeholders"))
 )
@@ -201,6 +205,7 @@ class MarkedText:
     """A string: its lines are blocks, and `<b>`, `</b>` and the like inline tags in them."""
 
     def __init__(self, text: str, stand_ins: bool = False):
+        self._has_entities = has_entities(text)
         builder = PartsBuilder(stand_ins)
         read_marked(builder, text)
         builder.end_text()
@@ -208,15 +213,19 @@ class MarkedText:
         self.units = blocks(builder.parts)
 
     def filled(self, translations: Translations) -> str:
-        return written(placed(self.parts, translations))
+        entries = placed(self.parts, translations)
+        return written(escaped(entries) if self._has_entities else entries)
 
 
 def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> None:
     """Adds the text of a string, as `MarkedText` reads it. `is_one` makes it one block: a tag
     without a partner does not end the text then."""
+    if ICU_MESSAGE.search(text):  # stays as it is, and is counted once
+        builder.add(*words(text))
+        return
     position = 0
     for match in _MARKUP.finditer(text):
-        builder.add(*words(text[position : match.start()]))
+        builder.add(*_decoded(text[position : match.start()]))
         position = match.end()
         name = (match["name"] or "").partition(".")[0]  # WebVTT's <c.yellow> ends with </c>
         if is_one or match["other"]:
@@ -232,7 +241,31 @@ def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> No
             builder.add(Tag(match[0], "point"))
         else:
             builder.open(Tag(match[0], "open", name=name))
-    builder.add(*words(text[position:]))
+    builder.add(*_decoded(text[position:]))
+
+
+def has_entities(text: str) -> bool:
+    """Whether a string is written with character references, as those of HTML are."""
+    return any(html.unescape(one) != one for one in re.findall(_ENTITY, text))
+
+
+def escaped(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries of a string that has entities, as they are written."""
+    return (html.escape(one, quote=False) if isinstance(one, str) else one for one in entries)
+
+
+def _decoded(text: str) -> Iterator[Entry]:
+    if not has_entities(text):
+        yield from words(text)
+        return
+    for number, part in enumerate(re.split(f"({_ENTITY})", text)):
+        decoded = html.unescape(part) if number % 2 else part
+        if number % 2 and (decoded == part or not decoded):
+            yield Tag(part, "point")
+        elif number % 2 and decoded.isspace():
+            yield Space(part)
+        else:
+            yield from words(decoded)
 
 
 def written(entries: Iterable[Entry]) -> str:

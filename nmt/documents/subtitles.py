@@ -12,6 +12,8 @@ from nmt.documents.document import (
     ReadingOptions,
     Translations,
     decode,
+    escaped,
+    has_entities,
     is_translatable,
     placed,
     read_marked,
@@ -78,7 +80,9 @@ class _Sentence:
         if self.block not in translations:
             yield from ((cue, cue.raw) for cue in self.cues)
             return
-        tokens = _words(placed(self.parts, translations))
+        entries = placed(self.parts, translations)
+        is_escaped = any(has_entities(cue.text) for cue in self.cues)
+        tokens = _words(escaped(entries) if is_escaped else entries)
         shares = _split(
             tokens,
             [len(_plain(cue.text)) for cue in self.cues],

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nmt.documents.document import PLACEHOLDER, Document, Unit
+from nmt.documents.document import ICU_MESSAGE, PLACEHOLDER, Document, Unit
 from nmt.errors import LineError
 from nmt.text.html import Translated
 from nmt.text.html_blocks import AlignedText
@@ -78,9 +78,7 @@ def finish(document: Document, translations: Mapping[Line, AlignedText | Excepti
             left.append(Left(unit.text, translation.message))
         elif isinstance(translation, Exception):
             left.append(Left(unit.text, str(translation)))
-        elif reason := _changed_placeholders(unit, translation) or document.problem(
-            unit, translation
-        ):
+        elif reason := _problem(unit, translation) or document.problem(unit, translation):
             left.append(Left(unit.text, reason))
         elif document.is_bilingual or translation.text != unit.text:
             accepted[unit] = translation
@@ -101,8 +99,13 @@ def translate_document(document: Document, translate: Translate) -> Outcome:
     return finish(document, translations)
 
 
-def _changed_placeholders(unit: Unit, translation: AlignedText) -> str | None:
-    """A stand-in may be lost: it is put back by the alignment."""
+def _problem(unit: Unit, translation: AlignedText) -> str | None:
+    """Why a translation can stand in no document: a message of ICU, or changed placeholders.
+
+    A stand-in may be lost: it is put back by the alignment.
+    """
+    if ICU_MESSAGE.search(unit.text):
+        return "a message with plural forms"
     stand_ins = getattr(unit, "stand_ins", ())
     before, after = (
         Counter(one for one in PLACEHOLDER.findall(text) if one not in stand_ins)

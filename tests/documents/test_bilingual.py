@@ -101,6 +101,13 @@ def test_escaped_tags_go_with_their_words_and_lines_stay():
     assert ">NOW &lt;b&gt;HERE RIGHT&lt;/b&gt; CLICK\nFOUR THREE</target>" in content
 
 
+def test_entities_of_an_escaped_string_are_written_again():
+    content = translated(".xliff", unit("fish &amp;amp; chips <ph id='1'>&amp;nbsp;</ph>"))
+    assert "CHIPS &amp;amp; FISH" in content
+    content = translated(".xliff", unit("fish &amp; chips <ph id='1'>&amp;nbsp;</ph>"))
+    assert "CHIPS &amp; FISH" in content
+
+
 def test_a_file_of_other_languages_is_refused():
     for options in ({"source": "fr", "target": "en"}, {"target": "de"}):
         with pytest.raises(UserError, match=r"expected (?:source|target)-language"):

@@ -54,11 +54,23 @@ def test_what_stands_in_a_text_document(source, expected):
 
 
 def test_spaces_at_an_edge_and_in_a_row_are_elements():
-    source = '<text:p><text:s text:c="2"/>one two</text:p>'
-    assert body(translated(".odt", odt(source))) in (
-        '<text:p> <text:s text:c="1"/>TWO ONE</text:p>',
-        '<text:p><text:s text:c="2"/>TWO ONE</text:p>',
-    )
+    def of(source):
+        return body(translated(".odt", odt(f"<text:p>{source}</text:p>")))
+
+    assert of("<text:s/>one two") == '<text:p><text:s text:c="1"/>TWO ONE</text:p>'
+    assert of('<text:s text:c="4"/>one') == '<text:p><text:s text:c="4"/>ONE</text:p>'
+    span = '<text:span text:style-name="B">{}</text:span>'.format
+    found = of('one<text:tab/><text:s text:c="3"/>a')
+    assert found == '<text:p>ONE<text:tab/> <text:s text:c="2"/>A</text:p>'
+    one = of(f"one <text:s/>{span('two')}")
+    assert one == f'<text:p>{span("TWO")} <text:s text:c="1"/>ONE</text:p>'
+
+
+def test_the_white_space_of_a_pretty_printed_file_is_one_space_or_none():
+    span = '<text:span text:style-name="B">{}</text:span>'.format
+    source = f"<text:p>\n  {span(' one')}\n   {span(' two')}\n</text:p>"
+    found = body(translated(".odt", odt(source)))
+    assert found == f"<text:p>{span('TWO')} {span('ONE')} </text:p>"
 
 
 @pytest.mark.parametrize(

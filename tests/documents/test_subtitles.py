@@ -101,6 +101,12 @@ def test_italics_over_several_cues_are_closed_and_opened_again():
     assert shown.count("<i>") == shown.count("</i>") == 2
 
 
+def test_entities_are_read_as_characters_and_written_again():
+    source = VTT.replace("<c.red>big</c>", "Tom &amp; Jerry")
+    assert read(".vtt", source).units[0].text == "Hello Tom & Jerry world"
+    assert translated(".vtt", source).splitlines()[-1].endswith("WORLD JERRY &amp; TOM HELLO")
+
+
 def test_a_tag_without_a_partner_stays():
     assert "<i>ONE TWO" in translated(".srt", cues("<i>one two"), shout)
 
