@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from nmt.about import install_command
 from nmt.errors import UserError
@@ -20,6 +20,8 @@ from nmt.text.model_input import has_letters
 from nmt.text.placeholders import PATTERNS
 
 MAX_BYTES = 50_000_000  # of a document; an office file of text alone has a hundredth of it
+MAX_LINES = 500_000  # of a text file
+MAX_UNITS = 200_000  # of a document: more than 1 KB of memory each
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
 # Entities are read as characters; those that are none of HTML's are placeholders.
 PLACEHOLDER = re.compile(f"{PATTERNS['placeholders']}|{_ENTITY}")
@@ -47,8 +49,9 @@ Translations = Mapping[Any, AlignedText]  # unit -> its translation; others stay
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """How documents are read. `stand_ins` is for models that copy placeholders, see
-    `nmt.text.html`; `retranslate` also translates what has a translation."""
+    """How documents are read. `source` is empty while it is not known; `stand_ins` is for models
+    that copy placeholders, see `nmt.text.html`; `retranslate` also translates what has a
+    translation."""
 
     source: str = "en"
     target: str = "fr"
@@ -65,6 +68,7 @@ class Document(ABC):
     media_type: ClassVar[str]
     libraries: ClassVar[Sequence[str]] = ()  # modules that it imports when it reads a document
     output_suffix: ClassVar[str | None] = None  # of the translated document, if it is another
+    is_archive: ClassVar[bool] = False
     is_bilingual: ClassVar[bool] = False  # it holds translations beside its texts
 
     units: Sequence[Unit]
@@ -131,6 +135,10 @@ def decode(content: bytes, declared: str | None = None) -> tuple[str, Encoding]:
         ) from None
     if "\0" in text:
         raise UserError("expected text. Received: binary data.")
+    if text.count("\n") + text.count("\r") - text.count("\r\n") > MAX_LINES:
+        raise UserError(
+            f"a document may have at most {MAX_LINES:,} lines. Received: more. Split it."
+        )
     return text, encoding
 
 
@@ -143,12 +151,31 @@ def _extends_ascii(encoding: str) -> bool:
         return False
 
 
+def is_of_language(code: str, language: str) -> bool:
+    """Whether a code is a language, or a variant of it: "en-US" of "en"."""
+    code, wanted = (one.lower().replace("_", "-") for one in (code, language))
+    return code == wanted or code.partition("-")[0] == wanted
+
+
 # -------------------------------------------------------------------------------------------- parts
 
 
 def is_translatable(text: str) -> bool:
     """Whether there are letters beside addresses and placeholders."""
     return has_letters(_NOT_TRANSLATED.sub(" ", text))
+
+
+Text = TypeVar("Text")
+
+
+def limited(texts: Iterable[Text]) -> Iterator[Text]:
+    """The texts of a document while they are read. UserError for too many."""
+    for number, text in enumerate(texts):
+        if number == MAX_UNITS:
+            raise UserError(
+                f"a document may have at most {MAX_UNITS:,} segments. Received: more. Split it."
+            )
+        yield text
 
 
 def words(text: str) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nmt.documents.document import (
+    MAX_UNITS,
     Document,
     Encoding,
     MarkedText,
@@ -40,6 +41,8 @@ class PoDocument(Document):
         charset = declared[1].decode("ascii") if declared else "utf-8"
         text, self._encoding = decode(content, None if charset == "CHARSET" else charset)
         self._line_end = "\r\n" if "\r\n" in text else "\n"
+        if text.count("msgid ") > MAX_UNITS:  # polib's entries take more memory than units
+            raise UserError(f"a catalog may have at most {MAX_UNITS:,} messages. Split it.")
         self._catalog = _parsed(text)
         self._language = options.target
         self._count, self._plural = self._plural_forms()

@@ -19,6 +19,7 @@ from nmt.documents.document import (
     decode,
     is_translatable,
     library,
+    limited,
     placed,
     words,
     written,
@@ -91,13 +92,15 @@ class MarkdownDocument(Document):
             tokens = []
         lines = [match.span() for match in _LINE.finditer(self._body)]
         position = 0
-        for index, token in enumerate(tokens):
+        texts = [i for i, token in enumerate(tokens) if token.type in ("html_block", "inline")]
+        for index in limited(texts):
+            token = tokens[index]
             if token.type == "html_block":
                 start, end = lines[token.map[0]][0], lines[token.map[1] - 1][1]
                 if self._body[start:end].strip() == token.content.strip():
                     self._html.append(((start, end), parse_html(self._body[start:end])))
                 continue
-            if token.type != "inline" or not token.content.strip():
+            if not token.content.strip():
                 continue
             is_cell = tokens[index - 1].type in ("th_open", "td_open")
             position = max(position, lines[token.map[0]][0])

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from nmt.documents.archive import Archive, parse_xml, write_xml
-from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.archive import Archive, write_xml
+from nmt.documents.document import Document, ReadingOptions, Translations, limited
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
 
@@ -13,6 +13,7 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _PARTS = ("content.xml", "styles.xml")
 _DELETED = f"{_TEXT}tracked-changes"
+_COMMENT = f"{_OFFICE}annotation"
 _RULES = InlineRules(
     kinds={
         **dict.fromkeys(("span", "a", "meta"), INLINE),
@@ -38,6 +39,7 @@ class OpenDocument(Document):
 
     media_type = "application/vnd.oasis.opendocument.text"
     libraries = ("lxml",)
+    is_archive = True
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, "an OpenDocument file")
@@ -46,13 +48,13 @@ class OpenDocument(Document):
         ):
             raise UserError("the document is encrypted. Save it without a password.")
         names = [name for name in _PARTS if name in self._archive.names]
-        self._roots = {name: parse_xml(self._archive.read(name), name) for name in names}
+        self._roots = {name: self._archive.read_xml(name) for name in names}
         if "content.xml" not in self._roots:
             self._archive.read("content.xml")  # says what is missing
         self._contents = [
             (name, MixedContent(paragraph, _RULES, options.stand_ins))
             for name, root in self._roots.items()
-            for paragraph in _paragraphs(root)
+            for paragraph in limited(_paragraphs(root))
         ]
         self.units = [unit for _, content in self._contents for unit in content.units]
 
@@ -79,9 +81,12 @@ class OpenSpreadsheet(OpenDocument):
 
 def _paragraphs(root: Any) -> Iterator[Any]:
     for element in root.iter(f"{_TEXT}p", f"{_TEXT}h"):
-        around = list(element.iterancestors(f"{_TABLE}table-cell", _DELETED))
+        if not any(text.strip() for text in element.itertext()):
+            continue
+        around = list(element.iterancestors(f"{_TABLE}table-cell", _COMMENT, _DELETED))
         if any(one.tag == _DELETED for one in around):
             continue
+        # A comment has no type, whatever cell it belongs to.
         if around and around[0].get(f"{_OFFICE}value-type", "string") != "string":
             continue
         yield element

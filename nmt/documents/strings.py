@@ -12,6 +12,7 @@ from nmt.documents.document import (
     Translations,
     decode,
     is_translatable,
+    limited,
 )
 from nmt.errors import UserError
 
@@ -28,9 +29,9 @@ class _Strings(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         self._text, self._encoding = decode(content)
         self._values: dict[tuple[int, int], MarkedText] = {}
-        for span, value in self._strings():
-            if is_translatable(value):
-                self._values[span] = MarkedText(value, options.stand_ins)
+        strings = (string for string in self._strings() if is_translatable(string[1]))
+        for span, value in limited(strings):
+            self._values[span] = MarkedText(value, options.stand_ins)
         self.units = [unit for value in self._values.values() for unit in value.units]
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:

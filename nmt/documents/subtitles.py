@@ -15,6 +15,7 @@ from nmt.documents.document import (
     escaped,
     has_entities,
     is_translatable,
+    limited,
     placed,
     read_marked,
 )
@@ -128,7 +129,7 @@ class SubtitleDocument(Document):
         if not cues and text.strip().removeprefix("WEBVTT"):
             raise UserError("expected subtitles. Received: a text without any cue.")
         self._sentences = _sentences(cues)
-        for sentence in self._sentences:
+        for sentence in limited(self._sentences):
             sentence.read(options.stand_ins)
         self.units = [one.block for one in self._sentences if one.block is not None]
 

@@ -8,6 +8,7 @@ from nmt.documents.document import (
     Translations,
     decode,
     is_translatable,
+    limited,
 )
 from nmt.text.html import parse_html
 
@@ -32,9 +33,10 @@ class HtmlDocument(Document):
         if not self.is_xml and (name or "").lower() in _WINDOWS_1252:
             name = "cp1252" if _WINDOWS_1252_ONLY.search(content) else name
         text, self._encoding = decode(content, name)
-        is_xml = text.lstrip().startswith("<?xml")
+        is_xml = self.is_xml or text.lstrip().startswith("<?xml")
         self._markup = parse_html(text, attributes=True, stand_ins=options.stand_ins, is_xml=is_xml)
-        self.units = [unit for unit in self._markup.units if is_translatable(unit.text)]
+        units = (unit for unit in self._markup.units if is_translatable(unit.text))
+        self.units = list(limited(units))
 
     def filled(self, translations: Translations) -> bytes:
         text = self._markup.filled([translations.get(unit) for unit in self._markup.units])

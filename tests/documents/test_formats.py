@@ -127,6 +127,32 @@ def test_a_document_has_at_most_so_many_bytes():
         read_document(bytes(MAX_BYTES + 1), ".txt", ReadingOptions())
 
 
+@pytest.mark.parametrize("suffix", [one for one in FORMATS if one not in (".htm", ".pdf")])
+def test_a_document_has_at_most_so_many_segments(suffix, monkeypatch):
+    num_segments = len(read(suffix, example(suffix)).units)
+    for module in ("document", "gettext_catalog"):
+        monkeypatch.setattr(f"nmt.documents.{module}.MAX_UNITS", 0)
+    with pytest.raises(UserError, match="Split it"):
+        read(suffix, example(suffix))
+    assert num_segments
+
+
+@pytest.mark.parametrize("content", ["one\n\n" * 3, "one\r\r" * 3, "one\r\n\r\n" * 3])
+def test_a_document_has_at_most_so_many_lines(content, monkeypatch):
+    monkeypatch.setattr("nmt.documents.document.MAX_LINES", 6)
+    assert read(".txt", content).units
+    with pytest.raises(UserError, match="at most 6 lines"):
+        read(".txt", content + content)
+
+
+def test_a_text_has_at_most_so_many_words_and_tags(monkeypatch):
+    monkeypatch.setattr("nmt.text.html_blocks.MAX_ENTRIES", 100)
+    assert read(".html", "<p>one two").units
+    for content in ("one " * 100, "<b>" * 101, "<p>" * 101, "<p>one" * 6):
+        with pytest.raises(UserError, match="Split it"):
+            read(".html", content)
+
+
 def test_a_format_is_known_by_its_suffix():
     assert suffix_of("a/Letter.DOCX") == ".docx"
     assert suffix_of("a/letter.en") is None
