@@ -29,6 +29,20 @@ def test_what_the_encoding_lacks_is_a_reference():
     assert translated(".html", source, translate).endswith(b"<p>&#339;")
 
 
+@pytest.mark.parametrize("start", ["", "<!DOCTYPE html>\n", '<?xml version="1.0"?>'])
+@pytest.mark.parametrize("around", ["{}", '<div translate="no">{}</div>'])
+def test_a_script_without_content_does_not_hide_a_chapter(start, around):
+    source = f"{start}<html>{around.format('<script src=' + chr(34) + 'a.js' + chr(34) + '/>')}"
+    assert translated(".xhtml", f"{source}<p>one two</p></html>") == (
+        f"{source}<p>TWO ONE</p></html>"
+    )
+
+
+def test_a_cdata_section_stays():
+    source = "<p>one</p><p><![CDATA[a > b <c> ]]></p><code><![CDATA[</code>]]></code>"
+    assert translated(".xhtml", source) == source.replace("one", "ONE")
+
+
 def test_an_unknown_encoding_is_refused():
     with pytest.raises(UserError, match="unknown encoding 'x-y'"):
         read(".html", '<meta charset="x-y"><p>one')
