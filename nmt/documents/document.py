@@ -58,6 +58,13 @@ class ReadingOptions:
     stand_ins: bool = False
     retranslate: bool = False
 
+    def is_source(self, code: str) -> bool:
+        """Whether a language that a document names is the source's, and has to become the
+        target's."""
+        return bool(self.source and is_of_language(code, self.source)) and not is_of_language(
+            code, self.target
+        )
+
 
 class Document(ABC):
     """A document that has been read. Subclasses are the entries of `formats.FORMATS`.

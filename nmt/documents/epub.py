@@ -16,6 +16,7 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _XHTML = "application/xhtml+xml"
 _NCX = "application/x-dtbncx+xml"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_LANGUAGE = "{http://purl.org/dc/elements/1.1/}language"
 _RULES = InlineRules(kinds={})
 
 
@@ -28,6 +29,7 @@ class EpubDocument(Document):
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, "a book (.epub)")
+        self._options = options
         container = self._archive.read_xml(_CONTAINER)
         package = next((one.get("full-path") for one in container.iter("{*}rootfile")), None)
         if package is None:
@@ -41,6 +43,7 @@ class EpubDocument(Document):
             for name, media_type in items
             if media_type == _XHTML
         }
+        self._package = package
         self._roots: dict[str, Any] = {package: root}
         self._labels = [(package, MixedContent(one, _RULES)) for one in root.iter(_TITLE)]
         for name, media_type in items:
@@ -75,6 +78,11 @@ class EpubDocument(Document):
             if label.is_changed(translations):
                 label.write(translations)
                 changed[name] = b""
+        if changed:
+            for language in self._roots[self._package].iter(_LANGUAGE):
+                if self._options.is_source((language.text or "").strip()):
+                    language.text = self._options.target
+                    changed[self._package] = b""
         for name in changed:
             if name in self._roots:
                 changed[name] = write_xml(self._roots[name])

@@ -1,5 +1,6 @@
 """OpenDocument: `.odt`, `.odp`, `.ods`."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _PARTS = ("content.xml", "styles.xml")
 _DELETED = f"{_TEXT}tracked-changes"
+_PROPERTIES = re.compile(rb"<style:text-properties\b[^<>]*>")
+_LANGUAGE = re.compile(rb"""\bfo:language=["']([a-zA-Z]+)["']""")
+_COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
 _COMMENT = f"{_OFFICE}annotation"
 _RULES = InlineRules(
     kinds={
@@ -43,6 +47,7 @@ class OpenDocument(Document):
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, "an OpenDocument file")
+        self._options = options
         if "META-INF/manifest.xml" in self._archive.names and (
             b"encryption-data" in self._archive.read("META-INF/manifest.xml")
         ):
@@ -64,7 +69,20 @@ class OpenDocument(Document):
             if content.is_changed(translations):
                 content.write(translations)
                 changed.add(name)
-        return self._archive.replaced({name: write_xml(self._roots[name]) for name in changed})
+        parts = {name: write_xml(self._roots[name]) for name in changed}
+        if parts and "styles.xml" in self._roots:
+            parts.setdefault("styles.xml", self._archive.read("styles.xml"))
+        return self._archive.replaced(
+            {name: _PROPERTIES.sub(self._in_target_language, part) for name, part in parts.items()}
+        )
+
+    def _in_target_language(self, properties: re.Match[bytes]) -> bytes:
+        """Properties of text in the source language; the country is not known then."""
+        language = _LANGUAGE.search(properties[0])
+        if language is None or not self._options.is_source(language[1].decode("ascii")):
+            return properties[0]
+        new = f'fo:language="{self._options.target}"'.encode()
+        return _COUNTRY.sub(b'fo:country="none"', properties[0].replace(language[0], new))
 
 
 class OpenPresentation(OpenDocument):

@@ -388,10 +388,12 @@ class _OfficeDocument(Document):
     kind = ""
     part: re.Pattern[str]  # names of the parts with text
     main = ""  # the part that there has to be
+    styles = ""  # a part that names the language of texts which name none
     names: ClassVar[Mapping[str, RunNames]]  # of paragraphs: by their elements
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, self.kind)
+        self._options = options
         main = self._main_part()
         root = self._archive.read_xml(main)
         if root.tag.startswith(_STRICT):
@@ -438,9 +440,22 @@ class _OfficeDocument(Document):
             if paragraph.is_changed(translations):
                 paragraph.write(translations)
                 changed.add(name)
-        return self._archive.replaced({name: write_xml(self._roots[name]) for name in changed})
+        parts = {name: write_xml(self._roots[name]) for name in changed}
+        if parts and self.styles in self._archive.names:
+            parts[self.styles] = self._archive.read(self.styles)
+        return self._archive.replaced(
+            {name: _LANGUAGE.sub(self._new_language, part) for name, part in parts.items()}
+        )
+
+    def _new_language(self, match: re.Match[bytes]) -> bytes:
+        is_source = self._options.is_source(match[2].decode("ascii"))
+        return match[1] + (self._options.target.encode() if is_source else match[2])
 
 
+# The language of a text, in its properties or in those of a style
+_LANGUAGE = re.compile(
+    rb"""(<(?:w:lang|a:(?:rPr|endParaRPr|defRPr))\b[^<>]*?\s(?:w:val|lang)=["'])([a-zA-Z-]+)"""
+)
 _RELATIONSHIPS = "_rels/.rels"
 _STRINGS = frozenset((f"{_C}strCache", f"{_C}strLit", f"{_C}lvl"))  # other caches are of numbers
 _DRAWN = {f"{_A}p": DRAWING, f"{_C}pt": CHART}
@@ -454,6 +469,7 @@ class DocxDocument(_OfficeDocument):
     media_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     kind = "a Word document (.docx)"
     main = "word/document.xml"
+    styles = "word/styles.xml"
     part = re.compile(
         r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments|"
         rf"{_DRAWN_PARTS})\.xml"

@@ -15,6 +15,7 @@ def test_chapters_contents_and_title_are_translated():
     link = '<a href="text/one%20a.xhtml">ONE CHAPTER</a>'
     assert link in entries["OEBPS/nav.xhtml"].decode()
     assert "<dc:title>NIGHT THE</dc:title>" in entries["OEBPS/book.opf"].decode()
+    assert "<dc:language>fr</dc:language>" in entries["OEBPS/book.opf"].decode()
 
 
 def test_only_what_has_text_changes_and_the_media_type_stays_first():

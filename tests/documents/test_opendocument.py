@@ -1,7 +1,17 @@
 """OpenDocument: paragraphs of text and inline elements."""
 
 import pytest
-from fixtures.documents import ODT_BODY, changed_entries, odt, read, same, translated, unzipped
+from fixtures.documents import (
+    ODF,
+    ODT_BODY,
+    changed_entries,
+    odt,
+    read,
+    same,
+    translated,
+    unzipped,
+    zipped,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +101,18 @@ def test_a_comment_on_a_number_is_translated():
         "</office:annotation><text:p>3 kg</text:p></table:table-cell>"
     )
     assert [unit.text for unit in read(".ods", odt(source)).units] == ["one two"]
+
+
+def test_styles_name_the_target_language():
+    styles = (
+        f"<office:document-styles {ODF}><style:style><style:text-properties fo:country='US' "
+        'fo:language="en"/><style:text-properties fo:language="de" fo:country="DE"/>'
+        "</style:style></office:document-styles>"
+    )
+    content = zipped({**unzipped(odt()), "styles.xml": styles})
+    found = unzipped(translated(".odt", content))["styles.xml"].decode()
+    assert found == styles.replace("'US'", '"none"').replace('"en"', '"fr"')
+    assert unzipped(translated(".odt", content, target="en"))["styles.xml"].decode() == styles
 
 
 def test_only_the_content_changes():

@@ -64,7 +64,7 @@ def test_tables_headers_and_tabs_of_a_letter():
 
 def test_only_the_parts_with_text_change():
     changed = changed_entries(docx_letter(), translated(".docx", docx_letter()))
-    assert changed == ["word/document.xml", "word/header1.xml"]
+    assert sorted(changed) == ["word/document.xml", "word/header1.xml", "word/styles.xml"]
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,32 @@ def test_charts_diagrams_text_boxes_and_comments_are_translated(suffix, name, pa
     example = {".docx": docx_letter, ".pptx": pptx_slides, ".xlsx": xlsx_sheet}[suffix]()
     changed = unzipped(translated(suffix, zipped({**unzipped(example), name: part("one two")})))
     assert part("TWO ONE") in changed[name].decode()
+
+
+def test_text_in_the_source_language_becomes_text_in_the_target_language():
+    def of(languages):
+        run = '<w:r><w:rPr><w:lang w:val="{}"/></w:rPr><w:t>one two</w:t></w:r>'
+        paragraphs = "".join(f"<w:p>{run.format(language)}</w:p>" for language in languages)
+        style = '<w:style w:styleId="a"><w:lang w:eastAsia="en-US" w:val="{}"/></w:style>'
+        styles = "".join(style.format(language) for language in languages)
+        entries = {**unzipped(word(paragraphs)), "word/styles.xml": f"<w:x>{styles}</w:x>"}
+        return zipped(entries)
+
+    changed = unzipped(translated(".docx", of(["en-US", "de-DE", "en"]), shout))
+    expected = unzipped(translated(".docx", of(["fr", "de-DE", "fr"]), shout))
+    assert changed == expected and b'w:eastAsia="en-US"' in changed["word/styles.xml"]
+    same_language = translated(".docx", of(["en-US"]), shout, target="en")
+    assert b"en-US" in unzipped(same_language)["word/document.xml"]
+
+
+def test_slides_name_the_target_language():
+    language = b'<a:rPr lang="en-GB" altLang="en-US"'
+    entries = {
+        name: content.replace(b"<a:r><a:t>", b"<a:r>" + language + b"/><a:t>")
+        for name, content in unzipped(pptx_slides()).items()
+    }
+    slide = unzipped(translated(".pptx", zipped(entries)))["ppt/slides/slide1.xml"]
+    assert b'<a:rPr lang="fr" altLang="en-US"' in slide and b"en-GB" not in slide
 
 
 STYLES = ("", "<w:rPr><w:b/></w:rPr>", "<w:rPr><w:i/></w:rPr>")
