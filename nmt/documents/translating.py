@@ -38,8 +38,15 @@ class Outcome:
     num_units: int
     left: Sequence[Left]
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether there was something to translate, and all of it stays as it was."""
+        return 0 < self.num_units == len(self.left)
+
     def summary(self) -> str:
         """One line for people."""
+        if not self.num_units:
+            return "nothing to translate: the document stays as it is"
         num_left = len(self.left)
         text = f"{_counted(self.num_units - num_left)} translated"
         if not num_left:
@@ -47,6 +54,7 @@ class Outcome:
         shown = [f"{_shortened(unit.text)} ({unit.reason})" for unit in self.left[:MAX_SHOWN]]
         more = ["..."] if num_left > MAX_SHOWN else []
         be = "it was" if num_left == 1 else "they were"
+        text = "nothing was translated" if self.has_failed else text
         return f"{text}, {num_left} left as {be}: {', '.join([*shown, *more])}"
 
 
