@@ -23,11 +23,12 @@ _CHARSET = re.compile(rb"charset=([\w.:-]+)")
 _PLURAL_FORMS = re.compile(r"\s*nplurals\s*=\s*(\d{1,2})\s*;\s*plural\s*=\s*([^;]+);?\s*")
 # Of a catalog that does not say: gettext's manual, for languages with two forms.
 _ONE_AND_OTHER = "nplurals=2; plural=(n != 1);"
+_TWO_FORMS = (
+    *("af", "bg", "ca", "da", "de", "el", "en", "eo", "es", "et", "eu", "fi"),
+    *("gl", "he", "hu", "it", "nb", "nl", "nn", "no", "pt", "sv", "tr"),
+)
 _PLURALS_OF = {
-    **dict.fromkeys(
-        "af bg ca da de el en eo es et eu fi gl he hu it nb nl nn no pt sv tr".split(),
-        _ONE_AND_OTHER,
-    ),
+    **dict.fromkeys(_TWO_FORMS, _ONE_AND_OTHER),
     **dict.fromkeys(("fr", "pt_BR", "pt-BR"), "nplurals=2; plural=(n > 1);"),
 }
 _UTF_8 = "text/plain; charset=UTF-8"

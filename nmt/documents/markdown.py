@@ -337,7 +337,7 @@ class _Reader:
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
     def _read_softbreak(self, start: int, end: int) -> int:
-        """Reads the end of a line, and the markup of a dialect at the start of the next one. Returns
+        """Reads the end of a line, and markup of a dialect at the start of the next one. Returns
         where that ends."""
         line_start = self._content.rfind("\n", 0, start) + 1
         is_after_fence = re.compile(_FENCE).fullmatch(self._content, line_start, start)

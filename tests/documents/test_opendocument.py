@@ -69,7 +69,6 @@ def test_spaces_at_an_edge_and_in_a_row_are_elements():
 
     assert of("<text:s/>one two") == '<text:p><text:s text:c="1"/>TWO ONE</text:p>'
     assert of('<text:s text:c="4"/>one') == '<text:p><text:s text:c="4"/>ONE</text:p>'
-    span = '<text:span text:style-name="B">{}</text:span>'.format
     found = of('one<text:tab/><text:s text:c="3"/>a')
     assert found == '<text:p>ONE<text:tab/> <text:s text:c="2"/>A</text:p>'
 
