@@ -67,15 +67,15 @@ def suffix_asked_for(options: argparse.Namespace) -> str | None:
 
 
 def translate(options: argparse.Namespace, suffix: str) -> int:
-    """Translates a document, and says on standard error what could not be translated."""
+    """Translates a document, and says on standard error what could not be translated. The exit code
+    is 1 if that is all of it."""
     from nmt.documents.document import ReadingOptions
     from nmt.documents.formats import FORMATS, read_document
     from nmt.documents.translating import translate_document
     from nmt.text.lines import atomic_write
 
     name = options.input or "standard input"
-    is_text = FORMATS[suffix].media_type.startswith("text/")
-    if not (options.output or is_text) and is_terminal(sys.stdout):
+    if FORMATS[suffix].is_archive and not options.output and is_terminal(sys.stdout):
         raise UserError(f"a translated {suffix} is no text for a terminal. Give --output FILE.")
     content = _read(options.input)
     search = SearchOptions.parsed(options)
@@ -115,7 +115,7 @@ def translate(options: argparse.Namespace, suffix: str) -> int:
         sys.stdout.buffer.write(outcome.content)
         sys.stdout.buffer.flush()
     say(outcome.summary())
-    return 0
+    return 1 if outcome.has_failed else 0
 
 
 def _read(path: Path | None) -> bytes:

@@ -14,7 +14,7 @@ from nmt.errors import UserError
 
 MAX_ENTRIES = 10_000
 MAX_EXPANDED = 250_000_000  # bytes, of all entries together
-MAX_XML = 50_000_000  # bytes of a part that is parsed
+MAX_XML = 50_000_000  # bytes of all parts that are parsed
 # How Word writes documents with a password, and what the formats before 2007 are.
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -24,6 +24,7 @@ class Archive:
 
     def __init__(self, content: bytes, kind: str):
         self._kind = kind
+        self._num_parsed = 0  # bytes
         if content.startswith(_COMPOUND_FILE):
             raise UserError(
                 f"expected {kind}. Received: a document with a password, or one of Office 97-2003."
@@ -64,6 +65,17 @@ class Archive:
             raise UserError(
                 f"expected {self._kind}. Received: an archive without {name}."
             ) from None
+
+    def read_text(self, name: str) -> bytes:
+        """The content of an entry to be parsed. UserError if all of them are too long."""
+        content = self.read(name)
+        self._num_parsed += len(content)
+        if self._num_parsed > MAX_XML:
+            raise UserError(f"the document has more than {MAX_XML // 10**6} MB of text. Split it.")
+        return content
+
+    def read_xml(self, name: str) -> Any:
+        return parse_xml(self.read_text(name), name)
 
     def replaced(self, changed: Mapping[str, bytes]) -> bytes:
         """The archive with the content of some entries changed, in the same order."""

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from nmt.documents.archive import parse_xml, write_xml
-from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.document import (
+    Document,
+    ReadingOptions,
+    Translations,
+    is_of_language,
+    limited,
+)
 from nmt.documents.mixed_content import END, INLINE, POINT, START, InlineRules, MixedContent
 from nmt.errors import UserError
 
@@ -43,7 +49,7 @@ class _BilingualXml(Document):
         self._root = parse_xml(content, "the file")
         # The translation is a copy of the source: where it goes, and its content
         self._targets: list[tuple[Any, MixedContent]] = []
-        for place, source, rules in self._segments():
+        for place, source, rules in limited(self._segments()):
             target = copy.deepcopy(source)
             target.tail = None
             content_ = MixedContent(target, rules, options.stand_ins)
@@ -100,7 +106,7 @@ class XliffDocument(_BilingualXml):
                 (target, self._options.target),
             ):
                 language = element.get(attribute)
-                if language and not _is_of_language(language, wanted):
+                if language and wanted and not is_of_language(language, wanted):
                     raise UserError(f"expected {attribute}={wanted!r}. Received: {language!r}.")
 
     def _is_translated(self, segment: Any, target: Any) -> bool:
@@ -119,6 +125,7 @@ class XliffDocument(_BilingualXml):
         old = segment.find("{*}target")
         if old is not None:
             segment.remove(old)
+        segment.attrib.pop("approved", None)
         after = segment.find("{*}seg-source")
         after = source if after is None else after
         target.tail = after.tail
@@ -144,8 +151,11 @@ class TmxDocument(_BilingualXml):
         name = _local_name(self._root)
         if name != "tmx":
             raise UserError(f"expected TMX. Received: an XML document <{name}>.")
+        header = self._root.find("{*}header")
+        stated = "" if header is None else header.get("srclang", "").partition("-")[0]
+        self._source = self._options.source or stated
         for unit in self._root.iter("{*}tu"):
-            source = _variant(unit, self._options.source)
+            source = _variant(unit, self._source)
             target = _variant(unit, self._options.target)
             if source is None or source.find("{*}seg") is None:
                 continue
@@ -155,7 +165,7 @@ class TmxDocument(_BilingualXml):
 
     def _insert(self, unit: Any, segment: Any) -> None:
         old = _variant(unit, self._options.target)
-        source = _variant(unit, self._options.source)
+        source = _variant(unit, self._source)
         variant = unit.makeelement(source.tag, nsmap=source.nsmap)
         variant.set(_LANGUAGE, self._options.target)
         variant.append(segment)
@@ -186,12 +196,6 @@ def _is_to_translate(segment: Any) -> bool:
 def _variant(unit: Any, language: str) -> Any:
     """The variant of a unit in a language: "en" is also that of "en-US"."""
     for variant in unit.iterchildren("{*}tuv"):
-        if _is_of_language(variant.get(_LANGUAGE) or variant.get("lang") or "", language):
+        if is_of_language(variant.get(_LANGUAGE) or variant.get("lang") or "", language):
             return variant
     return None
-
-
-def _is_of_language(code: str, language: str) -> bool:
-    """Whether a code is a language, or a variant of it: "en-US" of "en"."""
-    code, wanted = (one.lower().replace("_", "-") for one in (code, language))
-    return code == wanted or code.partition("-")[0] == wanted

@@ -5,12 +5,13 @@ A unit is one line of text with the inline markup in it taken out: a `Block` of
 translations back. It knows no translator.
 """
 
+import html
 import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from nmt.about import install_command
 from nmt.errors import UserError
@@ -19,8 +20,13 @@ from nmt.text.model_input import has_letters
 from nmt.text.placeholders import PATTERNS
 
 MAX_BYTES = 50_000_000  # of a document; an office file of text alone has a hundredth of it
-# Entities are placeholders in strings, where nothing says whether they are HTML.
-PLACEHOLDER = re.compile(rf"{PATTERNS['placeholders']}|&(?:#\w+|[a-zA-Z]\w*);")
+MAX_LINES = 500_000  # of a text file
+MAX_UNITS = 200_000  # of a document: more than 1 KB of memory each
+_ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
+# Entities are read as characters; those that are none of HTML's are placeholders.
+PLACEHOLDER = re.compile(f"{PATTERNS['placeholders']}|{_ENTITY}")
+# Messages of ICU: their keywords are no text, and their forms are no sentences of their own.
+ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
 _NOT_TRANSLATED = re.compile(
     "|".join(f"(?:{PATTERNS[name]})" for name in ("urls", "emails", "placeholders"))
 )
@@ -43,13 +49,21 @@ Translations = Mapping[Any, AlignedText]  # unit -> its translation; others stay
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """How documents are read. `stand_ins` is for models that copy placeholders, see
-    `nmt.text.html`; `retranslate` also translates what has a translation."""
+    """How documents are read. `source` is empty while it is not known; `stand_ins` is for models
+    that copy placeholders, see `nmt.text.html`; `retranslate` also translates what has a
+    translation."""
 
     source: str = "en"
     target: str = "fr"
     stand_ins: bool = False
     retranslate: bool = False
+
+    def is_source(self, code: str) -> bool:
+        """Whether a language that a document names is the source's, and has to become the
+        target's."""
+        return bool(self.source and is_of_language(code, self.source)) and not is_of_language(
+            code, self.target
+        )
 
 
 class Document(ABC):
@@ -61,6 +75,7 @@ class Document(ABC):
     media_type: ClassVar[str]
     libraries: ClassVar[Sequence[str]] = ()  # modules that it imports when it reads a document
     output_suffix: ClassVar[str | None] = None  # of the translated document, if it is another
+    is_archive: ClassVar[bool] = False
     is_bilingual: ClassVar[bool] = False  # it holds translations beside its texts
 
     units: Sequence[Unit]
@@ -127,6 +142,10 @@ def decode(content: bytes, declared: str | None = None) -> tuple[str, Encoding]:
         ) from None
     if "\0" in text:
         raise UserError("expected text. Received: binary data.")
+    if text.count("\n") + text.count("\r") - text.count("\r\n") > MAX_LINES:
+        raise UserError(
+            f"a document may have at most {MAX_LINES:,} lines. Received: more. Split it."
+        )
     return text, encoding
 
 
@@ -139,12 +158,31 @@ def _extends_ascii(encoding: str) -> bool:
         return False
 
 
+def is_of_language(code: str, language: str) -> bool:
+    """Whether a code is a language, or a variant of it: "en-US" of "en"."""
+    code, wanted = (one.lower().replace("_", "-") for one in (code, language))
+    return code == wanted or code.partition("-")[0] == wanted
+
+
 # -------------------------------------------------------------------------------------------- parts
 
 
 def is_translatable(text: str) -> bool:
     """Whether there are letters beside addresses and placeholders."""
     return has_letters(_NOT_TRANSLATED.sub(" ", text))
+
+
+Text = TypeVar("Text")
+
+
+def limited(texts: Iterable[Text]) -> Iterator[Text]:
+    """The texts of a document while they are read. UserError for too many."""
+    for number, text in enumerate(texts):
+        if number == MAX_UNITS:
+            raise UserError(
+                f"a document may have at most {MAX_UNITS:,} segments. Received: more. Split it."
+            )
+        yield text
 
 
 def words(text: str) -> Iterator[Entry]:
@@ -168,6 +206,17 @@ def placed(parts: Iterable[str | Tag | Block], translations: Translations) -> It
             yield Space(part) if isinstance(part, str) else part
 
 
+def with_ranges(entries: Iterable[Entry], ranges: Iterable[tuple[Tag, Tag]]) -> list[Entry]:
+    """Entries in which the start of each range stands before its end: they move separately."""
+    ordered = list(entries)
+    place = {entry: i for i, entry in enumerate(ordered) if isinstance(entry, Tag)}
+    for start, end in ranges:
+        first, last = place[start], place[end]
+        if last < first:
+            ordered[first], ordered[last] = end, start
+    return ordered
+
+
 def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
     """Closes an element, or ends the text if it began in another one."""
     if builder.innermost is opening:
@@ -180,7 +229,7 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 
 _MARKUP = re.compile(
     r"(?P<end>\r\n|\n|\r)"
-    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*)(?P<rest>[^<>]*)>)"
+    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+)(?P<rest>[^<>]*+)>)"
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
 )
 _VOID = ("br", "hr", "img", "input", "wbr")
@@ -190,6 +239,7 @@ class MarkedText:
     """A string: its lines are blocks, and `<b>`, `</b>` and the like inline tags in them."""
 
     def __init__(self, text: str, stand_ins: bool = False):
+        self._has_entities = has_entities(text)
         builder = PartsBuilder(stand_ins)
         read_marked(builder, text)
         builder.end_text()
@@ -197,15 +247,19 @@ class MarkedText:
         self.units = blocks(builder.parts)
 
     def filled(self, translations: Translations) -> str:
-        return written(placed(self.parts, translations))
+        entries = placed(self.parts, translations)
+        return written(escaped(entries) if self._has_entities else entries)
 
 
 def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> None:
     """Adds the text of a string, as `MarkedText` reads it. `is_one` makes it one block: a tag
     without a partner does not end the text then."""
+    if ICU_MESSAGE.search(text):  # stays as it is, and is counted once
+        builder.add(*words(text))
+        return
     position = 0
     for match in _MARKUP.finditer(text):
-        builder.add(*words(text[position : match.start()]))
+        builder.add(*_decoded(text[position : match.start()]))
         position = match.end()
         name = (match["name"] or "").partition(".")[0]  # WebVTT's <c.yellow> ends with </c>
         if is_one or match["other"]:
@@ -221,7 +275,31 @@ def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> No
             builder.add(Tag(match[0], "point"))
         else:
             builder.open(Tag(match[0], "open", name=name))
-    builder.add(*words(text[position:]))
+    builder.add(*_decoded(text[position:]))
+
+
+def has_entities(text: str) -> bool:
+    """Whether a string is written with character references, as those of HTML are."""
+    return any(html.unescape(one) != one for one in re.findall(_ENTITY, text))
+
+
+def escaped(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries of a string that has entities, as they are written."""
+    return (html.escape(one, quote=False) if isinstance(one, str) else one for one in entries)
+
+
+def _decoded(text: str) -> Iterator[Entry]:
+    if not has_entities(text):
+        yield from words(text)
+        return
+    for number, part in enumerate(re.split(f"({_ENTITY})", text)):
+        decoded = html.unescape(part) if number % 2 else part
+        if number % 2 and (decoded == part or not decoded):
+            yield Tag(part, "point")
+        elif number % 2 and decoded.isspace():
+            yield Space(part)
+        else:
+            yield from words(decoded)
 
 
 def written(entries: Iterable[Entry]) -> str:

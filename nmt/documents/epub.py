@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from nmt.documents.archive import Archive, parse_xml, write_xml
-from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.archive import Archive, write_xml
+from nmt.documents.document import Document, ReadingOptions, Translations, limited
 from nmt.documents.mixed_content import InlineRules, MixedContent
 from nmt.documents.web import XhtmlDocument
 from nmt.errors import UserError
@@ -16,6 +16,7 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _XHTML = "application/xhtml+xml"
 _NCX = "application/x-dtbncx+xml"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
+_LANGUAGE = "{http://purl.org/dc/elements/1.1/}language"
 _RULES = InlineRules(kinds={})
 
 
@@ -24,30 +25,37 @@ class EpubDocument(Document):
 
     media_type = "application/epub+zip"
     libraries = ("lxml",)
+    is_archive = True
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, "a book (.epub)")
-        container = parse_xml(self._archive.read(_CONTAINER), _CONTAINER)
+        self._options = options
+        container = self._archive.read_xml(_CONTAINER)
         package = next((one.get("full-path") for one in container.iter("{*}rootfile")), None)
         if package is None:
             raise UserError(f"{_CONTAINER} names no book.")
-        root = parse_xml(self._archive.read(package), package)
-        items = list(_items(root, package))
+        root = self._archive.read_xml(package)
+        names = set(self._archive.names)
+        items = [item for item in _items(root, package) if item[0] in names]
         self._check_encryption({name for name, _ in items})
         self._chapters = {
-            name: XhtmlDocument(self._archive.read(name), options)
+            name: XhtmlDocument(self._archive.read_text(name), options)
             for name, media_type in items
             if media_type == _XHTML
         }
+        self._package = package
         self._roots: dict[str, Any] = {package: root}
         self._labels = [(package, MixedContent(one, _RULES)) for one in root.iter(_TITLE)]
         for name, media_type in items:
             if media_type == _NCX:
-                self._roots[name] = parse_xml(self._archive.read(name), name)
-                labels = self._roots[name].iter("{*}text")
-                self._labels += [(name, MixedContent(one, _RULES)) for one in labels]
+                self._roots[name] = self._archive.read_xml(name)
+                self._labels += [
+                    (name, MixedContent(one, _RULES))
+                    for one in limited(self._roots[name].iter("{*}text"))
+                    if not one.getparent().tag.endswith("}docAuthor")
+                ]
         self.units = [
-            *(unit for chapter in self._chapters.values() for unit in chapter.units),
+            *limited(unit for chapter in self._chapters.values() for unit in chapter.units),
             *(unit for _, label in self._labels for unit in label.units),
         ]
 
@@ -55,7 +63,7 @@ class EpubDocument(Document):
         """Fonts may be obfuscated; text may not."""
         if _ENCRYPTION not in self._archive.names:
             return
-        root = parse_xml(self._archive.read(_ENCRYPTION), _ENCRYPTION)
+        root = self._archive.read_xml(_ENCRYPTION)
         encrypted = {unquote(one.get("URI", "")) for one in root.iter("{*}CipherReference")}
         if encrypted & names:
             raise UserError("the book is encrypted (DRM) and cannot be read.")
@@ -70,6 +78,11 @@ class EpubDocument(Document):
             if label.is_changed(translations):
                 label.write(translations)
                 changed[name] = b""
+        if changed:
+            for language in self._roots[self._package].iter(_LANGUAGE):
+                if self._options.is_source((language.text or "").strip()):
+                    language.text = self._options.target
+                    changed[self._package] = b""
         for name in changed:
             if name in self._roots:
                 changed[name] = write_xml(self._roots[name])

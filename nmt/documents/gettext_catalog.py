@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from nmt.documents.document import (
+    MAX_UNITS,
     Document,
     Encoding,
     MarkedText,
     ReadingOptions,
     Translations,
     decode,
+    is_of_language,
     is_translatable,
     library,
 )
@@ -19,10 +21,17 @@ from nmt.errors import UserError
 
 _CHARSET = re.compile(rb"charset=([\w.:-]+)")
 _PLURAL_FORMS = re.compile(r"\s*nplurals\s*=\s*(\d{1,2})\s*;\s*plural\s*=\s*([^;]+);?\s*")
-# Of a catalog that does not say: gettext's manual, for the languages that have two forms.
+# Of a catalog that does not say: gettext's manual, for languages with two forms.
 _ONE_AND_OTHER = "nplurals=2; plural=(n != 1);"
+_TWO_FORMS = (
+    *("af", "bg", "ca", "da", "de", "el", "en", "eo", "es", "et", "eu", "fi"),
+    *("gl", "he", "hu", "it", "nb", "nl", "nn", "no", "pt", "sv", "tr"),
+)
+_PLURALS_OF = {
+    **dict.fromkeys(_TWO_FORMS, _ONE_AND_OTHER),
+    **dict.fromkeys(("fr", "pt_BR", "pt-BR"), "nplurals=2; plural=(n > 1);"),
+}
 _UTF_8 = "text/plain; charset=UTF-8"
-_PLURALS_OF = {"fr": "nplurals=2; plural=(n > 1);", "pt_BR": "nplurals=2; plural=(n > 1);"}
 
 
 class PoDocument(Document):
@@ -40,8 +49,10 @@ class PoDocument(Document):
         charset = declared[1].decode("ascii") if declared else "utf-8"
         text, self._encoding = decode(content, None if charset == "CHARSET" else charset)
         self._line_end = "\r\n" if "\r\n" in text else "\n"
+        if text.count("msgid ") > MAX_UNITS:  # polib's entries take more memory than units
+            raise UserError(f"a catalog may have at most {MAX_UNITS:,} messages. Split it.")
         self._catalog = _parsed(text)
-        self._language = options.target
+        self._source, self._language = options.source, options.target
         self._count, self._plural = self._plural_forms()
         self._messages: list[tuple[Any, MarkedText, MarkedText | None]] = []
         for entry in self._catalog:
@@ -116,13 +127,15 @@ class PoDocument(Document):
     def _complete_header(self) -> None:
         """Fills what a template leaves open and the translations need."""
         header = self._catalog.metadata
-        if not header.get("Language"):
+        stated = header.get("Language", "")
+        if not stated or is_of_language(stated, self._source):
             header["Language"] = self._language
         if "CHARSET" in header.get("Content-Type", "CHARSET"):
             header["Content-Type"] = _UTF_8
         has_plurals = any(plural is not None for _, _, plural in self._messages)
-        if has_plurals and not _PLURAL_FORMS.fullmatch(header.get("Plural-Forms", "")):
-            header["Plural-Forms"] = _PLURALS_OF.get(self._language, _ONE_AND_OTHER)
+        is_stated = _PLURAL_FORMS.fullmatch(header.get("Plural-Forms", ""))
+        if has_plurals and not is_stated and self._language in _PLURALS_OF:
+            header["Plural-Forms"] = _PLURALS_OF[self._language]
 
 
 def _parsed(text: str) -> Any:

@@ -19,6 +19,7 @@ from nmt.documents.document import (
     decode,
     is_translatable,
     library,
+    limited,
     placed,
     words,
     written,
@@ -32,7 +33,17 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>")
 # A line that begins so would be another block.
 _HARD_BREAK = re.compile(r"(?:\\| {2,})\n *")
-_KEPT_BREAK = re.compile(r"((?:\\| {2,})\n|\A\[![A-Za-z]+\][+-]?[ \t]*\n)")  # or after an alert
+# A line of a dialect that the parser takes for text: the fence of a container or of an admonition,
+# or what begins the definition of the term before it
+_FENCE = r"(?:!!!|\?\?\?|:::)[^\n]*"
+_DEFINITION = ":[ \\t]+"
+_INDENTED = re.compile(rf"{_FENCE}\n([ \t]*)")
+_DIALECT_LINE = re.compile(rf"{_FENCE}|{_DEFINITION}")
+_KEPT_BREAK = re.compile(
+    r"((?:\\| {2,})\n|\A\[![A-Za-z]+\][+-]?[ \t]*\n"  # or after an alert
+    rf"|^{_FENCE}\n|\n(?=[ \t]*(?:{_FENCE}|{_DEFINITION})))",
+    re.MULTILINE,
+)
 _BLOCK_START = re.compile(
     r"(?:[-+*]|\d{1,9}[.)]|#{1,6})(?:\s|$)|(?:=+|-+|(?:[*_-]\s*){3,})\s*$"
     r"|>|~~~|```|<[a-zA-Z/!?]|\[[^\]]*\]:|\|?\s*:?-+:?\s*\|"
@@ -91,13 +102,15 @@ class MarkdownDocument(Document):
             tokens = []
         lines = [match.span() for match in _LINE.finditer(self._body)]
         position = 0
-        for index, token in enumerate(tokens):
+        texts = [i for i, token in enumerate(tokens) if token.type in ("html_block", "inline")]
+        for index in limited(texts):
+            token = tokens[index]
             if token.type == "html_block":
                 start, end = lines[token.map[0]][0], lines[token.map[1] - 1][1]
                 if self._body[start:end].strip() == token.content.strip():
                     self._html.append(((start, end), parse_html(self._body[start:end])))
                 continue
-            if token.type != "inline" or not token.content.strip():
+            if not token.content.strip():
                 continue
             is_cell = tokens[index - 1].type in ("th_open", "td_open")
             position = max(position, lines[token.map[0]][0])
@@ -202,7 +215,10 @@ class MarkdownDocument(Document):
                 lines[-1] += hard[:-1]
             else:
                 lines += _joined(wrapped(re.sub(r" *\n *", " ", hard), width))
-        return ("\n" + prefixes[1]).join(lines)
+        glue = "\n" + prefixes[1]
+        if fence := _INDENTED.match(text.content):  # what an admonition contains is indented
+            glue += fence[1]
+        return glue.join(lines)
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
@@ -300,6 +316,8 @@ class _Reader:
         if label := _LABEL.match(self._content):
             self._builder.boundary(label[0])
             position = label.end()
+        else:
+            position = self._read_dialect(position)
         for token in self._tokens:
             start, end = token.meta[SPAN]
             if token.type == "strong_open":
@@ -309,11 +327,32 @@ class _Reader:
             if start < position or start == end:  # inside an autolink
                 continue
             self._add_text(self._content[position:start])
-            self._add(token, start, end)
-            position = end
+            if token.type == "softbreak":
+                position = self._read_softbreak(start, end)
+            else:
+                self._add(token, start, end)
+                position = end
         self._add_text(self._content[position:])
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
+
+    def _read_softbreak(self, start: int, end: int) -> int:
+        """Reads the end of a line, and markup of a dialect at the start of the next one. Returns
+        where that ends."""
+        line_start = self._content.rfind("\n", 0, start) + 1
+        is_after_fence = re.compile(_FENCE).fullmatch(self._content, line_start, start)
+        if is_after_fence or _DIALECT_LINE.match(self._content, end):
+            self._builder.boundary(self._content[start:end])
+            return self._read_dialect(end)
+        self._builder.add(Space(self._content[start:end]))
+        return end
+
+    def _read_dialect(self, start: int) -> int:
+        markup = _DIALECT_LINE.match(self._content, start)
+        if markup is None:
+            return start
+        self._builder.boundary(markup[0])
+        return markup.end()
 
     def _add_text(self, text: str) -> None:
         for number, part in enumerate(_OTHER_MARKUP.split(text)):
@@ -324,9 +363,7 @@ class _Reader:
 
     def _add(self, token: Any, start: int, end: int) -> None:
         raw = self._content[start:end]
-        if token.type == "softbreak":
-            self._builder.add(Space(raw))
-        elif token.type == "hardbreak":
+        if token.type == "hardbreak":
             self._builder.boundary(raw)
         elif token.type == "text_special":
             self._builder.add(Space(raw) if token.content.isspace() else token.content)

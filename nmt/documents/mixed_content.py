@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nmt.documents.document import Translations, blocks, close, placed, read_marked, words
+from nmt.documents.document import (
+    ICU_MESSAGE,
+    Translations,
+    blocks,
+    close,
+    escaped,
+    has_entities,
+    placed,
+    read_marked,
+    with_ranges,
+    words,
+)
 from nmt.text.html_blocks import Block, Entry, PartsBuilder, Space, Tag
 
 # How an inline element is read
@@ -17,6 +28,8 @@ POINT = "point"  # it moves as one, with what is in it
 MARK = "mark"  # the same, but nobody sees it
 BOUNDARY = "boundary"  # it ends the text before it
 START, END = "start", "end"  # of a span between two elements, paired by `pair_of`
+
+_WHITE_SPACE = re.compile(r"[ \t\r\n]+")  # which formats with elements for spaces collapse
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class InlineRules:
     kinds: Mapping[str, str]
     default: str = POINT
     pair_of: Mapping[str, str] | None = None  # local name of a start or an end -> attribute
+    range_of: Mapping[str, str] | None = None  # the same, of marks: a range may cut across elements
     space: tuple[str, str] | None = None  # qualified name, attribute
     has_markup: bool = False
 
@@ -44,8 +58,16 @@ class MixedContent:
         self._starts: dict[str, Tag] = {}
         self._elements: dict[Tag, Any] = {}
         self._is_end: set[Tag] = set()
+        self._range_starts: dict[tuple[str, str | None], Tag] = {}
+        self._ranges: list[tuple[Tag, Tag]] = []
         self._whole: set[Any] = set()  # elements that are not translated
-        self._read(element)
+        self._has_entities = False
+        self._collapses = True  # whether a space here is none, as after another one
+        text = "".join(element.itertext()) if rules.has_markup else ""
+        if ICU_MESSAGE.search(text):  # stays as it is, and is counted once
+            self._builder.add(*words(text))
+        else:
+            self._read(element)
         self._builder.end_text()
         self.parts: list[str | Tag | Block] = self._builder.parts
         self.units = blocks(self.parts)
@@ -58,9 +80,16 @@ class MixedContent:
 
     def _read_text(self, text: str) -> None:
         if self._rules.has_markup:
+            self._has_entities |= has_entities(text)
             read_marked(self._builder, text)
-        else:
-            self._builder.add(*words(text))
+            return
+        if self._rules.space:
+            text = _WHITE_SPACE.sub(" ", text)
+            if self._collapses:
+                text = text.removeprefix(" ")
+            if text:
+                self._collapses = text.endswith(" ")
+        self._builder.add(*words(text))
 
     def _read_child(self, child: Any) -> None:
         if not isinstance(child.tag, str):  # a comment or an instruction
@@ -69,8 +98,10 @@ class MixedContent:
         name = child.tag.rpartition("}")[2]
         if self._rules.space and child.tag == self._rules.space[0]:
             self._builder.add(Space(" " * _count(child.get(self._rules.space[1]))))
+            self._collapses = False
             return
         kind = self._rules.kinds.get(name, self._rules.default)
+        self._collapses &= kind in (INLINE, MARK)
         if child.get("translate") == "no" or child.get("mtype") == "protected":
             tag = self._tag(child, "point", f"<{name}/>")
             tag.is_copied = True
@@ -98,7 +129,18 @@ class MixedContent:
             else:
                 self._builder.boundary(tag)
         else:
-            self._builder.add(self._tag(child, "point", "<!" if kind == MARK else f"<{name}/>"))
+            tag = self._tag(child, "point", "<!" if kind == MARK else f"<{name}/>")
+            self._note_range(name, child, tag)
+            self._builder.add(tag)
+
+    def _note_range(self, name: str, element: Any, tag: Tag) -> None:
+        if (attribute := (self._rules.range_of or {}).get(name)) is None:
+            return
+        key = re.sub("-(?:start|end)$", "", name), element.get(attribute)
+        if not name.endswith("-end"):
+            self._range_starts[key] = tag
+        elif start := self._range_starts.pop(key, None):
+            self._ranges.append((start, tag))
 
     def _tag(self, element: Any, kind: str, raw: str) -> Tag:
         tag = Tag(raw, kind)
@@ -114,12 +156,15 @@ class MixedContent:
 
     def write(self, translations: Translations) -> None:
         """Replaces the content of the element."""
-        entries = list(placed(self.parts, translations))
+        entries = with_ranges(placed(self.parts, translations), self._ranges)
+        if self._has_entities:
+            entries = list(escaped(entries))
         for element in self._elements.values():
             element.tail = None
             if self._is_inline(element):
                 _empty(element)
         _empty(self.element)
+        self._collapses = True
         self._write(entries)
 
     def _is_inline(self, element: Any) -> bool:
@@ -151,16 +196,21 @@ class MixedContent:
         if not self._rules.space:
             _append(parent, text)
             return
-        # White space is collapsed: a second space is an element.
+        # A space at the start of a paragraph, or after another one, has to be an element.
         name, attribute = self._rules.space
-        for number, part in enumerate(re.split(r"( {2,})", text)):
+        for number, part in enumerate(re.split("( +)", text)):
             if number % 2 == 0:
                 _append(parent, part)
+                self._collapses &= not part
                 continue
-            _append(parent, " ")
-            space = parent.makeelement(name, nsmap=parent.nsmap)
-            space.set(attribute, str(len(part) - 1))
-            parent.append(space)
+            if not self._collapses:
+                _append(parent, " ")
+                part = part[1:]
+                self._collapses = True
+            if part:
+                space = parent.makeelement(name, nsmap=parent.nsmap)
+                space.set(attribute, str(len(part)))
+                parent.append(space)
 
 
 def _append(parent: Any, text: str) -> None:

@@ -1,10 +1,11 @@
 """OpenDocument: `.odt`, `.odp`, `.ods`."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from nmt.documents.archive import Archive, parse_xml, write_xml
-from nmt.documents.document import Document, ReadingOptions, Translations
+from nmt.documents.archive import Archive, write_xml
+from nmt.documents.document import Document, ReadingOptions, Translations, limited
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
 
@@ -13,6 +14,10 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _PARTS = ("content.xml", "styles.xml")
 _DELETED = f"{_TEXT}tracked-changes"
+_PROPERTIES = re.compile(rb"<style:text-properties\b[^<>]*>")
+_LANGUAGE = re.compile(rb"""\bfo:language=["']([a-zA-Z]+)["']""")
+_COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
+_COMMENT = f"{_OFFICE}annotation"
 _RULES = InlineRules(
     kinds={
         **dict.fromkeys(("span", "a", "meta"), INLINE),
@@ -23,6 +28,12 @@ _RULES = InlineRules(
         **dict.fromkeys(("annotation", "annotation-end"), MARK),
     },
     space=(f"{_TEXT}s", f"{_TEXT}c"),
+    range_of={
+        **dict.fromkeys(("bookmark-start", "bookmark-end"), f"{_TEXT}name"),
+        **dict.fromkeys(("reference-mark-start", "reference-mark-end"), f"{_TEXT}name"),
+        **dict.fromkeys(("change-start", "change-end"), f"{_TEXT}change-id"),
+        **dict.fromkeys(("annotation", "annotation-end"), f"{_OFFICE}name"),
+    },
 )
 
 
@@ -32,21 +43,23 @@ class OpenDocument(Document):
 
     media_type = "application/vnd.oasis.opendocument.text"
     libraries = ("lxml",)
+    is_archive = True
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, "an OpenDocument file")
+        self._options = options
         if "META-INF/manifest.xml" in self._archive.names and (
             b"encryption-data" in self._archive.read("META-INF/manifest.xml")
         ):
             raise UserError("the document is encrypted. Save it without a password.")
         names = [name for name in _PARTS if name in self._archive.names]
-        self._roots = {name: parse_xml(self._archive.read(name), name) for name in names}
+        self._roots = {name: self._archive.read_xml(name) for name in names}
         if "content.xml" not in self._roots:
             self._archive.read("content.xml")  # says what is missing
         self._contents = [
             (name, MixedContent(paragraph, _RULES, options.stand_ins))
             for name, root in self._roots.items()
-            for paragraph in _paragraphs(root)
+            for paragraph in limited(_paragraphs(root))
         ]
         self.units = [unit for _, content in self._contents for unit in content.units]
 
@@ -56,7 +69,20 @@ class OpenDocument(Document):
             if content.is_changed(translations):
                 content.write(translations)
                 changed.add(name)
-        return self._archive.replaced({name: write_xml(self._roots[name]) for name in changed})
+        parts = {name: write_xml(self._roots[name]) for name in changed}
+        if parts and "styles.xml" in self._roots:
+            parts.setdefault("styles.xml", self._archive.read("styles.xml"))
+        return self._archive.replaced(
+            {name: _PROPERTIES.sub(self._in_target_language, part) for name, part in parts.items()}
+        )
+
+    def _in_target_language(self, properties: re.Match[bytes]) -> bytes:
+        """Properties of text in the source language; the country is not known then."""
+        language = _LANGUAGE.search(properties[0])
+        if language is None or not self._options.is_source(language[1].decode("ascii")):
+            return properties[0]
+        new = f'fo:language="{self._options.target}"'.encode()
+        return _COUNTRY.sub(b'fo:country="none"', properties[0].replace(language[0], new))
 
 
 class OpenPresentation(OpenDocument):
@@ -73,9 +99,12 @@ class OpenSpreadsheet(OpenDocument):
 
 def _paragraphs(root: Any) -> Iterator[Any]:
     for element in root.iter(f"{_TEXT}p", f"{_TEXT}h"):
-        around = list(element.iterancestors(f"{_TABLE}table-cell", _DELETED))
+        if not any(text.strip() for text in element.itertext()):
+            continue
+        around = list(element.iterancestors(f"{_TABLE}table-cell", _COMMENT, _DELETED))
         if any(one.tag == _DELETED for one in around):
             continue
+        # A comment has no type, whatever cell it belongs to.
         if around and around[0].get(f"{_OFFICE}value-type", "string") != "string":
             continue
         yield element

@@ -5,13 +5,14 @@ granted; other formatting, and links, are inline elements of the text.
 """
 
 import copy
+import functools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from nmt.documents.archive import Archive, parse_xml, write_xml
+from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import (
     Document,
     ReadingOptions,
@@ -19,14 +20,19 @@ from nmt.documents.document import (
     blocks,
     close,
     library,
+    limited,
     placed,
+    with_ranges,
     words,
 )
+from nmt.errors import UserError
 from nmt.text.html_blocks import Block, PartsBuilder, Tag
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_STRICT = "{http://purl.oclc.org/ooxml/"
 _XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 # Of the properties of runs: what is not formatting.
 _NO_FORMATTING = frozenset((f"{_W}lang", f"{_W}noProof", f"{_W}rPrChange", f"{_W}webHidden"))
@@ -46,15 +52,17 @@ class RunNames:
     boundaries: Collection[str] = ()
     invisible: Collection[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)  # elements that stand for characters
+    states_space: bool = True  # `xml:space` says that white space at an edge of a text is kept
 
 
 WORD = RunNames(
     run=f"{_W}r",
     properties=f"{_W}rPr",
     text=f"{_W}t",
-    first=(f"{_W}pPr",),
+    first=tuple(f"{_W}{name}" for name in ("pPr", "smartTagPr", "customXmlPr")),
     containers={
         **dict.fromkeys(f"{_W}{name}" for name in ("hyperlink", "ins", "smartTag", "moveTo")),
+        **dict.fromkeys(f"{_W}{name}" for name in ("customXml", "bdo", "dir")),
         f"{_W}sdt": f"{_W}sdtContent",
     },
     boundaries=tuple(f"{_W}{name}" for name in ("br", "cr", "tab", "ptab")),
@@ -75,6 +83,7 @@ DRAWING = RunNames(
     first=(f"{_A}pPr",),
     last=(f"{_A}endParaRPr",),
     boundaries=(f"{_A}br",),
+    states_space=False,
 )
 SHEET = RunNames(
     run=f"{_S}r",
@@ -83,6 +92,8 @@ SHEET = RunNames(
     first=(),
     last=(f"{_S}rPh", f"{_S}phoneticPr"),
 )
+# A name of a series or of a category, without runs.
+CHART = RunNames(run=f"{_C}r", properties=f"{_C}rPr", text=f"{_C}v", first=(), states_space=False)
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,8 @@ class Paragraph:
         self.element, self._names = element, names
         self._builder = PartsBuilder(stand_ins)
         self._places: dict[Tag, _Place] = {}
+        self._range_starts: dict[tuple[str, str], Tag] = {}  # (name, id), as of "bookmark", "3"
+        self._ranges: list[tuple[Tag, Tag]] = []
         # Text that stands in the element itself, and in no run.
         self._is_bare = element.find(names.text) is not None
         self._base: dict[Any, Any] = {}  # the paragraph or a container -> its usual formatting
@@ -122,6 +135,7 @@ class Paragraph:
 
     def _read_children(self, children: Sequence[Any], base: Any) -> None:
         current, opening = _key(base), None  # the formatting that is open, if it is not the usual
+        field_ends = _field_ends(children)
         position = 0
         while position < len(children):
             child = children[position]
@@ -134,7 +148,7 @@ class Paragraph:
                 current = key
                 if key != _key(base):
                     opening = self._start(_Place(formatting=properties, kind="open"))
-            if field_end := _field_end(children, position - 1):
+            if field_end := field_ends.get(position - 1):
                 self._read_field(children[position - 1 : field_end], base)
                 position = field_end
             elif child.tag == self._names.run:
@@ -214,7 +228,7 @@ class Paragraph:
                 self._point(_Place((child,), formatting=properties, kind="in run"))
 
     def _read_text(self, text: str) -> None:
-        for number, part in enumerate(re.split(r"(\r?\n)", text)):
+        for number, part in enumerate(_LINE_END.split(text)):
             if number % 2:
                 self._builder.boundary(part)
             else:
@@ -224,11 +238,21 @@ class Paragraph:
         name = place.elements[0].tag
         tag = Tag("<!" if name in self._names.invisible else "", "point")
         self._places[tag] = place
+        self._note_range(tag, place.elements[0])
         # What is left of a field goes on in another paragraph.
         if name in self._names.boundaries or name in (_FIELD_CHAR, f"{_W}instrText"):
             self._builder.boundary(tag)
         else:
             self._builder.add(tag)
+
+    def _note_range(self, tag: Tag, element: Any) -> None:
+        if element.tag not in self._names.invisible:
+            return
+        key = re.sub(r"(?:Start|End)$", "", element.tag), element.get(f"{_W}id", "")
+        if element.tag.endswith("Start"):
+            self._range_starts[key] = tag
+        elif element.tag.endswith("End") and (start := self._range_starts.pop(key, None)):
+            self._ranges.append((start, tag))
 
     # ------------------------------------------------------------------------------------ writing
 
@@ -237,7 +261,7 @@ class Paragraph:
 
     def write(self, translations: Translations) -> None:
         """Replaces the runs of the paragraph."""
-        entries = list(placed(self.parts, translations))
+        entries = with_ranges(placed(self.parts, translations), self._ranges)
         names = self._names
         last = [child for child in self.element if child.tag in names.last]
         for parent in self._base:
@@ -274,7 +298,7 @@ class _Writer:
         self._text.text += text
 
     def end_text(self) -> None:
-        if self._text is not None and self._names is not DRAWING:
+        if self._text is not None and self._names.states_space:
             whole = self._text.text
             if whole != whole.strip() or "\n" in whole:
                 self._text.set(_XML_SPACE, "preserve")
@@ -328,22 +352,29 @@ def _key(properties: Any) -> bytes:
     return key
 
 
+# Excel escapes control characters.
+_LINE_END = re.compile(r"((?:_x000[dD]_)?\r?\n)")
+_CONTROL = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FIELD_CHAR = f"{_W}fldChar"
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
-def _field_end(children: Sequence[Any], start: int) -> int:
-    """Where a field that begins in the run at `start` ends, if it does so in these children; else
-    0."""
-    depth = 0
-    for index in range(start, len(children)):
-        kinds = [one.get(f"{_W}fldCharType") for one in children[index].iterchildren(_FIELD_CHAR)]
-        if kinds and any(child.tag not in _IN_FIELD for child in children[index]):
-            return 0
-        depth += kinds.count("begin") - kinds.count("end")
-        if depth <= 0:
-            return index + 1 if index > start else 0
-    return 0
+def _field_ends(children: Sequence[Any]) -> dict[int, int]:
+    """Where fields end that begin and end in these children: index of the first run -> after the
+    last one."""
+    found: dict[int, int] = {}
+    begun: list[int] = []
+    for index, child in enumerate(children):
+        kinds = [one.get(f"{_W}fldCharType") for one in child.iterchildren(_FIELD_CHAR)]
+        if kinds and any(one.tag not in _IN_FIELD for one in child):
+            begun.clear()  # no field around it can be moved
+            continue
+        for kind in kinds:
+            if kind == "begin":
+                begun.append(index)
+            elif kind == "end" and begun and (start := begun.pop()) < index:
+                found[start] = index + 1
+    return found
 
 
 # ---------------------------------------------------------------------------------------- documents
@@ -353,27 +384,55 @@ class _OfficeDocument(Document):
     """A document whose paragraphs stand in some parts of an archive."""
 
     libraries = ("lxml",)
+    is_archive = True
     kind = ""
     part: re.Pattern[str]  # names of the parts with text
     main = ""  # the part that there has to be
+    styles = ""  # a part that names the language of texts which name none
+    names: ClassVar[Mapping[str, RunNames]]  # of paragraphs: by their elements
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, self.kind)
-        self._archive.read(self.main)
+        self._options = options
+        main = self._main_part()
+        root = self._archive.read_xml(main)
+        if root.tag.startswith(_STRICT):
+            raise UserError(
+                f"expected {self.kind}. Received: Strict Open XML. Save it as an ordinary one."
+            )
         self._roots = {
-            name: parse_xml(self._archive.read(name), name)
+            name: root if name == main else self._archive.read_xml(name)
             for name in self._archive.names
-            if self.part.fullmatch(name)
+            if name == main or self._has_text(name)
         }
         self._paragraphs = [
-            (name, paragraph)
+            (name, Paragraph(element, self.names[element.tag], options.stand_ins))
             for name, root in self._roots.items()
-            for paragraph in self._read(root, options.stand_ins)
+            for element in limited(self._elements(root))
         ]
         self.units = [unit for _, paragraph in self._paragraphs for unit in paragraph.units]
 
-    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
-        raise NotImplementedError
+    def _main_part(self) -> str:
+        """The main part by the relationships of the archive: some programs number it."""
+        if _RELATIONSHIPS in self._archive.names:
+            for one in self._archive.read_xml(_RELATIONSHIPS).iter("{*}Relationship"):
+                name = one.get("Target", "").removeprefix("/")
+                is_main = one.get("Type", "").endswith("/officeDocument")
+                if is_main and name.startswith(self.main.partition("/")[0] + "/"):
+                    return str(name)
+        return self.main
+
+    def _has_text(self, name: str) -> bool:
+        return bool(self.part.fullmatch(name))
+
+    def _elements(self, root: Any) -> Iterator[Any]:
+        """Paragraphs with text: thousands of empty ones would take memory for nothing."""
+        for element in root.iter(*self.names):
+            if element.tag == f"{_C}pt" and element.getparent().tag not in _STRINGS:
+                continue
+            text = self.names[element.tag].text
+            if any(one.text and not one.text.isspace() for one in element.iter(text)):
+                yield element
 
     def filled(self, translations: Translations) -> bytes:
         changed = set()
@@ -381,57 +440,99 @@ class _OfficeDocument(Document):
             if paragraph.is_changed(translations):
                 paragraph.write(translations)
                 changed.add(name)
-        return self._archive.replaced({name: write_xml(self._roots[name]) for name in changed})
+        parts = {name: write_xml(self._roots[name]) for name in changed}
+        if parts and self.styles in self._archive.names:
+            parts[self.styles] = self._archive.read(self.styles)
+        return self._archive.replaced(
+            {name: _LANGUAGE.sub(self._new_language, part) for name, part in parts.items()}
+        )
+
+    def _new_language(self, match: re.Match[bytes]) -> bytes:
+        is_source = self._options.is_source(match[2].decode("ascii"))
+        return match[1] + (self._options.target.encode() if is_source else match[2])
+
+
+# The language of a text, in its properties or in those of a style
+_LANGUAGE = re.compile(
+    rb"""(<(?:w:lang|a:(?:rPr|endParaRPr|defRPr))\b[^<>]*?\s(?:w:val|lang)=["'])([a-zA-Z-]+)"""
+)
+_RELATIONSHIPS = "_rels/.rels"
+_STRINGS = frozenset((f"{_C}strCache", f"{_C}strLit", f"{_C}lvl"))  # other caches are of numbers
+_DRAWN = {f"{_A}p": DRAWING, f"{_C}pt": CHART}
+_DRAWN_PARTS = r"charts/chart\d+|diagrams/(?:data|drawing)\d+"
 
 
 class DocxDocument(_OfficeDocument):
-    """`.docx`: body, tables, text boxes, headers, footers, notes, comments. Fields and deleted text
-    stay."""
+    """`.docx`: body, tables, text boxes, headers, footers, notes, comments, charts, diagrams.
+    Fields and deleted text stay."""
 
     media_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     kind = "a Word document (.docx)"
     main = "word/document.xml"
-    part = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml")
-
-    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
-        return (Paragraph(one, WORD, stand_ins) for one in root.iter(f"{_W}p"))
+    styles = "word/styles.xml"
+    part = re.compile(
+        r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments|"
+        rf"{_DRAWN_PARTS})\.xml"
+    )
+    names: ClassVar = {f"{_W}p": WORD, **_DRAWN}
 
 
 class PptxDocument(_OfficeDocument):
-    """`.pptx`: slides and notes."""
+    """`.pptx`: slides, notes, charts, diagrams."""
 
     media_type = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
     kind = "a presentation (.pptx)"
     main = "ppt/presentation.xml"
-    part = re.compile(
-        r"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|diagrams/data\d+|charts/chart\d+)\.xml"
-    )
-
-    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
-        return (Paragraph(one, DRAWING, stand_ins) for one in root.iter(f"{_A}p"))
+    part = re.compile(rf"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|{_DRAWN_PARTS})\.xml")
+    names: ClassVar = _DRAWN
 
 
 class XlsxDocument(_OfficeDocument):
-    """`.xlsx`: text of cells. Formulas, names of sheets and headers of tables, which formulas refer
-    to, stay."""
+    """`.xlsx`: text of cells, comments, text boxes, charts, diagrams. Formulas, names of sheets and
+    headers of tables, which formulas refer to, stay."""
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     kind = "a workbook (.xlsx)"
     main = "xl/workbook.xml"
-    part = re.compile(r"xl/(?:sharedStrings|worksheets/sheet\d+)\.xml")
+    part = re.compile(
+        r"xl/(?:sharedStrings|comments\d*|comments/comment\d+|"
+        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml"
+    )
+    names: ClassVar = {
+        **dict.fromkeys((f"{_S}si", f"{_S}is", f"{_S}text"), SHEET),
+        **_DRAWN,
+    }
     _table = re.compile(r"xl/tables/[^/]+\.xml")
+    _sheet = re.compile(r"xl/worksheets/[^/]+")
+    _inline_string = re.compile(rb"<(?:\w+:)?is[\s>]")
 
-    def _read(self, root: Any, stand_ins: bool) -> Iterator[Paragraph]:
-        headers = self._headers()
-        for element in root.iter(f"{_S}si", f"{_S}is"):
-            text = "".join(one.text or "" for one in element.iter(f"{_S}t"))
-            if text not in headers:
-                yield Paragraph(element, SHEET, stand_ins)
+    def _has_text(self, name: str) -> bool:
+        if not self._sheet.fullmatch(name):
+            return super()._has_text(name)
+        # Sheets are long, and few have text of their own.
+        return bool(self._inline_string.search(self._archive.read(name)))
 
+    def _elements(self, root: Any) -> Iterator[Any]:
+        headers = self._headers
+        for element in super()._elements(root):
+            texts = element.iter(self.names[element.tag].text)
+            if _unescaped("".join(one.text or "" for one in texts)) not in headers:
+                yield element
+
+    @functools.cached_property
     def _headers(self) -> set[str]:
         found: set[str] = set()
         for name in self._archive.names:
             if self._table.fullmatch(name):
-                root = parse_xml(self._archive.read(name), name)
-                found.update(one.get("name", "") for one in root.iter(f"{_S}tableColumn"))
+                root = self._archive.read_xml(name)
+                found.update(_unescaped(one.get("name", "")) for one in root.iter(_COLUMN))
         return found
+
+
+_COLUMN = f"{_S}tableColumn"
+
+
+def _unescaped(text: str) -> str:
+    """A text of Excel with its control characters, and lines that end as those of XML do."""
+    text = _CONTROL.sub(lambda match: chr(int(match[1], 16)), text)
+    return text.replace("\r\n", "\n").replace("\r", "\n")

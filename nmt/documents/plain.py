@@ -11,13 +11,14 @@ from nmt.documents.document import (
     Translations,
     decode,
     is_translatable,
+    limited,
 )
 
 MIN_WIDTH = 40  # characters; shorter lines are lists or verses, and no wrapped paragraph
 
 _LINE_END = re.compile(r"(\r\n|\n|\r)")
 _BULLET = r"(?:[-*+•–—]|\d{1,9}[.)]|[a-zA-Z][.)])\s+"
-_LINE = re.compile(rf"(?P<indent>\s*(?:{_BULLET})?)(?P<text>.*?)(?P<rest>\s*)", re.DOTALL)
+_LINE = re.compile(rf"(?P<indent>\s*(?:{_BULLET})?)(?P<text>(?:.*\S)?)(?P<rest>\s*)", re.DOTALL)
 
 
 @dataclass(eq=False)
@@ -47,11 +48,8 @@ class TextDocument(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         text, self._encoding = decode(content)
         self._parts = paragraphs(text)
-        self.units = [
-            part
-            for part in self._parts
-            if isinstance(part, Paragraph) and is_translatable(part.text)
-        ]
+        texts = [part for part in self._parts if isinstance(part, Paragraph)]
+        self.units = list(limited(text for text in texts if is_translatable(text.text)))
 
     def filled(self, translations: Translations) -> bytes:
         return self._encoding.encode(fill_paragraphs(self._parts, translations))

@@ -10,19 +10,17 @@ from nmt.documents.document import (
     MarkedText,
     ReadingOptions,
     Translations,
-    Unit,
     decode,
     is_translatable,
+    limited,
 )
 from nmt.errors import UserError
-from nmt.text.html_blocks import AlignedText
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<colon>\s*:)?', re.DOTALL)
-_ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
 _ESCAPED = re.compile(r"\\u(?:00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])")  # more than ASCII
 DELIMITERS = "\t;|,"  # in doubt the first one: a comma may be that of a number
 _STATED_DELIMITER = re.compile(r"sep=([^\r\n])(?:\r\n|\n|\r|\Z)")  # the first line, for Excel
-_SNIFFED = 20  # lines
+_SNIFFED, _SNIFFED_CHARACTERS = 20, 10_000  # lines, and characters of each
 
 
 class _Strings(Document):
@@ -31,9 +29,9 @@ class _Strings(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         self._text, self._encoding = decode(content)
         self._values: dict[tuple[int, int], MarkedText] = {}
-        for span, value in self._strings():
-            if is_translatable(value):
-                self._values[span] = MarkedText(value, options.stand_ins)
+        strings = (string for string in self._strings() if is_translatable(string[1]))
+        for span, value in limited(strings):
+            self._values[span] = MarkedText(value, options.stand_ins)
         self.units = [unit for value in self._values.values() for unit in value.units]
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
@@ -56,8 +54,7 @@ class _Strings(Document):
 
 
 class JsonDocument(_Strings):
-    """`.json`: string values. Keys, numbers and layout stay, and so do messages of ICU with plural
-    forms or choices."""
+    """`.json`: string values. Keys, numbers and layout stay."""
 
     media_type = "application/json"
 
@@ -77,9 +74,6 @@ class JsonDocument(_Strings):
         # Half a surrogate pair has no encoding but its escape.
         is_ascii = self._is_ascii or any("\ud800" <= one <= "\udfff" for one in value)
         return json.dumps(value, ensure_ascii=is_ascii)
-
-    def problem(self, unit: Unit, translation: AlignedText) -> str | None:
-        return "a message with plural forms" if _ICU_MESSAGE.search(unit.text) else None
 
 
 class CsvDocument(_Strings):
@@ -131,7 +125,8 @@ class TsvDocument(CsvDocument):
 
 def _delimiter(text: str, delimiters: str) -> str:
     """By how often each stands in the first lines, where they agree."""
-    rows = [line for line in text.splitlines()[:_SNIFFED] if line]
+    # The module csv refuses a cell of more than 128 KB.
+    rows = [line[:_SNIFFED_CHARACTERS] for line in text.splitlines()[:_SNIFFED] if line]
     counts: Mapping[str, list[int]] = {
         one: [len(next(csv.reader([row], delimiter=one), [])) for row in rows] for one in delimiters
     }

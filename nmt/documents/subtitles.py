@@ -1,6 +1,7 @@
 """Subtitles: a sentence is translated as one, even where it stands in several cues, and is split
 again among them by the length of their text and their time."""
 
+import bisect
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +12,10 @@ from nmt.documents.document import (
     ReadingOptions,
     Translations,
     decode,
+    escaped,
+    has_entities,
     is_translatable,
+    limited,
     placed,
     read_marked,
 )
@@ -22,15 +26,17 @@ MAX_GAP = 1.5  # seconds between two cues of a sentence
 MAX_JOINED = 6  # cues of a sentence
 MAX_LINE = 42  # characters, as broadcasters ask for
 READING_SPEED = 20.0  # characters a second; more are hard to read
+MAX_STEPS = 100_000  # of the search for the best split; longer texts are split by length alone
 
 _TIME = r"(?:(?P<h{0}>\d{{1,9}}):)?(?P<m{0}>\d{{1,2}}):(?P<s{0}>\d{{1,2}})[.,](?P<f{0}>\d{{1,3}})"
 _TIMING = re.compile(r"\s*" + _TIME.format(1) + r"\s*-->\s*" + _TIME.format(2) + r"(?=\s|$).*")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")
+_LONGEST_END = 20  # characters, in which the end of a sentence is looked for
 _STARTS_ANEW = re.compile(r"^\s*(?:[-–—♪>\[(#]|[A-Z][A-Z ]+:)")
 # What belongs to the cue and not to its words: positions, and who speaks.
 _CUE_START = re.compile(r"(?:\{\\[^{}]*\}|<[vc][.\s][^<>]*>|[-–—]\s+|\s)*")
-_CUE_END = re.compile(r"(?:</[vc]>|\s)*$")
+_CUE_END = re.compile(r"(?:>[vc]/<|\s)*")  # read backwards
 _PUNCTUATION = re.compile(r"[,.;:!?…][\"'”’»)]*$")
 
 
@@ -75,7 +81,9 @@ class _Sentence:
         if self.block not in translations:
             yield from ((cue, cue.raw) for cue in self.cues)
             return
-        tokens = _words(placed(self.parts, translations))
+        entries = placed(self.parts, translations)
+        is_escaped = any(has_entities(cue.text) for cue in self.cues)
+        tokens = _words(escaped(entries) if is_escaped else entries)
         shares = _split(
             tokens,
             [len(_plain(cue.text)) for cue in self.cues],
@@ -121,7 +129,7 @@ class SubtitleDocument(Document):
         if not cues and text.strip().removeprefix("WEBVTT"):
             raise UserError("expected subtitles. Received: a text without any cue.")
         self._sentences = _sentences(cues)
-        for sentence in self._sentences:
+        for sentence in limited(self._sentences):
             sentence.read(options.stand_ins)
         self.units = [one.block for one in self._sentences if one.block is not None]
 
@@ -157,7 +165,8 @@ def _read(text: str) -> list[str | _Cue]:
         start = index
         while index < len(lines) and lines[index][0].strip():
             index += 1
-        parts += _cues(lines[start:index], _seconds(timing, 1), _seconds(timing, 2))
+        # That after the timing, for a last line that has none.
+        parts += _cues(lines[start:index], _seconds(timing, 1), _seconds(timing, 2), end)
     return parts
 
 
@@ -166,7 +175,9 @@ def _seconds(match: re.Match[str], number: int) -> float:
     return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction}")
 
 
-def _cues(lines: Sequence[tuple[str, str]], start: float, end: float) -> list[str | _Cue]:
+def _cues(
+    lines: Sequence[tuple[str, str]], start: float, end: float, line_end_of_file: str
+) -> list[str | _Cue]:
     """The text of a cue. Lines that begin with a dash are of several speakers."""
     groups: list[list[tuple[str, str]]] = []
     for line in lines:
@@ -179,9 +190,10 @@ def _cues(lines: Sequence[tuple[str, str]], start: float, end: float) -> list[st
         raw = "".join(text + end_ for text, end_ in group[:-1]) + group[-1][0]
         before = re.match(_CUE_START, raw)
         head = before.end() if before else 0
-        after = _CUE_END.search(raw, head)
-        tail = after.start() if after else len(raw)
-        cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, len(group), group[0][1])
+        after = _CUE_END.match(raw[head:][::-1])
+        tail = len(raw) - (after.end() if after else 0)
+        line_end = group[0][1] or line_end_of_file
+        cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, len(group), line_end)
         parts += [cue, group[-1][1]]
     return parts
 
@@ -204,7 +216,7 @@ def _goes_on(cues: Sequence[_Cue], following: _Cue) -> bool:
         and -0.5 <= following.start - last.end <= MAX_GAP
         and is_translatable(text)
         and is_translatable(following.text)
-        and not _SENTENCE_END.search(text)
+        and not _SENTENCE_END.search(text[-_LONGEST_END:])
         and not following.before.strip()
         and not _STARTS_ANEW.match(_plain(following.text))
     )
@@ -246,6 +258,10 @@ def _split(
         return [tokens]
     ends = [0, *itertools.accumulate(token.length + 1 for token in tokens)]
     scale = ends[-1] / max(1, sum(length + 1 for length in lengths))
+    if count * len(tokens) ** 2 > MAX_STEPS:
+        goals = itertools.accumulate(scale * (length + 1) for length in lengths[:-1])
+        cuts = [0, *(bisect.bisect_left(ends, goal) for goal in goals), len(tokens)]
+        return [tokens[start:end] for start, end in itertools.pairwise(cuts)]
     # costs[end]: the least cost of the runs so far, up to token `end`, and where the last starts
     costs: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * len(tokens)
     starts: list[list[int]] = []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nmt.documents.document import PLACEHOLDER, Document, Unit
+from nmt.documents.document import ICU_MESSAGE, PLACEHOLDER, Document, Unit
 from nmt.errors import LineError
 from nmt.text.html import Translated
 from nmt.text.html_blocks import AlignedText
@@ -38,8 +38,15 @@ class Outcome:
     num_units: int
     left: Sequence[Left]
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether there was something to translate, and all of it stays as it was."""
+        return 0 < self.num_units == len(self.left)
+
     def summary(self) -> str:
         """One line for people."""
+        if not self.num_units:
+            return "nothing to translate: the document stays as it is"
         num_left = len(self.left)
         text = f"{_counted(self.num_units - num_left)} translated"
         if not num_left:
@@ -47,6 +54,7 @@ class Outcome:
         shown = [f"{_shortened(unit.text)} ({unit.reason})" for unit in self.left[:MAX_SHOWN]]
         more = ["..."] if num_left > MAX_SHOWN else []
         be = "it was" if num_left == 1 else "they were"
+        text = "nothing was translated" if self.has_failed else text
         return f"{text}, {num_left} left as {be}: {', '.join([*shown, *more])}"
 
 
@@ -78,9 +86,7 @@ def finish(document: Document, translations: Mapping[Line, AlignedText | Excepti
             left.append(Left(unit.text, translation.message))
         elif isinstance(translation, Exception):
             left.append(Left(unit.text, str(translation)))
-        elif reason := _changed_placeholders(unit, translation) or document.problem(
-            unit, translation
-        ):
+        elif reason := _problem(unit, translation) or document.problem(unit, translation):
             left.append(Left(unit.text, reason))
         elif document.is_bilingual or translation.text != unit.text:
             accepted[unit] = translation
@@ -101,8 +107,13 @@ def translate_document(document: Document, translate: Translate) -> Outcome:
     return finish(document, translations)
 
 
-def _changed_placeholders(unit: Unit, translation: AlignedText) -> str | None:
-    """A stand-in may be lost: it is put back by the alignment."""
+def _problem(unit: Unit, translation: AlignedText) -> str | None:
+    """Why a translation can stand in no document: a message of ICU, or changed placeholders.
+
+    A stand-in may be lost: it is put back by the alignment.
+    """
+    if ICU_MESSAGE.search(unit.text):
+        return "a message with plural forms"
     stand_ins = getattr(unit, "stand_ins", ())
     before, after = (
         Counter(one for one in PLACEHOLDER.findall(text) if one not in stand_ins)

@@ -8,6 +8,7 @@ from nmt.documents.document import (
     Translations,
     decode,
     is_translatable,
+    limited,
 )
 from nmt.text.html import parse_html
 
@@ -16,6 +17,9 @@ _XML_ENCODING = re.compile(rb"""<\?xml[^>]+encoding\s*=\s*["']([\w:.-]+)["']""")
 # By HTML's standard these names mean Windows-1252, which has quotes where Latin-1 has controls.
 _WINDOWS_1252 = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii")
 _WINDOWS_1252_ONLY = re.compile(rb"[\x80-\x9f]")
+_HEAD = re.compile(r"<(?:head|body)\b", re.IGNORECASE)
+_ROOT = re.compile(r"<html\b[^<>]*>", re.IGNORECASE)
+_LANGUAGE = re.compile(r"""(\s(?:xml:)?lang\s*=\s*["']?)([\w-]+)""", re.IGNORECASE)
 _SCANNED = 1024  # bytes, in which HTML expects the declaration
 
 
@@ -32,13 +36,29 @@ class HtmlDocument(Document):
         if not self.is_xml and (name or "").lower() in _WINDOWS_1252:
             name = "cp1252" if _WINDOWS_1252_ONLY.search(content) else name
         text, self._encoding = decode(content, name)
-        is_xml = text.lstrip().startswith("<?xml")
+        is_xml = self.is_xml or text.lstrip().startswith("<?xml")
         self._markup = parse_html(text, attributes=True, stand_ins=options.stand_ins, is_xml=is_xml)
-        self.units = [unit for unit in self._markup.units if is_translatable(unit.text)]
+        units = (unit for unit in self._markup.units if is_translatable(unit.text))
+        self.units = list(limited(units))
+        self._options = options
 
     def filled(self, translations: Translations) -> bytes:
         text = self._markup.filled([translations.get(unit) for unit in self._markup.units])
+        if translations:
+            text = self._in_target_language(text)
         return self._encoding.encode(text, "xmlcharrefreplace")
+
+    def _in_target_language(self, text: str) -> str:
+        """With the language that the root element names."""
+        head = _HEAD.search(text)
+        end = head.start() if head else 0
+        return (
+            _ROOT.sub(lambda tag: _LANGUAGE.sub(self._new_language, tag[0]), text[:end])
+            + (text[end:])
+        )
+
+    def _new_language(self, match: re.Match[str]) -> str:
+        return match[1] + (self._options.target if self._options.is_source(match[2]) else match[2])
 
 
 class XhtmlDocument(HtmlDocument):

@@ -411,16 +411,18 @@ class _Endpoints:
         target = self.service.language(asked.target)
         async with self.documents.in_progress():
             source = await self._source_of_file(asked, target, content, suffix)
+            new_name, media_type = output_name(name, target), FORMATS[suffix].media_type
             if source == target:
                 new, num_units, num_left = content, 0, 0
+                if FORMATS[suffix].output_suffix:  # this is no translation, and of another format
+                    new_name, media_type = name, "application/octet-stream"
             else:
                 key = self.service.batch_key(source, target, n_best=1, glossary=glossary)
                 options = ReadingOptions(source, target, self.service.copies_placeholders(key))
                 document = await self._document(request, content, suffix, options)
                 outcome = await self.documents.translate(request, key, document, asked.progress)
                 new, num_units, num_left = outcome.content, outcome.num_units, len(outcome.left)
-        media_type = FORMATS[suffix].media_type
-        address = await self.documents.downloads.add(new, output_name(name, target), media_type)
+        address = await self.documents.downloads.add(new, new_name, media_type)
         url = f"{request.base_url}download_file/{quote(address)}"
         answer = {"translatedFileUrl": url, "segments": num_units, "untranslated": num_left}
         return JsonAnswer(answer)
@@ -443,7 +445,8 @@ class _Endpoints:
     ) -> str:
         if asked.source.lower() != "auto":
             return self.service.language(asked.source)
-        document = await self.documents.read(content, suffix, ReadingOptions(target=target))
+        options = ReadingOptions(source="", target=target)
+        document = await self.documents.read(content, suffix, options)
         text = "\n".join(unit.text for unit in document.units[:500])[:DETECTED_CHARACTERS]
         (source,) = await self._sources("auto", target, [text])
         return source.language

@@ -83,7 +83,11 @@ class Downloads:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="nmt-documents-")
         path = Path(self._folder.name) / secrets.token_hex(16)
-        await asyncio.to_thread(path.write_bytes, content)
+        try:
+            await asyncio.to_thread(path.write_bytes, content)
+        except OSError:  # the disk is full: what fits has no address
+            path.unlink(missing_ok=True)
+            raise
         address = f"{secrets.token_urlsafe(24)}.{name}"
         expires = time.monotonic() + DOWNLOAD_SECONDS
         self._files[address] = _Stored(path, name, media_type, len(content), expires)

@@ -31,6 +31,8 @@ _MARKUP = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+# XML has sections in which tags are text.
+_XML_MARKUP = re.compile(rf"<!\[CDATA\[.*?(?:\]\]>|\Z)|{_MARKUP.pattern}", _MARKUP.flags)
 _ATTRIBUTE = re.compile(
     r"""(?P<name>[^ \t\n\f\r/>=][^ \t\n\f\r/>=]*+)
         (?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?P<value>"[^"]*+"|'[^']*+'|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+))?
@@ -228,7 +230,7 @@ def parse_html(
     document: str, *, attributes: bool = False, stand_ins: bool = False, is_xml: bool = False
 ) -> Markup:
     """Any string is a document. See `translate_html`. In XHTML (`is_xml`), scripts may be empty
-    elements.
+    elements, and CDATA sections stay as they are.
 
     Not translated are scripts, styles, comments, `code`, `kbd`, `math`, `samp`, `var`, and elements
     with `translate="no"` or the class `notranslate`. White space around a text is markup.
@@ -250,6 +252,7 @@ class _Parser:
 
     def __init__(self, document: str, attributes: bool, stand_ins: bool, is_xml: bool):
         self._is_xml = is_xml
+        self._markup = _XML_MARKUP if is_xml else _MARKUP
         self._document, self._translates_attributes = document, attributes
         self._builder = PartsBuilder(stand_ins)
         self.attributes: list[tuple[Tag, list[str | _Attribute]]] = []
@@ -257,7 +260,7 @@ class _Parser:
 
     def parse(self) -> None:
         document, end = self._document, 0
-        while match := _MARKUP.search(document, end):
+        while match := self._markup.search(document, end):
             self._read_text(document[end : match.start()])
             end = match.end()
             name, rest = (match["name"] or "").lower(), match["rest"] or ""
@@ -269,7 +272,7 @@ class _Parser:
             if name in _RAW and not (is_void and self._is_xml):
                 end, is_whole = _raw_end(document, name, end)
             elif is_kept and not is_void:
-                end, is_whole = _kept_end(document, name, end)
+                end, is_whole = _kept_end(document, name, end, self._is_xml)
             elif name and not is_kept:
                 self._start_tag(name, match, is_void)
                 if name in _ESCAPABLE and not is_void:
@@ -392,13 +395,14 @@ def _raw_end(document: str, name: str, start: int) -> tuple[int, bool]:
     return (tag.end(), bool(tag["name"])) if tag else (len(document), False)
 
 
-def _kept_end(document: str, kept: str, start: int) -> tuple[int, bool]:
+def _kept_end(document: str, kept: str, start: int, is_xml: bool) -> tuple[int, bool]:
     """Where an element that is not translated ends, and whether it is whole: that all in it that
     begins also ends there, and nothing else does."""
     inside: Counter[str] = Counter()  # the elements that are open in it
     is_balanced = True
     end = start
-    while match := _MARKUP.search(document, end):
+    markup = _XML_MARKUP if is_xml else _MARKUP
+    while match := markup.search(document, end):
         end = match.end()
         name = (match["name"] or "").lower()
         if match["slash"]:
@@ -410,7 +414,7 @@ def _kept_end(document: str, kept: str, start: int) -> tuple[int, bool]:
                 return match.start(), False
             else:
                 is_balanced = False
-        elif name in _RAW:
+        elif name in _RAW and not (is_xml and match["rest"].endswith("/")):
             end, _ = _raw_end(document, name, end)
         elif name and name not in _VOID and not match["rest"].endswith("/"):
             if name in _ENDED_BY.get(kept, ()) and not any(

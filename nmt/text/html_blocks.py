@@ -16,9 +16,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from nmt.errors import UserError
 from nmt.text.spans import Span
 
 MAX_STAND_INS = 8  # in a block; a model copies few of them reliably
+# Words, spaces and tags of a document: 100 bytes of memory and more each. A block takes as much as
+# this many.
+MAX_ENTRIES = 4_000_000
+_BLOCK_ENTRIES = 20
 MAX_DEPTH = 32  # of inline elements in a sentence; what is nested deeper is text of its own
 
 _WORD = re.compile(r"\S+")
@@ -454,6 +459,7 @@ class PartsBuilder:
         self.parts: list[str | Tag | Block] = []
         self._entries: list[Entry] = []  # of the text that is read
         self._open: list[Tag] = []  # inline elements in it
+        self._num_entries = 0
 
     @property
     def innermost(self) -> Tag | None:
@@ -462,12 +468,19 @@ class PartsBuilder:
 
     def add(self, *entries: Entry) -> None:
         self._entries += entries
+        self._count(len(entries))
+
+    def _count(self, num_entries: int) -> None:
+        self._num_entries += num_entries
+        if self._num_entries > MAX_ENTRIES:
+            raise UserError("the text is too long to be translated as one document. Split it.")
 
     def open(self, tag: Tag) -> None:
         if len(self._open) == MAX_DEPTH:
             self.end_text()
         self._open.append(tag)
         self._entries.append(tag)
+        self._count(1)
 
     def close(self, tag: Tag) -> None:
         """Closes the innermost element; there has to be one."""
@@ -478,6 +491,7 @@ class PartsBuilder:
     def boundary(self, part: str | Tag) -> None:
         self.end_text()
         self.parts.append(part)
+        self._count(1)
 
     def end_text(self) -> None:
         entries, self._entries, self._open = self._entries, [], []
@@ -494,6 +508,7 @@ class PartsBuilder:
         for index, entry in enumerate(entries):
             if first <= index < last:
                 if index == first:
+                    self._count(_BLOCK_ENTRIES)
                     self.parts.append(Block(entries[first:last], self._stand_ins))
             elif isinstance(entry, Space):
                 self.parts.append(entry.raw)

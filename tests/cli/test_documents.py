@@ -1,8 +1,14 @@
 """Documents on the command line."""
 
+import argparse
+from types import SimpleNamespace
+
 import pytest
 from fixtures.documents import PO, docx_letter, unzipped
 from fixtures.run import expected_texts
+
+from nmt.cli import documents
+from nmt.errors import LineError
 
 pytest_plugins = ["fixtures.cli"]
 
@@ -95,6 +101,51 @@ def test_a_document_of_100_mb_is_refused_without_reading_it_all(run, nmt_, one_m
         stream.truncate(100_000_000)
     code, _, err = nmt_("translate", run, "--input", path)
     assert code == 1 and "at most 50 MB" in err
+
+
+class _Read(Exception):
+    """Raised where the input is read."""
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".json", ".xliff", ".xhtml", ".pdf"])
+def test_a_terminal_gets_any_text(suffix, monkeypatch):
+    def read(path):
+        raise _Read
+
+    monkeypatch.setattr("nmt.cli.documents.is_terminal", lambda stream: True)
+    monkeypatch.setattr("nmt.cli.documents._read", read)
+    with pytest.raises(_Read):
+        documents.translate(argparse.Namespace(input=None, output=None), suffix)
+
+
+@pytest.mark.parametrize(("content", "code"), [('["a", "b"]', 1), ('["a", "ok"]', 0), ("[1]", 0)])
+def test_the_exit_code_says_that_nothing_was_translated(content, code, monkeypatch, file, capfd):
+    def translate(lines, **options):
+        return [
+            LineError(0, "too long") if line != "ok" else _translation("fine") for line in lines
+        ]
+
+    translator = SimpleNamespace(
+        check_options=lambda **options: None,
+        translate=translate,
+        run=SimpleNamespace(
+            config=SimpleNamespace(
+                data=SimpleNamespace(source="en", target="fr"), copying=SimpleNamespace(classes=())
+            )
+        ),
+    )
+    search = SimpleNamespace(decoding={}, keywords=lambda: {"split_sentences": None})
+    monkeypatch.setattr(documents.SearchOptions, "parsed", lambda options: search)
+    monkeypatch.setattr(documents.RunOptions, "parsed", lambda options: None)
+    monkeypatch.setattr(documents.shared, "load", lambda options: translator)
+    output = file("b.json", "")
+    options = argparse.Namespace(input=file("a.json", content), output=output, retranslate=False)
+    assert documents.translate(options, ".json") == code
+    assert ("nothing" in capfd.readouterr().err) == ("ok" not in content)
+
+
+def _translation(text):
+    return SimpleNamespace(candidates=[SimpleNamespace(text=text, alignment=None)])
 
 
 def test_a_terminal_gets_no_archive(run, nmt_, one_model, file, monkeypatch):

@@ -84,7 +84,16 @@ def test_an_entry_that_lies_about_its_size_is_refused():
 
 def test_a_part_that_is_too_long_to_be_parsed_is_refused(monkeypatch):
     monkeypatch.setattr(archive, "MAX_XML", 1000)
-    refused(".docx", word("<w:p/>" * 200), "longer than")
+    refused(".docx", word("<w:p/>" * 200), "more than 0 MB of text")
+
+
+def test_parts_that_are_too_long_together_are_refused(monkeypatch):
+    entries = unzipped(word(""))
+    entries["word/header1.xml"] = entries["word/document.xml"]
+    monkeypatch.setattr(archive, "MAX_XML", sum(map(len, entries.values())) - 100)
+    read(".docx", word(""))
+    entries = {**entries, **{f"word/header{n}.xml": entries["word/document.xml"] for n in "23456"}}
+    refused(".docx", zipped(entries), "MB of text")
 
 
 def test_many_parts_are_refused(monkeypatch):

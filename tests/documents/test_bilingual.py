@@ -86,6 +86,24 @@ def test_a_copy_of_the_source_in_a_state_that_says_so_is_no_translation(state):
     assert content.count("<target") == 1
 
 
+def test_a_new_translation_is_not_approved():
+    source = unit("one two", "<target>un deux</target>").replace(
+        "<trans-unit", '<trans-unit approved="yes"'
+    )
+    content = translated(".xliff", source, retranslate=True)
+    assert ">TWO ONE</target>" in content and "approved" not in content
+    assert 'approved="yes"' in translated(".xliff", source)
+
+
+def test_a_file_whose_language_is_not_known_yet_is_read():
+    assert read(".xliff", unit("un"), source="", target="fr").units
+    variants = '<tuv xml:lang="{}"><seg>one</seg></tuv><tuv xml:lang="fr"><seg/></tuv>'.format
+    for stated in ("en", "en-US"):
+        source = f'<tmx><header srclang="{stated}"/><body><tu>{variants(stated)}</tu></body></tmx>'
+        (found,) = read(".tmx", source, source="", target="fr").units
+        assert found.text == "one"
+
+
 def test_an_empty_variant_of_tmx_is_no_translation():
     source = (
         '<tmx version="1.4"><body><tu><tuv xml:lang="en"><seg>one two</seg></tuv>'
@@ -99,6 +117,13 @@ def test_an_empty_variant_of_tmx_is_no_translation():
 def test_escaped_tags_go_with_their_words_and_lines_stay():
     content = translated(".xliff", unit("click &lt;b&gt;right here&lt;/b&gt; now\nthree four"))
     assert ">NOW &lt;b&gt;HERE RIGHT&lt;/b&gt; CLICK\nFOUR THREE</target>" in content
+
+
+def test_entities_of_an_escaped_string_are_written_again():
+    content = translated(".xliff", unit("fish &amp;amp; chips <ph id='1'>&amp;nbsp;</ph>"))
+    assert "CHIPS &amp;amp; FISH" in content
+    content = translated(".xliff", unit("fish &amp; chips <ph id='1'>&amp;nbsp;</ph>"))
+    assert "CHIPS &amp; FISH" in content
 
 
 def test_a_file_of_other_languages_is_refused():

@@ -15,6 +15,7 @@ def test_chapters_contents_and_title_are_translated():
     link = '<a href="text/one%20a.xhtml">ONE CHAPTER</a>'
     assert link in entries["OEBPS/nav.xhtml"].decode()
     assert "<dc:title>NIGHT THE</dc:title>" in entries["OEBPS/book.opf"].decode()
+    assert "<dc:language>fr</dc:language>" in entries["OEBPS/book.opf"].decode()
 
 
 def test_only_what_has_text_changes_and_the_media_type_stays_first():
@@ -45,8 +46,15 @@ def test_a_book_with_encrypted_chapters_is_refused_but_not_one_with_encrypted_fo
     assert read(".epub", encrypted("OEBPS/font.otf")).units
 
 
-def test_a_book_without_a_chapter_that_it_names_is_refused():
+def test_a_book_without_a_file_that_it_names_is_read():
     entries = unzipped(epub())
     del entries["OEBPS/text/one a.xhtml"]
-    with pytest.raises(UserError, match=r"without OEBPS/text/one a\.xhtml"):
-        read(".epub", zipped(entries))
+    assert "The night" in [unit.text for unit in read(".epub", zipped(entries)).units]
+
+
+def test_the_author_stays():
+    entries = unzipped(epub())
+    author = b"<docAuthor><text>Rose Young</text></docAuthor>"
+    contents = entries["OEBPS/toc.ncx"].replace(b"<navMap>", author + b"<navMap>")
+    changed = unzipped(translated(".epub", zipped({**entries, "OEBPS/toc.ncx": contents})))
+    assert author in changed["OEBPS/toc.ncx"]

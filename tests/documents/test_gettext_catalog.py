@@ -57,6 +57,27 @@ def test_the_header_of_a_template_is_completed():
     assert metadata["Content-Type"].endswith("UTF-8")
 
 
+@pytest.mark.parametrize(
+    ("language", "stated"),
+    [
+        ("de", "nplurals=2; plural=(n != 1);"),
+        ("fr", "nplurals=2; plural=(n > 1);"),
+        ("ru", None),
+    ],
+)
+def test_plural_forms_are_stated_for_languages_that_have_two(language, stated):
+    metadata = polib.pofile(translated(".po", PO, target=language)).metadata
+    assert metadata.get("Plural-Forms") == stated
+
+
+@pytest.mark.parametrize(
+    ("stated", "language"), [("en", "fr"), ("en_US", "fr"), ("fr_CA", "fr_CA"), ("", "fr")]
+)
+def test_a_catalog_that_names_the_source_language_names_the_target(stated, language):
+    source = PO.replace('"MIME', f'"Language: {stated}\\n"\n"MIME')
+    assert polib.pofile(translated(".po", source)).metadata["Language"] == language
+
+
 def test_a_message_whose_placeholder_is_lost_has_no_translation():
     @translator
     def forget(words):

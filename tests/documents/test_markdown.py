@@ -1,5 +1,7 @@
 """Markdown: prose is translated, markup stays Markdown."""
 
+import re
+
 import pytest
 from fixtures.documents import (
     MARKDOWN,
@@ -43,6 +45,11 @@ def rendered(text):
         ("---\na: b\n---\nc d", "---\na: b\n---\nD C"),
         ("<div>\na <i>b</i>\n</div>\n", "<div>\n<i>B</i> A\n</div>\n"),
         ("a &amp; b &copy; c", "C © B & A"),
+        ('!!! note "a b"\n    c d\n    e\n', '!!! note "a b"\n    E D C\n'),
+        (":::tip\na b\nc\n:::\n", ":::tip\nC B A\n:::\n"),
+        ("a *b*\n::: tip *x*\nc d\n:::", "*B* A\n::: tip *x*\nD C\n:::"),
+        ("Term one\n: a b\n: c d\n", "ONE TERM\n: B A\n: D C\n"),
+        ("a b\n:c d\n", "D :C B A\n"),
         ("~~a~~ b\r\n\r\nc d\r\n", "B ~~A~~\r\n\r\nD C\r\n"),
     ],
 )
@@ -80,7 +87,20 @@ def test_no_line_of_a_paragraph_becomes_a_list_or_a_heading():
 
 
 TEXT = ["a", "b c", "é", "\\*", "&amp;", "\n", "  \n", "\n\n", "`"]
-INLINE = ["*d*", "**e f**", "_k_", "~~p~~", "`g`", "[h](i)", "[t]", "![l](m)", "<http://n.o>"]
+INLINE = [
+    "*d*",
+    "**e f**",
+    ":::",
+    "!!! u",
+    ": v",
+    "_k_",
+    "~~p~~",
+    "`g`",
+    "[h](i)",
+    "[t]",
+    "![l](m)",
+    "<http://n.o>",
+]
 BLOCKS = ["<b>j</b>", "#", "- q", "> r", "1. s"]
 PIECES = st.sampled_from([*TEXT, *INLINE, *BLOCKS])
 
@@ -97,7 +117,9 @@ def test_any_markdown_stays_byte_for_byte_if_its_translation_is_itself(pieces):
 def test_any_markdown_that_is_written_again_is_rendered_alike(pieces):
     source = " ".join(pieces)
     again = refilled(".md", source).decode()
-    assert rendered(again).split() == rendered(source).split()
+    # A line that is wrapped loses spaces at the edges of code.
+    words = [re.sub(r"\s+(?=</code>)", "", rendered(text)).split() for text in (source, again)]
+    assert words[0] == words[1]
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,7 +1,17 @@
 """OpenDocument: paragraphs of text and inline elements."""
 
 import pytest
-from fixtures.documents import ODT_BODY, changed_entries, odt, read, same, translated, unzipped
+from fixtures.documents import (
+    ODF,
+    ODT_BODY,
+    changed_entries,
+    odt,
+    read,
+    same,
+    translated,
+    unzipped,
+    zipped,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,11 +64,54 @@ def test_what_stands_in_a_text_document(source, expected):
 
 
 def test_spaces_at_an_edge_and_in_a_row_are_elements():
-    source = '<text:p><text:s text:c="2"/>one two</text:p>'
-    assert body(translated(".odt", odt(source))) in (
-        '<text:p> <text:s text:c="1"/>TWO ONE</text:p>',
-        '<text:p><text:s text:c="2"/>TWO ONE</text:p>',
+    def of(source):
+        return body(translated(".odt", odt(f"<text:p>{source}</text:p>")))
+
+    assert of("<text:s/>one two") == '<text:p><text:s text:c="1"/>TWO ONE</text:p>'
+    assert of('<text:s text:c="4"/>one') == '<text:p><text:s text:c="4"/>ONE</text:p>'
+    found = of('one<text:tab/><text:s text:c="3"/>a')
+    assert found == '<text:p>ONE<text:tab/> <text:s text:c="2"/>A</text:p>'
+
+
+def test_the_white_space_of_a_pretty_printed_file_is_one_space_or_none():
+    span = '<text:span text:style-name="B">{}</text:span>'.format
+    source = f"<text:p>\n  {span(' one')}\n   {span(' two')}\n</text:p>"
+    found = body(translated(".odt", odt(source)))
+    assert found == f"<text:p>{span('TWO')} {span('ONE')} </text:p>"
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ('text:bookmark-start text:name="b"', 'text:bookmark-end text:name="b"'),
+        ('text:reference-mark-start text:name="b"', 'text:reference-mark-end text:name="b"'),
+        ('office:annotation office:name="b"', 'office:annotation-end office:name="b"'),
+    ],
+)
+def test_the_start_of_a_range_stays_before_its_end(start, end):
+    source = f"<text:p>one <{start}/>two three <{end}/>four</text:p>"
+    found = body(translated(".odt", odt(source)))
+    assert 0 < found.index(start) < found.index(end)
+
+
+def test_a_comment_on_a_number_is_translated():
+    source = (
+        '<table:table-cell office:value-type="float"><office:annotation><text:p>one two</text:p>'
+        "</office:annotation><text:p>3 kg</text:p></table:table-cell>"
     )
+    assert [unit.text for unit in read(".ods", odt(source)).units] == ["one two"]
+
+
+def test_styles_name_the_target_language():
+    styles = (
+        f"<office:document-styles {ODF}><style:style><style:text-properties fo:country='US' "
+        'fo:language="en"/><style:text-properties fo:language="de" fo:country="DE"/>'
+        "</style:style></office:document-styles>"
+    )
+    content = zipped({**unzipped(odt()), "styles.xml": styles})
+    found = unzipped(translated(".odt", content))["styles.xml"].decode()
+    assert found == styles.replace("'US'", '"none"').replace('"en"', '"fr"')
+    assert unzipped(translated(".odt", content, target="en"))["styles.xml"].decode() == styles
 
 
 def test_only_the_content_changes():

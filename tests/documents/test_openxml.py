@@ -17,9 +17,12 @@ from fixtures.documents import (
     unzipped,
     word,
     xlsx_sheet,
+    zipped,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from nmt.errors import UserError
 
 
 def texts(suffix, content):
@@ -61,7 +64,7 @@ def test_tables_headers_and_tabs_of_a_letter():
 
 def test_only_the_parts_with_text_change():
     changed = changed_entries(docx_letter(), translated(".docx", docx_letter()))
-    assert changed == ["word/document.xml", "word/header1.xml"]
+    assert sorted(changed) == ["word/document.xml", "word/header1.xml", "word/styles.xml"]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +140,115 @@ def test_what_stands_in_a_paragraph_of_word(paragraph, expected):
     assert body(translated(".docx", word(paragraph))) == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("bookmarkStart", "bookmarkEnd"),
+        ("commentRangeStart", "commentRangeEnd"),
+        ("permStart", "permEnd"),
+    ],
+)
+def test_the_start_of_a_range_stays_before_its_end(start, end):
+    run = '<w:r><w:t xml:space="preserve">{} </w:t></w:r>'.format
+    source = f'{run("one")}<w:{start} w:id="0"/>{run("two three")}<w:{end} w:id="0"/>{run("four")}'
+    found = body(translated(".docx", word(f"<w:p>{source}</w:p>")))
+    assert 0 < found.index(start) < found.index(end)
+
+
+@pytest.mark.parametrize("name", ["smartTag", "customXml", "bdo", "dir"])
+def test_what_goes_around_runs_is_translated(name):
+    properties = f"<w:{name}Pr/>" if name in ("smartTag", "customXml") else ""
+    inside = f"<w:p><w:{name}>{properties}<w:r><w:t>{{}}</w:t></w:r></w:{name}></w:p>".format
+    assert body(translated(".docx", word(inside("one two")))) == inside("TWO ONE")
+
+
+def test_paragraphs_without_text_take_no_memory():
+    empty = "<w:p/><w:p><w:r><w:t> </w:t></w:r></w:p>"
+    document = read(".docx", word(f"{empty * 50}<w:p><w:r><w:t>one</w:t></w:r></w:p>"))
+    assert len(document._paragraphs) == 1
+
+
+def test_the_main_part_has_the_name_that_the_archive_says():
+    entries = {
+        name.replace("document", "document2"): content.replace(b"document.xml", b"document2.xml")
+        for name, content in unzipped(word("<w:p><w:r><w:t>one two</w:t></w:r></w:p>")).items()
+    }
+    changed = unzipped(translated(".docx", zipped(entries)))
+    assert b"TWO ONE" in changed["word/document2.xml"]
+
+
+def test_strict_open_xml_is_refused_in_one_line():
+    entries = unzipped(word("<w:p><w:r><w:t>one</w:t></w:r></w:p>"))
+    strict = entries["word/document.xml"].replace(
+        b"http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+        b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+    )
+    with pytest.raises(UserError, match="Strict Open XML"):
+        read(".docx", zipped({**entries, "word/document.xml": strict}))
+
+
+DRAWING = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+DIAGRAM = f"<x {DRAWING}><a:p><a:r><a:t>{{}}</a:t></a:r></a:p></x>".format
+CHART = (
+    '<c:x xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"><c:strCache><c:pt '
+    'idx="0"><c:v>{}</c:v></c:pt></c:strCache><c:numCache><c:pt idx="0"><c:v>3</c:v></c:pt>'
+    "</c:numCache></c:x>"
+).format
+COMMENT = (
+    '<comments xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><text><r>'
+    "<t>{}</t></r></text></comments>"
+).format
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name", "part"),
+    [
+        *(
+            (suffix, f"{folder}/{name}", part)
+            for suffix, folder in ((".docx", "word"), (".pptx", "ppt"), (".xlsx", "xl"))
+            for name, part in (
+                ("charts/chart1.xml", CHART),
+                ("diagrams/data1.xml", DIAGRAM),
+                ("diagrams/drawing1.xml", DIAGRAM),
+            )
+        ),
+        (".xlsx", "xl/drawings/drawing1.xml", DIAGRAM),
+        (".xlsx", "xl/comments1.xml", COMMENT),
+        (".xlsx", "xl/comments/comment1.xml", COMMENT),
+    ],
+)
+def test_charts_diagrams_text_boxes_and_comments_are_translated(suffix, name, part):
+    example = {".docx": docx_letter, ".pptx": pptx_slides, ".xlsx": xlsx_sheet}[suffix]()
+    changed = unzipped(translated(suffix, zipped({**unzipped(example), name: part("one two")})))
+    assert part("TWO ONE") in changed[name].decode()
+
+
+def test_text_in_the_source_language_becomes_text_in_the_target_language():
+    def of(languages):
+        run = '<w:r><w:rPr><w:lang w:val="{}"/></w:rPr><w:t>one two</w:t></w:r>'
+        paragraphs = "".join(f"<w:p>{run.format(language)}</w:p>" for language in languages)
+        style = '<w:style w:styleId="a"><w:lang w:eastAsia="en-US" w:val="{}"/></w:style>'
+        styles = "".join(style.format(language) for language in languages)
+        entries = {**unzipped(word(paragraphs)), "word/styles.xml": f"<w:x>{styles}</w:x>"}
+        return zipped(entries)
+
+    changed = unzipped(translated(".docx", of(["en-US", "de-DE", "en"]), shout))
+    expected = unzipped(translated(".docx", of(["fr", "de-DE", "fr"]), shout))
+    assert changed == expected and b'w:eastAsia="en-US"' in changed["word/styles.xml"]
+    same_language = translated(".docx", of(["en-US"]), shout, target="en")
+    assert b"en-US" in unzipped(same_language)["word/document.xml"]
+
+
+def test_slides_name_the_target_language():
+    language = b'<a:rPr lang="en-GB" altLang="en-US"'
+    entries = {
+        name: content.replace(b"<a:r><a:t>", b"<a:r>" + language + b"/><a:t>")
+        for name, content in unzipped(pptx_slides()).items()
+    }
+    slide = unzipped(translated(".pptx", zipped(entries)))["ppt/slides/slide1.xml"]
+    assert b'<a:rPr lang="fr" altLang="en-US"' in slide and b"en-GB" not in slide
+
+
 STYLES = ("", "<w:rPr><w:b/></w:rPr>", "<w:rPr><w:i/></w:rPr>")
 PIECES = st.one_of(
     st.tuples(st.sampled_from(STYLES), st.text(st.sampled_from("ab .é1"), max_size=5)).map(
@@ -200,3 +312,24 @@ def test_cells_are_translated_and_formulas_numbers_and_headers_of_tables_stay():
     rich = sheet["A4"].value
     assert str(rich) == "PEAR GOOD VERY"
     assert [part.font.b for part in rich if not isinstance(part, str)] == [True]
+
+
+def with_strings(*strings):
+    """A workbook whose only text are these strings, with the name of a column in its table."""
+    entries = unzipped(xlsx_sheet())
+    items = "".join(f"<si><t>{one}</t></si>" for one in strings)
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    entries["xl/sharedStrings.xml"] = f'<sst xmlns="{main}">{items}</sst>'
+    table = entries["xl/tables/table1.xml"].replace(b"Table head", b"Total_x000a_cost")
+    return zipped({**entries, "xl/tables/table1.xml": table})
+
+
+def test_a_header_of_several_lines_stays_as_the_table_names_it():
+    for header in ("Total\ncost", "Total_x000D_\ncost"):
+        assert {"Total", "cost"}.isdisjoint(texts(".xlsx", with_strings(header)))
+    assert {"Total", "costs"} <= set(texts(".xlsx", with_strings("Total\ncosts")))
+
+
+def test_the_line_end_of_windows_that_excel_escapes_is_no_word():
+    changed = unzipped(translated(".xlsx", with_strings("one two_x000D_\nthree four")))
+    assert b">TWO ONE_x000D_\nFOUR THREE<" in changed["xl/sharedStrings.xml"]

@@ -1,14 +1,16 @@
 """JSON and tables."""
 
 import csv
+import html
 import io
 import json
 
 import pytest
-from fixtures.documents import read, refilled, same, shout, translated, translator
+from fixtures.documents import read, refilled, reverse, same, shout, translated, translator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.documents.translating import translate_document
 from nmt.errors import UserError
 
 
@@ -32,9 +34,36 @@ def test_inline_tags_of_a_string_go_with_their_words():
     assert translated(".json", source) == expected
 
 
-def test_a_message_with_plural_forms_stays_and_is_counted():
-    source = '"{n, plural, one {# file} other {# files}}"'
-    assert translated(".json", source) == source
+ANGULAR = '{VAR_PLURAL, plural, =0 {just now} other {<x id="I" equiv-text="{{n}}"/> hours ago}}'
+ICU_MESSAGES = {
+    ".json": '"{n, plural, one {# file} other {# files}}"',
+    ".csv": "1,2\n" * 5 + '3,"{n, plural,\n  one {# file}\n  other {# files}}"\n',
+    ".po": 'msgid ""\nmsgstr ""\n\nmsgid ""\n"{n, plural,\\n"\n"one {a file}\\n"\n"}"\nmsgstr ""\n',
+    ".xliff": '<xliff version="1.2"><file source-language="en"><body><trans-unit id="1">'
+    f"<source>{ANGULAR}</source></trans-unit></body></file></xliff>",
+}
+
+
+@pytest.mark.parametrize("suffix", ICU_MESSAGES)
+def test_a_message_with_plural_forms_stays_and_is_counted_once(suffix):
+    source = ICU_MESSAGES[suffix]
+    outcome = translate_document(read(suffix, source), reverse)
+    assert [one.reason for one in outcome.left] == ["a message with plural forms"]
+    (line,) = [line for line in source.splitlines() if "plural" in line]
+    assert line in outcome.content.decode() and b"ONE" not in outcome.content
+    assert b"AGO" not in outcome.content and b"FILE" not in outcome.content
+
+
+def test_entities_are_read_as_characters_and_written_again():
+    source = '"Fish &amp; chips are &lt;b&gt; &quot;good&quot;&nbsp;here"'
+    written = json.loads(translated(".json", source))
+    assert html.unescape(written).split() == ["HERE", '"GOOD"', "<B>", "ARE", "CHIPS", "&", "FISH"]
+    assert "&amp;" in written and "&lt;B&gt;" in written
+    assert translated(".json", '"a & b <i>c</i>"') == '"<i>C</i> B & A"'
+
+
+def test_what_looks_like_an_entity_and_is_none_of_html_is_a_placeholder():
+    assert translated(".json", '"one &brandName; two"') == '"TWO &brandName; ONE"'
 
 
 def test_a_file_that_escapes_what_is_not_ascii_goes_on_to():
@@ -85,6 +114,11 @@ def shape(value):
 )
 def test_cells_are_translated_and_delimiters_and_quotes_stay(source, expected):
     assert translated(".csv", source) == expected
+
+
+def test_a_long_cell_is_read():
+    source = f"{'a' * 140_000},b\n"
+    assert translated(".csv", source, same) == source
 
 
 def test_a_translation_with_a_delimiter_is_quoted():

@@ -77,6 +77,19 @@ def test_long_lines_are_broken_in_two_of_about_equal_length():
     assert len(lines) == 2 and max(map(len, lines)) <= 42
 
 
+def test_a_last_cue_without_a_line_end_is_broken_at_one():
+    text = "This line is far too long to be shown on one line of a screen"
+    (event,) = parsed(translated(".srt", cues(text).rstrip("\n"), shout))
+    assert event.text.replace("\\N", " ") == text.upper()
+
+
+def test_a_long_text_is_split_by_length_alone(monkeypatch):
+    source = cues("one two three four", "five six seven eight")
+    monkeypatch.setattr("nmt.documents.subtitles.MAX_STEPS", 0)
+    shown = [event.text for event in parsed(translated(".srt", source, shout))]
+    assert shown == ["ONE TWO THREE FOUR", "FIVE SIX SEVEN EIGHT"]
+
+
 def test_italics_positions_and_speakers_stay():
     shown = translated(".srt", cues("{\\an8}<i>one two</i> three"))
     assert "{\\an8}THREE <i>TWO ONE</i>" in shown
@@ -86,6 +99,12 @@ def test_italics_positions_and_speakers_stay():
 def test_italics_over_several_cues_are_closed_and_opened_again():
     shown = translated(".srt", SRT)
     assert shown.count("<i>") == shown.count("</i>") == 2
+
+
+def test_entities_are_read_as_characters_and_written_again():
+    source = VTT.replace("<c.red>big</c>", "Tom &amp; Jerry")
+    assert read(".vtt", source).units[0].text == "Hello Tom & Jerry world"
+    assert translated(".vtt", source).splitlines()[-1].endswith("WORLD JERRY &amp; TOM HELLO")
 
 
 def test_a_tag_without_a_partner_stays():

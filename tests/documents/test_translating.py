@@ -58,13 +58,20 @@ def test_a_text_that_cannot_be_translated_stays_and_the_others_do_not():
     assert outcome.summary() == "1 segment translated, 1 left as it was: 'bad' (too long)"
 
 
+def test_a_document_without_text_has_nothing_to_translate():
+    outcome = translate_document(read(".json", "[1, 2]"), reverse)
+    assert outcome.summary() == "nothing to translate: the document stays as it is"
+    assert not outcome.has_failed
+
+
 def test_the_summary_names_a_few():
     def translate(lines, alignments):
         return [LineError(0, "no")] * len(lines)
 
     outcome = translate_document(read(".json", '["a", "b", "c", "d"]'), translate)
+    assert outcome.has_failed
     assert outcome.summary() == (
-        "0 segments translated, 4 left as they were: 'a' (no), 'b' (no), 'c' (no), ..."
+        "nothing was translated, 4 left as they were: 'a' (no), 'b' (no), 'c' (no), ..."
     )
 
 

@@ -29,6 +29,38 @@ def test_what_the_encoding_lacks_is_a_reference():
     assert translated(".html", source, translate).endswith(b"<p>&#339;")
 
 
+@pytest.mark.parametrize("start", ["", "<!DOCTYPE html>\n", '<?xml version="1.0"?>'])
+@pytest.mark.parametrize("around", ["{}", '<div translate="no">{}</div>'])
+def test_a_script_without_content_does_not_hide_a_chapter(start, around):
+    source = f"{start}<html>{around.format('<script src=' + chr(34) + 'a.js' + chr(34) + '/>')}"
+    assert translated(".xhtml", f"{source}<p>one two</p></html>") == (
+        f"{source}<p>TWO ONE</p></html>"
+    )
+
+
+def test_a_cdata_section_stays():
+    source = "<p>one</p><p><![CDATA[a > b <c> ]]></p><code><![CDATA[</code>]]></code>"
+    assert translated(".xhtml", source) == source.replace("one", "ONE")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('<html lang="en">', '<html lang="fr">'),
+        ("<!DOCTYPE html>\n<HTML class=a LANG=en-US>", "<!DOCTYPE html>\n<HTML class=a LANG=fr>"),
+        ("<html xml:lang=\"en\" lang='en'>", "<html xml:lang=\"fr\" lang='fr'>"),
+        ('<html lang="de" data-lang="en">', '<html lang="de" data-lang="en">'),
+        ("<html>", "<html>"),
+    ],
+)
+def test_a_page_in_the_source_language_becomes_one_in_the_target_language(before, after):
+    rest = '<body><p lang="en">{}<html lang="en"></body>'
+    assert translated(".html", before + rest.format("one")) == after + rest.format("ONE")
+    assert translated(".html", before + rest.format("1")) == before + rest.format("1")
+    same_language = translated(".html", before + rest.format("one"), target="en")
+    assert same_language == before + rest.format("ONE")
+
+
 def test_an_unknown_encoding_is_refused():
     with pytest.raises(UserError, match="unknown encoding 'x-y'"):
         read(".html", '<meta charset="x-y"><p>one')

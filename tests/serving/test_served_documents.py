@@ -62,6 +62,15 @@ def test_a_pdf_comes_back_as_text(client):
     assert "a_fr.txt" in file.headers["content-disposition"]
 
 
+def test_a_pdf_in_the_target_language_stays_a_pdf(client_of):
+    client = client_of(Shouter("en", "fr"), Shouter("fr", "en"))
+    content = pdf(["one two"])
+    file = downloaded(client, upload(client, "a.pdf", content, {"source": "fr", "target": "fr"}))
+    assert file.content == content
+    assert file.headers["content-type"] == "application/octet-stream"
+    assert 'filename="a.pdf"' in file.headers["content-disposition"]
+
+
 def test_paragraphs_are_translated_sentence_by_sentence(client_of):
     shouter = Shouter()
     client = client_of(shouter)
@@ -86,6 +95,20 @@ def test_auto_takes_the_language_of_the_document(client_of):
     assert downloaded(client, answer).content.decode() == text.upper()
     answer = upload(client, "a.txt", text.encode(), {"source": "auto", "target": "fr"})
     assert downloaded(client, answer).content.decode() == text
+
+
+def test_auto_reads_bilingual_documents_of_any_language(client_of):
+    client = client_of(Shouter("en", "fr"), Shouter("fr", "en"))
+    text = "Le petit chien noir court dans l'herbe avec les enfants."
+    documents = {
+        "a.xliff": '<xliff version="1.2"><file source-language="fr"><body><trans-unit id="1">'
+        f"<source>{text}</source></trans-unit></body></file></xliff>",
+        "a.tmx": f'<tmx><header srclang="fr"/><body><tu><tuv xml:lang="fr"><seg>{text}</seg></tuv>'
+        "</tu></body></tmx>",
+    }
+    for name, content in documents.items():
+        answer = upload(client, name, content.encode(), {"source": "auto", "target": "en"})
+        assert text.upper() in downloaded(client, answer).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -239,6 +262,23 @@ def test_the_oldest_downloads_make_room(client, monkeypatch):
     monkeypatch.setattr(documents, "MAX_STORED", 10)
     urls = [upload(client, "a.txt", b"123 one").json()["translatedFileUrl"] for _ in range(2)]
     assert [client.get(url).status_code for url in urls] == [404, 200]
+
+
+def test_a_file_that_does_not_fit_on_the_disk_leaves_nothing(monkeypatch):
+    def full(path, content):
+        path.touch()
+        raise OSError("No space left on device")
+
+    async def kept():
+        downloads = documents.Downloads()
+        with pytest.raises(OSError, match="No space left"):
+            await downloads.add(b"one", "a.txt", "text/plain")
+        files = list(Path(downloads._folder.name).iterdir())
+        downloads.close()
+        return files
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert asyncio.run(kept()) == []
 
 
 def test_the_folder_goes_with_the_server(client_of):

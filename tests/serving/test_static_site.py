@@ -303,3 +303,38 @@ def test_documents_keep_all_but_their_texts():
         'msgctxt "door"\nmsgid "Close"\nmsgstr ""',
         '#, fuzzy\nmsgctxt "door"\nmsgid "Close"\nmsgstr "CLOSE"',
     )
+
+
+def test_cues_after_a_line_of_spaces_are_cues_of_their_own():
+    content = SRT.replace("\r\n\r\n", "\r\n \r\n").encode()
+    asked = {"name": "a.srt", "content": base64.b64encode(content).decode()}
+    (found,) = in_node("documents", documents=[asked])
+    assert "-->" not in "".join(found["texts"])
+    assert base64.b64decode(found["same"]) == content
+
+
+def test_cues_out_of_order_are_not_joined():
+    cues = "1\n00:01:00,000 --> 00:01:01,000\none\n\n2\n00:00:01,000 --> 00:00:02,000\ntwo\n"
+    asked = {"name": "a.srt", "content": base64.b64encode(cues.encode()).decode()}
+    assert in_node("documents", documents=[asked])[0]["texts"] == ["one", "two"]
+
+
+def test_a_text_that_loses_a_placeholder_and_plural_forms_stay_and_are_counted():
+    header = 'msgid ""\nmsgstr "Language: fr"\n\n'
+    kept = (
+        'msgid "lost %s"\nmsgstr ""\n\nmsgid "{n, plural, other {a}}"\nmsgstr ""\n\n'
+        'msgid "one"\nmsgid_plural "some"\nmsgstr[0] ""\nmsgstr[1] ""\n\n'
+        'msgid "a"\nmsgid_plural "b"\nmsgstr[0] "c"\nmsgstr[1] "d"\n\n'
+    )
+    content = f'{header}{kept}msgid "two {{x}}"\nmsgstr ""\n'
+    found = in_node("translated_document", name="a.po", content=content, lost="lost")
+    assert found["content"] == content  # {x} became {X}
+    assert (found["segments"], found["untranslated"]) == (4, 4)
+    content = f'{header}{kept}msgid "two"\nmsgstr ""\n'
+    found = in_node("translated_document", name="a.po", content=content, lost="lost")
+    expected = f'{header}{kept}#, fuzzy\nmsgid "two"\nmsgstr "TWO"\n'
+    assert (found["content"], found["untranslated"]) == (expected, 3)
+    for name in ("a.srt", "a.txt"):
+        content = "1\n00:00:01,000 --> 00:00:02,000\nlost %s\n"
+        found = in_node("translated_document", name=name, content=content, lost="lost")
+        assert (found["content"], found["untranslated"]) == (content, 1)

@@ -1,27 +1,38 @@
 // Documents that can be translated without their formats' libraries: plain text, SubRip subtitles, gettext catalogs. What
 // is not translated stays byte by byte.
 
+import { placeholdersOf } from "./placeholders.js";
 import { hasLetters } from "./unicode.js";
 
 /** @typedef {(text: string) => Promise<string>} Translate a text of one line */
-/** @typedef {{texts: string[], fill: (translations: string[]) => string}} Document its texts; the document with others */
+/** @typedef {{texts: string[], fill: (translations: (string | null)[]) => string, numLeft?: number}} Document its texts;
+ * the document with others, where null leaves a text as it was; how many texts are not among them */
 
 const MAX_GAP = 1.5; // seconds between two cues of a sentence
 const MAX_JOINED = 6; // cues of a sentence
+const ICU_MESSAGE = /\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,/;
 
 /** @param {import("./translator.js").Translator} translator @param {string} name @param {Uint8Array} content
  * @param {() => Promise<void>} pause @param {(done: number, total: number) => void} progress */
 export async function translateDocument(translator, name, content, pause, progress) {
   const document = readDocument(name, content);
+  /** @type {(string | null)[]} */
   const translations = [];
   for (const text of document.texts) {
     progress(translations.length, document.texts.length);
-    translations.push(await translated(text, async (line) => {
+    const translation = ICU_MESSAGE.test(text) ? null : await translated(text, async (line) => {
       const { hypotheses } = await translator.explain(line, {}, pause);
       return hypotheses[0]?.text ?? line;
-    }));
+    });
+    const isKept = translation !== null && placeholdersOf(translation) === placeholdersOf(text);
+    translations.push(isKept ? translation : null);
   }
-  return { content: document.fill(translations), segments: document.texts.filter(hasLetters).length, untranslated: 0 };
+  const numLeft = document.numLeft ?? 0;
+  return {
+    content: document.fill(translations),
+    segments: document.texts.filter(hasLetters).length + numLeft,
+    untranslated: translations.filter((translation) => translation === null).length + numLeft,
+  };
 }
 
 /** A text of several lines, each translated for itself. @param {string} text @param {Translate} translate */
@@ -48,7 +59,7 @@ export function readDocument(name, content) {
 /** Each line is a text. @param {string} text @returns {Document} */
 function lines(text) {
   const parts = text.split(/(\r?\n|^\ufeff)/);
-  return { texts: parts, fill: (translations) => translations.join("") };
+  return { texts: parts, fill: (translations) => translations.map((one, index) => one ?? parts[index]).join("") };
 }
 
 // --------------------------------------------------------------------------------------------------------- subtitles
@@ -64,7 +75,7 @@ const STARTS_ANEW = /^(?:[-–—♪>[(#]|[A-Z][A-Z ]+:)/u;
 /** Sentences may go on in the next cue: they are translated as one text, and divided again by the length of the cues.
  * @param {string} text @returns {Document} */
 function subtitles(text) {
-  const parts = text.split(/((?:\r?\n){2,}|\r?\n$)/);
+  const parts = text.split(/((?:\r?\n[ \t]*){2,}|\r?\n$)/);
   /** @type {Cue[][]} */
   const sentences = [];
   parts.forEach((part, index) => {
@@ -80,10 +91,11 @@ function subtitles(text) {
     fill(translations) {
       const filled = [...parts];
       sentences.forEach((cues, index) => {
-        divided(translations[index], cues.map((cue) => cue.text.length)).forEach((share, place) => {
+        const translation = translations[index];
+        if (translation === null || translation === cues.map((cue) => cue.text).join(" ")) return;
+        divided(translation, cues.map((cue) => cue.text.length)).forEach((share, place) => {
           const { part, head, before, after, numLines, lineEnd } = cues[place];
-          const isSame = translations[index] === cues.map((cue) => cue.text).join(" ");
-          filled[part] = isSame ? parts[part] : head + before + wrapped(share, numLines).join(lineEnd) + after;
+          filled[part] = head + before + wrapped(share, numLines).join(lineEnd) + after;
         });
       });
       return filled.join("");
@@ -118,7 +130,8 @@ function cueOf(part, timing, index) {
 /** @param {Cue[]} cues @param {Cue} following */
 function goesOn(cues, following) {
   const last = cues[cues.length - 1];
-  const isNear = following.start - last.end <= MAX_GAP && cues.length < MAX_JOINED;
+  const gap = following.start - last.end;
+  const isNear = gap >= -0.5 && gap <= MAX_GAP && cues.length < MAX_JOINED;
   return isNear && !SENTENCE_END.test(last.text) && !/^[-–—]/u.test(following.before) && !STARTS_ANEW.test(following.text);
 }
 
@@ -151,23 +164,27 @@ function wrapped(text, numLines) {
 
 const ENTRY = /^(?:msgctxt[^\n]*\n(?:"[^\n]*\n)*)?msgid ([^\n]*\n(?:"[^\n]*\n)*)msgstr ("[^\n]*(?:\n"[^\n]*)*)/gm;
 
-/** Entries without plural forms that have no translation; they are marked as fuzzy. @param {string} text
- * @returns {Document} */
+const PLURAL_ENTRY = /^msgid_plural [^\n]*\n(?:"[^\n]*\n)*((?:msgstr\[\d+\] [^\n]*(?:\n"[^\n]*)*\n?)+)/gm;
+
+/** Entries without plural forms that have no translation; they are marked as fuzzy. Those with plural forms stay.
+ * @param {string} text @returns {Document} */
 function catalog(text) {
   const entries = Array.from(text.matchAll(ENTRY))
     .map((match) => ({ match, source: unquoted(match[1]), target: unquoted(match[2]) }))
     .filter(({ source, target }) => source && !target);
   return {
     texts: entries.map(({ source }) => source),
+    numLeft: Array.from(text.matchAll(PLURAL_ENTRY)).filter((match) => !unquoted(match[1])).length,
     fill(translations) {
       let filled = "";
       let end = 0;
       entries.forEach(({ match, source }, index) => {
-        if (!hasLetters(source)) return;
+        const translation = translations[index];
+        if (!hasLetters(source) || translation === null) return;
         const start = /** @type {number} */ (match.index);
         filled += withFuzzy(text.slice(end, start));
         end = start + match[0].length;
-        filled += match[0].slice(0, match[0].length - match[2].length) + quoted(translations[index]);
+        filled += match[0].slice(0, match[0].length - match[2].length) + quoted(translation);
         if (match[2].endsWith("\r")) filled += "\r";
       });
       return filled + text.slice(end);

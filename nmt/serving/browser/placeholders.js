@@ -75,6 +75,11 @@ const PATTERNS = {
   numbers: R`(?<![${WORD}.,])${D}+(?:[.,:\/\-]${D}+)*(?![${WORD}])`,
 };
 
+/** The placeholders of a text in any order, as a string to compare. @param {string} text */
+export function placeholdersOf(text) {
+  return (text.match(new RegExp(PATTERNS.placeholders, "gu")) ?? []).sort().join("\n");
+}
+
 /** Finds and masks the spans of a line that its translation has to copy. */
 export class Copier {
   /** @param {string[]} classes names of PATTERNS, or "unseen"
