@@ -36,14 +36,14 @@ pytest_plugins = ["fixtures.train"]
 
 
 @pytest.fixture
-def uninterrupted(stateful, tmp_path_factory):
+def just_trained(stateful, tmp_path_factory):
     """Trained just before what it is compared with: later in a process, the last bits may differ
     (see invariant 7 in docs/develop/invariants.md)."""
     return train(stateful, tmp_path_factory.mktemp("runs") / "uninterrupted").path
 
 
 def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
-    stateful, uninterrupted, tmp_path, monkeypatch, caplog
+    stateful, just_trained, tmp_path, monkeypatch, caplog
 ):
     """Twice, and the second time its newest state was damaged."""
     run = tmp_path / "run"
@@ -54,11 +54,11 @@ def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
     last_checkpoint(run).write_bytes(last_checkpoint(run).read_bytes()[:-1000])
     train(stateful, run)
     assert "step-00000006.npz is damaged" in caplog.text and "resuming from" in caplog.text
-    assert_same_run(run, uninterrupted)
+    assert_same_run(run, just_trained)
 
 
 def test_a_run_that_was_killed_while_it_saved_is_the_same_run(
-    stateful, uninterrupted, tmp_path, monkeypatch
+    stateful, just_trained, tmp_path, monkeypatch
 ):
     """best.npz of step 10 is written, the last state is that of step 5: all since then is done
     again, and alike."""
@@ -75,7 +75,7 @@ def test_a_run_that_was_killed_while_it_saved_is_the_same_run(
             train(stateful, tmp_path / "run")
     assert last_state(tmp_path / "run")[1]["step"] == 5
     train(stateful, tmp_path / "run")
-    assert_same_run(tmp_path / "run", uninterrupted)
+    assert_same_run(tmp_path / "run", just_trained)
 
 
 def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted):
@@ -89,17 +89,17 @@ def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted
 
 
 def test_training_again_what_is_trained_changes_nothing_but_the_log(
-    stateful, uninterrupted, instant
+    stateful, uninterrupted, tmp_path, instant
 ):
+    run = shutil.copytree(uninterrupted, tmp_path / "run")
+
     def contents():
         return {
-            file: file.read_bytes()
-            for file in uninterrupted.rglob("*")
-            if file.suffix in (".npz", ".csv")
+            file: file.read_bytes() for file in run.rglob("*") if file.suffix in (".npz", ".csv")
         }
 
     before = contents()
-    train(stateful, uninterrupted)
+    train(stateful, run)
     assert contents() == before
 
 
