@@ -4,7 +4,8 @@
     python scripts/general_corpus.py DATA_DIR OUTPUT_DIR
 
 DATA_DIR holds the English and French files of `tatoeba`, `europarl`, `multi30k` (only to keep its
-sets out of the text) and `general`; the embedded corpus everyday is added. OUTPUT_DIR receives
+sets out of the text) and `general`; the embedded corpus everyday and the phrases of
+data/phrases.tsv are added. OUTPUT_DIR receives
 
     GROUP.{en,fr}        training text, a pair of files for each of GROUPS
     general_dev.{en,fr}  pairs of `general` that are not in the training text
@@ -19,6 +20,7 @@ import argparse
 import contextlib
 import hashlib
 import heapq
+import itertools
 import json
 import re
 import sys
@@ -42,6 +44,7 @@ from nmt.text.lines import (
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY = ROOT / "tests" / "pretrained"
+PHRASES = "phrases"  # the name of data/phrases.tsv among the texts
 sys.path.insert(0, str(ORDINARY))
 
 from ordinary import read_ordinary  # type: ignore[import-not-found]  # noqa: E402
@@ -50,6 +53,7 @@ Pair = tuple[str, str]  # English, French
 
 GROUPS = {
     "everyday": ["everyday/train"],
+    "phrases": [PHRASES],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
     "stories": ["general/african_storybook"],
     "services": [  # prose for citizens and readers of web pages
@@ -236,6 +240,7 @@ class Corpora:
     data: Path
     everyday: Path
     output: Path
+    phrases: Path
     near_copies: tuple[NearCopies, NearCopies] = field(init=False)
     evaluation: tuple[set[str], set[str]] = field(init=False)  # normalised sides
 
@@ -267,6 +272,9 @@ class Corpora:
         return self.everyday / rest if folder == "everyday" else self.data / name
 
     def pairs(self, name: str) -> Iterator[Pair]:
+        if name == PHRASES:
+            yield from read_phrases(self.phrases)
+            return
         for english, french in read_parallel(resolve_parallel(self.prefix(name), "en", "fr")):
             yield english.strip(), french.strip()
 
@@ -283,11 +291,32 @@ class Corpora:
 
     def inputs(self) -> list[Path]:
         """All files that decide the output, this script and its rules included."""
-        training = [name for names in GROUPS.values() for name in names]
+        training = [name for names in GROUPS.values() for name in names if name != PHRASES]
         files = [resolve_parallel(self.prefix(name), "en", "fr") for name in training + EVALUATION]
         rules = ROOT / "nmt" / "corpora" / "words.py"
         code = [Path(__file__), rules, ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
+        code.append(self.phrases)
         return code + [path for pair in files for path in (pair.source, pair.target)]
+
+
+def read_phrases(path: Path) -> Iterator[Pair]:
+    """The pairs of a table in which `{a|b}` stands for each of its choices: the first group of one
+    side goes with the first of the other. Raises UserError if the numbers of choices differ."""
+    files = resolve_parallel(str(path), "en", "fr")
+    for number, (english, french) in enumerate(read_parallel(files), start=1):
+        sides = [re.split(r"\{([^{}]*)\}", side) for side in (english, french)]
+        groups = [[group.split("|") for group in side[1::2]] for side in sides]
+        if list(map(len, groups[0])) != list(map(len, groups[1])):
+            raise UserError(f"{path}, line {number}: expected as many choices on both sides.")
+        for choice in itertools.product(*(range(len(group)) for group in groups[0])):
+            chosen = [
+                "".join(
+                    part if i % 2 == 0 else of_side[i // 2][choice[i // 2]]
+                    for i, part in enumerate(side)
+                )
+                for side, of_side in zip(sides, groups, strict=True)
+            ]
+            yield chosen[0], chosen[1]
 
 
 def _order(pair: Pair) -> bytes:
@@ -419,7 +448,7 @@ def _text_files(output: Path) -> dict[str, str]:
     return {path.name: file_fingerprint([path]) for path in paths if path.exists()}
 
 
-def prepare(data: Path, everyday: Path, output: Path) -> bool:
+def prepare(data: Path, everyday: Path, output: Path, phrases: Path) -> bool:
     """Write all of OUTPUT_DIR; returns False if it was there already."""
     unknown = {f"general/{path.stem}" for path in (data / "general").glob("*.en")}
     unknown -= {name for names in GROUPS.values() for name in names}
@@ -428,7 +457,7 @@ def prepare(data: Path, everyday: Path, output: Path) -> bool:
             f"{', '.join(sorted(unknown))}: belongs to no group. Add it to GROUPS in"
             f" {Path(__file__).name}, or move it out of {data}."
         )
-    corpora = Corpora(data, everyday, output)
+    corpora = Corpora(data, everyday, output, phrases)
     inputs = file_fingerprint(corpora.inputs())
     report_path = output / "corpora.json"
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
@@ -475,9 +504,16 @@ def main() -> None:
         metavar="DIR",
         help="folder of the embedded corpus (default: that of this checkout)",
     )
+    parser.add_argument(
+        "--phrases",
+        type=Path,
+        default=ROOT / "data" / "phrases.tsv",
+        metavar="TSV",
+        help="table of phrases (default: that of this checkout)",
+    )
     arguments = parser.parse_args()
     try:
-        written = prepare(arguments.data, arguments.everyday, arguments.output)
+        written = prepare(arguments.data, arguments.everyday, arguments.output, arguments.phrases)
     except UserError as error:
         sys.exit(f"error: {error}")
     report = json.loads((arguments.output / "corpora.json").read_text("utf-8"))

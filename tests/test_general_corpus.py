@@ -17,8 +17,10 @@ from general_corpus import (  # noqa: E402
     DEV_MIXTURE,
     EVALUATION,
     GROUPS,
+    PHRASES,
     NearCopies,
     _quotas,
+    read_phrases,
     why_not,
     words_of,
 )
@@ -27,7 +29,7 @@ from nmt.config.loader import load_config  # noqa: E402
 from nmt.errors import UserError  # noqa: E402
 
 SIDES = ("en", "fr")
-TRAINING = [name for names in GROUPS.values() for name in names]
+TRAINING = [name for names in GROUPS.values() for name in names if name != PHRASES]
 
 
 def write_pairs(prefix: Path, pairs: list[tuple[str, str]]) -> None:
@@ -50,11 +52,13 @@ def numbered(name: str, count: int) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def folders(tmp_path):
-    """A tiny DATA_DIR, the folder of the embedded corpus and an OUTPUT_DIR."""
+    """A tiny DATA_DIR, the folder of the embedded corpus, an OUTPUT_DIR and phrases."""
     data, everyday = tmp_path / "data", tmp_path / "everyday"
     for name in TRAINING + EVALUATION:
         write_pairs(prefix(data, everyday, name), numbered(name, 6))
-    return data, everyday, tmp_path / "output"
+    phrases = tmp_path / "phrases.tsv"
+    phrases.write_text("".join(f"{en}\t{fr}\n" for en, fr in numbered("phrases", 6)), "utf-8")
+    return data, everyday, tmp_path / "output", phrases
 
 
 def prefix(data: Path, everyday: Path, name: str) -> Path:
@@ -62,7 +66,7 @@ def prefix(data: Path, everyday: Path, name: str) -> Path:
 
 
 def add(folders, name: str, *pairs: tuple[str, str]) -> None:
-    data, everyday, _ = folders
+    data, everyday, *_ = folders
     path = prefix(data, everyday, name)
     write_pairs(path, read_pairs(path) + list(pairs))
 
@@ -192,7 +196,7 @@ def test_dev_mixes_its_sets_with_distinct_english_sentences(folders):
 
 
 def test_the_same_command_changes_nothing_and_another_process_writes_the_same(folders, tmp_path):
-    data, everyday, output = folders
+    data, everyday, output, phrases = folders
     assert general_corpus.prepare(*folders)
     state = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in output.iterdir()}
     assert not general_corpus.prepare(*folders)
@@ -201,7 +205,7 @@ def test_the_same_command_changes_nothing_and_another_process_writes_the_same(fo
     }
     script = [sys.executable, str(SCRIPTS / "general_corpus.py"), str(data)]
     process = subprocess.run(
-        [*script, str(tmp_path / "other"), "--everyday", str(everyday)],
+        [*script, str(tmp_path / "other"), "--everyday", str(everyday), "--phrases", str(phrases)],
         check=True,
         capture_output=True,
         text=True,
@@ -220,6 +224,32 @@ def test_other_input_or_a_damaged_output_is_prepared_again(folders):
     add(folders, "general/canada_laws", ("A new law.", "Une nouvelle loi."))
     assert general_corpus.prepare(*folders)
     assert ("A new law.", "Une nouvelle loi.") in read_pairs(folders[2] / "law")
+
+
+def test_phrases_have_a_pair_for_each_choice(tmp_path):
+    table = tmp_path / "phrases.tsv"
+    table.write_text(
+        "Hi.\tSalut.\nA {small|big} {cat|dog}!\tUn {petit|gros} {chat|chien} !\n", "utf-8"
+    )
+    assert list(read_phrases(table)) == [
+        ("Hi.", "Salut."),
+        ("A small cat!", "Un petit chat !"),
+        ("A small dog!", "Un petit chien !"),
+        ("A big cat!", "Un gros chat !"),
+        ("A big dog!", "Un gros chien !"),
+    ]
+    table.write_text("Hi.\tSalut.\nA {red|blue} cat!\tUn chat rouge !\n", "utf-8")
+    with pytest.raises(UserError, match="line 2: expected as many choices on both sides"):
+        list(read_phrases(table))
+
+
+def test_the_phrases_that_are_kept_are_distinct_and_well_formed():
+    pairs = list(read_phrases(SCRIPTS.parent / "data" / "phrases.tsv"))
+    assert len(pairs) > 1_500 and len(set(pairs)) == len(pairs)
+    for pair in pairs:
+        words = (words_of(pair[0]), words_of(pair[1]))
+        assert why_not(pair, words, loosely_paired=False) in (None, "ratio"), pair
+        assert not set("{}|\t") & set("".join(pair)) and "  " not in "".join(pair), pair
 
 
 def test_a_file_without_a_group_is_an_error(folders):
@@ -269,5 +299,5 @@ def test_the_script_that_trains_gives_each_group_a_weight_and_the_recipe_exists(
     assert match
     weights = dict(item.split("=") for item in match[1].split())
     assert set(weights) == set(GROUPS)
-    assert all(0 < float(weight) <= 2 for weight in weights.values())
+    assert all(0 < float(weight) <= 4 for weight in weights.values())
     assert load_config("general").data.typography.apostrophe == "straight"
