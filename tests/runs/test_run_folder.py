@@ -133,7 +133,7 @@ def test_a_damaged_record_is_reported(content, joint):
 
 def test_a_format_that_is_no_number_is_reported(joint):
     (joint.path / "run.json").write_text('{"format": null}')
-    with pytest.raises(UserError, match=r"run\.json is damaged: expected a number as 'format'"):
+    with pytest.raises(UserError, match=r"is damaged: expected a number as 'format'"):
         Run.open(joint.path)
 
 
@@ -367,11 +367,6 @@ def test_the_weights_of_a_model_come_back_in_a_new_one(joint, randomize):
     loaded = Run.open(joint.path).load_model()
     assert_same(
         {variable.path: variable.numpy() for variable in loaded.trainable_variables}, weights
-    )
-    (joint.path / "other.npz").write_bytes((joint.path / "best.npz").read_bytes())
-    assert (
-        joint.load_model("other.npz").trainable_variables[0].shape
-        == loaded.trainable_variables[0].shape
     )
 
 

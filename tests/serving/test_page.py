@@ -633,7 +633,7 @@ def test_a_file_can_be_chosen_and_one_that_is_no_document_is_refused(open_page):
     chooser.value.set_files({"name": "a.docx", "mimeType": "", "buffer": b"no archive"})
     playwright.expect(page.locator("#document-state")).to_contain_text("expected a Word document")
     page.evaluate(DROP, ["a.exe", "MZ"])
-    playwright.expect(page.locator("#document-state")).to_contain_text("not translated")
+    playwright.expect(page.locator("#document-state")).to_contain_text("not supported")
     playwright.expect(page.locator("#download")).to_be_hidden()
 
 
