@@ -1,9 +1,6 @@
 """What this package is called, and how its parts are installed."""
 
-import importlib.metadata
 import importlib.util
-import re
-import shlex
 
 VERSION = "0.1.0"
 DISTRIBUTION = "nmt-attention"  # `nmt` on PyPI is somebody else's package
@@ -19,6 +16,10 @@ def install_command(extra: str) -> str:
     add it: then the extra's own packages."""
     if is_installed("tensorflow"):
         return f"pip install '{DISTRIBUTION}[{extra}]'"
+    import importlib.metadata  # slow, and this module is imported by every command
+    import re
+    import shlex
+
     required = importlib.metadata.requires(DISTRIBUTION) or ()
     mark = re.compile(rf";.*extra == ['\"]{extra}['\"]")
     packages = [one.partition(";")[0].strip() for one in required if mark.search(one)]

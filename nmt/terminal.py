@@ -1,12 +1,26 @@
-"""Progress bars, child processes, and a quiet way to load TensorFlow."""
+"""Progress bars, text for terminals, child processes, and a quiet way to load TensorFlow."""
 
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def without_controls(text: str) -> str:
+    """Text that may quote a stranger, without what could control a terminal; lines and tabs
+    stay."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def printable(text: str) -> str:
+    """The same on one line, without tabs."""
+    return re.sub(r"[\t\n\u2028\u2029]", "\ufffd", without_controls(text))
 
 
 def import_tensorflow() -> None:

@@ -3,7 +3,7 @@
 
 install() {
     local wanted=".venv/installed-$(printf '%s' "$1" | tr -c 'a-z\n' '_')"
-    [ -x .venv/bin/pip ] || "${PYTHON:-python3}" -m venv --clear .venv
+    [ -x .venv/bin/pip ] || "${PYTHON:-python3}" -m venv .venv
     if [ ! -e "$wanted" ] || [ setup.cfg -nt "$wanted" ] || [ pyproject.toml -nt "$wanted" ]; then
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
         touch "$wanted"

@@ -4,18 +4,17 @@ import argparse
 import contextlib
 import io
 import os
-import re
 import sys
 from typing import Any
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from nmt.terminal import without_controls
 
 
 def say(text: str) -> None:
     """Write a message, without what could control the terminal: it may quote a stranger's config.
     Nobody may be reading it."""
     with contextlib.suppress(OSError):
-        print(_CONTROLS.sub("\ufffd", text), file=sys.stderr)
+        print(without_controls(text), file=sys.stderr)
 
 
 def verb(verbs: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:

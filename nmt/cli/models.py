@@ -6,6 +6,7 @@ from typing import Any
 
 from nmt.cli.console import verb
 from nmt.errors import UserError
+from nmt.terminal import printable
 
 
 def add_verbs(verbs: Any) -> None:
@@ -17,7 +18,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from nmt.runs.package import Package, installed_models, printable
+    from nmt.runs.package import Package, installed_models
 
     models = installed_models()
     if not models:

@@ -10,6 +10,7 @@ from nmt.cli import shared
 from nmt.cli.console import is_terminal, say
 from nmt.cli.shared import RunOptions, SearchOptions
 from nmt.errors import UserError
+from nmt.terminal import printable
 
 if TYPE_CHECKING:
     from nmt.inference.translator import Translator
@@ -40,8 +41,6 @@ class Direction:
         run = self.translator.run
         lines = [f"{run.name}: {source} -> {target}. :help for help, Ctrl-D to leave."]
         if run.package:
-            from nmt.runs.package import printable
-
             lines += [printable(limit) for limit in run.package.card.limits]
         return "\n".join(lines)
 

@@ -206,15 +206,30 @@ def placed(parts: Iterable[str | Tag | Block], translations: Translations) -> It
             yield Space(part) if isinstance(part, str) else part
 
 
-def with_ranges(entries: Iterable[Entry], ranges: Iterable[tuple[Tag, Tag]]) -> list[Entry]:
-    """Entries in which the start of each range stands before its end: they move separately."""
-    ordered = list(entries)
-    place = {entry: i for i, entry in enumerate(ordered) if isinstance(entry, Tag)}
-    for start, end in ranges:
-        first, last = place[start], place[end]
-        if last < first:
-            ordered[first], ordered[last] = end, start
-    return ordered
+class Ranges:
+    """Ranges of a text, such as comments and bookmarks: their starts and ends are points of their
+    own, which a translation may turn over."""
+
+    def __init__(self) -> None:
+        self._starts: dict[Any, Tag] = {}
+        self._ranges: list[tuple[Tag, Tag]] = []
+
+    def note(self, key: Any, tag: Tag, is_end: bool) -> None:
+        """The start or the end of the range `key` is read."""
+        if not is_end:
+            self._starts[key] = tag
+        elif start := self._starts.pop(key, None):
+            self._ranges.append((start, tag))
+
+    def in_order(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Entries in which the start of each range stands before its end."""
+        ordered = list(entries)
+        place = {entry: i for i, entry in enumerate(ordered) if isinstance(entry, Tag)}
+        for start, end in self._ranges:
+            first, last = place[start], place[end]
+            if last < first:
+                ordered[first], ordered[last] = end, start
+        return ordered
 
 
 def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:

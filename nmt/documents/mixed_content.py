@@ -10,6 +10,7 @@ from typing import Any
 
 from nmt.documents.document import (
     ICU_MESSAGE,
+    Ranges,
     Translations,
     blocks,
     close,
@@ -17,7 +18,6 @@ from nmt.documents.document import (
     has_entities,
     placed,
     read_marked,
-    with_ranges,
     words,
 )
 from nmt.text.html_blocks import Block, Entry, PartsBuilder, Space, Tag
@@ -58,8 +58,7 @@ class MixedContent:
         self._starts: dict[str, Tag] = {}
         self._elements: dict[Tag, Any] = {}
         self._is_end: set[Tag] = set()
-        self._range_starts: dict[tuple[str, str | None], Tag] = {}
-        self._ranges: list[tuple[Tag, Tag]] = []
+        self._ranges = Ranges()
         self._whole: set[Any] = set()  # elements that are not translated
         self._has_entities = False
         self._collapses = True  # whether a space here is none, as after another one
@@ -137,10 +136,7 @@ class MixedContent:
         if (attribute := (self._rules.range_of or {}).get(name)) is None:
             return
         key = re.sub("-(?:start|end)$", "", name), element.get(attribute)
-        if not name.endswith("-end"):
-            self._range_starts[key] = tag
-        elif start := self._range_starts.pop(key, None):
-            self._ranges.append((start, tag))
+        self._ranges.note(key, tag, is_end=name.endswith("-end"))
 
     def _tag(self, element: Any, kind: str, raw: str) -> Tag:
         tag = Tag(raw, kind)
@@ -156,7 +152,7 @@ class MixedContent:
 
     def write(self, translations: Translations) -> None:
         """Replaces the content of the element."""
-        entries = with_ranges(placed(self.parts, translations), self._ranges)
+        entries = self._ranges.in_order(placed(self.parts, translations))
         if self._has_entities:
             entries = list(escaped(entries))
         for element in self._elements.values():

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import (
     Document,
+    Ranges,
     ReadingOptions,
     Translations,
     blocks,
@@ -22,7 +23,6 @@ from nmt.documents.document import (
     library,
     limited,
     placed,
-    with_ranges,
     words,
 )
 from nmt.errors import UserError
@@ -113,8 +113,7 @@ class Paragraph:
         self.element, self._names = element, names
         self._builder = PartsBuilder(stand_ins)
         self._places: dict[Tag, _Place] = {}
-        self._range_starts: dict[tuple[str, str], Tag] = {}  # (name, id), as of "bookmark", "3"
-        self._ranges: list[tuple[Tag, Tag]] = []
+        self._ranges = Ranges()  # by (name, id), such as ("bookmark", "3")
         # Text that stands in the element itself, and in no run.
         self._is_bare = element.find(names.text) is not None
         self._base: dict[Any, Any] = {}  # the paragraph or a container -> its usual formatting
@@ -246,13 +245,10 @@ class Paragraph:
             self._builder.add(tag)
 
     def _note_range(self, tag: Tag, element: Any) -> None:
-        if element.tag not in self._names.invisible:
-            return
-        key = re.sub(r"(?:Start|End)$", "", element.tag), element.get(f"{_W}id", "")
-        if element.tag.endswith("Start"):
-            self._range_starts[key] = tag
-        elif element.tag.endswith("End") and (start := self._range_starts.pop(key, None)):
-            self._ranges.append((start, tag))
+        match = re.fullmatch(r"(.*)(Start|End)", element.tag)
+        if match and element.tag in self._names.invisible:
+            key = match[1], element.get(f"{_W}id", "")
+            self._ranges.note(key, tag, is_end=match[2] == "End")
 
     # ------------------------------------------------------------------------------------ writing
 
@@ -261,7 +257,7 @@ class Paragraph:
 
     def write(self, translations: Translations) -> None:
         """Replaces the runs of the paragraph."""
-        entries = with_ranges(placed(self.parts, translations), self._ranges)
+        entries = self._ranges.in_order(placed(self.parts, translations))
         names = self._names
         last = [child for child in self.element if child.tag in names.last]
         for parent in self._base:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.errors import UserError
-from nmt.runs.package import Package, damaged, printable
+from nmt.runs.package import Package, damaged
 from nmt.runs.run_folder import WEIGHTS, Run
+from nmt.terminal import printable
 from nmt.text.lines import atomic_write, file_fingerprint
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ limited, checksums are compared before anything is parsed, and no graph may name
 import difflib
 import hashlib
 import json
-import re
 import shlex
 import stat
 import zipfile
@@ -33,6 +32,7 @@ from nmt.config.schema import SCORES, Section
 from nmt.errors import UserError
 from nmt.runs.onnx_file import external_initializers
 from nmt.runs.run_folder import Run, check_format
+from nmt.terminal import printable
 from nmt.text.tokenizer import Tokenizer
 
 SUFFIX = ".nmt"
@@ -325,11 +325,6 @@ def aligned(position: int) -> int:
 
 def damaged(path: Path, what: str) -> UserError:
     return UserError(f"{path} is damaged, or not a model of nmt: {printable(what)}. Get it again.")
-
-
-def printable(text: str) -> str:
-    """Text of a stranger for a terminal: without control characters."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
 
 
 def _checked_infos(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:

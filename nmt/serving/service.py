@@ -114,7 +114,7 @@ class Service:
     def batch_key(
         self, source: str, target: str, n_best: int, beam_size: int | None = None, **asked: Any
     ) -> BatchKey:
-        """The key of a request, whose beam (asked for, or the run's) has room for all hypotheses.
+        """The key of a request. Its beam, asked for or the run's, is at least as wide as `n_best`.
 
         Refusal if no translator of the pair is loaded.
         """
