@@ -1,9 +1,9 @@
 """JSON and tables: the strings in them, with all other characters as they are."""
 
-import csv
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from nmt.documents.document import (
     Document,
@@ -20,7 +20,7 @@ _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<colon>\s*:)?', re.DOTALL)
 _ESCAPED = re.compile(r"\\u(?:00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])")  # more than ASCII
 DELIMITERS = "\t;|,"  # in doubt the first one: a comma may be that of a number
 _STATED_DELIMITER = re.compile(r"sep=([^\r\n])(?:\r\n|\n|\r|\Z)")  # the first line, for Excel
-_SNIFFED, _SNIFFED_CHARACTERS = 20, 10_000  # lines, and characters of each
+_SNIFFED, _SNIFFED_CHARACTERS = 20, 200_000  # records, within so many characters
 
 
 class _Strings(Document):
@@ -77,28 +77,18 @@ class JsonDocument(_Strings):
 
 
 class CsvDocument(_Strings):
-    """`.csv`: cells with letters. The delimiter is the one that most lines have equally often."""
+    """`.csv`: cells with letters. The delimiter is the one that most records have equally often."""
 
     media_type = "text/csv; charset=utf-8"
-    delimiters = DELIMITERS
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
         stated = _STATED_DELIMITER.match(self._text)
-        self._delimiter = stated[1] if stated else _delimiter(self._text, self.delimiters)
-        escaped = re.escape(self._delimiter)
-        cell = re.compile(
-            rf'(?P<quoted>"(?:[^"]|"")*+"(?=[{escaped}\r\n]|\Z))|(?P<bare>[^{escaped}\r\n]*+)'
-        )
-        position = stated.end() if stated else 0
-        while position <= len(self._text):
-            match = cell.match(self._text, position)
-            if match is None:
-                break
+        self._delimiter = stated[1] if stated else _delimiter(self._text)
+        for match in _cells(self._text, self._delimiter, stated.end() if stated else 0):
             if match["quoted"]:
                 yield match.span(), match[0][1:-1].replace('""', '"')
             else:
                 yield match.span(), match[0]
-            position = match.end() + 1
 
     def _quoted(self, value: str, raw: str) -> str:
         was_quoted = raw.startswith('"') and raw.endswith('"') and len(raw) > 1
@@ -123,18 +113,37 @@ class TsvDocument(CsvDocument):
         return re.sub(r"[\t\r\n]+", " ", value)
 
 
-def _delimiter(text: str, delimiters: str) -> str:
-    """By how often each stands in the first lines, where they agree."""
-    # The module csv refuses a cell of more than 128 KB.
-    rows = [line[:_SNIFFED_CHARACTERS] for line in text.splitlines()[:_SNIFFED] if line]
-    counts: Mapping[str, list[int]] = {
-        one: [len(next(csv.reader([row], delimiter=one), [])) for row in rows] for one in delimiters
-    }
+def _cells(text: str, delimiter: str, position: int = 0) -> Iterator[re.Match[str]]:
+    escaped = re.escape(delimiter)
+    cell = re.compile(
+        rf'(?P<quoted>"(?:[^"]|"")*+"(?=[{escaped}\r\n]|\Z))|(?P<bare>[^{escaped}\r\n]*+)'
+    )
+    while position <= len(text):
+        match = cell.match(text, position)
+        assert match is not None  # a bare cell may be empty
+        yield match
+        position = match.end() + 1
 
-    # The delimiter that makes most rows equally long, then the one with more cells.
-    def score(one: str) -> tuple[int, int]:
-        lengths = counts[one]
+
+def _lengths(text: str, delimiter: str) -> Iterator[int]:
+    """How many cells each record has, but for empty lines."""
+    length = 0
+    for cell in _cells(text, delimiter):
+        length += 1
+        if text[cell.end() : cell.end() + 1] != delimiter:
+            if length > 1 or cell[0]:
+                yield length
+            length = 0
+
+
+def _delimiter(text: str) -> str:
+    """By how often each stands in the first records, where they agree."""
+    beginning = text[:_SNIFFED_CHARACTERS]
+
+    # The delimiter that makes most records equally long, then the one with more cells.
+    def score(one: str) -> tuple[float, int]:
+        lengths = list(islice(_lengths(beginning, one), _SNIFFED))
         common = max(set(lengths), key=lengths.count, default=1)
-        return (lengths.count(common) if common > 1 else 0, common)
+        return (lengths.count(common) / len(lengths) if common > 1 else 0, common)
 
-    return max(delimiters, key=score)
+    return max(DELIMITERS, key=score)

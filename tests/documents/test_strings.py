@@ -107,6 +107,7 @@ def shape(value):
         ("a b,1\nc,d e\n", "B A,1\nC,E D\n"),
         ("a b;1,5\nc;2,5\n", "B A;1,5\nC;2,5\n"),
         ('"a ""b"" c",x\r\n"d\ne",y\r\n', '"C ""B"" A",X\r\n"D\nE",Y\r\n'),
+        ('"a, b\nc, d\ne, f";1\ng h;2\n', '"B A,\nD C,\nF E,";1\nH G;2\n'),
         ("a b\nc d\n", "B A\nD C\n"),
         ("a b,\n,c d", "B A,\n,D C"),
         ("", ""),
