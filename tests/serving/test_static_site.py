@@ -245,6 +245,13 @@ def test_settings_that_could_not_be_loaded_are_asked_for_again(failure):
     assert found["requests"] == 3  # of which the first is for the size of the model
 
 
+@needs_node
+def test_a_worker_that_could_not_load_the_model_is_replaced():
+    found = in_node("worker", failures=1)
+    assert found["answers"] == [[503, "no model"], "chat", "chat"]
+    assert (found["started"], found["running"]) == (2, 1)
+
+
 # ---------------------------------------------------------------------------------------- documents
 
 SRT = (

@@ -42,37 +42,44 @@ async function fetchSettings() {
   return response.json();
 }
 
-const worker = new Worker("worker/worker.js", { type: "module" });
 const state = /** @type {HTMLElement} */ (document.getElementById("state"));
-
-let failure = "";
 let isReady = false;
+/** @type {Worker | undefined} */
+let worker; // or nothing once it failed: the next request starts another one
+
 settings().then(({ bytes }) => {
   if (!isReady) state.textContent = `The model is being loaded (${(bytes / 1e6).toFixed(0)} MB)`;
 }, () => {}); // the page says so
+start();
 
-worker.addEventListener("message", ({ data }) => {
-  if (data.ready) {
-    isReady = true;
-    state.textContent = "";
-    // Only now, so that the files that were just loaded are not loaded twice.
-    navigator.serviceWorker?.register("service_worker.js").catch(() => {});
-  } else if (data.failure) fail(data.failure);
-  else if (data.total) progress.set(names.get(data.id) ?? "", data);
-  else {
-    const { resolve, reject } = waiting.get(data.id) ?? {};
-    waiting.delete(data.id);
-    if (data.error) reject?.(new Refusal(400, data.error));
-    else resolve?.(data.answer);
-  }
-});
-worker.addEventListener("error", () => fail("the worker could not be started"));
+function start() {
+  const started = new Worker("worker/worker.js", { type: "module" });
+  started.addEventListener("message", ({ data }) => {
+    if (data.ready) {
+      isReady = true;
+      state.textContent = "";
+      // Only now, so that the files that were just loaded are not loaded twice.
+      navigator.serviceWorker?.register("service_worker.js").catch(() => {});
+    } else if (data.failure) fail(data.failure);
+    else if (data.total) progress.set(names.get(data.id) ?? "", data);
+    else {
+      const { resolve, reject } = waiting.get(data.id) ?? {};
+      waiting.delete(data.id);
+      if (data.error) reject?.(new Refusal(400, data.error));
+      else resolve?.(data.answer);
+    }
+  });
+  started.addEventListener("error", () => fail("the worker could not be started"));
+  worker = started;
+  return started;
+}
 
 /** @param {string} message */
 function fail(message) {
-  failure = message;
+  worker?.terminate();
+  worker = undefined;
   state.textContent = "";
-  for (const { reject } of waiting.values()) reject(new Refusal(400, failure));
+  for (const { reject } of waiting.values()) reject(new Refusal(503, message));
   waiting.clear();
 }
 
@@ -80,17 +87,17 @@ function fail(message) {
  * @returns {Promise<any>} */
 function ask(path, body, signal, name = "") {
   return new Promise((resolve, reject) => {
-    if (failure) throw new Refusal(400, failure);
+    const asked = worker ?? start();
     lastId += 1;
     const id = lastId;
     waiting.set(id, { resolve, reject });
     if (name) names.set(id, name);
     signal.addEventListener("abort", () => {
       waiting.delete(id);
-      worker.postMessage({ id, abort: true });
+      asked.postMessage({ id, abort: true });
       reject(new Refusal(0));
     });
-    worker.postMessage({ id, path, body });
+    asked.postMessage({ id, path, body });
   });
 }
 
