@@ -4,8 +4,8 @@
     python scripts/general_corpus.py DATA_DIR OUTPUT_DIR
 
 DATA_DIR holds the English and French files of `tatoeba`, `europarl`, `multi30k` (only to keep its
-sets out of the text) and `general`; the embedded corpus everyday and the phrases of
-data/phrases.tsv are added. OUTPUT_DIR receives
+sets out of the text) and `general`; the embedded corpus everyday and what this project wrote
+(data/phrases.tsv, data/sentences) are added. OUTPUT_DIR receives
 
     GROUP.{en,fr}        training text, a pair of files for each of GROUPS
     general_dev.{en,fr}  pairs of `general` that are not in the training text
@@ -44,7 +44,7 @@ from nmt.text.lines import (
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY = ROOT / "tests" / "pretrained"
-PHRASES = "phrases"  # the name of data/phrases.tsv among the texts
+WRITTEN = "written"  # by this project, as tables in a folder of their own
 sys.path.insert(0, str(ORDINARY))
 
 from ordinary import read_ordinary  # type: ignore[import-not-found]  # noqa: E402
@@ -53,7 +53,8 @@ Pair = tuple[str, str]  # English, French
 
 GROUPS = {
     "everyday": ["everyday/train"],
-    "phrases": [PHRASES],
+    "phrases": [f"{WRITTEN}/phrases"],
+    "sentences": [f"{WRITTEN}/sentences"],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
     "stories": ["general/african_storybook"],
     "services": [  # prose for citizens and readers of web pages
@@ -240,7 +241,7 @@ class Corpora:
     data: Path
     everyday: Path
     output: Path
-    phrases: Path
+    written: Path
     near_copies: tuple[NearCopies, NearCopies] = field(init=False)
     evaluation: tuple[set[str], set[str]] = field(init=False)  # normalised sides
 
@@ -271,9 +272,15 @@ class Corpora:
             return self.output / name
         return self.everyday / rest if folder == "everyday" else self.data / name
 
+    def tables(self, name: str) -> list[Path]:
+        """The table of that name, or those in the folder of that name."""
+        path = self.written / name.removeprefix(f"{WRITTEN}/")
+        return sorted(path.glob("*.tsv")) if path.is_dir() else [path.with_suffix(".tsv")]
+
     def pairs(self, name: str) -> Iterator[Pair]:
-        if name == PHRASES:
-            yield from read_phrases(self.phrases)
+        if name.startswith(f"{WRITTEN}/"):
+            for table in self.tables(name):
+                yield from read_phrases(table)
             return
         for english, french in read_parallel(resolve_parallel(self.prefix(name), "en", "fr")):
             yield english.strip(), french.strip()
@@ -291,12 +298,14 @@ class Corpora:
 
     def inputs(self) -> list[Path]:
         """All files that decide the output, this script and its rules included."""
-        training = [name for names in GROUPS.values() for name in names if name != PHRASES]
-        files = [resolve_parallel(self.prefix(name), "en", "fr") for name in training + EVALUATION]
+        training = [name for names in GROUPS.values() for name in names]
+        written = [name for name in training if name.startswith(f"{WRITTEN}/")]
+        others = [name for name in training + EVALUATION if name not in written]
+        files = [resolve_parallel(self.prefix(name), "en", "fr") for name in others]
         rules = ROOT / "nmt" / "corpora" / "words.py"
         code = [Path(__file__), rules, ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
-        code.append(self.phrases)
-        return code + [path for pair in files for path in (pair.source, pair.target)]
+        tables = [table for name in written for table in self.tables(name)]
+        return code + tables + [path for pair in files for path in (pair.source, pair.target)]
 
 
 def read_phrases(path: Path) -> Iterator[Pair]:
@@ -448,7 +457,7 @@ def _text_files(output: Path) -> dict[str, str]:
     return {path.name: file_fingerprint([path]) for path in paths if path.exists()}
 
 
-def prepare(data: Path, everyday: Path, output: Path, phrases: Path) -> bool:
+def prepare(data: Path, everyday: Path, output: Path, written: Path) -> bool:
     """Write all of OUTPUT_DIR; returns False if it was there already."""
     unknown = {f"general/{path.stem}" for path in (data / "general").glob("*.en")}
     unknown -= {name for names in GROUPS.values() for name in names}
@@ -457,7 +466,7 @@ def prepare(data: Path, everyday: Path, output: Path, phrases: Path) -> bool:
             f"{', '.join(sorted(unknown))}: belongs to no group. Add it to GROUPS in"
             f" {Path(__file__).name}, or move it out of {data}."
         )
-    corpora = Corpora(data, everyday, output, phrases)
+    corpora = Corpora(data, everyday, output, written)
     inputs = file_fingerprint(corpora.inputs())
     report_path = output / "corpora.json"
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
@@ -505,19 +514,19 @@ def main() -> None:
         help="folder of the embedded corpus (default: that of this checkout)",
     )
     parser.add_argument(
-        "--phrases",
+        "--written",
         type=Path,
-        default=ROOT / "data" / "phrases.tsv",
-        metavar="TSV",
-        help="table of phrases (default: that of this checkout)",
+        default=ROOT / "data",
+        metavar="DIR",
+        help="folder of phrases.tsv and sentences/ (default: that of this checkout)",
     )
     arguments = parser.parse_args()
     try:
-        written = prepare(arguments.data, arguments.everyday, arguments.output, arguments.phrases)
+        changed = prepare(arguments.data, arguments.everyday, arguments.output, arguments.written)
     except UserError as error:
         sys.exit(f"error: {error}")
     report = json.loads((arguments.output / "corpora.json").read_text("utf-8"))
-    if not written:
+    if not changed:
         print(f"{arguments.output} is up to date")
     for group, counts in report["groups"].items():
         read = sum(file["in"] for file in counts["files"].values())

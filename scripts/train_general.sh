@@ -28,7 +28,7 @@ python scripts/general_corpus.py "$data" "$text"
 # How often a pair is drawn per epoch: about 5 M target tokens, a third of them everyday sentences.
 # Weights below 1 draw other pairs in the next epoch. Manuals and laws count little, or everything
 # sounds like them; so does the generated grammar of `everyday`.
-weights=${WEIGHTS:-everyday=0.5 phrases=4 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.2 europarl=0.125}
+weights=${WEIGHTS:-everyday=0.5 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.2 europarl=0.125}
 corpora=
 for weight in $weights; do
     corpora+="${corpora:+, }{path: '$text/${weight%=*}', weight: ${weight#*=}}"

@@ -17,7 +17,7 @@ from general_corpus import (  # noqa: E402
     DEV_MIXTURE,
     EVALUATION,
     GROUPS,
-    PHRASES,
+    WRITTEN,
     NearCopies,
     _quotas,
     read_phrases,
@@ -29,7 +29,9 @@ from nmt.config.loader import load_config  # noqa: E402
 from nmt.errors import UserError  # noqa: E402
 
 SIDES = ("en", "fr")
-TRAINING = [name for names in GROUPS.values() for name in names if name != PHRASES]
+TRAINING = [
+    name for names in GROUPS.values() for name in names if not name.startswith(f"{WRITTEN}/")
+]
 
 
 def write_pairs(prefix: Path, pairs: list[tuple[str, str]]) -> None:
@@ -52,13 +54,16 @@ def numbered(name: str, count: int) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def folders(tmp_path):
-    """A tiny DATA_DIR, the folder of the embedded corpus, an OUTPUT_DIR and phrases."""
-    data, everyday = tmp_path / "data", tmp_path / "everyday"
+    """A tiny DATA_DIR, the folder of the embedded corpus, an OUTPUT_DIR and what is
+    written."""
+    data, everyday, written = (tmp_path / name for name in ("data", "everyday", "written"))
     for name in TRAINING + EVALUATION:
         write_pairs(prefix(data, everyday, name), numbered(name, 6))
-    phrases = tmp_path / "phrases.tsv"
-    phrases.write_text("".join(f"{en}\t{fr}\n" for en, fr in numbered("phrases", 6)), "utf-8")
-    return data, everyday, tmp_path / "output", phrases
+    (written / "sentences").mkdir(parents=True)
+    for name, count in (("phrases", 6), ("sentences/home", 3), ("sentences/work", 3)):
+        table = "".join(f"{en}\t{fr}\n" for en, fr in numbered(name, count))
+        (written / f"{name}.tsv").write_text(table, "utf-8")
+    return data, everyday, tmp_path / "output", written
 
 
 def prefix(data: Path, everyday: Path, name: str) -> Path:
@@ -196,7 +201,7 @@ def test_dev_mixes_its_sets_with_distinct_english_sentences(folders):
 
 
 def test_the_same_command_changes_nothing_and_another_process_writes_the_same(folders, tmp_path):
-    data, everyday, output, phrases = folders
+    data, everyday, output, written = folders
     assert general_corpus.prepare(*folders)
     state = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in output.iterdir()}
     assert not general_corpus.prepare(*folders)
@@ -205,12 +210,13 @@ def test_the_same_command_changes_nothing_and_another_process_writes_the_same(fo
     }
     script = [sys.executable, str(SCRIPTS / "general_corpus.py"), str(data)]
     process = subprocess.run(
-        [*script, str(tmp_path / "other"), "--everyday", str(everyday), "--phrases", str(phrases)],
+        [*script, str(tmp_path / "other"), "--everyday", str(everyday), "--written", str(written)],
         check=True,
         capture_output=True,
         text=True,
     )
     assert "europarl        6 of       6 pairs" in process.stdout
+    assert "sentences       6 of       6 pairs" in process.stdout
     for path in (tmp_path / "other").iterdir():
         assert path.read_bytes() == state[path.name][0], path.name
 
@@ -243,13 +249,18 @@ def test_phrases_have_a_pair_for_each_choice(tmp_path):
         list(read_phrases(table))
 
 
-def test_the_phrases_that_are_kept_are_distinct_and_well_formed():
-    pairs = list(read_phrases(SCRIPTS.parent / "data" / "phrases.tsv"))
+@pytest.mark.parametrize(
+    "table", sorted((SCRIPTS.parent / "data").rglob("*.tsv")), ids=lambda path: path.stem
+)
+def test_the_tables_that_are_kept_are_distinct_and_well_formed(table):
+    pairs = list(read_phrases(table))
     assert len(pairs) > 1_500 and len(set(pairs)) == len(pairs)
     for pair in pairs:
         words = (words_of(pair[0]), words_of(pair[1]))
         assert why_not(pair, words, loosely_paired=False) in (None, "ratio"), pair
-        assert not set("{}|\t") & set("".join(pair)) and "  " not in "".join(pair), pair
+        assert not set("{}|\t’\u00a0\u202f") & set("".join(pair)) and "  " not in "".join(pair), (
+            pair
+        )
 
 
 def test_a_file_without_a_group_is_an_error(folders):

@@ -41,6 +41,7 @@ class Segment:
     max_length: int = 0  # of a hypothesis, </s> included
     constraints: TargetConstraints = field(default_factory=TargetConstraints)
     numbers: SourceNumbers = field(default_factory=SourceNumbers)
+    asked_numbers: SourceNumbers = field(default_factory=SourceNumbers)  # of prefix and required
     hypotheses: list[Hypothesis] = field(default_factory=list)  # best first
     choices: list[Choices] = field(default_factory=list)  # for each token of the best hypothesis
 

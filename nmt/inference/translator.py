@@ -89,7 +89,6 @@ class SearchSettings:
     options: DecodingConfig
     n_best: int
     constraint_encoder: ConstraintEncoder | None
-    requires_numbers: bool = True  # with `source_numbers`: not only that digits are permitted
 
 
 class Forced(NamedTuple):
@@ -396,7 +395,7 @@ class Translator:
                 segment.constraints = constraint_encoder.encode(masked, required, text)
                 if options.source_numbers:
                     asked = SourceNumbers.of("\n".join([prefix, *required]))
-                    segment.numbers += asked._replace(required=())
+                    segment.asked_numbers = asked._replace(required=())
                 prefix = ""  # begins the first segment only
                 num_copies = sum(id in COPY_IDS for id in segment.ids)  # translated to themselves
                 check_constraints(segment.constraints, segment.max_length - num_copies, options)
@@ -425,37 +424,35 @@ class Translator:
         """The hypotheses of a batch.
 
         A number that cannot be written, because it is banned or has no pieces, must not keep a
-        translation from ending. What has not ended is therefore searched again without required
-        numbers, and then without any control of numbers.
+        translation from ending. What has not ended is therefore searched again, first without
+        required numbers, and then without numbers.
         """
 
-        def searched(segments: Sequence[Segment], search: SearchSettings) -> list[list[Hypothesis]]:
-            batch = self._search_batch(segments, search)
+        def searched(
+            segments: Sequence[Segment], numbers: Iterable[SourceNumbers]
+        ) -> list[list[Hypothesis]]:
+            batch = self._search_batch(segments, numbers, search)
             return controlled_search(self._engine, batch, search.options, search.n_best)
 
-        results = searched(segments, search)
-        if not search.options.source_numbers:
-            return results
-        uncontrolled = search.options.model_copy(update={"source_numbers": False})
-        for name, relaxed in (
-            ("required", replace(search, requires_numbers=False)),
-            ("permitted", replace(search, options=uncontrolled)),
-        ):
-            again = [
-                i
+        results = searched(segments, (segment.numbers for segment in segments))
+        for kept in ({"required": ()}, {"required": (), "permitted": ()}):
+            relaxed = {
+                i: segment.numbers._replace(**kept)
                 for i, segment in enumerate(segments)
-                if results[i][0].truncated and getattr(segment.numbers, name)
-            ]
+                if results[i][0].truncated
+            }
+            again = [i for i, numbers in relaxed.items() if numbers != segments[i].numbers]
             if not again:
                 continue
-            for i, result in zip(
-                again, searched([segments[i] for i in again], relaxed), strict=True
-            ):
+            found = searched([segments[i] for i in again], (relaxed[i] for i in again))
+            for i, result in zip(again, found, strict=True):
                 if not result[0].truncated:
                     results[i] = result
         return results
 
-    def _search_batch(self, segments: Sequence[Segment], search: SearchSettings) -> SearchBatch:
+    def _search_batch(
+        self, segments: Sequence[Segment], numbers: Iterable[SourceNumbers], search: SearchSettings
+    ) -> SearchBatch:
         ratio, constraint_encoder = search.options.min_length_ratio, search.constraint_encoder
         batch = SearchBatch(
             source_BS=padded(segment.ids for segment in segments),
@@ -464,10 +461,14 @@ class Translator:
             copy_ids=COPY_IDS if self.run.config.copying.classes else (),
         )
         if search.options.source_numbers:
-            numbers = [segment.numbers for segment in segments]
-            if not search.requires_numbers:
-                numbers = [of_segment._replace(required=()) for of_segment in numbers]
-            batch = replace(batch, numbers=numbers, digit_pieces=self._digit_pieces)
+            batch = replace(
+                batch,
+                numbers=[
+                    of_source + segment.asked_numbers
+                    for of_source, segment in zip(numbers, segments, strict=True)
+                ],
+                digit_pieces=self._digit_pieces,
+            )
         if constraint_encoder is None:
             return batch
         return replace(

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -104,20 +105,24 @@ class DigitPieces(NamedTuple):
     digit_V: np.ndarray  # int8, -1: none
     is_spaced_V: np.ndarray  # bool: with a space before it, so that another group begins
     space_id: int = -1  # of a space alone, after which a number may begin; -1: none
+    bytes: Mapping[int, int] = MappingProxyType({})  # id -> byte of a character; no digits
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> DigitPieces:
         digit_V = np.full(tokenizer.vocabulary_size, -1, np.int8)
         is_spaced_V = np.zeros(tokenizer.vocabulary_size, bool)
+        bytes = {}
         for id, name in enumerate(tokenizer.pieces(range(tokenizer.vocabulary_size))):
             text = name.removeprefix("▁")
             if tokenizer.is_byte(id):
                 text = chr(int(name[3:5], 16))
             if text in "0123456789" and text:
                 digit_V[id], is_spaced_V[id] = int(text), name.startswith("▁")
+            elif tokenizer.is_byte(id):
+                bytes[id] = ord(text)
         (space_id,) = tokenizer.encode("x 1")[-2:-1]
         is_space = tokenizer.pieces([space_id]) == ["▁"]
-        return cls(digit_V, is_spaced_V, space_id if is_space else -1)
+        return cls(digit_V, is_spaced_V, space_id if is_space else -1, bytes)
 
 
 class NumberProgress(NamedTuple):
@@ -137,7 +142,7 @@ def source_numbers(batch: SearchBatch) -> Control | None:
     """Digits only as the source's numbers continue, none unfinished, and none missing."""
     if batch.digit_pieces is None:
         return None
-    digit_V, is_spaced_V, space_id = batch.digit_pieces
+    digit_V, is_spaced_V, space_id, byte_of = batch.digit_pieces
     digit_ids = np.flatnonzero(digit_V >= 0).tolist()
     plain_ids = {int(digit_V[id]): id for id in digit_ids if not is_spaced_V[id]}
 
@@ -145,7 +150,13 @@ def source_numbers(batch: SearchBatch) -> Control | None:
         """The digit groups of a hypothesis, and whether it ends in the last one."""
         groups: list[str] = []
         in_group = False
+        unread = b""  # bytes of which no character is complete: they leave no trace in the text
         for id in ids:
+            if id in byte_of:
+                unread += bytes([byte_of[id]])
+                in_group = in_group and not unread.decode(errors="ignore")
+                continue
+            unread = b""
             if digit_V[id] < 0:
                 in_group = False
             elif in_group and not is_spaced_V[id]:

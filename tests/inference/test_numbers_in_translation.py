@@ -62,14 +62,19 @@ def test_digits_are_no_repetition(run):
     ("number", "wanted", "options", "expected"),
     [
         ("25", "dog", {"unwritable": "5"}, "dog"),  # required
-        ("25", "dog 25", {"banned": ["25"]}, "dog 2"),  # begun, and never whole
-        ("100000", "dog 100000", {"banned": ["100000"]}, "dog 10000"),  # begun, and not required
+        ("25", "dog 25", {"banned": ["25"]}, "dog "),  # begun, and never whole
+        ("100000", "dog 100000", {"banned": ["100000"]}, "dog "),  # begun, and not required
     ],
 )
 def test_a_number_that_cannot_be_written_keeps_no_translation_from_ending(
     run, number, wanted, options, expected
 ):
     assert translated(run, f"the {number} men", wanted, **options) == (expected, False)
+
+
+def test_the_numbers_of_a_prefix_stay_where_those_of_the_source_cannot_be_written(run):
+    options = {"prefixes": ["dog 37"], "unwritable": "5"}
+    assert translated(run, "the 25 men", "dog 37 a 25", **options) == ("dog 37 a ", False)
 
 
 def test_parts_of_a_long_line_have_the_numbers_of_their_own(run):

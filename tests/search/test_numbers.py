@@ -11,10 +11,13 @@ from nmt.search.constraints import SearchBatch
 from nmt.search.controls import controlled_search
 from nmt.search.numbers import DigitPieces, SourceNumbers, without_used
 
-# ids 4, 5, 6 are "1", "2", "3", and 7, 8, 9 the same after a space; 10 is a word.
-TEXT = {4: "1", 5: "2", 6: "3", 7: " 1", 8: " 2", 9: " 3", 10: " a"}
+# ids 4, 5, 6 are "1", "2", "3", and 7, 8, 9 the same after a space; 10 is a word, 11 and 12 are the
+# two bytes of a letter.
+TEXT = {4: "1", 5: "2", 6: "3", 7: " 1", 8: " 2", 9: " 3", 10: " a", 11: "\udcc3", 12: "\udca9"}
 PIECES = DigitPieces(
-    np.array([-1] * 4 + [1, 2, 3] * 2 + [-1], np.int8), np.array([False] * 7 + [True] * 4)
+    np.array([-1] * 4 + [1, 2, 3] * 2 + [-1] * 3, np.int8),
+    np.array([False] * 7 + [True] * 4 + [False] * 2),
+    bytes={11: 0xC3, 12: 0xA9},
 )
 
 
@@ -62,14 +65,15 @@ def batch_of(numbers, max_length=8, required=None):
 
 
 def groups_of(hypothesis):
-    return re.findall(r"\d+", "".join(TEXT[id] for id in hypothesis.ids))
+    text = "".join(TEXT[id] for id in hypothesis.ids)
+    return re.findall(r"\d+", text.encode(errors="surrogateescape").decode(errors="ignore"))
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(20))
 def test_every_number_is_permitted_and_whole_and_none_comes_too_often(seed, beam_size):
     numbers = [["12"], [], ["1", "123"], ["3 31", "3"], ["2", "22", "2"]]
-    engine = TableEngine(random_table(seed, vocabulary=11, sharpness=1.0))
+    engine = TableEngine(random_table(seed, vocabulary=13, sharpness=1.0))
     found = controlled_search(
         engine, batch_of(numbers), options_of(beam_size=beam_size, stopping="best"), beam_size
     )
@@ -90,6 +94,25 @@ def test_a_number_that_was_begun_is_completed_however_unlikely():
 
     (found,) = controlled_search(TableEngine(table), batch_of([["123"]]), options_of(beam_size=1))
     assert found[0].ids == (7, 5, 6) and not found[0].truncated
+
+
+@pytest.mark.parametrize(("between", "groups"), [((11,), ["12"]), ((11, 12), ["1", "2"])])
+@pytest.mark.parametrize("permitted", [["12"], ["1", "2"]])
+def test_bytes_of_no_character_part_no_numbers(between, groups, permitted):
+    """The first byte of a letter leaves no trace in the text; a letter between two digits does."""
+    wanted = (7, *between, 5)
+
+    def table(sentence, tokens):
+        log_probs = np.full(13, -20.0)
+        log_probs[10] = -15.0
+        is_begun = len(tokens) < len(wanted) and tokens == wanted[: len(tokens)]
+        log_probs[wanted[len(tokens)] if is_begun else EOS] = -0.01
+        return log_probs
+
+    batch = batch_of([permitted])
+    (found,) = controlled_search(TableEngine(table), batch, options_of(beam_size=1))
+    assert (groups_of(found[0]) == groups) == (permitted == groups)
+    assert not without_used(forms(*groups_of(found[0])), permitted)
 
 
 def test_a_missing_number_is_placed_where_the_model_would_end():
@@ -131,7 +154,7 @@ def test_a_long_number_takes_little_memory():
 def test_no_required_number_is_missing_however_unlikely(seed, beam_size):
     required = [["12"], ["3 31", "2"], []]
     numbers = [["12"], ["3 31", "2"], ["1"]]
-    engine = TableEngine(random_table(seed, vocabulary=11, sharpness=1.0))
+    engine = TableEngine(random_table(seed, vocabulary=13, sharpness=1.0))
     found = controlled_search(
         engine, batch_of(numbers, 30, required), options_of(beam_size=beam_size), beam_size
     )

@@ -102,6 +102,7 @@ def test_search_finds_what_python_finds(options, ties):
             "digits": digit_pieces().digit_V.tolist(),
             "isSpaced": digit_pieces().is_spaced_V.tolist(),
             "spaceId": SPACE_ID,
+            "bytes": list(digit_pieces().bytes.items()),
         },
     )
     for ours, theirs in zip(expected, found, strict=True):

@@ -4,10 +4,13 @@ import { appendNamed, maskOut } from "./beam.js";
 import { MaskedLine } from "./placeholders.js";
 import { EOS_ID } from "./tokenizer.js";
 import { SPACE, WORD } from "./unicode.js";
+import { decoded } from "./utf8.js";
 
 /** @typedef {Set<string>} Forms digit groups, of which one stands in a translation */
 /** @typedef {{permitted: Forms[], required: Forms[]}} SourceNumbers each at most once; each at least once */
-/** @typedef {{digits: Int8Array, isSpaced: boolean[], spaceId: number}} DigitPieces which ids are digits; -1: none */
+/** @typedef {object} DigitPieces Which ids are digits; -1: none.
+ * @property {Int8Array} digits @property {boolean[]} isSpaced @property {number} spaceId
+ * @property {Map<number, number>} bytes id -> byte of a character; no digits */
 /** @typedef {{last: string, mayBegin: (digits: string) => boolean, isWhole: boolean, missing: Forms[]}} NumberProgress */
 
 const LARGEST_SPELLED_OUT = 20;
@@ -81,21 +84,22 @@ export function digitPiecesOf(tokenizer) {
   const digits = new Int8Array(tokenizer.size).fill(-1);
   /** @type {boolean[]} */
   const isSpaced = Array(tokenizer.size).fill(false);
+  const bytes = new Map();
   tokenizer.pieces.forEach(({ piece }, id) => {
     const isByte = tokenizer.isByte(id);
     const text = isByte ? String.fromCharCode(parseInt(piece.slice(3, 5), 16)) : piece.replace(/^▁/, "");
     if (/^[0-9]$/.test(text)) {
       digits[id] = Number(text);
       isSpaced[id] = piece.startsWith("▁");
-    }
+    } else if (isByte) bytes.set(id, text.charCodeAt(0));
   });
   const [spaceId] = tokenizer.encode(new MaskedLine("x 1")).slice(-2);
-  return { digits, isSpaced, spaceId: tokenizer.pieces[spaceId].piece === "▁" ? spaceId : -1 };
+  return { digits, isSpaced, bytes, spaceId: tokenizer.pieces[spaceId].piece === "▁" ? spaceId : -1 };
 }
 
 /** The control of search. @param {SourceNumbers} numbers @param {DigitPieces} digitPieces
  * @returns {import("./beam.js").Control} */
-export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
+export function sourceNumbers(numbers, { digits, isSpaced, spaceId, bytes }) {
   const digitIds = Array.from(digits.keys()).filter((id) => digits[id] >= 0);
   /** @type {Map<number, number>} */
   const plainIds = new Map();
@@ -106,7 +110,15 @@ export function sourceNumbers(numbers, { digits, isSpaced, spaceId }) {
     /** @type {string[]} */
     const groups = [];
     let inGroup = false;
+    /** @type {number[]} */
+    let unread = []; // bytes of which no character is complete: they leave no trace in the text
     for (const id of ids) {
+      if (bytes.has(id)) {
+        unread.push(/** @type {number} */ (bytes.get(id)));
+        inGroup &&= !decoded(unread).length;
+        continue;
+      }
+      unread = [];
       if (digits[id] < 0) inGroup = false;
       else if (inGroup && !isSpaced[id]) groups[groups.length - 1] += digits[id];
       else {

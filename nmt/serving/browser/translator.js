@@ -15,6 +15,9 @@ import { characterAt, codePointOffsets, isBlank, trimEnd, wellFormed, wordSpans 
 /** @typedef {import("./characters.js").Span} Span */
 /** @typedef {import("./engine.js").Engine} Engine */
 
+/** @type {import("./numbers.js").SourceNumbers} */
+const NO_NUMBERS = { permitted: [], required: [] };
+
 /** @typedef {object} Settings What the export says about a run.
  * @property {string} source @property {string} target languages
  * @property {Record<string, string>} names of the languages
@@ -73,15 +76,15 @@ export class Translator {
       const maxLength = maximumLength(sourceIds.length, decoding);
       const copies = this.settings.copying.length > 0;
       const isRecorded = attention || choices;
-      const searched = (/** @type {import("./numbers.js").SourceNumbers | null} */ numbers) => {
+      const searched = (/** @type {import("./numbers.js").SourceNumbers} */ numbers) => {
         const task = { sourceIds, maxLength, copies, numbers, digitPieces: this.digitPieces, isRecorded, pause };
         const controls = controlsOf(decoding, task);
         return search(this.engine, task, { beamSize: decoding.beam_size, nBest, controls });
       };
       segment.hypotheses = await searched(segment.numbers);
       // A number that cannot be written must not keep a translation from ending.
-      const { permitted, required } = decoding.source_numbers ? segment.numbers : { permitted: [], required: [] };
-      const relaxed = [...(required.length ? [{ permitted, required: [] }] : []), ...(permitted.length ? [null] : [])];
+      const { permitted, required } = decoding.source_numbers ? segment.numbers : NO_NUMBERS;
+      const relaxed = [...(required.length ? [{ permitted, required: [] }] : []), ...(permitted.length ? [NO_NUMBERS] : [])];
       for (const numbers of relaxed) {
         if (!segment.hypotheses[0].truncated) break;
         const hypotheses = await searched(numbers);
