@@ -34,7 +34,8 @@ SPARE_CANDIDATES = 4  # beside those that a search needs: the likeliest may be d
 
 _GROUP = re.compile(r"[0-9]+")
 _NUMBER = re.compile(
-    r"[0-9]{2,4}(?: [0-9]{2,4}){2,}(?![0-9.,:/-])"  # a telephone number
+    r"(?:[0-9]{1,4}(?: [0-9]{1,4}){3,}|[0-9]{2,4}(?: [0-9]{2,4}){2,})"  # a telephone number
+    r"(?![0-9]|[.,:/-][0-9])"
     r"|[0-9]+(?:[.,:/-][0-9]+|[ \u00a0\u202f'’][0-9]{3}(?![0-9]))*"
 )
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+")

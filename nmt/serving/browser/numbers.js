@@ -16,7 +16,7 @@ import { decoded } from "./utf8.js";
 const LARGEST_SPELLED_OUT = 20;
 const SPARE_CANDIDATES = 4;
 const NUMBER = new RegExp(
-  String.raw`[0-9]{2,4}(?: [0-9]{2,4}){2,}(?![0-9.,:\/\-])` +
+  String.raw`(?:[0-9]{1,4}(?: [0-9]{1,4}){3,}|[0-9]{2,4}(?: [0-9]{2,4}){2,})(?![0-9]|[.,:\/\-][0-9])` +
     String.raw`|[0-9]+(?:[.,:\/\-][0-9]+|[ \u00a0\u202f'’][0-9]{3}(?![0-9]))*`,
   "gu",
 );
