@@ -207,7 +207,7 @@ class CopyingConfig(Section):
     `nmt/text/placeholders.py`. A run is trained with these classes or without."""
 
     # What is copied. `numbers` is separate, as languages write numbers differently.
-    classes: list[Literal["urls", "emails", "placeholders", "unseen", "numbers"]] = []
+    classes: list[Literal["urls", "emails", "placeholders", "phones", "unseen", "numbers"]] = []
     # Share of training pairs in which ordinary words become symbols, too, as examples.
     replaced_pairs: Share = 0.05
 

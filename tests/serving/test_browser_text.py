@@ -107,6 +107,8 @@ RARE = [
     "e" + "\u0344" * 25 + "\u0345" * 25,  # each of the first is two
     "\U00011099\U000110ba" * 40,  # marks of two units
     "😀" * 40,
+    "+33 (0)6 12 34 56 78, 06.12.34.56.78, (212) 555-0123, 555-123-4567x, 1-800-555-0199.",
+    "192.168.0.1:8080, 12 345 678 900, 12.345.678.900, ٣ ٤ ٥ ٦ ٧, 2024-05-12 10:30-11:30",
 ]
 LINES = [*odd_lines(1500, seed=1), *RARE]
 
@@ -242,7 +244,7 @@ def encoded_model(tokenizer):
 @pytest.mark.parametrize("view", ["view", "raw"])
 def test_lines_are_masked_and_encoded_to_the_same_ids_at_the_same_places(kind, view):
     ours = tokenizer(*kind)
-    classes = ["urls", "emails", "placeholders", "numbers", "unseen"]
+    classes = ["urls", "emails", "placeholders", "phones", "numbers", "unseen"]
     copier = Copier(classes, ours.unknown_characters, model_input.ModelInput(view))
     expected = []
     for line in LINES:

@@ -139,6 +139,21 @@ def test_numbers_are_found_whole():
 @pytest.mark.parametrize(
     ("line", "found"),
     [
+        ("Call +33 6 12 34 56 78.", ["+33 6 12 34 56 78"]),
+        ("06.12.34.56.78 or +33 (0)6 12 34 56 78", ["06.12.34.56.78", "+33 (0)6 12 34 56 78"]),
+        ("(212) 555-0123, 555-123-4567", ["(212) 555-0123", "555-123-4567"]),
+        ("192.168.0.1:8080, 192.168.0.1", ["192.168.0.1"] * 2),
+        ("2024-05-12 10:30, 12/05/2024", []),
+        ("12 345 678 900 people, 12.345.678.900, 5 - 6", []),
+    ],
+)
+def test_telephone_numbers_and_addresses_of_machines_are_found_whole(line, found):
+    assert copied(line, "phones") == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
         ("Łódź, is fine😀!", ["Łódź", "😀"]),
         ("the naïve-looking man’s dog", ["naïve"]),
         ("see 你好，世界 there", ["你好，世界"]),
@@ -190,7 +205,7 @@ def test_a_listed_word_is_restored_as_what_the_dictionary_says():
 
 @given(LINES)
 def test_what_is_found_is_in_order_apart_and_as_it_stands(line):
-    spans = Copier([*ALL, "numbers"], beyond_ascii).find(line)
+    spans = Copier([*ALL, "phones", "numbers"], beyond_ascii).find(line)
     assert all(line[span.start : span.end] == span.restored != "" for span in spans)
     edges = [edge for span in spans for edge in (span.start, span.end)]
     assert edges == sorted(edges)
