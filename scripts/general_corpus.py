@@ -8,7 +8,8 @@ sets out of the text) and `general`; the embedded corpus everyday and what this 
 (data/phrases.tsv, data/sentences) are added. OUTPUT_DIR receives
 
     GROUP.{en,fr}        training text, a pair of files for each of GROUPS
-    general_dev.{en,fr}  pairs of `general` that are not in the training text
+    general_dev.{en,fr}, sentences_dev.{en,fr}
+                         pairs of `general` and of data/sentences that are not in the training text
     dev.{en,fr}          what is evaluated during training, a mixture of dev sets
     corpora.json         how many pairs came in and went out, and why others were dropped
 
@@ -97,7 +98,14 @@ EVALUATION = [  # whose sides the training text must not hold
     "everyday/test",
     "everyday/test_recombined",
 ]
-DEV_MIXTURE = {"tatoeba/dev": 700, "europarl/dev": 500, "general_dev": 500, "everyday/dev": 300}
+SET_ASIDE = ("general_dev", "sentences_dev")
+DEV_MIXTURE = {
+    "tatoeba/dev": 700,
+    "europarl/dev": 500,
+    "general_dev": 500,
+    "sentences_dev": 400,
+    "everyday/dev": 300,
+}
 LOOSELY_PAIRED = {  # one line in ten to fifty is no translation
     "general/african_storybook",
     "general/canada_gov_misc",
@@ -106,6 +114,7 @@ LOOSELY_PAIRED = {  # one line in ten to fifty is no translation
     "general/vue_docs",
 }
 GENERAL_DEV_PAIRS, GENERAL_DEV_PER_FILE = 1000, 100
+SENTENCES_DEV_OF_256 = 4  # of 256 pairs
 SEED = "general-1"
 
 SIMILARITY = 0.8  # from which a sentence is a near copy of another
@@ -361,6 +370,16 @@ def draw_general_dev(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, lis
     return {name: pairs[: quotas[name]] for name, pairs in drawn.items()}
 
 
+def draw_sentences_dev(corpora: Corpora) -> list[Pair]:
+    """A share of the sentences for dev, the same whatever is added to them."""
+    name = f"{WRITTEN}/sentences"
+    return [
+        pair
+        for pair in corpora.pairs(name)
+        if _order(pair)[0] < SENTENCES_DEV_OF_256 and not corpora.why_not(name, pair)
+    ]
+
+
 def _quotas(sizes: dict[str, int], total: int, limit: int) -> dict[str, int]:
     """Parts of a total in proportion to sizes; what exceeds the limit goes to the others.
 
@@ -380,11 +399,11 @@ def _quotas(sizes: dict[str, int], total: int, limit: int) -> dict[str, int]:
     return quotas
 
 
-def dev_mixture(corpora: Corpora, general_dev: list[Pair]) -> dict[str, list[Pair]]:
+def dev_mixture(corpora: Corpora, set_aside: dict[str, list[Pair]]) -> dict[str, list[Pair]]:
     """Pairs of several dev sets, with distinct English sentences, in the order of their files."""
     mixture: dict[str, list[Pair]] = {}
     for name, count in DEV_MIXTURE.items():
-        pairs = general_dev if name == "general_dev" else corpora.pairs(name)
+        pairs = set_aside[name] if name in set_aside else corpora.pairs(name)
         distinct: dict[str, Pair] = {}
         for pair in pairs:
             words = (words_of(pair[0]), words_of(pair[1]))
@@ -452,7 +471,7 @@ def write_groups(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, Any]:
 
 def _text_files(output: Path) -> dict[str, str]:
     """What was written, and its fingerprint."""
-    names = [*GROUPS, "general_dev", "dev"]
+    names = [*GROUPS, *SET_ASIDE, "dev"]
     paths = [output / f"{name}.{suffix}" for name in names for suffix in ("en", "fr")]
     return {path.name: file_fingerprint([path]) for path in paths if path.exists()}
 
@@ -476,12 +495,16 @@ def prepare(data: Path, everyday: Path, output: Path, written: Path) -> bool:
     output.mkdir(parents=True, exist_ok=True)
     with progress_bar("preparing") as bar:
         general_dev = draw_general_dev(corpora, bar.update)
-        dev_pairs = [pair for pairs in general_dev.values() for pair in pairs]
-        for pair in dev_pairs:
-            for side, text in enumerate(pair):
-                corpora.evaluation[side].add(" ".join(words_of(text)))
-        write_pairs(output / "general_dev", dev_pairs)
-        mixture = dev_mixture(corpora, dev_pairs)
+        set_aside = {
+            "general_dev": [pair for pairs in general_dev.values() for pair in pairs],
+            "sentences_dev": draw_sentences_dev(corpora),
+        }
+        for name, pairs in set_aside.items():
+            for pair in pairs:
+                for side, text in enumerate(pair):
+                    corpora.evaluation[side].add(" ".join(words_of(text)))
+            write_pairs(output / name, pairs)
+        mixture = dev_mixture(corpora, set_aside)
         write_pairs(output / "dev", [pair for pairs in mixture.values() for pair in pairs])
         groups = write_groups(corpora, bar.update)
     report = {

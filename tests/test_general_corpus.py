@@ -200,6 +200,23 @@ def test_dev_mixes_its_sets_with_distinct_english_sentences(folders):
     assert again not in dev
 
 
+def test_some_sentences_are_set_aside_and_more_sentences_do_not_change_them(folders):
+    output, written = folders[2:]
+    table = written / "sentences" / "home.tsv"
+
+    def prepared(count):
+        lines = [f"{en}\t{fr}\n" for en, fr in numbered("home", count)]
+        table.write_text("".join(lines), "utf-8")
+        assert general_corpus.prepare(*folders)
+        return read_pairs(output / "sentences_dev"), read_pairs(output / "sentences")
+
+    some, _ = prepared(300)
+    more, training = prepared(900)
+    assert 0 < len(some) < len(more) < 40 and set(some) < set(more)
+    assert len(training) == 903 - len(more) and not set(more) & set(training)
+    assert set(more) <= set(read_pairs(output / "dev"))
+
+
 def test_the_same_command_changes_nothing_and_another_process_writes_the_same(folders, tmp_path):
     data, everyday, output, written = folders
     assert general_corpus.prepare(*folders)
