@@ -425,8 +425,9 @@ class Translator:
 
         A number that cannot be written, because it is banned or has no pieces, must not keep a
         translation from ending. What has not ended is therefore searched again, first without
-        required numbers, and then without numbers.
+        required numbers, and then without numbers. The same holds for what is cut within a number.
         """
+        tokenizer = self.run.target_tokenizer
 
         def searched(
             segments: Sequence[Segment], numbers: Iterable[SourceNumbers]
@@ -446,7 +447,9 @@ class Translator:
                 continue
             found = searched([segments[i] for i in again], (relaxed[i] for i in again))
             for i, result in zip(again, found, strict=True):
-                if not result[0].truncated:
+                permitted = segments[i].numbers + segments[i].asked_numbers
+                is_cut_within = not permitted.permits(tokenizer.decode(results[i][0].ids))
+                if not result[0].truncated or is_cut_within:
                     results[i] = result
         return results
 

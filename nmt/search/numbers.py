@@ -78,6 +78,11 @@ class SourceNumbers(NamedTuple):
             permitted += forms
         return cls(tuple(permitted), tuple(required))
 
+    def permits(self, text: str) -> bool:
+        """Whether each digit group of a translation may stand in it."""
+        groups = _GROUP.findall(text)
+        return len(without_used(self.permitted, groups)) == len(self.permitted) - len(groups)
+
     def __add__(self, other: SourceNumbers) -> SourceNumbers:  # type: ignore[override]
         return SourceNumbers(self.permitted + other.permitted, self.required + other.required)
 

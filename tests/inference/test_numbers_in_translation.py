@@ -72,6 +72,12 @@ def test_a_number_that_cannot_be_written_keeps_no_translation_from_ending(
     assert translated(run, f"the {number} men", wanted, **options) == (expected, False)
 
 
+def test_a_translation_is_not_cut_within_a_number(run):
+    options = {"max_length_ratio": 0.01, "max_length_offset": 5}
+    wanted = "dog 8756843 a dog sees a dog"
+    assert translated(run, "the 8756843 men", wanted, **options) == ("dog ", False)
+
+
 def test_the_numbers_of_a_prefix_stay_where_those_of_the_source_cannot_be_written(run):
     options = {"prefixes": ["dog 37"], "unwritable": "5"}
     assert translated(run, "the 25 men", "dog 37 a 25", **options) == ("dog 37 a ", False)
@@ -124,6 +130,11 @@ def test_the_browser_writes_the_same(run):
         ("the 25 men", "dog 37 " * 100, {}),
         ("the 25 men", "dog 37 " * 100, {"max_length_ratio": 0.01, "max_length_offset": 2}),
         (LONG, "dog", {}),
+        (
+            "the 8756843 men",
+            "dog 8756843 a dog",
+            {"max_length_ratio": 0.01, "max_length_offset": 5},
+        ),
         ("the 1980-1990s", "dog 1980 90", {}),
         ("THE DOG IS {name}", "dog", {}),
         ("THE DOG IS {name} {other}", "dog", NO_ROOM),

@@ -53,6 +53,14 @@ def test_a_source_permits_and_requires_its_numbers(text, permitted, required):
     assert SourceNumbers.of(text) == (tuple(forms(*permitted)), tuple(forms(*required)))
 
 
+@pytest.mark.parametrize(
+    ("translation", "permitted"),
+    [("7 filles, 25", True), ("07", True), ("aucune", True), ("2", False), ("7 et 7", False)],
+)
+def test_a_translation_may_have_each_number_once_and_no_part_of_it(translation, permitted):
+    assert SourceNumbers.of("7 girls and 25 boys").permits(translation) == permitted
+
+
 def batch_of(numbers, max_length=8, required=None):
     count = len(numbers)
     return SearchBatch(

@@ -79,6 +79,12 @@ function withoutUsed(forms, groups) {
   return remaining;
 }
 
+/** Whether each digit group of a translation may stand in it. @param {SourceNumbers} numbers @param {string} text */
+export function permits({ permitted }, text) {
+  const groups = text.match(/[0-9]+/g) ?? [];
+  return withoutUsed(permitted, groups).length === permitted.length - groups.length;
+}
+
 /** @param {import("./tokenizer.js").Tokenizer} tokenizer @returns {DigitPieces} */
 export function digitPiecesOf(tokenizer) {
   const digits = new Int8Array(tokenizer.size).fill(-1);

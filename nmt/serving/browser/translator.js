@@ -5,7 +5,7 @@ import { RAW, typography } from "./characters.js";
 import { controlsOf, maximumLength } from "./controls.js";
 import { descending } from "./engine.js";
 import { ModelInput } from "./model_input.js";
-import { digitPiecesOf, numbersOf } from "./numbers.js";
+import { digitPiecesOf, numbersOf, permits } from "./numbers.js";
 import { Copier, MaskedLine } from "./placeholders.js";
 import { sentences } from "./sentences.js";
 import { COPY_IDS, EOS_ID, FIRST_COPY_ID, Tokenizer } from "./tokenizer.js";
@@ -82,13 +82,14 @@ export class Translator {
         return search(this.engine, task, { beamSize: decoding.beam_size, nBest, controls });
       };
       segment.hypotheses = await searched(segment.numbers);
-      // A number that cannot be written must not keep a translation from ending.
+      // A number that cannot be written must not keep a translation from ending, and none is cut within.
       const { permitted, required } = decoding.source_numbers ? segment.numbers : NO_NUMBERS;
       const relaxed = [...(required.length ? [{ permitted, required: [] }] : []), ...(permitted.length ? [NO_NUMBERS] : [])];
       for (const numbers of relaxed) {
         if (!segment.hypotheses[0].truncated) break;
         const hypotheses = await searched(numbers);
-        if (!hypotheses[0].truncated) segment.hypotheses = hypotheses;
+        const text = this.targetTokenizer.decodeWithSpans(segment.hypotheses[0].ids).text;
+        if (!hypotheses[0].truncated || !permits(segment.numbers, text)) segment.hypotheses = hypotheses;
       }
     }
     const count = Math.min(...segments.map(({ hypotheses }) => hypotheses.length), segments.length ? Infinity : 1);
