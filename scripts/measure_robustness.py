@@ -88,15 +88,16 @@ OTHER: dict[str, Change] = {  # what does, a little
 }
 
 
-def expected(line: str, reference: str, kind: str, language: str) -> str:
-    """The reference of a changed line."""
+def expected(line: str, original: str, reference: str, kind: str, language: str) -> str:
+    """The reference of a changed line. Marks that the original had, too, are there once."""
     if kind == "capitals":
         return reference.upper()
     if kind == "small initial":
         return small_initial(reference)
     if kind == "no final mark":
         return without_final_mark(reference)
-    peeled = peel(line, language)
+    own, peeled = peel(original, language), peel(line, language)
+    reference = reference.removeprefix(own.before).removesuffix(own.after)
     return f"{peeled.before}{reference}{peeled.after}"
 
 
@@ -132,12 +133,13 @@ def main() -> None:
         ]
         hypotheses = translated(changed)
         wanted = [
-            expected(line, reference, kind, language)
-            for line, reference in zip(changed, references, strict=True)
+            expected(line, original, reference, kind, language)
+            for line, original, reference in zip(changed, sources, references, strict=True)
         ]
         # The same marks around the clean translations: what they weigh in BLEU is no loss.
         with_marks = [
-            expected(line, text, kind, language) for line, text in zip(changed, clean, strict=True)
+            expected(line, original, text, kind, language)
+            for line, original, text in zip(changed, sources, clean, strict=True)
         ]
         same = sum(a.lower() == b.lower() for a, b in zip(hypotheses, with_marks, strict=True))
         found, base = score(hypotheses, wanted), score(with_marks, wanted)

@@ -52,6 +52,7 @@ _BRACKETS = _closings(
 )  # not {}: placeholders
 _EMPHASIS = ("***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`")
 _FINAL = ".!?…,;:"
+_BEFORE_QUOTE, _AFTER_QUOTE = " ([", f" )]{_FINAL}"  # within a quotation, or nothing after
 _MARKS = "marks "  # begins the kind of a layer
 _SIGNS = " signs "  # ends the kind of a layer before the text, begins that of one behind it
 
@@ -273,15 +274,28 @@ def _enclosed(
     if kind == "single":
         if re.search(r"(?<!\w)['‘’]|['‘’](?!\w)", inner):  # more than apostrophes
             return None
-    elif kind == "double":
-        if opening in inner or closing in inner:
-            return None
-    elif not _is_balanced(inner, opening, closing):
+    elif not (
+        _is_quoting(inner, opening) if opening == closing else _is_balanced(inner, opening, closing)
+    ):
         return None
     before, after = opening, closing
     if kind == "double" and language in _QUOTES and opening not in _ALSO.get(language, ""):
         before, after = _QUOTES[language]
     return Layer(kind, start + 1, last, before, after + line[last + 1 : end])
+
+
+def _is_quoting(text: str, quote: str) -> bool:
+    """Whether all quotes in a text stand in pairs around words of it: "A" in `the letter "A".`, not
+    in `A" and "B`, which is the inside of two quotations."""
+    parts = text.split(quote)  # every second one is quoted
+    return len(parts) % 2 == 1 and all(
+        parts[i].strip()
+        and parts[i].strip() == parts[i]
+        and parts[i - 1][-1:] in _BEFORE_QUOTE
+        and parts[i - 1]
+        and parts[i + 1][:1] in _AFTER_QUOTE
+        for i in range(1, len(parts), 2)
+    )
 
 
 def _is_balanced(text: str, opening: str, closing: str) -> bool:

@@ -26,6 +26,7 @@ const SINGLE_QUOTES = closingMarks("'' ‘’ ‚‘’ ‹›");
 const BRACKETS = closingMarks("() [] （） ［］ ｛｝ 【】 〔〕 「」 『』 〈〉 《》 〖〗");
 const EMPHASIS = ["***", "**", "*", "___", "__", "_", "~~", "~", "==", "```", "``", "`"];
 const FINAL = ".!?…,;:";
+const [BEFORE_QUOTE, AFTER_QUOTE] = [" ([", ` )]${FINAL}`]; // within a quotation, or nothing after
 
 // Signs that are no part of a sentence where they stand at its edge, with the spaces beside them.
 const SIGN = String.raw`[${EMOJI}\u200d\u20e3\ufe0e\ufe0f\ufffc\ufffd\ue000-\uf8ff\u{e0020}-\u{e007f}|]`;
@@ -177,14 +178,25 @@ function enclosed(line, start, end, kind, closings, language) {
   if (last <= start + 1 || !closings.includes(closing)) return null;
   if (kind === "single") {
     if (QUOTE_WITHIN.test(inner)) return null;
-  } else if (kind === "double") {
-    if (inner.includes(opening) || inner.includes(closing)) return null;
-  } else if (!isBalanced(inner, opening, closing)) return null;
+  } else if (!(opening === closing ? isQuoting(inner, opening) : isBalanced(inner, opening, closing))) return null;
   let [before, after] = [opening, closing];
   if (kind === "double" && language !== null && Object.hasOwn(QUOTES, language)) {
     if (!(ALSO[language] ?? "").includes(opening)) [before, after] = QUOTES[language];
   }
   return { kind, start: start + 1, end: last, before, after: after + line.slice(last + 1, end) };
+}
+
+/** Whether all quotes in a text stand in pairs around words of it: "A" in `the letter "A".`, not in `A" and "B`, which is
+ * the inside of two quotations. @param {string} text @param {string} quote */
+function isQuoting(text, quote) {
+  const parts = text.split(quote); // every second one is quoted
+  if (parts.length % 2 === 0) return false;
+  for (let i = 1; i < parts.length; i += 2) {
+    const [before, quoted, after] = parts.slice(i - 1, i + 2);
+    if (!quoted || isBlank(quoted[0]) || isBlank(quoted[quoted.length - 1])) return false;
+    if (!before || !BEFORE_QUOTE.includes(before[before.length - 1]) || !AFTER_QUOTE.includes(after[0] ?? "")) return false;
+  }
+  return true;
 }
 
 /** @param {string} text @param {string} opening @param {string} closing */
