@@ -3,8 +3,8 @@
 #   scripts/train_general.sh DATA_DIR [SOURCE TARGET]     (en fr; or fr en)
 # DATA_DIR holds tatoeba, europarl, general and multi30k, the last for its tests only: see
 # scripts/general_corpus.py. Interrupted, the same command resumes. Everything goes to RUNS/general
-# (RUNS: runs): the text to text/, the run to SOURCE-TARGET/. Extra overrides, one or several:
-# NMT_SET="training.epochs=4 training.batch_size=2000".
+# (RUNS: runs): the text to text/, the runs of two stages to SOURCE-TARGET/ and SOURCE-TARGET-last/.
+# Extra overrides, one or several: NMT_SET="training.max_steps=40 training.batch_size=2000".
 set -euo pipefail
 data=${1:?"usage: scripts/train_general.sh DATA_DIR [SOURCE TARGET]"}
 data=$(realpath -- "$data")
@@ -25,22 +25,31 @@ run=$folder/$source-$target
 mkdir -p "$folder"
 python scripts/general_corpus.py "$data" "$text"
 
-# How often a pair is drawn per epoch: about 5 M target tokens, a third of them everyday sentences.
-# Weights below 1 draw other pairs in the next epoch. Manuals and laws count little, or everything
+# First everything: about 6 M target tokens per epoch. A weight says how often a pair is drawn per
+# epoch; those below 1 draw other pairs in the next one. Manuals and laws count little, or everything
 # sounds like them; so does the generated grammar of `everyday`.
-weights=${WEIGHTS:-everyday=0.5 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.2 europarl=0.125}
-corpora=
-for weight in $weights; do
-    corpora+="${corpora:+, }{path: '$text/${weight%=*}', weight: ${weight#*=}}"
-done
-overrides=()
-for override in ${NMT_SET:-}; do
-    overrides+=(--set "$override")
-done
+weights="everyday=0.5 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.2"
+weights=${WEIGHTS:-$weights europarl=0.125}
+# Then, from these weights and with a rate of its own, more of what people say and write every day.
+last="everyday=0.25 phrases=6 sentences=2 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.1"
+last=${LAST_WEIGHTS:-$last europarl=0.08}
 
-nmt train general --run "$run" --dev "$text/dev" --set "data.train=[$corpora]" \
-    --set "data.source=$source" --set "data.target=$target" --set "data.typography.space=$space" \
-    "${overrides[@]}"
+train() { # RUN WEIGHTS [ARGUMENT...]
+    local corpora= overrides=() weight override
+    for weight in $2; do
+        corpora+="${corpora:+, }{path: '$text/${weight%=*}', weight: ${weight#*=}}"
+    done
+    for override in ${NMT_SET:-}; do
+        overrides+=(--set "$override")
+    done
+    nmt train general --run "$1" --dev "$text/dev" --set "data.train=[$corpora]" \
+        --set "data.source=$source" --set "data.target=$target" --set "data.typography.space=$space" \
+        "${@:3}" "${overrides[@]}"
+}
+train "$run" "$weights"
+train "$run-last" "$last" --init-from "$run" --set training.learning_rate=1e-3 \
+    --set training.warmup_steps=100 --set training.ema_decay=0.999 --set training.max_steps=2700
+run=$run-last
 
 score() { # NAME PREFIX [ARGUMENT...]
     echo "== $source-$target, $1"

@@ -323,9 +323,9 @@ def test_near_copies_are_those_of_a_search_without_an_index():
 
 def test_the_script_that_trains_gives_each_group_a_weight_and_the_recipe_exists():
     script = (SCRIPTS / "train_general.sh").read_text("utf-8")
-    match = re.search(r"WEIGHTS:-([^}]*)}", script)
-    assert match
-    weights = dict(item.split("=") for item in match[1].split())
-    assert set(weights) == set(GROUPS)
-    assert all(0 < float(weight) <= 4 for weight in weights.values())
+    for name in ("weights", "last"):
+        first, rest = re.findall(rf'^{name}=(?:"(.*)"|.*:-\${name} (.*)}})$', script, re.MULTILINE)
+        weights = dict(item.split("=") for item in f"{first[0]} {rest[1]}".split())
+        assert set(weights) == set(GROUPS)
+        assert all(0 < float(weight) <= 6 for weight in weights.values())
     assert load_config("general").data.typography.apostrophe == "straight"
