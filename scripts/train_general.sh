@@ -11,8 +11,8 @@ data=$(realpath -- "$data")
 source=${2:-en}
 target=${3:-fr}
 case "$source-$target" in
-en-fr) space=no_break ;;
-fr-en) space=none ;; # English writes no space before ! ? : ;
+en-fr) space=no_break quotes=guillemets ;;
+fr-en) space=none quotes=straight ;; # English writes no space before ! ? : ;
 *) echo "usage: scripts/train_general.sh DATA_DIR [en fr | fr en]" >&2; exit 2 ;;
 esac
 cd "$(dirname "$0")/.."
@@ -44,6 +44,7 @@ train() { # RUN WEIGHTS [ARGUMENT...]
     done
     nmt train general --run "$1" --dev "$text/dev" --set "data.train=[$corpora]" \
         --set "data.source=$source" --set "data.target=$target" --set "data.typography.space=$space" \
+        --set "data.typography.quotes=$quotes" --set "decoding.typography.quotes=$quotes" \
         "${@:3}" "${overrides[@]}"
 }
 train "$run" "$weights"

@@ -86,8 +86,10 @@ class TypographyConfig(Section):
 
     # Apostrophes: ' or ’.
     apostrophe: Literal["keep", "straight", "curly"] = "keep"
-    # Space before ! ? : ; and inside « »: U+202F, U+00A0 or none.
-    space: Literal["keep", "narrow", "no_break", "none"] = "keep"
+    # Space before ! ? : ; and inside « »: U+202F, U+00A0, U+0020 or none.
+    space: Literal["keep", "narrow", "no_break", "plain", "none"] = "keep"
+    # Double quotes: " or « ».
+    quotes: Literal["keep", "straight", "guillemets"] = "keep"
 
 
 class CorpusConfig(Section):

@@ -276,7 +276,7 @@ class Translator:
                 progress(len(finished))
         if choices:
             self._choose(source_lines, choices, options.batch_size, fail)
-        typography = output_typography(options.typography.apostrophe, options.typography.space)
+        typography = output_typography(**dict(options.typography))
         aligned = (
             self._align(source_lines, options.batch_size, typography, fail) if alignments else {}
         )

@@ -296,7 +296,7 @@ def model_input(config: Config, casings: Mapping[str, Casing]) -> ModelInput:
         config.data.target,
         casings.get("source", Casing()),
         casings.get("target", Casing()),
-        target_view(config.data.typography.apostrophe, config.data.typography.space),
+        target_view(**dict(config.data.typography)),
     )
 
 

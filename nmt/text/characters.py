@@ -1,8 +1,8 @@
 """Characters as the model reads them, as a typographic convention has them, and the way back.
 
-French corpora mix `'` with `’`, and U+0020, U+00A0, U+202F and nothing before `! ? : ;`. A model
-learns the mixture as noise: a convention for its targets takes that away, and another one may be
-asked for where translations are written.
+French corpora mix `'` with `’`, `"` with `« »`, and U+0020, U+00A0, U+202F and nothing before
+`! ? : ;`. A model learns the mixture as noise: a convention for its targets takes that away, and
+another one may be asked for where translations are written.
 """
 
 import re
@@ -17,6 +17,7 @@ from nmt.text.spans import Span
 Rule = tuple[str, str, str | Callable[[str], str]]
 Apostrophe = Literal["keep", "straight", "curly"]
 Space = Literal["keep", "narrow", "no_break", "plain", "none"]
+Quotes = Literal["keep", "straight", "guillemets"]
 
 # Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt) without the joiners U+200C
 # and U+200D, variation selectors and tags, which have rules of their own; and control characters
@@ -209,19 +210,27 @@ _BEFORE_MARK = (
 )
 
 
-def typography_rules(apostrophe: Apostrophe, space: Space) -> list[Rule]:
+# Not of feet and inches: 5'10"
+_OPENING_QUOTE = r"(?<![^\s(\[{«])[\"“„](?=\S)"
+_CLOSING_QUOTE = r"(?<=[^\s\d(\[{«])[\"”](?![^\s.,;:!?…)\]}»])"
+
+
+def typography_rules(apostrophe: Apostrophe, space: Space, quotes: Quotes) -> list[Rule]:
     """What brings a text to one convention."""
     rules: list[Rule] = []
     if apostrophe != "keep":
         pattern = r"(?<=[^\W_])['’](?=[^\W_])|(?<=[^\W_])['’](?=\s|$)"
         rules.append(("apostrophe", pattern, "'" if apostrophe == "straight" else "’"))
+    opening, closing = r"«[ \u00a0\u202f]?", r"[ \u00a0\u202f]?»"
     if space != "keep":
-        character = _TYPOGRAPHIC_SPACES[space]
-        rules += [
-            ("before_mark", _BEFORE_MARK, character),
-            ("opening", r"«[ \u00a0\u202f]?", f"«{character}"),
-            ("closing", r"[ \u00a0\u202f]?»", f"{character}»"),
-        ]
+        rules.append(("before_mark", _BEFORE_MARK, _TYPOGRAPHIC_SPACES[space]))
+    if quotes == "straight":
+        rules += [("opening", f"{opening}|[“„]", '"'), ("closing", f"{closing}|”", '"')]
+    elif quotes == "guillemets" or space != "keep":
+        character = _TYPOGRAPHIC_SPACES["no_break" if space == "keep" else space]
+        if quotes == "guillemets":
+            opening, closing = f"{opening}|{_OPENING_QUOTE}", f"{closing}|{_CLOSING_QUOTE}"
+        rules += [("opening", opening, f"«{character}"), ("closing", closing, f"{character}»")]
     return rules
 
 
@@ -230,14 +239,18 @@ SOURCE = CharacterView("NFC", _SOURCE_RULES)
 TARGET = CharacterView("NFC", Rules(_TARGET_RULES))
 
 
-def target_view(apostrophe: Apostrophe = "keep", space: Space = "keep") -> CharacterView:
+def target_view(
+    apostrophe: Apostrophe = "keep", space: Space = "keep", quotes: Quotes = "keep"
+) -> CharacterView:
     """The view of targets that have one typography."""
-    rules = typography_rules(apostrophe, space)
+    rules = typography_rules(apostrophe, space, quotes)
     return CharacterView("NFC", Rules((*_TARGET_RULES, *rules))) if rules else TARGET
 
 
-def typography(apostrophe: Apostrophe = "keep", space: Space = "keep") -> CharacterView:
-    """A text with these apostrophes, this space before `! ? : ;` and inside `« »`; nothing else is
-    changed."""
-    rules = typography_rules(apostrophe, space)
+def typography(
+    apostrophe: Apostrophe = "keep", space: Space = "keep", quotes: Quotes = "keep"
+) -> CharacterView:
+    """A text with these apostrophes and double quotes, this space before `! ? : ;` and inside
+    `« »`; nothing else is changed."""
+    rules = typography_rules(apostrophe, space, quotes)
     return CharacterView(None, Rules(rules)) if rules else RAW

@@ -192,10 +192,18 @@ def test_capitals_and_title_case_become_the_same_small_letters_and_initials_are_
     assert_same(in_node("capitals", lines=lines, casing=record), expected, lines)
 
 
-@pytest.mark.parametrize("apostrophe, space", [("curly", "narrow"), ("straight", "none")])
-def test_typography_is_written_alike(apostrophe, space):
-    options = {"apostrophe": apostrophe, "space": space}
-    expected = [typography(apostrophe, space).read(line) for line in LINES]
+@pytest.mark.parametrize(
+    ("apostrophe", "space", "quotes"),
+    [
+        ("curly", "narrow", "keep"),
+        ("straight", "none", "straight"),
+        ("keep", "keep", "guillemets"),
+        ("keep", "no_break", "guillemets"),
+    ],
+)
+def test_typography_is_written_alike(apostrophe, space, quotes):
+    options = {"apostrophe": apostrophe, "space": space, "quotes": quotes}
+    expected = [typography(**options).read(line) for line in LINES]
     assert_same(in_node("typography", lines=LINES, options=options), expected)
 
 

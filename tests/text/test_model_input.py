@@ -397,6 +397,25 @@ def test_typography_is_brought_to_one_convention(raw, apostrophe, space, written
     assert target_view(apostrophe, space).read(raw) == written
 
 
+@pytest.mark.parametrize(
+    ("raw", "quotes", "written"),
+    [
+        ('Il dit : "Je pars."', "guillemets", "Il dit : «\u00a0Je pars.\u00a0»"),
+        ('« Je suis fatigué."', "guillemets", "«\u00a0Je suis fatigué.\u00a0»"),
+        ('("Quoi ?", dit-il)', "guillemets", "(«\u00a0Quoi ?\u00a0», dit-il)"),
+        ("Le “A” et «B»", "guillemets", "Le «\u00a0A\u00a0» et «\u00a0B\u00a0»"),
+        ('5\'10" de haut, a"b, " seul', "guillemets", '5\'10" de haut, a"b, " seul'),
+        ("Il dit : « Je pars. »", "straight", 'Il dit : "Je pars."'),
+        ("He said “no” and „yes”.", "straight", 'He said "no" and "yes".'),
+    ],
+)
+def test_quotes_are_brought_to_one_convention(raw, quotes, written):
+    view = typography(quotes=quotes)
+    assert view.read(raw) == written
+    assert view.read(written) == written
+    assert len(view.spans(raw)) == len(written)
+
+
 @pytest.mark.parametrize("kind", ["raw", "nfc", "nfkc"])
 def test_runs_of_older_versions_read_lines_as_they_were_trained(kind):
     view = ModelInput(kind, "fr")

@@ -192,9 +192,13 @@ const BEFORE_MARK =
   R`(?=[!?;:]+(?:[${SPACE}»"]|$)|[!?]+[)\]])`;
 const ALPHANUMERIC = R`\p{L}\p{N}`;
 
-/** A text with these apostrophes, this space before `! ? : ;` and inside `« »`.
- * @param {{apostrophe: string, space: string}} options */
-export function typography({ apostrophe, space }) {
+// Not of feet and inches: 5'10"
+const OPENING_QUOTE = R`(?<![^${SPACE}(\[{«])["“„](?=[^${SPACE}])`;
+const CLOSING_QUOTE = R`(?<=[^${SPACE}\p{Nd}(\[{«])["”](?![^${SPACE}.,;:!?…)\]}»])`;
+
+/** A text with these apostrophes and double quotes, this space before `! ? : ;` and inside `« »`.
+ * @param {{apostrophe: string, space: string, quotes: string}} options */
+export function typography({ apostrophe, space, quotes }) {
   /** @type {Rule[]} */
   const rules = [];
   if (apostrophe !== "keep") {
@@ -202,11 +206,14 @@ export function typography({ apostrophe, space }) {
       `(?<=[${ALPHANUMERIC}])['’](?=[${ALPHANUMERIC}])|(?<=[${ALPHANUMERIC}])['’](?=[${SPACE}]|$)`;
     rules.push(["apostrophe", pattern, apostrophe === "straight" ? "'" : "’"]);
   }
-  if (space !== "keep") {
-    const character = TYPOGRAPHIC_SPACES[space];
-    rules.push(["before_mark", BEFORE_MARK, character]);
-    rules.push(["opening", R`«[ \u00a0\u202f]?`, `«${character}`]);
-    rules.push(["closing", R`[ \u00a0\u202f]?»`, `${character}»`]);
+  let [opening, closing] = [R`«[ \u00a0\u202f]?`, R`[ \u00a0\u202f]?»`];
+  if (space !== "keep") rules.push(["before_mark", BEFORE_MARK, TYPOGRAPHIC_SPACES[space]]);
+  if (quotes === "straight") {
+    rules.push(["opening", `${opening}|[“„]`, '"'], ["closing", `${closing}|”`, '"']);
+  } else if (quotes === "guillemets" || space !== "keep") {
+    const character = TYPOGRAPHIC_SPACES[space === "keep" ? "no_break" : space];
+    if (quotes === "guillemets") [opening, closing] = [`${opening}|${OPENING_QUOTE}`, `${closing}|${CLOSING_QUOTE}`];
+    rules.push(["opening", opening, `«${character}`], ["closing", closing, `${character}»`]);
   }
   return rules.length ? new CharacterView(null, new Rules(rules)) : RAW;
 }

@@ -25,7 +25,7 @@ const NO_NUMBERS = { permitted: [], required: [] };
  * @property {string[]} copying classes
  * @property {number[]} forbidden_ids @property {number} vocabulary_size
  * @property {import("./controls.js").DecodingOptions & {split_sentences: boolean, max_source_tokens: number,
- *   typography: {apostrophe: string, space: string}}} decoding */
+ *   typography: {apostrophe: string, space: string, quotes: string}}} decoding */
 
 /** @typedef {object} Segment The unit of search: a sentence, or a part of a long one.
  * @property {number[]} ids @property {import("./numbers.js").SourceNumbers} numbers
