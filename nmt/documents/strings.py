@@ -120,7 +120,8 @@ def _cells(text: str, delimiter: str, position: int = 0) -> Iterator[re.Match[st
     )
     while position <= len(text):
         match = cell.match(text, position)
-        assert match is not None  # a bare cell may be empty
+        if match is None:
+            break
         yield match
         position = match.end() + 1
 
