@@ -281,14 +281,18 @@ class Corpora:
             return self.output / name
         return self.everyday / rest if folder == "everyday" else self.data / name
 
-    def tables(self, name: str) -> list[Path]:
-        """The table of that name, or those in the folder of that name."""
-        path = self.written / name.removeprefix(f"{WRITTEN}/")
-        return sorted(path.glob("*.tsv")) if path.is_dir() else [path.with_suffix(".tsv")]
+    def files(self, name: str) -> list[Path]:
+        """Both sides of a text; of one written for this project its tables."""
+        folder, _, rest = name.partition("/")
+        if folder == WRITTEN:
+            path = self.written / rest
+            return sorted(path.glob("*.tsv")) if path.is_dir() else [path.with_suffix(".tsv")]
+        sides = resolve_parallel(self.prefix(name), "en", "fr")
+        return [sides.source, sides.target]
 
     def pairs(self, name: str) -> Iterator[Pair]:
         if name.startswith(f"{WRITTEN}/"):
-            for table in self.tables(name):
+            for table in self.files(name):
                 yield from read_phrases(table)
             return
         for english, french in read_parallel(resolve_parallel(self.prefix(name), "en", "fr")):
@@ -307,14 +311,10 @@ class Corpora:
 
     def inputs(self) -> list[Path]:
         """All files that decide the output, this script and its rules included."""
-        training = [name for names in GROUPS.values() for name in names]
-        written = [name for name in training if name.startswith(f"{WRITTEN}/")]
-        others = [name for name in training + EVALUATION if name not in written]
-        files = [resolve_parallel(self.prefix(name), "en", "fr") for name in others]
+        texts = [name for names in GROUPS.values() for name in names] + EVALUATION
         rules = ROOT / "nmt" / "corpora" / "words.py"
         code = [Path(__file__), rules, ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
-        tables = [table for name in written for table in self.tables(name)]
-        return code + tables + [path for pair in files for path in (pair.source, pair.target)]
+        return code + [path for name in texts for path in self.files(name)]
 
 
 def read_phrases(path: Path) -> Iterator[Pair]:

@@ -448,8 +448,8 @@ class Translator:
             found = searched([segments[i] for i in again], (relaxed[i] for i in again))
             for i, result in zip(again, found, strict=True):
                 permitted = segments[i].numbers + segments[i].asked_numbers
-                is_cut_within = not permitted.permits(tokenizer.decode(results[i][0].ids))
-                if not result[0].truncated or is_cut_within:
+                text = tokenizer.decode(results[i][0].ids)
+                if not result[0].truncated or not permitted.permits(text):
                     results[i] = result
         return results
 

@@ -289,10 +289,10 @@ def _is_quoting(text: str, quote: str) -> bool:
     in `A" and "B`, which is the inside of two quotations."""
     parts = text.split(quote)  # every second one is quoted
     return len(parts) % 2 == 1 and all(
-        parts[i].strip()
-        and parts[i].strip() == parts[i]
-        and parts[i - 1][-1:] in _BEFORE_QUOTE
+        parts[i]
+        and parts[i] == parts[i].strip()
         and parts[i - 1]
+        and parts[i - 1][-1] in _BEFORE_QUOTE
         and parts[i + 1][:1] in _AFTER_QUOTE
         for i in range(1, len(parts), 2)
     )

@@ -361,7 +361,7 @@ def build_tokenizers(
 def _tokenizer_lines(
     config: Config, texts: Sequence[TrainingText], view: ModelInput
 ) -> tuple[list[MaskedLine], list[MaskedLine]]:
-    """A sample of each side of the texts, without what will be copied: it needs no room in the
+    """A sample of each side of the texts, without what will be copied, which needs no pieces of the
     vocabulary."""
     # No character is unseen yet: that takes a tokenizer.
     copier = Copier(config.copying.classes, lambda line: set(), view)
