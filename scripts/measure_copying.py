@@ -1,4 +1,4 @@
-"""How much of what shall be copied comes through exactly, and what it costs the rest.
+"""How much of what should be copied comes through exactly, and what it costs the rest.
 
     python scripts/measure_copying.py RUN DATA/train DATA/test
 

@@ -106,7 +106,7 @@ class Blank(Check):
 
 class ExactDuplicates(Check):
     meaning = "extra copies of pairs: both sides are the same, byte for byte"
-    advice = "Drop the copies, unless frequent sentences shall weigh more."
+    advice = "Drop the copies, unless frequent sentences should count more."
     is_dropped = True
 
     def __init__(self, key: str, task: Task):
