@@ -68,8 +68,16 @@ def add_verbs(verbs: Any) -> None:
 
 def _pair_arguments(parser: argparse.ArgumentParser) -> None:
     run_argument(parser)
-    parser.add_argument("--source", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--target", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--source", type=Path, required=True, metavar="FILE", help="source sentences, one per line"
+    )
+    parser.add_argument(
+        "--target",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="their translations, one per line",
+    )
     parser.add_argument(
         "--batch-size",
         type=int,

@@ -26,7 +26,7 @@ def add_verbs(verbs: Any) -> None:
         type=Path,
         nargs="*",
         metavar="RUN",
-        help="run folders, exports or models: one a language pair (default: all installed models)",
+        help="runs, exports or models: one per language pair (default: all installed models)",
     )
     serve.add_argument(
         "--host",
@@ -64,13 +64,13 @@ def add_verbs(verbs: Any) -> None:
         "api-key-file",
         Path,
         "FILE",
-        "API keys, one a line; each request to translate must have one, as its field `api_key`",
+        "API keys, one per line; each request to translate must have one, as its field `api_key`",
     )
     limit(
         "rate-limit",
         int,
         "N",
-        "requests a minute from one address (an IPv6 /64 counts as one; default: no limit)",
+        "requests per minute from one address (an IPv6 /64 counts as one; default: no limit)",
     )
     limit("max-characters", int, "N", "characters in one request (default: 20000)")
     limit("max-texts", int, "N", "texts in the list of one request (default: 500)")

@@ -237,7 +237,12 @@ _SEARCH: tuple[tuple[str, type, str, str], ...] = (
     ("min-length-ratio", float, "R", "at least R times the source's tokens"),
     ("no-repeat-ngram-size", int, "N", "no sequence of N tokens occurs twice; 0: no limit"),
     ("repetition-penalty", float, "X", "factor on log-probabilities of repeated tokens; 1: none"),
-    ("stopping", str, "best|first", "stop when none can be better, or when n-best have finished"),
+    (
+        "stopping",
+        str,
+        "best|first",
+        "stop when no better hypothesis is possible, or when n-best have finished",
+    ),
 )
 _DIVERSITY: tuple[tuple[str, type, str, str], ...] = (
     ("num-beam-groups", int, "G", "groups of K / G hypotheses"),

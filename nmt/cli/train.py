@@ -172,7 +172,12 @@ def add_verbs(verbs: Any) -> None:
     )
     decode.add_argument("model", type=Path, metavar="MODEL", help="file of a tokenizer")
 
-    recipes = verb(verbs, "recipes", _recipes, "list the recipes that ship with nmt, or print one")
+    recipes = verb(
+        verbs,
+        "recipes",
+        _recipes,
+        "list the recipes that ship with nmt, print one, or explain its keys",
+    )
     recipes.add_argument(
         "name", nargs="?", metavar="NAME", help="the recipe to print (default: list all)"
     )

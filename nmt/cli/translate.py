@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Any) -> None:
     translate = verb(
-        verbs, "translate", _translate, "translate lines, or sentences typed at a prompt"
+        verbs,
+        "translate",
+        _translate,
+        "translate lines, documents, corpora, or sentences typed at a prompt",
     )
     run_argument(translate, ensemble=True)
     translate.add_argument(

@@ -84,11 +84,11 @@ class Section(BaseModel):
 class TypographyConfig(Section):
     """The typographic convention of a text."""
 
-    # Apostrophes: ' or ’.
+    # Apostrophes: as they are (keep), ' or ’.
     apostrophe: Literal["keep", "straight", "curly"] = "keep"
-    # Space before ! ? : ; and inside « »: U+202F, U+00A0, U+0020 or none.
+    # Space before ! ? : ; and inside « »: as it is (keep), U+202F, U+00A0, U+0020 or none.
     space: Literal["keep", "narrow", "no_break", "plain", "none"] = "keep"
-    # Double quotes: " or « ».
+    # Double quotes: as they are (keep), " or « ».
     quotes: Literal["keep", "straight", "guillemets"] = "keep"
 
 
@@ -97,7 +97,7 @@ class CorpusConfig(Section):
 
     # Prefix, pair of files or table, as in `data.train`.
     path: str
-    # How often a pair is drawn per epoch; 0.25: another quarter of the pairs in each epoch.
+    # How often a pair is drawn per epoch; 0.25: a different quarter of the pairs in each epoch.
     weight: Annotated[float, Field(gt=0.0, le=1000.0)] = 1.0
     # Share of the pairs of an epoch, instead of `weight`.
     share: Share | None = None
@@ -149,7 +149,7 @@ class DataConfig(Section):
     source: str = "en"
     # Target language, and suffix of target files.
     target: str = "fr"
-    # How the model reads a line: `nmt/text/model_input.py`; raw, nfc and nfkc are for older runs.
+    # How the model reads a line: normalised (view); raw, nfc and nfkc are for older runs.
     model_input: Literal["view", "raw", "nfc", "nfkc"] = "view"
     # Typography of the targets that training reads.
     typography: TypographyConfig = TypographyConfig()
@@ -206,9 +206,9 @@ class TokenizerConfig(Section):
 
 class CopyingConfig(Section):
     """Parts of a line that are copied exactly, as numbered symbols that the model learns to place:
-    `nmt/text/placeholders.py`. A run is trained with these classes or without."""
+    `nmt/text/placeholders.py`."""
 
-    # What is copied. `numbers` is separate, as languages write numbers differently.
+    # What is copied. Languages write numbers differently, so `numbers` is rarely useful.
     classes: list[Literal["urls", "emails", "placeholders", "phones", "unseen", "numbers"]] = []
     # Share of training pairs in which ordinary words become symbols, too, as examples.
     replaced_pairs: Share = 0.05
@@ -309,9 +309,9 @@ class DecoderConfig(Section):
     num_layers: Count = 1
     # Units per layer.
     units: Count = 512
-    # Whether attention comes before the recurrent layer, after it, or between two.
+    # Attends before the recurrent layer, after it, or between two of its transitions.
     cell: Literal["attend_first", "update_first", "conditional"] = "attend_first"
-    # Attention score: a name of `SCORES`, or MODULE:CLASS of your own.
+    # Attention score, such as additive or general, or MODULE:CLASS of your own.
     score: Annotated[str, AfterValidator(_known_score)] = "additive"
     # Options of the score, such as {window: 5} for local_p; arguments of `build_weights` for yours.
     score_options: dict[str, Any] = {}
@@ -319,7 +319,7 @@ class DecoderConfig(Section):
     attention_units: Count | None = None
     # Feeds the attentional state of a step into the next (Luong et al., 2015).
     input_feeding: bool = False
-    # Attends to source embeddings beside states (after Nguyen and Chiang, 2018).
+    # Also attends to source embeddings, for the output (after Nguyen and Chiang, 2018).
     lexical: bool = False
     # Units of the layer before the output; default: `embedding_units`.
     readout_units: Count | None = None
@@ -370,15 +370,15 @@ class DecoderConfig(Section):
 class DropoutConfig(Section):
     """Dropout rates in training."""
 
-    # On source and target embeddings.
+    # Rate on source and target embeddings.
     embedding: Share = 0.2
-    # On encoder states and between stacked layers.
+    # Rate on encoder states and between stacked layers.
     layer: Share = 0.2
-    # Before the output layer.
+    # Rate before the output layer.
     readout: Share = 0.1
-    # Of whole source words, whose embedding becomes zero.
+    # Rate of whole source words, whose embedding becomes zero.
     source_word: Share = 0.0
-    # Of whole target words, whose embedding becomes zero.
+    # Rate of whole target words, whose embedding becomes zero.
     target_word: Share = 0.0
 
 
@@ -440,20 +440,19 @@ class ModelConfig(Section):
 
 
 class AugmentationConfig(Section):
-    """Shares of training pairs changed to imitate what people type:
-    `nmt/training/augmentation.py`."""
+    """Training pairs changed to imitate what people type: `nmt/training/augmentation.py`."""
 
-    # In capitals.
+    # Share of training pairs put in capitals.
     capitals: Share = 0.0
-    # With each word capitalised.
+    # Share of training pairs with each word capitalised.
     title_case: Share = 0.0
-    # With a small first letter.
+    # Share of training pairs with a small first letter.
     small_initial: Share = 0.0
-    # Without the final punctuation mark.
+    # Share of training pairs without the final punctuation mark.
     no_final_mark: Share = 0.0
-    # In quotes, brackets or asterisks.
+    # Share of training pairs put in quotes, brackets or asterisks.
     enclosed: Share = 0.0
-    # With typing errors.
+    # Share of training pairs with typing errors.
     typing_errors: Share = 0.0
 
 
@@ -470,7 +469,7 @@ class TrainingConfig(Section):
     budget: Duration | None = None
     # Run whose tokenizers and weights training starts from: fine-tuning.
     init_from: str | None = None
-    # Share of those weights in the kept ones: limits forgetting (Wortsman et al., 2022).
+    # Share of `init_from`'s weights in the kept ones: limits forgetting (Wortsman et al., 2022).
     keep_initial: Share = 0.0
     # Weights kept constant, by the beginnings of their names: [encoder, decoder_bridge].
     freeze: list[str] = []
@@ -478,7 +477,7 @@ class TrainingConfig(Section):
     batch_size: Count = 64
     # Unit of `batch_size`.
     batch_unit: Literal["sentences", "target_tokens"] = "sentences"
-    # Parts of a batch computed in parallel, each on some cores; ignored with several devices.
+    # Parts of a batch computed in parallel, each on a share of the cores; for one device only.
     batch_slices: Count = 1
     # Batches per update, for effective batches that do not fit into memory.
     gradient_accumulation: Count = 1
@@ -539,7 +538,7 @@ class DecodingConfig(Section):
     beam_size: Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE)] = 5
     # Form of the length penalty: |y|^alpha or ((5 + |y|) / 6)^alpha.
     penalty: Literal["power", "gnmt"] = "power"
-    # alpha of the length penalty; 0: none, as for sentences of which words are required.
+    # alpha of the length penalty; 0: none. Sentences with required words are ranked without it.
     length_penalty: float = 1.0
     # beta of the coverage penalty (Wu et al., 2016); 0: none.
     coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0
@@ -559,7 +558,7 @@ class DecodingConfig(Section):
     diversity_penalty: Annotated[float, Field(ge=0.0)] = 0.0
     # Sharpness of minimum Bayes risk reranking of the beam; 0: none.
     mbr: Annotated[float, Field(ge=0.0)] = 0.0
-    # Stop when no hypothesis can get better (best), or when n-best have finished (first).
+    # Stop when no better hypothesis is possible (best), or when n-best have finished (first).
     stopping: Literal["best", "first"] = "best"
     # Draws n-best samples instead of searching.
     sampling: bool = False
@@ -573,7 +572,7 @@ class DecodingConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     # Translates a line sentence by sentence.
     split_sentences: bool = True
-    # Digits of a translation are those of its source (see nmt/search/numbers.py).
+    # Allows only numbers of the source in a translation, and requires the larger ones.
     source_numbers: bool = True
     # Typography of the output.
     typography: TypographyConfig = TypographyConfig()

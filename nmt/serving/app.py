@@ -152,7 +152,12 @@ class _Endpoints:
         errors: dict[int | str, dict[str, Any]] = {
             400: {"description": "The request is invalid"},
             403: {"description": "An API key is needed, or the server does not offer this"},
-            413: {"description": f"More than {self.limits.max_characters} characters"},
+            413: {
+                "description": (
+                    "The request is too large, for example more than"
+                    f" {self.limits.max_characters} characters"
+                )
+            },
             415: {"description": "The body has a Content-Encoding, or a form is not in UTF-8"},
             429: {"description": "Too many requests"},
             500: {"description": "Internal error of the server"},
@@ -553,7 +558,7 @@ class _Endpoints:
             )
 
     async def detect(self, request: Request) -> Response:
-        """Detect the language of a text among the server's, all with low confidence for others"""
+        """Detect the language of a text, among the languages of the server"""
         asked = await self._read(request, schemas.DetectRequest)
         self._check_size(request, [asked.q])
         found = await asyncio.to_thread(detect, asked.q, self.service.languages)

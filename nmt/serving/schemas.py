@@ -115,7 +115,7 @@ class FileRequest(GlossaryRequest):
     source: Text = Field(description='Language of the document, or "auto"')
     target: Text = Field(description="Language to translate to")
     progress: Annotated[str, Field(pattern=r"^[\w-]{16,64}$")] | None = Field(
-        None, description="A random name, under which /file_progress/NAME tells the progress"
+        None, description="A random name, under which /file_progress/NAME reports the progress"
     )
 
 
@@ -309,10 +309,12 @@ class Translated(BaseModel):
 
 class TranslatedFile(BaseModel):
     translatedFileUrl: str = Field(
-        description="Where the translation can be downloaded for a while"
+        description="Where the translation can be downloaded for half an hour"
     )
-    segments: int = Field(description="Texts of the document")
-    untranslated: int = Field(description="Texts that could not be translated and stay")
+    segments: int = Field(description="Segments of the document")
+    untranslated: int = Field(
+        description="Segments that could not be translated and stay as they were"
+    )
 
 
 class Suggested(BaseModel):
@@ -324,7 +326,7 @@ class Word(BaseModel):
     start: int = Field(description="In characters (code points) of its line")
     end: int
     log_probability: float | None = Field(
-        None, description="Sum over its pieces; of a hypothesis, with any explanation"
+        None, description="Sum over its pieces; in hypotheses, with alignment, attention or choices"
     )
 
 
@@ -336,7 +338,7 @@ class Choice(BaseModel):
 
 class ExplainedHypothesis(BaseModel):
     text: str
-    score: float = Field(description="What it was ranked by")
+    score: float = Field(description="The score that ranks the hypotheses")
     log_probability: float
     truncated: bool
     tokens: list[Word]
@@ -344,7 +346,7 @@ class ExplainedHypothesis(BaseModel):
         [], description="Source word, target word; from 0; with alignment or attention"
     )
     attention: list[list[float]] = Field(
-        [], description="A row a target word, a column a source word; with attention"
+        [], description="One row per target word, one column per source word; with attention"
     )
     pieces: list[str] = Field([], description="With choices")
     piece_words: list[int] = Field(
