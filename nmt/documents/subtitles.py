@@ -28,8 +28,15 @@ MAX_LINE = 42  # characters, as broadcasters ask for
 READING_SPEED = 20.0  # characters a second; more are hard to read
 MAX_STEPS = 100_000  # of the search for the best split; longer texts are split by length alone
 
-_TIME = r"(?:(?P<h{0}>\d{{1,9}}):)?(?P<m{0}>\d{{1,2}}):(?P<s{0}>\d{{1,2}})[.,](?P<f{0}>\d{{1,3}})"
-_TIMING = re.compile(r"\s*" + _TIME.format(1) + r"\s*-->\s*" + _TIME.format(2) + r"(?=\s|$).*")
+# Programs that shift times write negative ones, and some write no milliseconds.
+_TIME = (
+    r"(?P<sign{0}>-?)(?:(?P<h{0}>\d{{1,9}}):)?(?P<m{0}>\d{{1,2}}):(?P<s{0}>\d{{1,2}})"
+    r"(?:[.,:](?P<f{0}>\d{{1,3}}))?"
+)
+_TIMING = re.compile(rf"\s*{_TIME.format(1)}\s*-->\s*{_TIME.format(2)}(?=\s|$).*")
+_LIKE_TIMING = re.compile(r"\s*-?\d[\d:.,]*\s*-->")
+_NUMBER = re.compile(r"\s*\d+\s*")  # of a cue
+_SPEAKER = re.compile(r"\s*(?:[-–—]|<v[.\s])")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")
 _LONGEST_END = 20  # characters, in which the end of a sentence is looked for
@@ -121,10 +128,11 @@ class SubtitleDocument(Document):
     """`.srt` and `.vtt`: numbers, times, settings, styles and notes stay."""
 
     media_type = "application/x-subrip"
+    is_vtt = False
 
     def __init__(self, content: bytes, options: ReadingOptions):
         text, self._encoding = decode(content)
-        self._parts = _read(text)
+        self._parts = _read(text, self.is_vtt)
         cues = [part for part in self._parts if isinstance(part, _Cue)]
         if not cues and text.strip().removeprefix("WEBVTT"):
             raise UserError("expected subtitles. Received: a text without any cue.")
@@ -145,13 +153,14 @@ class VttDocument(SubtitleDocument):
     """WebVTT."""
 
     media_type = "text/vtt; charset=utf-8"
+    is_vtt = True
 
 
 # ------------------------------------------------------------------------------------------ reading
 
 
-def _read(text: str) -> list[str | _Cue]:
-    """Text of cues, and all else as it is: the lines from a timing to a blank line."""
+def _read(text: str, is_vtt: bool) -> list[str | _Cue]:
+    """Text of cues, and all else as it is."""
     parts: list[str | _Cue] = []
     lines = [(match[1], match[2]) for match in _LINE.finditer(text)]
     index = 0
@@ -162,27 +171,44 @@ def _read(text: str) -> list[str | _Cue]:
         timing = _TIMING.fullmatch(line)
         if not timing:
             continue
-        start = index
-        while index < len(lines) and lines[index][0].strip():
-            index += 1
-        # That after the timing, for a last line that has none.
-        parts += _cues(lines[start:index], _seconds(timing, 1), _seconds(timing, 2), end)
+        start, index = index, _cue_end(lines, index, is_vtt)
+        for is_blank, group in itertools.groupby(
+            lines[start:index], lambda one: not one[0].strip()
+        ):
+            if is_blank and not is_vtt:
+                parts += itertools.chain.from_iterable(group)
+            else:
+                # The line end after the timing, for a last line that has none.
+                parts += _cues(list(group), _seconds(timing, 1), _seconds(timing, 2), end)
     return parts
 
 
+def _cue_end(lines: Sequence[tuple[str, str]], start: int, is_vtt: bool) -> int:
+    """The line after the text of a cue. In WebVTT it ends at an empty line. In SubRip it goes on
+    to the number of the next cue, as players have it."""
+    end = start
+    while end < len(lines) and not _LIKE_TIMING.match(lines[end][0]):
+        if is_vtt and not lines[end][0]:
+            return end
+        end += 1
+    if start < end < len(lines) and _NUMBER.fullmatch(lines[end - 1][0]):
+        end -= 1
+    return end
+
+
 def _seconds(match: re.Match[str], number: int) -> float:
-    hours, minutes, seconds, fraction = (match[f"{name}{number}"] for name in "hmsf")
-    return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction}")
+    hours, minutes, seconds, fraction = (match[f"{name}{number}"] or "0" for name in "hmsf")
+    total = 3600 * int(hours) + 60 * int(minutes) + int(seconds) + float(f"0.{fraction}")
+    return -total if match[f"sign{number}"] else total
 
 
 def _cues(
     lines: Sequence[tuple[str, str]], start: float, end: float, line_end_of_file: str
 ) -> list[str | _Cue]:
-    """The text of a cue. Lines that begin with a dash are of several speakers."""
+    """The text of a cue. Lines that begin with a dash or a voice are of several speakers."""
     groups: list[list[tuple[str, str]]] = []
     for line in lines:
-        is_new = bool(re.match(r"\s*[-–—]", line[0]))
-        if not groups or is_new:
+        if not groups or _SPEAKER.match(line[0]):
             groups.append([])
         groups[-1].append(line)
     parts: list[str | _Cue] = []
@@ -193,7 +219,8 @@ def _cues(
         after = _CUE_END.match(raw[head:][::-1])
         tail = len(raw) - (after.end() if after else 0)
         line_end = group[0][1] or line_end_of_file
-        cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, len(group), line_end)
+        num_lines = sum(bool(text.strip()) for text, _ in group)
+        cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, num_lines, line_end)
         parts += [cue, group[-1][1]]
     return parts
 

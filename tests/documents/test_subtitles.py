@@ -145,3 +145,33 @@ def test_a_text_without_cues_is_refused():
 def test_a_time_of_thousands_of_digits_is_no_time():
     with pytest.raises(UserError, match="without any cue"):
         read(".srt", f"1\n{'9' * 5000}:00:01,000 --> 00:00:02,000\none\n")
+
+
+CUE_1 = "1\n00:00:01,000 --> 00:00:02,000\n"
+CUE_2 = "2\n00:00:05,000 --> 00:00:06,000\n"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "source"),
+    [
+        (".srt", f"{CUE_1}one.\n{CUE_2}two.\n3\n00:00:07,000 --> 00:00:08,000\n\n4\n"),
+        (".srt", f"{CUE_1}one.\n\nafter a blank line\n\n{CUE_2}two.\n"),
+        (".srt", f"{CUE_1}one\n\n2020\n\n{CUE_2}7 days.\n"),
+        (".srt", f"{CUE_1}so --> there.\n\n{CUE_2}two.\n"),
+        (".srt", f"-{CUE_1[2:]}one.\n\n2\n0:00:05 --> 0:00:06\ntwo.\n\n00:07:250-->00:08:5\nten\n"),
+        (".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\none.\n00:03.000 --> 00:04.000\ntwo.\n"),
+        # A line of one space is no end, as in YouTube's captions.
+        (".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n \none<00:01.500><c> two</c>\n"),
+        (".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>one\n<v Bo>two\n"),
+    ],
+)
+def test_cues_as_programs_and_people_write_them(suffix, source):
+    words = re.compile(r"(?<![\w/:<])[a-z]+(?![\w>])")
+    expected = words.sub(lambda word: word[0].upper(), source)
+    assert translated(suffix, source, shout) == expected
+    assert translated(suffix, source, same) == source
+
+
+def test_what_follows_a_blank_line_in_webvtt_is_no_text():
+    source = "WEBVTT\n\n00:01.000 --> 00:02.000\none\n\nnot me\n\nnor me\n00:03.000 --> 00:04.000\n"
+    assert units(source, ".vtt") == ["one"]
