@@ -2,11 +2,13 @@
 
 import gettext
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from nmt.documents.document import (
     MAX_UNITS,
+    PLACEHOLDER,
     Document,
     Encoding,
     MarkedText,
@@ -31,13 +33,18 @@ _PLURALS_OF = {
     **dict.fromkeys(_TWO_FORMS, _ONE_AND_OTHER),
     **dict.fromkeys(("fr", "pt_BR", "pt-BR"), "nplurals=2; plural=(n > 1);"),
 }
+_NUMBERS = range(2, 122)  # in which each form that is there for many numbers occurs
+# A line of a message. polib takes the last character of one without a quote for it.
+_STRING_LINE = re.compile(r'(?:msg[a-z]+(?:\[\d+\])?[ \t]*)?(?P<string>".*)')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _UTF_8 = "text/plain; charset=UTF-8"
 
 
 class PoDocument(Document):
     """`.po`: messages without a translation get one, marked as fuzzy: a person has to look at it.
 
-    The form of one gets the translation of `msgid`, the others that of `msgid_plural`.
+    The form of one gets the translation of `msgid`, the others that of `msgid_plural`. So does the
+    form of one where it is that of many numbers, and `msgid` does not say which ("One file").
     """
 
     media_type = "text/x-gettext-translation"
@@ -48,6 +55,7 @@ class PoDocument(Document):
         declared = _CHARSET.search(content)
         charset = declared[1].decode("ascii") if declared else "utf-8"
         text, self._encoding = decode(content, None if charset == "CHARSET" else charset)
+        self._content = content
         self._line_end = "\r\n" if "\r\n" in text else "\n"
         if text.count("msgid ") > MAX_UNITS:  # polib's entries take more memory than units
             raise UserError(f"a catalog may have at most {MAX_UNITS:,} messages. Split it.")
@@ -86,6 +94,7 @@ class PoDocument(Document):
             plural = gettext.c2py(expression)
             if plural(1) not in range(int(count)):
                 raise ValueError(f"the form of 1 is not among its {count}")
+            self._is_one_shared = plural(1) in map(plural, _NUMBERS)
         except (ValueError, ArithmeticError) as error:
             raise UserError(f"the header Plural-Forms cannot be read: {error}.") from None
         return int(count), plural
@@ -105,20 +114,30 @@ class PoDocument(Document):
             if plural is None:
                 entry.msgstr = singular.filled(translations)
             else:
-                one = self._plural(1)
+                one = self._form_of_one(entry)
                 entry.msgstr_plural = {
                     form: (singular if form == one else plural).filled(translations)
                     for form in range(self._count)
                 }
             if "fuzzy" not in entry.flags:
                 entry.flags.append("fuzzy")
-        if is_changed:
-            self._complete_header()
+        if not is_changed:
+            return self._content
+        self._complete_header()
         try:
             return self._encoding.encode(self._written())
         except UnicodeEncodeError:  # Latin-1 has no "œ"
             self._catalog.metadata["Content-Type"] = _UTF_8
             return Encoding("utf-8").encode(self._written())
+
+    def _form_of_one(self, entry: Any) -> int | None:
+        """The form that gets the translation of `msgid`. None: no form does."""
+        one = self._plural(1)
+        singular, plural = (
+            Counter(PLACEHOLDER.findall(text)) for text in (entry.msgid, entry.msgid_plural)
+        )
+        is_of_one = not self._is_one_shared or (self._count > 1 and singular == plural)
+        return one if is_of_one else None
 
     def _written(self) -> str:
         text = str(self._catalog).rstrip("\n") + "\n"
@@ -140,6 +159,13 @@ class PoDocument(Document):
 
 def _parsed(text: str) -> Any:
     polib = library("polib")
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _STRING_LINE.fullmatch(line.strip())
+        if match and not _STRING.fullmatch(match["string"]):
+            raise UserError(
+                f"expected a gettext catalog. Received: line {number} with a quote that is missing"
+                " or not escaped."
+            )
     try:
         # polib opens a file if the text is a file's name, which a line break makes impossible.
         return polib.pofile(f"{text}\n", wrapwidth=78)

@@ -7,6 +7,8 @@ from fixtures.documents import PO, read, translated, translator
 from nmt.documents.translating import translate_document
 from nmt.errors import UserError
 
+HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset={}\\n"\n'
+
 
 def entries(content):
     return {entry.msgid: entry for entry in polib.pofile(content)}
@@ -45,6 +47,30 @@ def test_the_header_says_which_form_is_that_of_one():
         forms = entries(translated(".po", source))["One %d file"].msgstr_plural
         assert [form for form, text in forms.items() if text == "FILE %d ONE"] == [one]
         assert len(forms) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "singular", "expected"),
+    [
+        ("nplurals=1; plural=0;", "%d file", ["FILES %d"]),
+        ("nplurals=2; plural=(n > 1);", "One file", ["FILE ONE", "FILES %d"]),
+        ("nplurals=2; plural=(n%10 != 1);", "One file", ["FILES %d", "FILES %d"]),
+        ("nplurals=2; plural=(n%10 != 1);", "%d file", ["FILE %d", "FILES %d"]),
+    ],
+)
+def test_a_form_of_many_numbers_says_which(header, singular, expected):
+    source = (
+        f'{HEADER.format("UTF-8")}"Plural-Forms: {header}\\n"\n\nmsgid "{singular}"\n'
+        'msgid_plural "%d files"\nmsgstr[0] ""\n'
+    )
+    (entry,) = polib.pofile(translated(".po", source))
+    assert list(entry.msgstr_plural.values()) == expected
+
+
+def test_a_catalog_in_which_nothing_is_translated_stays_as_it_is():
+    kept = f'# x\n{HEADER.format("UTF-8")}\n\n#~| msgid "old"\n#~ msgid "new"\n#~ msgstr "n"\n'
+    for source in (kept, kept + '\nmsgid "%d"\nmsgstr ""', 'msgid "done"\nmsgstr "fait"'):
+        assert translated(".po", source) == source
 
 
 def test_the_header_of_a_template_is_completed():
@@ -101,7 +127,11 @@ def test_a_text_that_names_a_file_is_not_opened(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", ["msgid", 'msgstr "x"\nmsgid', "just text\n", 'msgid "a"\nmsgid "b"\n']
+    "content",
+    [
+        *("msgid", 'msgstr "x"\nmsgid', "just text\n", 'msgid "a"\nmsgid "b"\n'),
+        *('msgid "cut\nmsgstr ""\n', 'msgid "a"\n"cut\\"\nmsgstr ""\n', 'msgid "a"b"\nmsgstr ""\n'),
+    ],
 )
 def test_what_is_no_catalog_is_refused(content):
     with pytest.raises(UserError, match=r"gettext catalog"):
@@ -112,9 +142,6 @@ def test_plural_forms_are_read_and_never_run():
     source = PO.replace('"MIME', '"Plural-Forms: nplurals=2; plural=__import__;\\n"\n"MIME')
     with pytest.raises(UserError, match="Plural-Forms"):
         read(".po", source)
-
-
-HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset={}\\n"\n'
 
 
 def test_a_translation_that_the_encoding_lacks_makes_the_catalog_utf_8():
