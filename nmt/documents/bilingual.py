@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from nmt.documents.archive import parse_xml, write_xml
@@ -16,6 +17,7 @@ from nmt.documents.mixed_content import END, INLINE, POINT, START, InlineRules, 
 from nmt.errors import UserError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _XLIFF_1 = InlineRules(
     kinds={
         **dict.fromkeys(("g", "mrk"), INLINE),
@@ -45,7 +47,7 @@ class _BilingualXml(Document):
     is_bilingual: ClassVar[bool] = True
 
     def __init__(self, content: bytes, options: ReadingOptions):
-        self._options = options
+        self._options, self._content = options, content
         self._root = parse_xml(content, "the file")
         # The translation is a copy of the source: where it goes, and its content
         self._targets: list[tuple[Any, MixedContent]] = []
@@ -66,12 +68,14 @@ class _BilingualXml(Document):
         raise NotImplementedError
 
     def filled(self, translations: Translations) -> bytes:
+        is_changed = False
         for place, target in self._targets:
             # A segment is translated as a whole or not at all.
             if all(unit in translations for unit in target.units):
                 target.write(translations)
                 self._insert(place, target.element)
-        return write_xml(self._root)
+                is_changed = True
+        return write_xml(self._root) if is_changed else self._content
 
 
 class XliffDocument(_BilingualXml):
@@ -93,7 +97,13 @@ class XliffDocument(_BilingualXml):
             if source is None or not _is_to_translate(segment):
                 continue
             if self._options.retranslate or not self._is_translated(segment, target):
-                yield segment, source, rules
+                sentences = segment.find("{*}seg-source")  # the source, cut by a tool
+                is_wrapped = _inherited(segment, _SPACE) != "preserve"
+                yield (
+                    segment,
+                    source if sentences is None else sentences,
+                    replace(rules, is_wrapped=is_wrapped),
+                )
 
     def _check_languages(self) -> None:
         stated = [(self._root, "srcLang", "trgLang")] if self._is_version_2 else []
@@ -132,6 +142,7 @@ class XliffDocument(_BilingualXml):
         segment.insert(segment.index(after) + 1, target)
         if self._is_version_2:
             segment.set("state", "translated")
+            segment.attrib.pop("subState", None)  # which is one of the old state
             if "trgLang" not in self._root.attrib:
                 self._root.set("trgLang", self._options.target)
             return
@@ -167,7 +178,9 @@ class TmxDocument(_BilingualXml):
         old = _variant(unit, self._options.target)
         source = _variant(unit, self._source)
         variant = unit.makeelement(source.tag, nsmap=source.nsmap)
-        variant.set(_LANGUAGE, self._options.target)
+        # TMX 1.1 has an attribute of its own.
+        is_old = _LANGUAGE not in source.attrib
+        variant.set("lang" if is_old else _LANGUAGE, self._options.target)
         variant.append(segment)
         variant.tail = source.tail
         if old is not None:
@@ -186,11 +199,15 @@ def _has_text(element: Any) -> bool:
 
 
 def _is_to_translate(segment: Any) -> bool:
-    """By the innermost `translate` attribute around it."""
+    return _inherited(segment, "translate") != "no"
+
+
+def _inherited(segment: Any, attribute: str) -> str | None:
+    """The innermost attribute of this name around a segment."""
     for element in (segment, *segment.iterancestors()):
-        if (value := element.get("translate")) is not None:
-            return bool(value != "no")
-    return True
+        if (value := element.get(attribute)) is not None:
+            return str(value)
+    return None
 
 
 def _variant(unit: Any, language: str) -> Any:

@@ -248,6 +248,7 @@ _MARKUP = re.compile(
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
 )
 _VOID = ("br", "hr", "img", "input", "wbr")
+_INDENTED_LINE = re.compile(r"[ \t]{2,}[^ \t\r\n]")
 
 
 class MarkedText:
@@ -266,9 +267,12 @@ class MarkedText:
         return written(escaped(entries) if self._has_entities else entries)
 
 
-def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> None:
+def read_marked(
+    builder: PartsBuilder, text: str, *, is_one: bool = False, is_wrapped: bool = False
+) -> None:
     """Adds the text of a string, as `MarkedText` reads it. `is_one` makes it one block: a tag
-    without a partner does not end the text then."""
+    without a partner does not end the text then. In a text that `is_wrapped`, the start of an
+    indented line does not end it either."""
     if ICU_MESSAGE.search(text):  # stays as it is, and is counted once
         builder.add(*words(text))
         return
@@ -279,6 +283,8 @@ def read_marked(builder: PartsBuilder, text: str, *, is_one: bool = False) -> No
         name = (match["name"] or "").partition(".")[0]  # WebVTT's <c.yellow> ends with </c>
         if is_one or match["other"]:
             builder.add(Tag(match[0], "point"))
+        elif match["end"] and is_wrapped and _INDENTED_LINE.match(text, position):
+            builder.add(Space(match[0]))
         elif match["end"] or name.lower() == "br":
             builder.boundary(match[0])
         elif match["slash"]:

@@ -38,7 +38,8 @@ class InlineRules:
 
     `pair_of` are the attributes by which a start and its end name each other. A `space` is an
     element that stands for spaces, with the attribute that counts them. With `has_markup`, an
-    element holds a string: its lines, and tags that are escaped, are read as those of HTML.
+    element holds a string: its lines, and tags that are escaped, are read as those of HTML. With
+    `is_wrapped`, lines of it that are indented go on with the one before.
     """
 
     kinds: Mapping[str, str]
@@ -47,6 +48,7 @@ class InlineRules:
     range_of: Mapping[str, str] | None = None  # the same, of marks: a range may cut across elements
     space: tuple[str, str] | None = None  # qualified name, attribute
     has_markup: bool = False
+    is_wrapped: bool = False
 
 
 class MixedContent:
@@ -80,7 +82,7 @@ class MixedContent:
     def _read_text(self, text: str) -> None:
         if self._rules.has_markup:
             self._has_entities |= has_entities(text)
-            read_marked(self._builder, text)
+            read_marked(self._builder, text, is_wrapped=self._rules.is_wrapped)
             return
         if self._rules.space:
             text = _WHITE_SPACE.sub(" ", text)
@@ -108,12 +110,19 @@ class MixedContent:
             self._builder.add(tag)
         elif kind == INLINE:
             opening = self._tag(child, "open", f"<{name}>")
-            self._builder.open(opening)
+            is_sentence = child.get("mtype") == "seg"
+            if is_sentence:
+                self._builder.boundary(opening)
+            else:
+                self._builder.open(opening)
             self._read(child)
             closing = Tag("", "close")
             self._elements[closing] = child
             self._is_end.add(closing)
-            close(self._builder, closing, opening)
+            if is_sentence:
+                self._builder.boundary(closing)
+            else:
+                close(self._builder, closing, opening)
         elif kind == BOUNDARY:
             self._builder.boundary(self._tag(child, "point", f"<{name}/>"))
         elif kind == START:

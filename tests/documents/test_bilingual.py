@@ -130,3 +130,37 @@ def test_a_file_of_other_languages_is_refused():
     for options in ({"source": "fr", "target": "en"}, {"target": "de"}):
         with pytest.raises(UserError, match=r"expected (?:source|target)-language"):
             read(".xliff", unit("one"), **options)
+
+
+def test_sentences_that_a_tool_has_marked_are_translated_one_by_one():
+    mark = '<mrk mtype="seg">One two.</mrk> <mrk mtype="seg">Three <x id="1"/>four.</mrk>'
+    cut = f"<seg-source>{mark}</seg-source>"
+    content = translated(".xliff", unit('One two. Three <x id="1"/>four.', f"{cut}<target/>"))
+    new = '<mrk mtype="seg">TWO. ONE</mrk> <mrk mtype="seg"><x id="1"/>FOUR. THREE</mrk></target>'
+    assert new in content and cut in content and content.count("<target") == 1
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"), [("default", "\n  FOUR THREE TWO ONE\n"), ("preserve", "\n  TWO ONE\n")]
+)
+def test_indented_lines_go_on_where_white_space_does_not_matter(space, expected):
+    source = unit("\n  one two\n  three four\n", "").replace("<file", f'<file xml:space="{space}"')
+    assert f">{expected}" in translated(".xliff", source).partition("<target")[2]
+
+
+def test_a_new_state_has_no_old_substate():
+    source = XLIFF_2.replace("<segment", '<segment state="initial" subState="x:y"')
+    assert "subState" not in translated(".xliff", source)
+
+
+def test_a_variant_of_tmx_1_1_names_its_language_as_the_others_do():
+    source = (
+        '<tmx version="1.1"><body><tu><tuv lang="EN"><seg>one two</seg></tuv></tu></body></tmx>'
+    )
+    assert '<tuv lang="fr"><seg>TWO ONE</seg></tuv>' in translated(".tmx", source)
+
+
+@pytest.mark.parametrize("suffix", [".xliff", ".tmx"])
+def test_a_file_in_which_nothing_is_translated_stays_as_it_is(suffix):
+    source = {".xliff": "<xliff>\r\n</xliff>", ".tmx": '<tmx version = "1.4"></tmx>'}[suffix]
+    assert translated(suffix, source) == source
