@@ -23,12 +23,31 @@ MAX_BYTES = 50_000_000  # of a document; an office file of text alone has a hund
 MAX_LINES = 500_000  # of a text file
 MAX_UNITS = 200_000  # of a document: more than 1 KB of memory each
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
+# Those of more programs: %1 %L1 %n (Qt, KDE), $NAME$ (Chrome), $t(key) (i18next), @:key (Vue),
+# :name (Laravel; also :emoji:)
+_PLACEHOLDER = (
+    rf"{PATTERNS['placeholders']}|(?<![\w%])%(?:L?\d{{1,2}}|n)(?!\w)|\$[A-Za-z_]\w*\$"
+    r"|\$t\([^()\s]*\)|(?<!\w)@(?:\.\w+)?:\w+(?:\.\w+)*|(?<![\w:]):[a-z]\w*:?(?![\w:])"
+)
 # Entities are read as characters; those that are none of HTML's are placeholders.
-PLACEHOLDER = re.compile(f"{PATTERNS['placeholders']}|{_ENTITY}")
+PLACEHOLDER = re.compile(f"{_PLACEHOLDER}|{_ENTITY}")
 # Messages of ICU: their keywords are no text, and their forms are no sentences of their own.
 ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
-_NOT_TRANSLATED = re.compile(
-    "|".join(f"(?:{PATTERNS[name]})" for name in ("urls", "emails", "placeholders"))
+_NOT_TRANSLATED = re.compile(f"(?:{PATTERNS['urls']})|(?:{PATTERNS['emails']})|{_PLACEHOLDER}")
+# A text that is one of these is for programs.
+_IDENTIFIER = re.compile(
+    r"""\s*(?:
+        [a-zA-Z0-9]+(?:_[a-zA-Z0-9]+)+                              # first_name, MAX_SIZE
+      | \#[0-9a-fA-F]{3,8}                                          # a color
+      | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}        # a UUID
+      | (?=[a-fA-F]*\d)[0-9a-fA-F]{16,}                             # a checksum
+      | \d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?  # a time
+      | [a-z]{2,3}[-_][A-Z]{2}                                      # a locale
+      | (?:application|audio|font|image|text|video)/[\w.+-]+        # a type of media
+      | [\w./\\:~@-]+\.(?:avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg
+          |pdf|php|png|pptx?|py|svg|tiff?|ts|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip)   # a file
+    )\s*""",
+    re.VERBOSE,
 )
 _SPACE = re.compile(r"(\s+)")
 
@@ -168,8 +187,8 @@ def is_of_language(code: str, language: str) -> bool:
 
 
 def is_translatable(text: str) -> bool:
-    """Whether there are letters beside addresses and placeholders."""
-    return has_letters(_NOT_TRANSLATED.sub(" ", text))
+    """Whether there are letters beside addresses, placeholders and what is for programs."""
+    return has_letters(_NOT_TRANSLATED.sub(" ", text)) and not _IDENTIFIER.fullmatch(text)
 
 
 Text = TypeVar("Text")
@@ -244,7 +263,8 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 
 _MARKUP = re.compile(
     r"(?P<end>\r\n|\n|\r)"
-    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+)(?P<rest>[^<>]*+)>)"
+    # a tag, or one of i18next: <0>text</0>
+    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))(?P<rest>[^<>]*+)>)"
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
 )
 _VOID = ("br", "hr", "img", "input", "wbr")

@@ -20,6 +20,10 @@ _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<colon>\s*:)?', re.DOTALL)
 _ESCAPED = re.compile(r"\\u(?:00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])")  # more than ASCII
 DELIMITERS = "\t;|,"  # in doubt the first one: a comma may be that of a number
 _STATED_DELIMITER = re.compile(r"sep=([^\r\n])(?:\r\n|\n|\r|\Z)")  # the first line, for Excel
+# A cell with its quotes doubled, or escaped as Spark and MySQL do
+_DOUBLED = r'"(?:[^"]|"")*+"'
+_ESCAPED_QUOTES = r'"(?:[^"\\\r\n]|\\[^\r\n])*+"'
+_FORMULA = re.compile(r"=[^=\s]")
 _SNIFFED, _SNIFFED_CHARACTERS = 20, 200_000  # records, within so many characters
 
 
@@ -84,40 +88,62 @@ class CsvDocument(_Strings):
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
         stated = _STATED_DELIMITER.match(self._text)
         self._delimiter = stated[1] if stated else _delimiter(self._text)
-        for match in _cells(self._text, self._delimiter, stated.end() if stated else 0):
-            if match["quoted"]:
-                yield match.span(), match[0][1:-1].replace('""', '"')
-            else:
-                yield match.span(), match[0]
+        yield from _texts(_cells(self._text, self._delimiter, stated.end() if stated else 0))
 
     def _quoted(self, value: str, raw: str) -> str:
-        was_quoted = raw.startswith('"') and raw.endswith('"') and len(raw) > 1
-        has_special = any(one in value for one in (self._delimiter, "\n", "\r"))
+        if re.fullmatch(_DOUBLED, raw):
+            return _in_quotes(value)
+        if re.fullmatch(_ESCAPED_QUOTES, raw):
+            return '"' + value.replace('"', '\\"') + '"'
         # A quote that opens a cell is no part of it.
-        if was_quoted or has_special or value.startswith('"') > raw.startswith('"'):
-            value = value.replace('"', '""')
-            return f'"{value}"'
+        has_special = any(one in value for one in (self._delimiter, "\n", "\r"))
+        if has_special or value.startswith('"') > raw.startswith('"'):
+            return _in_quotes(value)
         return value
 
 
 class TsvDocument(CsvDocument):
-    """`.tsv`: cells between tabs, which are never quoted."""
+    """`.tsv`: cells between tabs. Spreadsheets write some in quotes, the standard none."""
 
     media_type = "text/tab-separated-values; charset=utf-8"
+    _delimiter = "\t"
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
-        for match in re.finditer(r"[^\t\r\n]+", self._text):
-            yield match.span(), match[0]
+        # A quote that opens a cell may be one of its text: it does not reach the next cell.
+        yield from _texts(_cells(self._text, self._delimiter, doubled=r'"(?:[^"\t]|"")*+"'))
 
     def _quoted(self, value: str, raw: str) -> str:
-        return re.sub(r"[\t\r\n]+", " ", value)
+        if raw == _unquoted(raw):
+            return re.sub(r"[\t\r\n]+", " ", value)
+        return super()._quoted(value, raw)
 
 
-def _cells(text: str, delimiter: str, position: int = 0) -> Iterator[re.Match[str]]:
+def _unquoted(cell: str) -> str:
+    if re.fullmatch(_DOUBLED, cell):
+        return cell[1:-1].replace('""', '"')
+    if re.fullmatch(_ESCAPED_QUOTES, cell):
+        return cell[1:-1].replace('\\"', '"')
+    return cell
+
+
+def _in_quotes(value: str) -> str:
+    value = value.replace('"', '""')
+    return f'"{value}"'
+
+
+def _texts(cells: Iterable[re.Match[str]]) -> Iterator[tuple[tuple[int, int], str]]:
+    """Where cells stand, and their texts; not those of formulas."""
+    for cell in cells:
+        text = _unquoted(cell[0])
+        if not _FORMULA.match(text):
+            yield cell.span(), text
+
+
+def _cells(
+    text: str, delimiter: str, position: int = 0, doubled: str = _DOUBLED
+) -> Iterator[re.Match[str]]:
     escaped = re.escape(delimiter)
-    cell = re.compile(
-        rf'(?P<quoted>"(?:[^"]|"")*+"(?=[{escaped}\r\n]|\Z))|(?P<bare>[^{escaped}\r\n]*+)'
-    )
+    cell = re.compile(rf"(?:{doubled}|{_ESCAPED_QUOTES})(?=[{escaped}\r\n]|\Z)|[^{escaped}\r\n]*+")
     while position <= len(text):
         match = cell.match(text, position)
         if match is None:
@@ -144,7 +170,7 @@ def _delimiter(text: str) -> str:
     # The delimiter that makes most records equally long, then the one with more cells.
     def score(one: str) -> tuple[float, int]:
         lengths = list(islice(_lengths(beginning, one), _SNIFFED))
-        common = max(set(lengths), key=lengths.count, default=1)
+        common = max(set(lengths), key=lambda n: (lengths.count(n), n), default=1)
         return (lengths.count(common) / len(lengths) if common > 1 else 0, common)
 
     return max(DELIMITERS, key=score)

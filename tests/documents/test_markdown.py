@@ -49,7 +49,7 @@ def rendered(text):
         (":::tip\na b\nc\n:::\n", ":::tip\nC B A\n:::\n"),
         ("a *b*\n::: tip *x*\nc d\n:::", "*B* A\n::: tip *x*\nD C\n:::"),
         ("Term one\n: a b\n: c d\n", "ONE TERM\n: B A\n: D C\n"),
-        ("a b\n:c d\n", "D :C B A\n"),
+        ("a b\n:C d\n", "D :C B A\n"),
         ("~~a~~ b\r\n\r\nc d\r\n", "B ~~A~~\r\n\r\nD C\r\n"),
     ],
 )

@@ -21,11 +21,52 @@ def test_values_are_translated_and_keys_and_layout_stay():
 
 
 @pytest.mark.parametrize(
-    "value", ["http://a.org/b", "a@b.org", "{name}", "42", "%s", "", "2024-05-12"]
+    "value",
+    [
+        *("http://a.org/b", "a@b.org", "{name}", "42", "%s", "", "2024-05-12"),
+        *(
+            "%1",
+            "%L2 %n",
+            "$NAME$",
+            "$t(common.ok)",
+            "@:common.ok",
+            "@.lower:ok",
+            ":name",
+            ":smile:",
+        ),
+    ],
 )
 def test_addresses_numbers_and_placeholders_stay(value):
     source = json.dumps([value, "one"])
     assert translated(".json", source) == json.dumps([value, "ONE"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("first_name", "MAX_2", "#ff00aa", "#fab", "en-US", "pt_BR", "image/svg+xml"),
+        *("src/main.js", "b/c_d.png", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
+        *("d41d8cd98f00b204e9800998ecf8427e", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04+01:00"),
+    ],
+)
+def test_what_is_for_programs_stays(value):
+    source = f'["{value}", "one {value}"]'
+    assert translated(".json", source, shout).startswith(f'["{value}", "ONE ')
+    assert translated(".csv", f"{value};one\n", shout) == f"{value};ONE\n"
+
+
+@pytest.mark.parametrize("value", ["well-known", "and/or", "iPhone", "Mr.", "1st", "#one"])
+def test_a_word_is_not_for_programs(value):
+    assert translated(".json", f'"{value}"', shout) == f'"{value.upper()}"'
+
+
+@pytest.mark.parametrize("text", ["Hi $NAME$", "%1 files", "See $t(a.b)", "See @:a.b", "Hi :name"])
+def test_a_translation_that_loses_a_placeholder_of_a_program_is_discarded(text):
+    def forget(lines, alignments):
+        return same(["rien"], alignments)
+
+    outcome = translate_document(read(".json", json.dumps(text)), forget)
+    assert len(outcome.left) == 1 and "is lost" in outcome.left[0].reason
 
 
 def test_inline_tags_of_a_string_go_with_their_words():
@@ -52,6 +93,12 @@ def test_a_message_with_plural_forms_stays_and_is_counted_once(suffix):
     (line,) = [line for line in source.splitlines() if "plural" in line]
     assert line in outcome.content.decode() and b"ONE" not in outcome.content
     assert b"AGO" not in outcome.content and b"FILE" not in outcome.content
+
+
+def test_numbered_tags_go_with_their_words():
+    source = '"Click <0>right here</0> or <1 /> go, 1<2 and 3>2"'
+    expected = '"3>2 AND 1<2 GO, OR <1 /> <0>HERE RIGHT</0> CLICK"'
+    assert translated(".json", source) == expected
 
 
 def test_entities_are_read_as_characters_and_written_again():
@@ -111,6 +158,10 @@ def shape(value):
         ("a b\nc d\n", "B A\nD C\n"),
         ("a b,\n,c d", "B A,\n,D C"),
         ("", ""),
+        (r'"a \"b\" c",d e', r'"C \"B\" A",E D'),
+        ('"a" b "c",d e\n"f,g\n', '"C" B "A",E D\n"F,G\n'),
+        ('=SUM(A1:B2),a b\n"=IF(A1,""x y"",B1)",c\n', '=SUM(A1:B2),B A\n"=IF(A1,""x y"",B1)",C\n'),
+        ("a b,c\n1,2,3,d e\n\n,,\nf g\n", "B A,C\n1,2,3,E D\n\n,,\nG F\n"),
     ],
 )
 def test_cells_are_translated_and_delimiters_and_quotes_stay(source, expected):
@@ -131,6 +182,16 @@ def test_a_translation_with_a_delimiter_is_quoted():
 
 def test_cells_between_tabs_are_never_quoted():
     assert translated(".tsv", 'a "b\tc d\n\te\n') == '"B A\tD C\n\tE\n'
+    assert translated(".tsv", '"a b\tc d\n\te"\n') == 'B "A\tD C\n\tE"\n'
+
+
+def test_quotes_around_a_cell_between_tabs_stay():
+    def quoted(lines, alignments):
+        return same([f"« {line.upper()} »" for line in lines], alignments)
+
+    source = '"a ""b"" c"\t"d e"\n"f\ng"\th\n'
+    expected = '"« A ""B"" C »"\t"« D E »"\n"« F »\n« G »"\t« H »\n'
+    assert translated(".tsv", source, quoted) == expected
 
 
 CELLS = st.lists(
