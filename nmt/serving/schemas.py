@@ -105,7 +105,7 @@ class TranslateRequest(GlossaryRequest):
     )
     translate_attributes: bool | None = Field(
         None,
-        description="With HTML: translate alt, title, placeholder and aria-label too (default: no)",
+        description="With HTML: translate alt, title, placeholder and the like too (default: no)",
     )
 
 

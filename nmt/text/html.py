@@ -49,6 +49,8 @@ _LINE_END = re.compile(r"(\r?\n|\r)")
 _NO_LETTER = re.compile(r"[\W\d_]*")
 
 TRANSLATED_ATTRIBUTES = ("alt", "title", "placeholder", "aria-label")
+_LABELLED = ("optgroup", "option", "track")  # their `label` is translated too
+_BUTTONS = ("button", "reset", "submit")  # types of inputs that show their `value`
 _COPIED = ("code", "kbd", "math", "samp", "var")  # their content is not translated
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
 _ESCAPABLE = ("textarea", "title")  # what is in them has character references, but no tags
@@ -147,7 +149,7 @@ def translate_html(
 
     `translate(lines, alignments=True)` or `False` is a translator's: it returns a translation for
     each line, with alignments where they are needed. `attributes` translates `alt`, `title`,
-    `placeholder` and `aria-label` too. `stand_ins` lets the model place elements such as `<code>`,
+    `placeholder`, `aria-label`, labels of options and texts of buttons too. `stand_ins` lets the model place elements such as `<code>`,
     which are not translated: they are `{1}`, `{2}`, ... to it. Set it for a model that copies
     placeholders (`copying.classes`).
     """
@@ -168,12 +170,14 @@ class _Attribute:
 
     text: str
     quote: str
+    raw: str  # with its quotes
 
     needs_alignment = False
 
     def filled(self, translation: AlignedText | None) -> str:
-        text = self.text if translation is None else translation.text
-        escaped = html.escape(text, quote=False)
+        if translation is None:
+            return self.raw
+        escaped = html.escape(translation.text, quote=False)
         reference = "&quot;" if self.quote == '"' else "&#x27;"
         return f"{self.quote}{escaped.replace(self.quote, reference)}{self.quote}"
 
@@ -329,11 +333,12 @@ class _Parser:
 
     def _read_attributes(self, tag: Tag, match: re.Match[str]) -> None:
         parts: list[str | _Attribute] = []
+        names = _translated_attributes(tag.name, match["rest"])
         seen: set[str] = set()
         end, offset = 0, match.start("rest") - match.start()
         for attribute in _ATTRIBUTE.finditer(match["rest"]):
             name, value = attribute["name"].lower(), attribute["value"]
-            if name not in TRANSLATED_ATTRIBUTES or name in seen or not value:
+            if name not in names or name in seen or not value:
                 continue
             seen.add(name)
             quote = value[0] if value[0] in "\"'" else ""
@@ -341,7 +346,7 @@ class _Parser:
             if _NO_LETTER.fullmatch(text):
                 continue
             start = offset + attribute.start("value")
-            parts += [tag.raw[end:start], _Attribute(text, quote or '"')]
+            parts += [tag.raw[end:start], _Attribute(text, quote or '"', value)]
             end = offset + attribute.end("value")
         if parts:
             self.attributes.append((tag, [*parts, tag.raw[end:]]))
@@ -371,13 +376,29 @@ def _unescaped(text: str) -> str:
     return html.unescape(_NUMBER.sub(lambda match: f"&#{match[1][:8]}", text))
 
 
+def _translated_attributes(name: str, rest: str) -> Sequence[str]:
+    """The attributes of an element that people read."""
+    if name in _LABELLED:
+        return (*TRANSLATED_ATTRIBUTES, "label")
+    if name == "input" and "value" in rest.lower():
+        attributes = _attributes(rest.lower())
+        # One with a name is sent, and the server may compare it.
+        if attributes.get("type") in _BUTTONS and "name" not in attributes:
+            return (*TRANSLATED_ATTRIBUTES, "value")
+    return TRANSLATED_ATTRIBUTES
+
+
+def _attributes(rest: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTE.finditer(rest):
+        found.setdefault(match["name"], (match["value"] or "").strip("\"'"))
+    return found
+
+
 def _is_kept(name: str, rest: str) -> bool:
     """Whether an element is not translated."""
-    attributes: dict[str, str] = {}
     lowered = rest.lower()
-    if "translate" in lowered:
-        for match in _ATTRIBUTE.finditer(lowered):
-            attributes.setdefault(match["name"], (match["value"] or "").strip("\"'"))
+    attributes = _attributes(lowered) if "translate" in lowered else {}
     translate = attributes.get("translate")
     if "notranslate" in attributes.get("class", "").split() or translate == "no":
         return True

@@ -1,7 +1,7 @@
 """HTML files."""
 
 import pytest
-from fixtures.documents import read, translated
+from fixtures.documents import read, same, translated
 
 from nmt.errors import UserError
 
@@ -84,3 +84,10 @@ def test_latin_1_is_windows_1252_as_in_browsers():
     source = '<meta charset="iso-8859-1"><p>don’t'.encode("cp1252")
     assert [unit.text for unit in read(".html", source).units] == ["don’t"]
     assert translated(".html", source) == '<meta charset="iso-8859-1"><p>DON’T'.encode("cp1252")
+
+
+def test_what_is_not_translated_is_not_written_anew():
+    source = (
+        "<p title=a alt='b  &eacute;&nbsp;c' placeholder=\"d\n e>\">42</p><img alt='&#169; 2' >"
+    )
+    assert translated(".html", source, same) == source

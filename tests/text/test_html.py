@@ -291,6 +291,14 @@ def test_code_may_ask_to_be_translated():
         ),
         ("<p title='' title='no'>a", "<p title='' title='no'>A"),  # the first one counts
         ("<code title='no'>no</code><b translate=no alt=no>no</b>", None),
+        ("<input type=Submit value='send it'>", "<input type=Submit value='SEND IT'>"),
+        ('<input type="button" value=ok>', '<input type="button" value="OK">'),
+        ("<input type=submit name=n value=no><input type=text value=no><input value=no>", None),
+        (
+            "<select><optgroup label=one><option label='two' value=no>c</optgroup></select>",
+            "<select><optgroup label=\"ONE\"><option label='TWO' value=no>C</optgroup></select>",
+        ),
+        ("<p label=no value=no>", None),
     ],
 )
 def test_attributes_are_translated_on_request(document, expected):
