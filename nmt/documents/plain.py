@@ -18,7 +18,12 @@ MIN_WIDTH = 40  # characters; shorter lines are lists or verses, and no wrapped 
 
 _LINE_END = re.compile(r"(\r\n|\n|\r)")
 _BULLET = r"(?:[-*+•–—]|\d{1,9}[.)]|[a-zA-Z][.)])\s+"
-_LINE = re.compile(rf"(?P<indent>\s*(?:{_BULLET})?)(?P<text>(?:.*\S)?)(?P<rest>\s*)", re.DOTALL)
+_QUOTE = r"\s*(?:>\s*)*"  # of mail
+_LINE = re.compile(
+    rf"(?P<indent>(?P<quote>{_QUOTE})(?P<bullet>{_BULLET})?)(?P<text>(?:.*\S)?)(?P<rest>\s*)",
+    re.DOTALL,
+)
+_COLUMNS = re.compile(r"(\t+| {4,})")  # between the cells of a table
 
 
 @dataclass(eq=False)
@@ -100,25 +105,35 @@ def _block(lines: Sequence[tuple[str, str]], slack: float) -> list[str | Paragra
 
 def _is_wrapped(lines: Sequence[tuple[str, str]], index: int, width: float) -> bool:
     """Whether a line goes on in the next one, as the first word of that one did not fit."""
-    (line, end), (following, _) = lines[index : index + 2]
-    word = following.split(maxsplit=1)[0]
+    end = lines[index][1]
+    line, following = (_LINE.fullmatch(one) for one, _ in lines[index : index + 2])
+    if line is None or following is None or not (line["text"] and following["text"]):
+        return False
+    word = following["text"].split(maxsplit=1)[0]
     return (
         width >= MIN_WIDTH
         and end == lines[0][1]
-        and not re.match(_BULLET, following.lstrip())
-        and len(line.rstrip()) + 1 + len(word) > width
+        and not following["bullet"]
+        and line["quote"].count(">") == following["quote"].count(">")
+        and not any(_COLUMNS.search(one["text"]) for one in (line, following))
+        and len(line[0].rstrip()) + 1 + len(word) > width
     )
 
 
 def _paragraph(lines: Sequence[tuple[str, str]], width: int) -> list[str | Paragraph]:
     matches = [match for line, _ in lines if (match := _LINE.fullmatch(line))]
-    text = " ".join(match["text"] for match in matches)
+    line_end, rest = lines[0][1], matches[-1]["rest"]
     indents = [match["indent"] for match in matches[:2]]
-    is_wrapped = len(lines) > 1
-    paragraph = Paragraph(
-        text, indents, matches[-1]["rest"], lines[0][1], width if is_wrapped else None
-    )
-    return [paragraph, lines[-1][1]]
+    if len(lines) > 1:
+        text = " ".join(match["text"] for match in matches)
+        return [Paragraph(text, indents, rest, line_end, width), lines[-1][1]]
+    cells = _COLUMNS.split(matches[0]["text"])
+    first = Paragraph(cells[0], indents, "", line_end)
+    others = [
+        Paragraph(cell, [gap], "", line_end)
+        for gap, cell in zip(cells[1::2], cells[2::2], strict=True)
+    ]
+    return [first, *others, rest, line_end]
 
 
 def wrapped(text: str, width: int, first: str = "", other: str = "") -> list[str]:

@@ -72,3 +72,30 @@ def test_no_translation_changes_the_number_of_paragraphs(lines):
     content = "\n".join(lines)
     outcome = translate_document(read(".txt", content), reverse)
     assert outcome.content.decode().count("\n\n") == content.count("\n\n")
+
+
+QUOTED = """Bob wrote:
+> this is a line of mail that is as long as it gets in
+> it, and so goes on.
+>
+>> and another one
+ * new
+"""
+
+
+def test_the_marks_of_quoted_mail_are_no_text():
+    assert texts(QUOTED)[1:3] == [
+        "this is a line of mail that is as long as it gets in it, and so goes on.",
+        "and another one",
+    ]
+    assert translated(".txt", QUOTED, shout) == QUOTED.upper()
+
+
+def test_the_cells_of_a_table_are_texts_of_their_own_and_its_columns_stay():
+    table = (
+        "Name of the thing      Price     Where it is\n"
+        "A green apple, big\t1.50\tin the shop    \n"
+        "   Another good pear      2.50    in the market\n"
+    )
+    assert texts(table)[:3] == ["Name of the thing", "Price", "Where it is"]
+    assert translated(".txt", table, shout) == table.upper()
