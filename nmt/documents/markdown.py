@@ -4,6 +4,8 @@ The parser says on which lines a block of text stands, and where in it markup be
 other characters of the file stay. A translation that would be parsed in another way is not used.
 """
 
+import bisect
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +30,9 @@ from nmt.documents.plain import MIN_WIDTH, wrapped
 from nmt.text.html import parse_html
 from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
 
-_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n.*?\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(
+    r"(?:---[ \t]*\n.*?\n(?:---|\.\.\.)|\+\+\+[ \t]*\n.*?\n\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
+)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>")
 # A line that begins so would be another block.
@@ -50,12 +54,23 @@ _BLOCK_START = re.compile(
 )
 # What stands before the text of a block: the box of a task, the label of a footnote, the kind of an
 # alert.
-_LABEL = re.compile(r"\[[ xX]\]\s+|\[\^[^\]\s]+\]:\s+|\[![A-Za-z]+\][+-]?\s*")
-# Markup of dialects that the parser does not know: references to footnotes, templates, formulas
+_LABEL = re.compile(r"\[[ xX]\]\s+|\[\^[^\]\s]+\]:\s+|\[![A-Za-z]+\][+-]?\s*|\*\[[^\]\n]+\]:\s+")
+# Markup of dialects that the parser does not know: references to footnotes, templates, links of
+# wikis, emoji
 _OTHER_MARKUP = re.compile(
-    r"(\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\$\$[^$]+\$\$|\{[#.:][^{}\n]*\})"
+    r"(\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\{[#.:][^{}\n]*\}"
+    r"|!?\[\[[^\[\]\n]+\]\]|(?<![\w:]):(?=[\w+-]*[a-z+-])[\w+-]+:(?![\w:]))"
 )
+# Formulas, as Pandoc has them: "$5 and $6" is none.
+_FORMULA = re.compile(
+    r"(?<![\\$])\$\$(?!\$).{1,4000}?\$\$"
+    r"|\\begin\{(?P<name>\w+\*?)\}.{1,4000}?\\end\{(?P=name)\}"
+    r"|(?<![\\\w$])\$(?![\s$]|\d[^$\n\\^_={}]*\$)[^$\n]*(?<![\s\\])\$(?![\w$])",
+    re.DOTALL,
+)
+_FORMULA_LINES = re.compile(rf"\n?(?P<formula>{_FORMULA.pattern})\n?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
+_SPECIAL = "<>*_`[]|~\\"  # characters that are written as entities again
 
 
 @dataclass(eq=False)
@@ -79,21 +94,25 @@ class MarkdownDocument(Document):
 
     def __init__(self, content: bytes, options: ReadingOptions):
         self._text, self._encoding = decode(content)
-        self._line_end = "\r\n" if "\r\n" in self._text else "\n"
-        text = self._text.replace("\r\n", "\n")
+        # The parser reads other line ends as "\n".
+        ends = re.findall(r"\r\n?|\n", self._text)
+        self._line_end = max(("\n", "\r\n", "\r"), key=ends.count)
+        text = re.sub(r"\r\n?", "\n", self._text)
+        self._joined_ends = [match.start() for match in re.finditer(r"\r\n", self._text)]
+        self._joined_ends = [end - number for number, end in enumerate(self._joined_ends)]
         self._parser = _parser()
         front_matter = _FRONT_MATTER.match(text)
         self._start = front_matter.end() if front_matter else 0
-        self._front, self._body = text[: self._start], text[self._start :]
+        self._body = text[self._start :]
         self._environment: dict[str, Any] = {}
         self._texts: list[_Text] = []
         self._html: list[tuple[tuple[int, int], Any]] = []
         self._read(options)
         self._text_of = {unit: one for one in self._texts for unit in one.units}
-        html = [
+        of_html = [
             unit for _, markup in self._html for unit in markup.units if is_translatable(unit.text)
         ]
-        self.units = [*self._text_of, *html]
+        self.units = [*self._text_of, *of_html]
 
     def _read(self, options: ReadingOptions) -> None:
         try:
@@ -166,12 +185,12 @@ class MarkdownDocument(Document):
         return None
 
     def _content(self, text: _Text, translations: Translations) -> str:
-        escaped = {match[1] for match in _ESCAPED.finditer(text.content)} - {None}
+        escapes = _escapes(text.content)
         changed = {tag for tag in text.labels if any(unit in translations for unit in text.units)}
 
         def entry(one: Entry) -> Entry:
             if isinstance(one, str):
-                return _escape(one, escaped)
+                return _escape(one, escapes)
             if one in changed and isinstance(one, Tag):
                 return Space(f"][{text.labels[one]}]")
             return one
@@ -189,12 +208,20 @@ class MarkdownDocument(Document):
             if any(unit in translations for unit in markup.units):
                 new = markup.filled([translations.get(unit) for unit in markup.units])
                 changes.append((span, new))
-        parts, end = [self._front], 0
+        parts, end = [], -self._start
         for (start, stop), new in sorted(changes):
-            parts += [self._body[end:start], new]
+            parts += [self._raw(end, start), new.replace("\n", self._line_end)]
             end = stop
-        parts.append(self._body[end:])
-        return self._encoding.encode("".join(parts).replace("\n", self._line_end))
+        parts.append(self._raw(end, len(self._body)))
+        return self._encoding.encode("".join(parts))
+
+    def _raw(self, start: int, end: int) -> str:
+        """Characters of the body with the line ends of the file."""
+        start, end = (
+            place + bisect.bisect_left(self._joined_ends, place)
+            for place in (self._start + start, self._start + end)
+        )
+        return self._text[start:end]
 
     def _new(self, text: _Text, translations: Translations) -> str:
         """The translated content as lines of the file."""
@@ -209,6 +236,10 @@ class MarkdownDocument(Document):
             for begin, (start, _) in zip(line_starts, text.spans, strict=True)
         ]
         width = max(MIN_WIDTH, *(end - start for start, end in text.spans))
+        content = _FORMULA_LINES.sub(
+            lambda match: match[0].translate(_HIDDEN) if "\n" in match["formula"] else match[0],
+            content,
+        )
         lines: list[str] = []
         for hard in _KEPT_BREAK.split(content):
             if hard.endswith("\n"):
@@ -218,7 +249,10 @@ class MarkdownDocument(Document):
         glue = "\n" + prefixes[1]
         if fence := _INDENTED.match(text.content):  # what an admonition contains is indented
             glue += fence[1]
-        return glue.join(lines)
+        return glue.join(lines).translate({0: glue, 1: " "})
+
+
+_HIDDEN = {ord("\n"): 0, ord(" "): 1}  # no text of a file has these characters
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
@@ -232,12 +266,21 @@ def _joined(lines: Iterable[str]) -> list[str]:
     return found
 
 
-def _escape(text: str, escaped: set[str]) -> str:
+def _escapes(content: str) -> dict[str, str]:
+    """The characters that are escaped in a text, as they are written."""
+    found: dict[str, str] = {}
+    for match in _ESCAPED.finditer(content):
+        character = match[1] or html.unescape(match[0])
+        if match[1] or (len(character) == 1 and character in _SPECIAL):
+            found[character] = match[0]
+    return found
+
+
+def _escape(text: str, escapes: Mapping[str, str]) -> str:
     """Text as Markdown: what was escaped in the block is escaped again."""
-    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
-    if escaped:
-        text = re.sub("[" + "".join(map(re.escape, escaped)) + "]", r"\\\g<0>", text)
-    return text
+    if "&" not in escapes:
+        text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    return "".join(escapes.get(character, character) for character in text)
 
 
 def _markup(tokens: Iterable[Any]) -> dict[tuple[str, str, str], int]:
@@ -301,12 +344,24 @@ def _note(name: str, state: Any, start: int, tokens: Sequence[Any]) -> None:
             token.meta[SPAN] = start, end
 
 
+def _mark(token: Any) -> tuple[int, int, Any]:
+    """Where the markup of a token stands: start, end, and the token."""
+    start, end = token.meta[SPAN]
+    return start - (token.type == "strong_open"), end + (token.type == "strong_close"), token
+
+
 class _Reader:
     """Reads the tokens of an inline content into the parts of a text."""
 
     def __init__(self, text: _Text, tokens: Sequence[Any], stand_ins: bool):
         self._text, self._content = text, text.content
-        self._tokens = [token for token in tokens if SPAN in token.meta and token.type != "text"]
+        self._marks = sorted(
+            [
+                *(_mark(token) for token in tokens if SPAN in token.meta and token.type != "text"),
+                *((*match.span(), None) for match in _FORMULA.finditer(text.content)),
+            ],
+            key=lambda mark: (mark[0], -mark[1]),
+        )
         self._builder = PartsBuilder(stand_ins)
         self._open: list[tuple[Tag, int]] = []  # with where its content starts
         self._labels: dict[Tag, str] = {}
@@ -318,16 +373,14 @@ class _Reader:
             position = label.end()
         else:
             position = self._read_dialect(position)
-        for token in self._tokens:
-            start, end = token.meta[SPAN]
-            if token.type == "strong_open":
-                start -= 1
-            elif token.type == "strong_close":
-                end += 1
-            if start < position or start == end:  # inside an autolink
+        for start, end, token in self._marks:
+            if start < position or start == end:  # inside an autolink or a formula
                 continue
             self._add_text(self._content[position:start])
-            if token.type == "softbreak":
+            if token is None:
+                self._add_formula(self._content[start:end])
+                position = end
+            elif token.type == "softbreak":
                 position = self._read_softbreak(start, end)
             else:
                 self._add(token, start, end)
@@ -335,6 +388,12 @@ class _Reader:
         self._add_text(self._content[position:])
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
+
+    def _add_formula(self, raw: str) -> None:
+        if "\n" in raw:  # it stands on lines of its own
+            self._builder.boundary(raw)
+        else:
+            self._builder.add(Tag(raw, "point", is_copied=True))
 
     def _read_softbreak(self, start: int, end: int) -> int:
         """Reads the end of a line, and markup of a dialect at the start of the next one. Returns

@@ -51,10 +51,19 @@ def rendered(text):
         ("Term one\n: a b\n: c d\n", "ONE TERM\n: B A\n: D C\n"),
         ("a b\n:C d\n", "D :C B A\n"),
         ("~~a~~ b\r\n\r\nc d\r\n", "B ~~A~~\r\n\r\nD C\r\n"),
+        ("a b\rc d\r\re f\r", "D C B A\r\rF E\r"),  # of old Macs
+        ("a b\r\n\r\n- c d\n\n| e f |\n|--|\n", "B A\r\n\r\n- D C\n\n| F E |\n|--|\n"),
+        ("---\na: b\n...\nc d", "---\na: b\n...\nD C"),
+        ("a &lt;b&gt; c &amp; &copy; d", "D © & C &lt;B&gt; A"),
+        ("a $x_i + y*z$ is $5 and $6", "$6 AND $5 IS A $x_i + y*z$"),
+        ("> a b\n> $$\n>   x *y\n> $$\n> c d", "> B A\n> $$\n>   x *y\n> $$\n> D C"),
+        ("$$\nx *y\n$$\n\n\\begin{a}\nx & y\n\\end{a}\n", None),
+        ("a :tada: b [[Page of c|c]] d 12:30:45", "12:30:45 D B [[Page of c|c]] A :tada:"),
+        ("*[AB]: a b", "*[AB]: B A"),
     ],
 )
 def test_markup_goes_with_its_words(source, expected):
-    assert translated(".md", source) == expected
+    assert translated(".md", source) == (source if expected is None else expected)
 
 
 def test_the_structure_is_the_same_after_translation():
@@ -152,3 +161,10 @@ def test_markup_of_dialects_is_copied(markup):
     assert sorted(translated(".md", f"one {markup} two\n").split()) == sorted(
         f"ONE {markup} TWO".split()
     )
+
+
+@pytest.mark.parametrize(
+    "source", ["a b\rc\r", "a\r\n\r\nb\n\nc\r\n", "---\r\nt: x\n---\r\na\n\rb"]
+)
+def test_line_ends_stay_as_they_are(source):
+    assert translated(".md", source, same) == source
