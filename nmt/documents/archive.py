@@ -31,7 +31,7 @@ class Archive:
                 " Save it without a password and in today's format."
             )
         try:
-            self._zip = zipfile.ZipFile(io.BytesIO(content))
+            self._zip = _opened(content)
             self._check()
             if (damaged := self._zip.testzip()) is not None:
                 raise zipfile.BadZipFile(damaged)
@@ -87,6 +87,14 @@ class Archive:
                 # With the entry's time, attributes and compression.
                 new.writestr(entry, self._zip.read(entry) if content is None else content)
         return stream.getvalue()
+
+
+def _opened(content: bytes) -> zipfile.ZipFile:
+    """With names in UTF-8, also where no flag says so: zipfile takes them for code page 437."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(content), metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(io.BytesIO(content))
 
 
 def parse_xml(content: bytes, name: str) -> Any:

@@ -166,7 +166,8 @@ class Paragraph:
         if child.tag != self._names.run:
             return _key(base), None
         properties = child.find(self._names.properties)
-        if not _run_text(child, self._names).strip():  # that of a space does not matter
+        is_seen = _run_text(child, self._names).strip() and not _is_field(child)
+        if not is_seen:  # the formatting of a space does not matter
             return current, properties
         return _key(properties), properties
 
@@ -216,10 +217,15 @@ class Paragraph:
 
     def _read_run(self, run: Any, properties: Any) -> None:
         names = self._names
-        for child in run:
-            if child.tag == names.properties:
+        children = list(run)
+        field_end = 0
+        for position, child in enumerate(children):
+            if child.tag == names.properties or position < field_end:
                 continue
-            if child.tag == names.text:
+            if child.tag == _FIELD_CHAR and (field_end := _field_end(children, position)):
+                elements = children[position:field_end]
+                self._point(_Place(elements, formatting=properties, kind="in run"), is_whole=True)
+            elif child.tag == names.text:
                 self._read_text(child.text or "")
             elif child.tag in names.texts:
                 self._builder.add(names.texts[child.tag])
@@ -233,13 +239,14 @@ class Paragraph:
             else:
                 self._builder.add(*words(part))
 
-    def _point(self, place: _Place) -> None:
+    def _point(self, place: _Place, *, is_whole: bool = False) -> None:
         name = place.elements[0].tag
         tag = Tag("<!" if name in self._names.invisible else "", "point")
         self._places[tag] = place
         self._note_range(tag, place.elements[0])
         # What is left of a field goes on in another paragraph.
-        if name in self._names.boundaries or name in (_FIELD_CHAR, f"{_W}instrText"):
+        is_part = name in (_FIELD_CHAR, f"{_W}instrText") and not is_whole
+        if name in self._names.boundaries or is_part:
             self._builder.boundary(tag)
         else:
             self._builder.add(tag)
@@ -371,6 +378,26 @@ def _field_ends(children: Sequence[Any]) -> dict[int, int]:
             elif kind == "end" and begun and (start := begun.pop()) < index:
                 found[start] = index + 1
     return found
+
+
+def _is_field(run: Any) -> bool:
+    if run.find(_FIELD_CHAR) is None:
+        return False
+    children = [child for child in run if child.tag != f"{_W}rPr"]
+    return children[0].tag == _FIELD_CHAR and _field_end(children, 0) == len(children)
+
+
+def _field_end(children: Sequence[Any], start: int) -> int:
+    """After the end of a field that begins and ends in one run, as Google Docs writes it; else 0.
+
+    Such a field has no formatting of its own."""
+    depth = 0
+    for index, child in enumerate(children[start:], start):
+        kind = child.get(f"{_W}fldCharType") if child.tag == _FIELD_CHAR else ""
+        depth += (kind == "begin") - (kind == "end")
+        if depth < 1:
+            return index + 1 if index > start else 0
+    return 0
 
 
 # ---------------------------------------------------------------------------------------- documents

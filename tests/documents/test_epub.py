@@ -58,3 +58,18 @@ def test_the_author_stays():
     contents = entries["OEBPS/toc.ncx"].replace(b"<navMap>", author + b"<navMap>")
     changed = unzipped(translated(".epub", zipped({**entries, "OEBPS/toc.ncx": contents})))
     assert author in changed["OEBPS/toc.ncx"]
+
+
+def test_names_in_utf_8_that_no_flag_says_are_read_and_written_again():
+    entries = {
+        name.replace("one a", "caf__"): content.replace(b"one%20a", "café".encode())
+        for name, content in unzipped(epub()).items()
+    }
+    content = zipped(entries).replace(b"caf__", "café".encode())  # the name is five bytes too
+    changed = unzipped(translated(".epub", content))
+    assert b"DARK" in changed["OEBPS/text/café.xhtml"]
+
+
+def test_names_in_another_encoding_are_read():
+    content = zipped({**unzipped(epub()), "notes__": "x"}).replace(b"notes__", b"notes\xff\xfe")
+    assert len(unzipped(translated(".epub", content))) == len(unzipped(content))

@@ -106,6 +106,15 @@ def test_only_the_parts_with_text_change():
             '<w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one</w:t></w:r><w:r><w:fldChar '
             'w:fldCharType="end"/></w:r></w:p>',
         ),
+        (  # a field in one run, as Google Docs writes it
+            '<w:p><w:r><w:t xml:space="preserve">page </w:t></w:r><w:r><w:rPr><w:b/></w:rPr>'
+            '<w:fldChar w:fldCharType="begin"/><w:instrText>PAGE</w:instrText><w:fldChar '
+            'w:fldCharType="separate"/><w:t>one</w:t><w:fldChar w:fldCharType="end"/></w:r><w:r>'
+            '<w:t xml:space="preserve"> now</w:t></w:r></w:p>',
+            '<w:p><w:r><w:t xml:space="preserve">NOW PAGE </w:t></w:r><w:r><w:rPr><w:b/></w:rPr>'
+            '<w:fldChar w:fldCharType="begin"/><w:instrText>PAGE</w:instrText><w:fldChar '
+            'w:fldCharType="separate"/><w:t>one</w:t><w:fldChar w:fldCharType="end"/></w:r></w:p>',
+        ),
         (  # deleted text stays, a footnote keeps its word
             '<w:p><w:r><w:t>one</w:t></w:r><w:r><w:footnoteReference w:id="1"/></w:r><w:del>'
             "<w:r><w:delText>no</w:delText></w:r></w:del><w:r>"
