@@ -50,6 +50,7 @@ _IDENTIFIER = re.compile(
     re.VERBOSE,
 )
 _SPACE = re.compile(r"(\s+)")
+_FORMULA_TEXT = re.compile(r'"((?:[^"]|"")+)"')
 
 
 class Unit(Protocol):
@@ -189,6 +190,12 @@ def is_of_language(code: str, language: str) -> bool:
 def is_translatable(text: str) -> bool:
     """Whether there are letters beside addresses, placeholders and what is for programs."""
     return has_letters(_NOT_TRANSLATED.sub(" ", text)) and not _IDENTIFIER.fullmatch(text)
+
+
+def formula_texts(formula: str) -> Iterator[str]:
+    """The strings in a formula of a spreadsheet, without case, as they are compared with cells."""
+    for text in _FORMULA_TEXT.findall(formula):
+        yield text.replace('""', '"').casefold()
 
 
 Text = TypeVar("Text")

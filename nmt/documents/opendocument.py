@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nmt.documents.archive import Archive, write_xml
-from nmt.documents.document import Document, ReadingOptions, Translations, limited
+from nmt.documents.document import Document, ReadingOptions, Translations, formula_texts, limited
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
 
@@ -18,6 +18,12 @@ _PROPERTIES = re.compile(rb"<style:text-properties\b[^<>]*>")
 _LANGUAGE = re.compile(rb"""\bfo:language=["']([a-zA-Z]+)["']""")
 _COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
 _COMMENT = f"{_OFFICE}annotation"
+_CELL, _COVERED_CELL = f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"
+_FORMULA = f"{_TABLE}formula"
+_STRING_VALUE = f"{_OFFICE}string-value"
+_ID = f"{_TEXT}id"
+_INDEX_MARKS = ("toc-mark", "alphabetical-index-mark", "user-index-mark")
+_RANGE = ("", "-start", "-end")
 _RULES = InlineRules(
     kinds={
         **dict.fromkeys(("span", "a", "meta"), INLINE),
@@ -26,6 +32,7 @@ _RULES = InlineRules(
         **dict.fromkeys(("reference-mark", "reference-mark-start", "reference-mark-end"), MARK),
         **dict.fromkeys(("change", "change-start", "change-end"), MARK),
         **dict.fromkeys(("annotation", "annotation-end"), MARK),
+        **dict.fromkeys((f"{kind}{part}" for kind in _INDEX_MARKS for part in _RANGE), MARK),
     },
     space=(f"{_TEXT}s", f"{_TEXT}c"),
     range_of={
@@ -33,6 +40,7 @@ _RULES = InlineRules(
         **dict.fromkeys(("reference-mark-start", "reference-mark-end"), f"{_TEXT}name"),
         **dict.fromkeys(("change-start", "change-end"), f"{_TEXT}change-id"),
         **dict.fromkeys(("annotation", "annotation-end"), f"{_OFFICE}name"),
+        **dict.fromkeys((f"{kind}{end}" for kind in _INDEX_MARKS for end in _RANGE[1:]), _ID),
     },
 )
 
@@ -59,15 +67,20 @@ class OpenDocument(Document):
         self._contents = [
             (name, MixedContent(paragraph, _RULES, options.stand_ins))
             for name, root in self._roots.items()
-            for paragraph in limited(_paragraphs(root))
+            for paragraph in limited(self._paragraphs(root))
         ]
         self.units = [unit for _, content in self._contents for unit in content.units]
+
+    def _paragraphs(self, root: Any) -> Iterator[Any]:
+        return _paragraphs(root)
 
     def filled(self, translations: Translations) -> bytes:
         changed = set()
         for name, content in self._contents:
             if content.is_changed(translations):
                 content.write(translations)
+                for cell in content.element.iterancestors(_CELL):
+                    cell.attrib.pop(_STRING_VALUE, None)  # the same text, which would be shown
                 changed.add(name)
         parts = {name: write_xml(self._roots[name]) for name in changed}
         if parts and "styles.xml" in self._roots:
@@ -92,19 +105,41 @@ class OpenPresentation(OpenDocument):
 
 
 class OpenSpreadsheet(OpenDocument):
-    """`.ods`"""
+    """`.ods`. Cells with a text that formulas, lists of valid values, filters and pivot tables
+    compare with stay."""
 
     media_type = "application/vnd.oasis.opendocument.spreadsheet"
+
+    def _paragraphs(self, root: Any) -> Iterator[Any]:
+        kept = _compared(root)
+        for paragraph in _paragraphs(root):
+            if "".join(paragraph.itertext()).casefold() not in kept:
+                yield paragraph
 
 
 def _paragraphs(root: Any) -> Iterator[Any]:
     for element in root.iter(f"{_TEXT}p", f"{_TEXT}h"):
         if not any(text.strip() for text in element.itertext()):
             continue
-        around = list(element.iterancestors(f"{_TABLE}table-cell", _COMMENT, _DELETED))
+        around = list(element.iterancestors(_CELL, _COVERED_CELL, _COMMENT, _DELETED))
         if any(one.tag == _DELETED for one in around):
             continue
-        # A comment has no type, whatever cell it belongs to.
-        if around and around[0].get(f"{_OFFICE}value-type", "string") != "string":
+        # A comment has no type and no formula, whatever cell it belongs to.
+        if around and (
+            around[0].get(f"{_OFFICE}value-type", "string") != "string"
+            or _FORMULA in around[0].attrib
+        ):
             continue
         yield element
+
+
+def _compared(root: Any) -> set[str]:
+    """The texts that cells are compared with, without case."""
+    found: set[str] = set()
+    for element in root.iter(f"{_TABLE}*"):
+        for attribute in (_FORMULA, f"{_TABLE}condition", f"{_TABLE}expression"):
+            found.update(formula_texts(element.get(attribute, "")))
+        for attribute in (f"{_TABLE}value", f"{_TABLE}source-field-name"):
+            if attribute in element.attrib:
+                found.add(element.get(attribute).casefold())
+    return found

@@ -6,6 +6,7 @@ granted; other formatting, and links, are inline elements of the text.
 
 import copy
 import functools
+import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from nmt.documents.document import (
     Translations,
     blocks,
     close,
+    formula_texts,
     library,
     limited,
     placed,
@@ -510,9 +512,13 @@ class PptxDocument(_OfficeDocument):
     names: ClassVar = _DRAWN
 
 
+_CELL_TEXTS = (f"{_S}si", f"{_S}is")
+
+
 class XlsxDocument(_OfficeDocument):
-    """`.xlsx`: text of cells, comments, text boxes, charts, diagrams. Formulas, names of sheets and
-    headers of tables, which formulas refer to, stay."""
+    """`.xlsx`: text of cells, comments, text boxes, charts, diagrams. Formulas and names of sheets
+    stay, and so do cells with a text that something else in the workbook refers to: headers of
+    tables and pivot tables, and what formulas, filters and lists of valid values compare with."""
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     kind = "a workbook (.xlsx)"
@@ -522,10 +528,10 @@ class XlsxDocument(_OfficeDocument):
         rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml"
     )
     names: ClassVar = {
-        **dict.fromkeys((f"{_S}si", f"{_S}is", f"{_S}text"), SHEET),
+        **dict.fromkeys((*_CELL_TEXTS, f"{_S}text"), SHEET),
         **_DRAWN,
     }
-    _table = re.compile(r"xl/tables/[^/]+\.xml")
+    _table = re.compile(r"xl/(?:tables/[^/]+|pivotCache/pivotCacheDefinition[^/]*)\.xml")
     _sheet = re.compile(r"xl/worksheets/[^/]+")
     _inline_string = re.compile(rb"<(?:\w+:)?is[\s>]")
 
@@ -536,23 +542,44 @@ class XlsxDocument(_OfficeDocument):
         return bool(self._inline_string.search(self._archive.read(name)))
 
     def _elements(self, root: Any) -> Iterator[Any]:
-        headers = self._headers
         for element in super()._elements(root):
-            texts = element.iter(self.names[element.tag].text)
-            if _unescaped("".join(one.text or "" for one in texts)) not in headers:
+            texts = element.iter(f"{_S}t")
+            is_cell = element.tag in _CELL_TEXTS
+            text = _unescaped("".join(one.text or "" for one in texts)) if is_cell else ""
+            if text.casefold() not in self._referred_to:
                 yield element
 
     @functools.cached_property
-    def _headers(self) -> set[str]:
+    def _referred_to(self) -> set[str]:
+        """The texts of cells that other parts refer to, without case."""
         found: set[str] = set()
         for name in self._archive.names:
             if self._table.fullmatch(name):
-                root = self._archive.read_xml(name)
-                found.update(_unescaped(one.get("name", "")) for one in root.iter(_COLUMN))
+                columns = self._archive.read_xml(name).iter(*_COLUMNS)
+                found.update(_unescaped(one.get("name", "")).casefold() for one in columns)
+            elif name == self.main or self._sheet.fullmatch(name):
+                found.update(_compared(self._archive.read(name)))
         return found
 
 
-_COLUMN = f"{_S}tableColumn"
+_COLUMNS = (f"{_S}tableColumn", f"{_S}cacheField")
+# What a sheet compares cells with: a formula, a list of valid values, a filter
+_COMPARED = re.compile(
+    rb"<(?:\w+:)?(?:(?:f|formula|definedName)\b[^<>]*>(?P<formula>[^<]+)<"
+    rb"|formula1[^<>]*>(?P<list>[^<]+)<"
+    rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
+)
+
+
+def _compared(sheet: bytes) -> Iterator[str]:
+    for match in _COMPARED.finditer(sheet):
+        text = html.unescape(match[match.lastgroup or 0].decode("utf-8", "replace"))
+        if match["filter"]:
+            yield text.casefold()
+        for value in formula_texts(text):
+            yield value
+            if match["list"]:
+                yield from (one.strip() for one in value.split(","))
 
 
 def _unescaped(text: str) -> str:

@@ -149,9 +149,9 @@ def translate_html(
 
     `translate(lines, alignments=True)` or `False` is a translator's: it returns a translation for
     each line, with alignments where they are needed. `attributes` translates `alt`, `title`,
-    `placeholder`, `aria-label`, labels of options and texts of buttons too. `stand_ins` lets the model place elements such as `<code>`,
-    which are not translated: they are `{1}`, `{2}`, ... to it. Set it for a model that copies
-    placeholders (`copying.classes`).
+    `placeholder`, `aria-label`, labels of options and texts of buttons too. `stand_ins` lets the
+    model place elements such as `<code>`, which are not translated: they are `{1}`, `{2}`, ... to
+    it. Set it for a model that copies placeholders (`copying.classes`).
     """
     markup = parse_html(document, attributes=attributes, stand_ins=stand_ins)
     translations: list[AlignedText | None] = [None] * len(markup.texts)

@@ -138,3 +138,47 @@ def test_any_paragraph_keeps_its_elements(pieces):
 
 def test_the_example_has_text_in_all_kinds():
     assert len(read(".odt", odt(ODT_BODY)).units) == 5
+
+
+def cell(text, attributes=""):
+    return (
+        f'<table:table-cell office:value-type="string" {attributes}><text:p>{text}</text:p>'
+        "</table:table-cell>"
+    )
+
+
+def row(*cells, around=""):
+    return f"<table:table>{around}<table:table-row>{''.join(cells)}</table:table-row></table:table>"
+
+
+def test_a_cell_shows_its_new_text_and_that_of_a_formula_stays():
+    source = row(
+        cell("one two", 'office:string-value="one two"'), cell("three", 'table:formula="x"')
+    )
+    found = body(translated(".ods", odt(source)))
+    assert "TWO ONE" in found and "string-value" not in found and "three" in found
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        cell("x", "table:formula='of:=IF([.A1]=&quot;Yes&quot;;1;2)'"),
+        "<table:content-validation table:condition='of:cell-content-is-in-list(&quot;No&quot;;"
+        "&quot;yes&quot;)'/>",
+        '<table:filter-condition table:value="Yes"/>',
+        '<table:data-pilot-field table:source-field-name="Yes"/>',
+    ],
+)
+def test_a_cell_stays_that_something_else_in_the_sheet_is_compared_with(around):
+    source = odt(row(cell("Yes"), cell("Yes sir"), around=around))
+    assert [unit.text for unit in read(".ods", source).units] == ["Yes sir"]
+
+
+def test_marks_of_an_index_go_around_their_words():
+    name = "text:alphabetical-index-mark"
+    source = (
+        f'<text:p>one <{name}-start text:id="a"/>two three<{name}-end text:id="a"/> four</text:p>'
+    )
+    found = body(translated(".odt", odt(source)))
+    assert 0 < found.index(f"<{name}-start") < found.index(f"<{name}-end")
+    assert "text:s" not in found

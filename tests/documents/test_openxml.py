@@ -12,6 +12,7 @@ from fixtures.documents import (
     pptx_slides,
     read,
     refilled,
+    saved,
     shout,
     translated,
     unzipped,
@@ -342,3 +343,53 @@ def test_a_header_of_several_lines_stays_as_the_table_names_it():
 def test_the_line_end_of_windows_that_excel_escapes_is_no_word():
     changed = unzipped(translated(".xlsx", with_strings("one two_x000D_\nthree four")))
     assert b">TWO ONE_x000D_\nFOUR THREE<" in changed["xl/sharedStrings.xml"]
+
+
+def workbook(rows, **parts):
+    """A workbook with these rows, and more text in the XML of its sheet, before an element."""
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    entries = unzipped(saved(book))
+    sheet = entries["xl/worksheets/sheet1.xml"].decode()
+    for before, part in parts.items():
+        sheet = sheet.replace(f"<{before}", f"{part}<{before}")
+    return zipped({**entries, "xl/worksheets/sheet1.xml": sheet})
+
+
+@pytest.mark.parametrize(
+    ("formula", "part"),
+    [
+        ('=IF(A1="Yes", B1, "")', ""),
+        ('=COUNTIF(A:A,"yes")', ""),
+        (
+            "",
+            '<dataValidations count="1"><dataValidation type="list" sqref="A1"><formula1>'
+            '"No, Yes"</formula1></dataValidation></dataValidations>',
+        ),
+        (
+            "",
+            '<autoFilter ref="A1:A2"><filterColumn colId="0"><filters><filter val="Yes"/>'
+            "</filters></filterColumn></autoFilter>",
+        ),
+        (
+            "",
+            '<conditionalFormatting sqref="A1"><cfRule type="cellIs" priority="1" operator="equal">'
+            "<formula>&quot;Yes&quot;</formula></cfRule></conditionalFormatting>",
+        ),
+    ],
+)
+def test_a_cell_stays_that_something_else_in_the_workbook_is_compared_with(formula, part):
+    content = workbook([["Yes", "Yes sir", formula]], pageMargins=part)
+    assert texts(".xlsx", content) == ["Yes sir"]
+    assert texts(".xlsx", workbook([["Yes", "Yes sir"]])) == ["Yes", "Yes sir"]
+
+
+def test_the_header_of_a_pivot_table_stays():
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    pivot = f'<x xmlns="{main}"><cacheFields><cacheField name="Yes"/></cacheFields></x>'
+    entries = {
+        **unzipped(workbook([["Yes", "no"]])),
+        "xl/pivotCache/pivotCacheDefinition1.xml": pivot,
+    }
+    assert texts(".xlsx", zipped(entries)) == ["no"]
