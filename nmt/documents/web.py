@@ -4,6 +4,7 @@ import re
 
 from nmt.documents.document import (
     Document,
+    Encoding,
     ReadingOptions,
     Translations,
     decode,
@@ -36,6 +37,9 @@ class HtmlDocument(Document):
         if not self.is_xml and (name or "").lower() in _WINDOWS_1252:
             name = "cp1252" if _WINDOWS_1252_ONLY.search(content) else name
         text, self._encoding = decode(content, name)
+        # Browsers read a page in ASCII that declares nothing in an encoding of their own.
+        if not self.is_xml and not name and content.isascii() and _ROOT.search(text):
+            self._encoding = Encoding("ascii")
         is_xml = self.is_xml or text.lstrip().startswith("<?xml")
         self._markup = parse_html(text, attributes=True, stand_ins=options.stand_ins, is_xml=is_xml)
         units = (unit for unit in self._markup.units if is_translatable(unit.text))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag, Written
 
 # Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
@@ -357,7 +357,7 @@ def _text_entries(raw: str) -> Iterator[Entry]:
         if match["space"]:
             yield Space(raw=match[0])
         elif not match["entity"]:
-            yield match[0]
+            yield from _written(match[0], match[0])
         else:
             text = _unescaped(match[0])
             if not text:  # the reference of a character that HTML does not allow
@@ -366,9 +366,15 @@ def _text_entries(raw: str) -> Iterator[Entry]:
                 is_open = match[0][1] == "#" and match[0][-1] != ";"  # a digit may follow it later
                 yield Space(match[0] + ";" * is_open)
             else:
-                for part in re.split(r"(\s+)", text):
-                    if part:
-                        yield Space(part) if part.isspace() else part
+                parts = [part for part in re.split(r"(\s+)", text) if part]
+                if len(parts) == 1:
+                    yield from _written(text, match[0])
+                else:
+                    yield from (Space(part) if part.isspace() else part for part in parts)
+
+
+def _written(text: str, raw: str) -> Iterator[str]:
+    yield text if html.escape(text, quote=False) == raw else Written(text, raw)
 
 
 def _unescaped(text: str) -> str:

@@ -77,6 +77,18 @@ class Space:
     raw: str
 
 
+class Written(str):
+    """Characters that a document writes in another way, such as a reference."""
+
+    raw: str
+    __slots__ = ("raw",)
+
+    def __new__(cls, text: str, raw: str) -> "Written":
+        new = super().__new__(cls, text)
+        new.raw = raw
+        return new
+
+
 Entry = str | Space | Tag  # str: decoded characters other than white space
 
 
@@ -303,7 +315,9 @@ class Block:
         def written(entry: Entry) -> str:
             if isinstance(entry, Tag):
                 return (rewritten or {}).get(entry, entry.raw)
-            return entry.raw if isinstance(entry, Space) else html.escape(entry, quote=False)
+            if isinstance(entry, Space | Written):
+                return entry.raw
+            return html.escape(entry, quote=False)
 
         return "".join(map(written, self.placed(translation)))
 

@@ -1,7 +1,7 @@
 """HTML files."""
 
 import pytest
-from fixtures.documents import read, same, translated
+from fixtures.documents import read, same, shout, translated, translator
 
 from nmt.errors import UserError
 
@@ -91,3 +91,22 @@ def test_what_is_not_translated_is_not_written_anew():
         "<p title=a alt='b  &eacute;&nbsp;c' placeholder=\"d\n e>\">42</p><img alt='&#169; 2' >"
     )
     assert translated(".html", source, same) == source
+
+
+def test_references_of_a_text_that_is_not_translated_stay():
+    source = (
+        '<p>&copy; 2020 &lt; &#x32; a&shy;b &eacute;t&eacute; &copy2 c < d &amp e&quot;f & g">h'
+    )
+    assert translated(".html", source, same) == source
+    assert translated(".html", source, shout).startswith("<p>© 2020 &lt; 2 A\xadB ÉTÉ")
+
+
+def test_a_page_in_ascii_that_declares_no_encoding_stays_one():
+    @translator
+    def accented(words):
+        return ["é"], []
+
+    assert translated(".html", "<html><p>e", accented) == "<html><p>&#233;"
+    for source in ("<p>e", "<html><meta charset=utf-8><p>e", "<html>é<p>e", "\ufeff<html><p>e"):
+        assert translated(".html", source, accented) == source[:-1].replace("é", "é") + "é"
+    assert translated(".xhtml", "<html><p>e", accented) == "<html><p>é"
