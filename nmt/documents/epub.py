@@ -13,7 +13,8 @@ from nmt.errors import UserError
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
-_XHTML = "application/xhtml+xml"
+# Books of old programs name the types of HTML and of the format before EPUB.
+_XHTML = ("application/xhtml+xml", "text/html", "text/x-oeb1-document")
 _NCX = "application/x-dtbncx+xml"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _LANGUAGE = "{http://purl.org/dc/elements/1.1/}language"
@@ -34,6 +35,7 @@ class EpubDocument(Document):
         package = next((one.get("full-path") for one in container.iter("{*}rootfile")), None)
         if package is None:
             raise UserError(f"{_CONTAINER} names no book.")
+        package = package.lstrip("/")
         root = self._archive.read_xml(package)
         names = set(self._archive.names)
         items = [item for item in _items(root, package) if item[0] in names]
@@ -41,7 +43,7 @@ class EpubDocument(Document):
         self._chapters = {
             name: XhtmlDocument(self._archive.read_text(name), options)
             for name, media_type in items
-            if media_type == _XHTML
+            if media_type in _XHTML
         }
         self._package = package
         self._roots: dict[str, Any] = {package: root}
@@ -96,6 +98,6 @@ def _items(root: Any, package: str) -> Iterator[tuple[str, str]]:
         media_type = item.get("media-type", "")
         path = posixpath.join(posixpath.dirname(package), unquote(item.get("href", "")))
         name = posixpath.normpath(path)
-        if media_type in (_XHTML, _NCX) and name not in seen:
+        if media_type in (*_XHTML, _NCX) and name not in seen:
             seen.add(name)
             yield name, media_type

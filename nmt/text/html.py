@@ -23,7 +23,12 @@ from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space,
 # Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
     r"""
-      <!--(?:-?>|.*?(?:--!?>|\Z))                                           # a comment
+      \{%(?:[^{%<]|\{(?!%)|%(?!\})|<(?![a-zA-Z/!]))*+%\}            # a statement of a template
+    | <%(?:[^<%]|<(?![a-zA-Z/!%])|%(?!>))*+%>                       # the same, or a value
+    | <\?(?:php\b|=).*?(?:\?>|\Z)
+    | \\\((?:[^<\\]|\\(?![()]))*+\\\) | \\\[(?:[^<\\]|\\(?![\[\]]))*+\\\]     # a formula
+    | \$\$(?:[^<$]|\$(?!\$))++\$\$
+    | <!--(?:-?>|.*?(?:--!?>|\Z))                                           # a comment
     | <(?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)          # a declaration, or an odd one
     | <(?P<slash>/?)(?P<name>[a-zA-Z][^ \t\n\f\r/>]*+)                      # a tag ...
       (?P<rest>(?:[^=>]|=[ \t\n\f\r]*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>   # ... and its attributes
@@ -31,6 +36,9 @@ _MARKUP = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+_STATEMENTS = ("{%", "<%")  # between them is a text of its own
+_VALUES = ("<%=", "<%-", "<?=")
+_COPIES = (*_VALUES, "\\(", "\\[", "$$")  # part of the sentence
 # XML has sections in which tags are text.
 _XML_MARKUP = re.compile(rf"<!\[CDATA\[.*?(?:\]\]>|\Z)|{_MARKUP.pattern}", _MARKUP.flags)
 _ATTRIBUTE = re.compile(
@@ -285,6 +293,10 @@ class _Parser:
             else:  # a comment, or the like
                 is_whole = end < len(document) or bool(name)
             raw = document[match.start() : end]
+            if not name and raw.startswith(_STATEMENTS) and not raw.startswith(_VALUES):
+                self._builder.boundary(raw)
+                continue
+            is_kept |= not name and raw.startswith(_COPIES)
             if is_whole and name not in _BOUNDARIES:
                 self._builder.add(Tag(raw, "point", is_copied=is_kept and not is_void))
             else:

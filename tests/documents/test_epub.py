@@ -73,3 +73,12 @@ def test_names_in_utf_8_that_no_flag_says_are_read_and_written_again():
 def test_names_in_another_encoding_are_read():
     content = zipped({**unzipped(epub()), "notes__": "x"}).replace(b"notes__", b"notes\xff\xfe")
     assert len(unzipped(translated(".epub", content))) == len(unzipped(content))
+
+
+@pytest.mark.parametrize("media_type", ["text/html", "text/x-oeb1-document"])
+def test_chapters_of_old_books_are_translated(media_type):
+    entries = unzipped(epub())
+    package = entries["OEBPS/book.opf"].replace(b"application/xhtml+xml", media_type.encode())
+    container = entries["META-INF/container.xml"].replace(b'"OEBPS', b'"/OEBPS')
+    book = {**entries, "OEBPS/book.opf": package, "META-INF/container.xml": container}
+    assert b"DARK" in unzipped(translated(".epub", zipped(book)))["OEBPS/text/one a.xhtml"]

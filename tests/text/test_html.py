@@ -496,3 +496,26 @@ def test_text_in_pictures_and_formulas_stays_where_it_is():
     markup = parse_html(source)
     assert markup.texts == ["one", "two three", "four five"]
     assert "<math><mi>x</mi></math>" in upper(source)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("a{% if b > c %}b{% else %}c{% endif %}", "A{% if b > c %}B{% else %}C{% endif %}"),
+        ("<% for a in b %>b<% end %>", "<% for a in b %>B<% end %>"),
+        ("a <%= b %> c <?= $d > e ?>f", "A <%= b %> C <?= $d > e ?>F"),
+        ("a<?php if (a > b): ?>b<?php", "A<?php if (a > b): ?>B<?php"),
+        (r"a \(b+c\) d \[e \\ f\] g $$h$$ i", r"A \(b+c\) D \[e \\ f\] G $$h$$ I"),
+        (r"a \(b <b>c</b>\) {% d <% e $$ f", r"A \(B <b>C</b>\) {% D &lt;% E $$ F"),
+        ("<code>{% a %}</code>b", "<code>{% a %}</code>B"),
+        ("<b>{%</b> a <b>%}</b> b", "<b>{%</b> A <b>%}</b> B"),
+        ("<code><%</code> a <i>%></i>", "<code><%</code> A <i>%&gt;</i>"),
+    ],
+)
+def test_templates_and_formulas_are_no_text(document, expected):
+    assert upper(document) == expected
+    assert upper(f"<p>{document}</p>") == f"<p>{expected}</p>" or "<?php" in document
+
+
+def test_a_statement_of_a_template_ends_a_text_and_a_value_does_not():
+    assert parse_html("a {% b %} c <%= d %> e").texts == ["a", "c e"]
