@@ -38,7 +38,7 @@ _NOT_TRANSLATED = re.compile(f"(?:{PATTERNS['urls']})|(?:{PATTERNS['emails']})|{
 _IDENTIFIER = re.compile(
     r"""\s*(?:
         [a-zA-Z0-9]+(?:_[a-zA-Z0-9]+)+                              # first_name, MAX_SIZE
-      | \#[0-9a-fA-F]{3,8}                                          # a color
+      | \#[0-9a-fA-F]{3,8} | 0x[0-9a-fA-F]+                         # a color, a number
       | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}        # a UUID
       | (?=[a-fA-F]*\d)[0-9a-fA-F]{16,}                             # a checksum
       | \d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?  # a time

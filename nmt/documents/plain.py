@@ -28,9 +28,11 @@ _COLUMNS = re.compile(r"(\t+| {4,})")  # between the cells of a table
 
 @dataclass(eq=False)
 class Paragraph:
-    """Lines that are one text. `width` is what they were wrapped to, None for a single line."""
+    """Lines that are one text, and how they were written. `width` is what they were wrapped to,
+    None for a single line."""
 
     text: str
+    raw: str
     indents: Sequence[str]  # of the first line, and of the others
     rest: str  # white space after the last line
     line_end: str
@@ -64,7 +66,7 @@ def fill_paragraphs(parts: Sequence[str | Paragraph], translations: Translations
     def text_of(part: str | Paragraph) -> str:
         if isinstance(part, str):
             return part
-        return part.filled(translations[part].text if part in translations else part.text)
+        return part.filled(translations[part].text) if part in translations else part.raw
 
     return "".join(map(text_of, parts))
 
@@ -126,11 +128,12 @@ def _paragraph(lines: Sequence[tuple[str, str]], width: int) -> list[str | Parag
     indents = [match["indent"] for match in matches[:2]]
     if len(lines) > 1:
         text = " ".join(match["text"] for match in matches)
-        return [Paragraph(text, indents, rest, line_end, width), lines[-1][1]]
+        raw = "".join(line + end for line, end in lines).removesuffix(lines[-1][1])
+        return [Paragraph(text, raw, indents, rest, line_end, width), lines[-1][1]]
     cells = _COLUMNS.split(matches[0]["text"])
-    first = Paragraph(cells[0], indents, "", line_end)
+    first = Paragraph(cells[0], indents[0] + cells[0], indents, "", line_end)
     others = [
-        Paragraph(cell, [gap], "", line_end)
+        Paragraph(cell, gap + cell, [gap], "", line_end)
         for gap, cell in zip(cells[1::2], cells[2::2], strict=True)
     ]
     return [first, *others, rest, line_end]

@@ -99,3 +99,10 @@ def test_the_cells_of_a_table_are_texts_of_their_own_and_its_columns_stay():
     )
     assert texts(table)[:3] == ["Name of the thing", "Price", "Where it is"]
     assert translated(".txt", table, shout) == table.upper()
+
+
+def test_a_wrapped_paragraph_that_is_not_translated_is_not_wrapped_again():
+    source = "this is a line that is  wrapped, as the next one\n  would not fit.\n"
+    justified = f"   {source.replace('line that', 'line   that')}"
+    for content in (source, justified, source.replace("\n", "\r\n")):
+        assert translated(".txt", content, same) == content
