@@ -55,6 +55,7 @@ class RunNames:
     invisible: Collection[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)  # elements that stand for characters
     states_space: bool = True  # `xml:space` says that white space at an edge of a text is kept
+    has_lines: bool = True  # a line end in a text is one; otherwise it is a space
 
 
 WORD = RunNames(
@@ -77,6 +78,7 @@ WORD = RunNames(
         )
     ),
     texts={f"{_W}noBreakHyphen": "\u2011", f"{_W}softHyphen": "\u00ad"},
+    has_lines=False,
 )
 DRAWING = RunNames(
     run=f"{_A}r",
@@ -235,6 +237,9 @@ class Paragraph:
                 self._point(_Place((child,), formatting=properties, kind="in run"))
 
     def _read_text(self, text: str) -> None:
+        if not self._names.has_lines:
+            self._builder.add(*words(text))
+            return
         for number, part in enumerate(_LINE_END.split(text)):
             if number % 2:
                 self._builder.boundary(part)

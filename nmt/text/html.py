@@ -25,6 +25,7 @@ _MARKUP = re.compile(
     r"""
       \{%(?:[^{%<]|\{(?!%)|%(?!\})|<(?![a-zA-Z/!]))*+%\}            # a statement of a template
     | <%(?:[^<%]|<(?![a-zA-Z/!%])|%(?!>))*+%>                       # the same, or a value
+    | \{\#(?:[^#{<]|\#(?!\})|\{(?!\#)|<(?![a-zA-Z/!]))*+\#\}
     | <\?(?:php\b|=).*?(?:\?>|\Z)
     | \\\((?:[^<\\]|\\(?![()]))*+\\\) | \\\[(?:[^<\\]|\\(?![\[\]]))*+\\\]     # a formula
     | \$\$(?:[^<$]|\$(?!\$))++\$\$
@@ -36,7 +37,7 @@ _MARKUP = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-_STATEMENTS = ("{%", "<%")  # between them is a text of its own
+_STATEMENTS = ("{%", "{#", "<%")  # between them is a text of its own
 _VALUES = ("<%=", "<%-", "<?=")
 _COPIES = (*_VALUES, "\\(", "\\[", "$$")  # part of the sentence
 # XML has sections in which tags are text.

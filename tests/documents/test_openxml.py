@@ -107,6 +107,10 @@ def test_only_the_parts_with_text_change():
             '<w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one</w:t></w:r><w:r><w:fldChar '
             'w:fldCharType="end"/></w:r></w:p>',
         ),
+        (  # a line end is a space
+            "<w:p><w:r><w:t>one\n  two</w:t></w:r></w:p>",
+            "<w:p><w:r><w:t>TWO ONE</w:t></w:r></w:p>",
+        ),
         (  # a field in one run, as Google Docs writes it
             '<w:p><w:r><w:t xml:space="preserve">page </w:t></w:r><w:r><w:rPr><w:b/></w:rPr>'
             '<w:fldChar w:fldCharType="begin"/><w:instrText>PAGE</w:instrText><w:fldChar '

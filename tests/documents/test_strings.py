@@ -44,7 +44,16 @@ def test_addresses_numbers_and_placeholders_stay(value):
 @pytest.mark.parametrize(
     "value",
     [
-        *("first_name", "MAX_2", "#ff00aa", "#fab", "0x3f6fd5c8", "en-US", "pt_BR", "image/svg+xml"),
+        *(
+            "first_name",
+            "MAX_2",
+            "#ff00aa",
+            "#fab",
+            "0x3f6fd5c8",
+            "en-US",
+            "pt_BR",
+            "image/svg+xml",
+        ),
         *("src/main.js", "b/c_d.png", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
         *("d41d8cd98f00b204e9800998ecf8427e", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04+01:00"),
     ],

@@ -502,6 +502,7 @@ def test_text_in_pictures_and_formulas_stays_where_it_is():
     ("document", "expected"),
     [
         ("a{% if b > c %}b{% else %}c{% endif %}", "A{% if b > c %}B{% else %}C{% endif %}"),
+        ("a {# b # } c #}b {# c", "A {# b # } c #}B {# C"),
         ("<% for a in b %>b<% end %>", "<% for a in b %>B<% end %>"),
         ("a <%= b %> c <?= $d > e ?>f", "A <%= b %> C <?= $d > e ?>F"),
         ("a<?php if (a > b): ?>b<?php", "A<?php if (a > b): ?>B<?php"),
