@@ -88,18 +88,26 @@ class CsvDocument(_Strings):
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
         stated = _STATED_DELIMITER.match(self._text)
         self._delimiter = stated[1] if stated else _delimiter(self._text)
-        yield from _texts(_cells(self._text, self._delimiter, stated.end() if stated else 0))
+        yield from self._texts(_cells(self._text, self._delimiter, stated.end() if stated else 0))
+
+    def _texts(self, cells: Iterable[re.Match[str]]) -> Iterator[tuple[tuple[int, int], str]]:
+        """Where cells stand, and their texts; not those of formulas."""
+        self._has_escapes = False  # whether quotes are escaped in this table
+        for cell in cells:
+            text = _unquoted(cell[0])
+            self._has_escapes |= '\\"' in cell[0] and not re.fullmatch(_DOUBLED, cell[0])
+            if not _FORMULA.match(text):
+                yield cell.span(), text
 
     def _quoted(self, value: str, raw: str) -> str:
-        if re.fullmatch(_DOUBLED, raw):
-            return _in_quotes(value)
-        if re.fullmatch(_ESCAPED_QUOTES, raw):
-            return '"' + value.replace('"', '\\"') + '"'
-        # A quote that opens a cell is no part of it.
         has_special = any(one in value for one in (self._delimiter, "\n", "\r"))
-        if has_special or value.startswith('"') > raw.startswith('"'):
-            return _in_quotes(value)
-        return value
+        # A quote that opens a cell is no part of it.
+        is_opened = value.startswith('"') > raw.startswith('"')
+        if not (has_special or is_opened or raw != _unquoted(raw)):
+            return value
+        quotes, written = (r'(?<!\\)"', r'\\"') if self._has_escapes else ('"', '""')
+        value = re.sub(quotes, written, value)
+        return f'"{value}"'
 
 
 class TsvDocument(CsvDocument):
@@ -110,7 +118,7 @@ class TsvDocument(CsvDocument):
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
         # A quote that opens a cell may be one of its text: it does not reach the next cell.
-        yield from _texts(_cells(self._text, self._delimiter, doubled=r'"(?:[^"\t]|"")*+"'))
+        yield from self._texts(_cells(self._text, self._delimiter, doubled=r'"(?:[^"\t]|"")*+"'))
 
     def _quoted(self, value: str, raw: str) -> str:
         if raw == _unquoted(raw):
@@ -124,19 +132,6 @@ def _unquoted(cell: str) -> str:
     if re.fullmatch(_ESCAPED_QUOTES, cell):
         return cell[1:-1].replace('\\"', '"')
     return cell
-
-
-def _in_quotes(value: str) -> str:
-    value = value.replace('"', '""')
-    return f'"{value}"'
-
-
-def _texts(cells: Iterable[re.Match[str]]) -> Iterator[tuple[tuple[int, int], str]]:
-    """Where cells stand, and their texts; not those of formulas."""
-    for cell in cells:
-        text = _unquoted(cell[0])
-        if not _FORMULA.match(text):
-            yield cell.span(), text
 
 
 def _cells(

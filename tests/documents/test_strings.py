@@ -229,5 +229,16 @@ def test_a_value_that_begins_with_a_quote_is_quoted():
     assert list(csv.reader(io.StringIO(written), delimiter=";")) == [["1", '"Oui" dit-il']]
 
 
+def test_quotes_of_a_translation_are_escaped_as_those_of_the_table():
+    def quoted(lines, alignments):
+        return same([f'{line}, "q"' for line in lines], alignments)
+
+    source = r'"a ""b""",c' + "\n"
+    assert translated(".csv", source, quoted) == '"a ""b"", ""q""","c, ""q"""\n'
+    source = r'"a \"b\"",c,"d"' + "\n"
+    expected = r'"a \"b\", \"q\"","c, \"q\"","d, \"q\""' + "\n"
+    assert translated(".csv", source, quoted) == expected
+
+
 def test_a_line_that_states_the_delimiter_stays():
     assert translated(".csv", "sep=;\r\none two;a, b\r\n") == "sep=;\r\nTWO ONE;B A,\r\n"
