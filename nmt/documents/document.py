@@ -24,10 +24,13 @@ MAX_LINES = 500_000  # of a text file
 MAX_UNITS = 200_000  # of a document: more than 1 KB of memory each
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
 # Those of more programs: %r %(x)a %Y (Python, times), %PATH% (Windows), %1 %L1 %n (Qt, KDE), $NAME$
-# (Chrome), $t(key) (i18next), @:key (Vue), :name (Laravel; also :emoji:)
+# (Chrome), {n, number} (ICU), ${a b} (JavaScript), <%= a %> (Ruby), $t(key) (i18next), @:key (Vue),
+# :name (Laravel; also :emoji:)
 _PLACEHOLDER = (
     rf"{PATTERNS['placeholders']}|(?<![\w%])%(?:L?\d{{1,2}}(?!\w)|[A-Za-z_]\w*%)"
     r"|(?<![\d%])%(?:\(\w+\))?[-+#0]*+\d*+(?:\.\d+)?[a-zA-Z](?![a-zA-Z])|\$[A-Za-z_]\w*\$"
+    r"|\{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|duration)\b[^{}]*\}"
+    r"|[$#]\{[^{}\n]*\}|<%[^<>%\n]*%>"
     r"|\$t\([^()\s]*\)|(?<!\w)@(?:\.\w+)?:\w+(?:\.\w+)*|(?<![\w:]):[a-z]\w*:?(?![\w:])"
 )
 # Entities are read as characters; those that are none of HTML's are placeholders.

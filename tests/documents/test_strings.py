@@ -24,16 +24,9 @@ def test_values_are_translated_and_keys_and_layout_stay():
     "value",
     [
         *("http://a.org/b", "a@b.org", "{name}", "42", "%s", "", "2024-05-12"),
-        *(
-            "%1",
-            "%L2 %n",
-            "$NAME$",
-            "$t(common.ok)",
-            "@:common.ok",
-            "@.lower:ok",
-            ":name",
-            ":smile:",
-        ),
+        *("%r %(x)a", "%Y-%m-%d", "%H:%M", "%PATH%", "%1", "%L2 %n", "$NAME$", "<%= x %>"),
+        *("{n, number} {d , date, short}", "${t('x y')} #{a b}", "$t(common.ok)"),
+        *("@:common.ok", "@.lower:ok", ":name", ":smile:"),
     ],
 )
 def test_addresses_numbers_and_placeholders_stay(value):
@@ -44,17 +37,8 @@ def test_addresses_numbers_and_placeholders_stay(value):
 @pytest.mark.parametrize(
     "value",
     [
-        *(
-            "first_name",
-            "MAX_2",
-            "#ff00aa",
-            "#fab",
-            "0x3f6fd5c8",
-            "en-US",
-            "pt_BR",
-            "image/svg+xml",
-        ),
-        *("src/main.js", "b/c_d.png", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
+        *("first_name", "MAX_2", "#ff00aa", "#fab", "0x3f6fd5c8", "en-US", "pt_BR"),
+        *("image/svg+xml", "src/main.js", "b/c_d.png", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
         *("d41d8cd98f00b204e9800998ecf8427e", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04+01:00"),
     ],
 )
