@@ -12,7 +12,7 @@ from nmt.errors import UserError
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
-_PARTS = ("content.xml", "styles.xml")
+_PARTS = re.compile(r"(?:Object [^/]+/)*content\.xml|styles\.xml")  # and charts inside
 _DELETED = f"{_TEXT}tracked-changes"
 _PROPERTIES = re.compile(rb"<style:text-properties\b[^<>]*>")
 _LANGUAGE = re.compile(rb"""\bfo:language=["']([a-zA-Z]+)["']""")
@@ -60,7 +60,8 @@ class OpenDocument(Document):
             b"encryption-data" in self._archive.read("META-INF/manifest.xml")
         ):
             raise UserError("the document is encrypted. Save it without a password.")
-        names = [name for name in _PARTS if name in self._archive.names]
+        names = [name for name in self._archive.names if _PARTS.fullmatch(name)]
+        names.sort(key=lambda name: name != "content.xml")  # the text before headers and charts
         self._roots = {name: self._archive.read_xml(name) for name in names}
         if "content.xml" not in self._roots:
             self._archive.read("content.xml")  # says what is missing

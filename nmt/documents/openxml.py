@@ -32,6 +32,7 @@ from nmt.text.html_blocks import Block, PartsBuilder, Tag
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _STRICT = "{http://purl.oclc.org/ooxml/"
@@ -95,6 +96,14 @@ SHEET = RunNames(
     text=f"{_S}t",
     first=(),
     last=(f"{_S}rPh", f"{_S}phoneticPr"),
+)
+# A comment of a slide, without runs.
+COMMENT = RunNames(
+    run=f"{_P}r",
+    properties=f"{_P}rPr",
+    text=f"{_P}text",
+    first=(f"{_P}pos",),
+    last=(f"{_P}extLst",),
 )
 # A name of a series or of a category, without runs.
 CHART = RunNames(run=f"{_C}r", properties=f"{_C}rPr", text=f"{_C}v", first=(), states_space=False)
@@ -508,13 +517,16 @@ class DocxDocument(_OfficeDocument):
 
 
 class PptxDocument(_OfficeDocument):
-    """`.pptx`: slides, notes, charts, diagrams."""
+    """`.pptx`: slides, notes, comments, charts, diagrams."""
 
     media_type = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
     kind = "a presentation (.pptx)"
     main = "ppt/presentation.xml"
-    part = re.compile(rf"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|{_DRAWN_PARTS})\.xml")
-    names: ClassVar = _DRAWN
+    part = re.compile(
+        r"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|comments/(?:comment\d+|modernComment_\w+)|"
+        rf"{_DRAWN_PARTS})\.xml"
+    )
+    names: ClassVar = {f"{_P}cm": COMMENT, **_DRAWN}
 
 
 _CELL_TEXTS = (f"{_S}si", f"{_S}is")

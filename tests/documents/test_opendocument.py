@@ -182,3 +182,10 @@ def test_marks_of_an_index_go_around_their_words():
     found = body(translated(".odt", odt(source)))
     assert 0 < found.index(f"<{name}-start") < found.index(f"<{name}-end")
     assert "text:s" not in found
+
+
+def test_charts_inside_a_document_are_translated():
+    chart = f"<office:document-content {ODF}><text:p>{{}}</text:p></office:document-content>".format
+    entries = {**unzipped(odt()), "Object 1/content.xml": chart("one two")}
+    changed = unzipped(translated(".odt", zipped(entries)))
+    assert chart("TWO ONE") in changed["Object 1/content.xml"].decode()

@@ -214,6 +214,12 @@ COMMENT = (
 ).format
 
 
+SLIDE_COMMENT = (
+    '<p:cmLst xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"><p:cm '
+    'authorId="0"><p:pos x="10" y="10"/><p:text>{}</p:text></p:cm></p:cmLst>'
+).format
+
+
 @pytest.mark.parametrize(
     ("suffix", "name", "part"),
     [
@@ -228,6 +234,8 @@ COMMENT = (
         ),
         (".xlsx", "xl/drawings/drawing1.xml", DIAGRAM),
         (".xlsx", "xl/comments1.xml", COMMENT),
+        (".pptx", "ppt/comments/comment1.xml", SLIDE_COMMENT),
+        (".pptx", "ppt/comments/modernComment_101_0.xml", DIAGRAM),
         (".xlsx", "xl/comments/comment1.xml", COMMENT),
     ],
 )
