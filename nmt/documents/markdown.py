@@ -39,7 +39,8 @@ _HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>
 _HARD_BREAK = re.compile(r"(?:\\| {2,})\n *")
 # A line of a dialect that the parser takes for text: the fence of a container or of an admonition,
 # or what begins the definition of the term before it
-_FENCE = r"(?:!!!|\?\?\?|:::)[^\n]*"
+_FENCE = r"(?:!!!|\?\?\?|:::|===[+!]?[ \t]+[\"'])[^\n]*"
+_HAS_INDENTED = re.compile(r"^(?:!!!|\?\?\?|===)|\A\[\^[^\]\s]+\]:", re.MULTILINE)
 _DEFINITION = ":[ \\t]+"
 _INDENTED = re.compile(rf"{_FENCE}\n([ \t]*)")
 _DIALECT_LINE = re.compile(rf"{_FENCE}|{_DEFINITION}")
@@ -116,7 +117,7 @@ class MarkdownDocument(Document):
 
     def _read(self, options: ReadingOptions) -> None:
         try:
-            tokens = self._parser.parse(self._body, self._environment)
+            tokens = self._tokens(self._body)
         except RecursionError:
             tokens = []
         lines = [match.span() for match in _LINE.finditer(self._body)]
@@ -142,6 +143,25 @@ class MarkdownDocument(Document):
             text.units = blocks(text.parts)
             if text.units:
                 self._texts.append(text)
+
+    def _tokens(self, text: str, first_line: int = 0) -> list[Any]:
+        """The tokens of a text, and of what is indented below an admonition, a tab or a footnote,
+        which is code to the parser."""
+        tokens = self._parser.parse(text, self._environment)
+        found: list[Any] = []
+        for index, token in enumerate(tokens):
+            if token.map:
+                token.map = [line + first_line for line in token.map]
+            is_after_text = index > 1 and tokens[index - 1].type == "paragraph_close"
+            if (
+                token.type == "code_block"
+                and is_after_text
+                and _HAS_INDENTED.search(tokens[index - 2].content)
+            ):
+                found += self._tokens(token.content, token.map[0])
+            else:
+                found.append(token)
+        return found
 
     def _found(
         self,

@@ -168,3 +168,45 @@ def test_markup_of_dialects_is_copied(markup):
 )
 def test_line_ends_stay_as_they_are(source):
     assert translated(".md", source, same) == source
+
+
+ADMONITION = """!!! note "t u"
+
+    one two
+
+    - three
+        - four five
+
+    ```
+    code
+    ```
+
+    ??? tip
+        six
+
+        seven *eight*
+
+=== "Tab x"
+
+    nine [ten][a]
+
+[^1]: eleven more
+
+    twelve
+
+Text:
+
+    code here
+
+[a]: b
+"""
+
+
+def test_what_is_indented_below_an_admonition_a_tab_or_a_footnote_is_text():
+    expected = re.sub(
+        r"one two|three|four five|six|seven|eight|nine|ten|eleven more|twelve|Text",
+        lambda words: words[0].upper(),
+        ADMONITION,
+    )
+    assert translated(".md", ADMONITION, shout) == expected
+    assert refilled(".md", ADMONITION).decode() == ADMONITION
