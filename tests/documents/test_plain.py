@@ -102,7 +102,7 @@ def test_the_cells_of_a_table_are_texts_of_their_own_and_its_columns_stay():
 
 
 def test_a_wrapped_paragraph_that_is_not_translated_is_not_wrapped_again():
-    source = "this is a line that is  wrapped, as the next one\n  would not fit.\n"
-    justified = f"   {source.replace('line that', 'line   that')}"
-    for content in (source, justified, source.replace("\n", "\r\n")):
-        assert translated(".txt", content, same) == content
+    wrapped = "this is a line that is  wrapped, as the next one\n  would not fit into it, and so"
+    for rest in (".\n", " is this one, too\n     in it.\n"):  # with an indent of its own
+        for content in (wrapped + rest, (wrapped + rest).replace("\n", "\r\n")):
+            assert translated(".txt", content, same) == content
