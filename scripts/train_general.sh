@@ -49,7 +49,8 @@ train() { # RUN WEIGHTS [ARGUMENT...]
 }
 train "$run" "$weights"
 train "$run-last" "$last" --init-from "$run" --set training.learning_rate=1e-3 \
-    --set training.warmup_steps=100 --set training.ema_decay=0.999 --set training.max_steps=2700
+    --set training.warmup_steps=100 --set training.ema_decay=0.999 --set training.batch_size=1800 \
+    --set training.evaluate_every=1000 --set training.max_steps=6000
 run=$run-last
 
 score() { # NAME PREFIX [ARGUMENT...]

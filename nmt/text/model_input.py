@@ -323,6 +323,7 @@ _MOST_NAMES = 5_000
 _MOST_COMMON = 10_000
 _FEWEST_SEEN = 3  # of a name or a common word
 _LONGEST_SMALL = 4  # letters of a word that titles leave small, such as "with"
+_REST = re.compile(r"['’-]([^\W_]+)")  # of a word that begins with a letter and one of these
 
 
 def is_shouted(text: str) -> bool:
@@ -393,7 +394,10 @@ class Casing:
             if num_words == 1:
                 continue
             if word[0].isupper():
-                num_raised += len(word) > 1 and self._is_raised(word)
+                is_word = len(word) > 1 or self._is_elided(match)
+                num_raised += is_word and self._is_raised(word)
+            elif text[match.start() - 1] in "'’":
+                continue  # goes on with a word, as in "L'air" and "Don't"
             elif len(word) > _LONGEST_SMALL:
                 return False  # most lines end here
             else:
@@ -406,6 +410,11 @@ class Casing:
         small = word.lower()
         return word != small and word[1:] == small[1:] and small in self.common
 
+    def _is_elided(self, match: re.Match[str]) -> bool:
+        """Whether a letter goes on with a word that is no name: "L'Air", "L'air", "A-T-Il"."""
+        rest = _REST.match(match.string, match.end())
+        return bool(rest) and (rest[1] == rest[1].lower() or self._is_raised(rest[1]))
+
     def lowered(self, text: str, is_start: bool = True) -> str:
         """A text in title case with its common words in small letters; `is_start` of a sentence,
         its first word stays as it is."""
@@ -415,7 +424,8 @@ class Casing:
         def lower(match: re.Match[str]) -> str:
             word = match[0]
             # A letter by itself is a name, as in "Plan B:", unless a word follows as after "A".
-            is_word = len(word) > 1 or match.string[match.end() : match.end() + 1] == " "
+            has_space = match.string[match.end() : match.end() + 1] == " "
+            is_word = len(word) > 1 or has_space or self._is_elided(match)
             return word.lower() if is_word and self._is_raised(word) else word
 
         return text[:start] + _WORD.sub(lower, text[start:])

@@ -299,7 +299,8 @@ TITLES = Casing.from_dict(
     {
         "starts_upper": True,
         "names": "Paris",
-        "common": "he is tired a day in the cross red open file how to b new année bonne",
+        "common": "he is tired a day in the cross red open file how to b new année bonne"
+        " l d n o a t il est ai été pas qu air de clock",
     }
 )
 
@@ -316,6 +317,12 @@ TITLES = Casing.from_dict(
         ("Une Bonne Année", "Une bonne année"),
         ("The NATO File Is Open", "The NATO file is open"),
         ("Is Option B: Open The File", "Is Option B: open the file"),
+        ("L'Air N'Est Pas Bonne.", "L'air n'est pas bonne."),
+        ("L'air N'est Pas Bonne.", "L'air n'est pas bonne."),
+        ("J'apprécie L'air De D'Angelo.", "J'apprécie l'air de D'Angelo."),
+        ("A-T-Il Été Pas L’Air ?", "A-t-il été pas l’air ?"),
+        ("Don't Open The File!", "Don't open the file!"),
+        ("J'Ai Été D'Angelo Il N'Ai", "J'ai été D'Angelo il n'ai"),
     ],
 )
 def test_a_line_in_title_case_is_read_with_its_common_words_in_small_letters(title, read):
@@ -335,6 +342,7 @@ def test_a_line_in_title_case_is_read_with_its_common_words_in_small_letters(tit
         "He is tired of the Red Cross File",
         "Open All Remaining files",
         "I like R & B, Plan B",
+        "J'apprécie L'Oréal et D'Angelo.",
         "HE IS TIRED",
         "",
     ],

@@ -214,6 +214,7 @@ function isBalanced(text, opening, closing) {
 const PLACEHOLDER = new RegExp(String.raw`\{[^{}]*\}|%(?:\([${WORD}]+\))?[a-z]|<[^<>]*>`, "gu");
 const NO_WORD = /:\/\/|@|www\.|[\p{Nd}{%<]/u;
 const WORD_OR_NUMBER = /[\p{L}\p{N}]+/gu;
+const REST = /^['’-]([\p{L}\p{N}]+)/u; // of a word that begins with a letter and one of these
 const LONGEST_SMALL = 4; // letters of a word that titles leave small, such as "with"
 
 /** Whether a line has two words or more of two letters or more, all in capitals. Addresses, placeholders and words
@@ -244,11 +245,15 @@ export class Casing {
   isTitled(text) {
     if (!this.common.size) return false;
     let [numWords, numSmall, numRaised] = [0, 0, 0];
-    for (const [word] of text.matchAll(WORD_OR_NUMBER)) {
+    for (const match of text.matchAll(WORD_OR_NUMBER)) {
+      const word = match[0];
       if (word.toUpperCase() === word.toLowerCase()) continue;
       numWords += 1;
       if (numWords === 1) continue;
-      if (/^\p{Uppercase}/u.test(word)) numRaised += Number(!isOne(word) && this.#isRaised(word));
+      if (/^\p{Uppercase}/u.test(word)) {
+        const isWord = !isOne(word) || this.#isElided(text.slice(match.index + word.length));
+        numRaised += Number(isWord && this.#isRaised(word));
+      } else if (/['’]/.test(text[match.index - 1])) continue; // goes on with a word, as in "L'air" and "Don't"
       else if (length(word) > LONGEST_SMALL) return false;
       else numSmall += 1;
     }
@@ -262,6 +267,12 @@ export class Casing {
     return word !== lower && rest(word) === rest(lower) && this.common.has(lower);
   }
 
+  /** Whether a letter before this goes on with a word that is no name: "L'Air", "L'air", "A-T-Il". @param {string} rest */
+  #isElided(rest) {
+    const word = REST.exec(rest)?.[1];
+    return word !== undefined && (word === word.toLowerCase() || this.#isRaised(word));
+  }
+
   /** A text in title case with its common words in small letters; `isStart` of a sentence, its first word stays as
    * it is. @param {string} text @param {boolean} isStart */
   lowered(text, isStart = true) {
@@ -269,7 +280,8 @@ export class Casing {
     const start = first < 0 ? 0 : first + characterAt(text, first).length;
     const lower = (/** @type {string} */ word, /** @type {number} */ place, /** @type {string} */ rest) => {
       // A letter by itself is a name, as in "Plan B:", unless a word follows as after "A".
-      const isWord = !isOne(word) || rest[place + word.length] === " ";
+      const after = rest.slice(place + word.length);
+      const isWord = !isOne(word) || after.startsWith(" ") || this.#isElided(after);
       return isWord && this.#isRaised(word) ? word.toLowerCase() : word;
     };
     return text.slice(0, start) + text.slice(start).replace(WORD_OR_NUMBER, lower);
