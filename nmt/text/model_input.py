@@ -413,7 +413,7 @@ class Casing:
     def _is_elided(self, match: re.Match[str]) -> bool:
         """Whether a letter goes on with a word that is no name: "L'Air", "L'air", "A-T-Il"."""
         rest = _REST.match(match.string, match.end())
-        return bool(rest) and (rest[1] == rest[1].lower() or self._is_raised(rest[1]))
+        return rest is not None and (rest[1] == rest[1].lower() or self._is_raised(rest[1]))
 
     def lowered(self, text: str, is_start: bool = True) -> str:
         """A text in title case with its common words in small letters; `is_start` of a sentence,
