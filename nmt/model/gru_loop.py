@@ -47,9 +47,9 @@ def _loop(gates_TDBG: Tensor, hold_TDB1: Tensor, kernel_DHG: Tensor, bias_D1H: T
     d_z = d (h - n) z (1 - z),  d_n = d (1 - z) (1 - n^2),  d_r = d_n a_n r (1 - r),
     and the gradient of h is d z + [d_z, d_r, d_n r] U^T.
     """
-    units, dtype = kernel_DHG.shape[1], gates_TDBG.dtype
-    steps = tf.shape(gates_TDBG)[0]
-    initial_DBH = tf.zeros((*tf.unstack(tf.shape(gates_TDBG)[1:3]), units), dtype)
+    (num_grus, units, _), dtype = kernel_DHG.shape, gates_TDBG.dtype
+    steps, _, batch, _ = tf.unstack(tf.shape(gates_TDBG))
+    initial_DBH = tf.zeros((num_grus, batch, units), dtype)
 
     @tf.custom_gradient
     def states(gates: Tensor, kernel: Tensor, bias: Tensor) -> Any:
@@ -94,7 +94,11 @@ def _loop(gates_TDBG: Tensor, hold_TDB1: Tensor, kernel_DHG: Tensor, bias_D1H: T
             d_a, d_n = (array.stack() for array in written)
             d_zr, d_a_n = tf.split(d_a, [2 * units, units], axis=-1)
             to_bias = tf.reduce_sum(tf.cast(d_a_n, "float32"), [0, 2])[:, None]
-            to_kernel = tf.matmul(_rows(before), _rows(d_a), transpose_a=True)
+            rows_DNH, rows_DNG = (
+                tf.reshape(tf.transpose(x, [1, 0, 2, 3]), (num_grus, -1, width))
+                for x, width in ((before, units), (d_a, 3 * units))
+            )
+            to_kernel = tf.matmul(rows_DNH, rows_DNG, transpose_a=True)
             return tf.concat([d_zr, d_n], axis=-1), to_kernel, tf.cast(to_bias, dtype)
 
         return hidden, gradient
@@ -113,9 +117,3 @@ def _arrays(count: int, dtype: Any, steps: Tensor) -> list[tf.TensorArray]:
 
 def _write(t: Tensor, arrays: Sequence[tf.TensorArray], values: Sequence[Tensor]) -> Any:
     return [array.write(t, value) for array, value in zip(arrays, values, strict=True)]
-
-
-def _rows(tensor_TDBX: Tensor) -> Tensor:
-    """Those of all steps, for each GRU: d n x."""
-    tensor_DTBX = tf.transpose(tensor_TDBX, [1, 0, 2, 3])
-    return tf.reshape(tensor_DTBX, (tensor_TDBX.shape[1], -1, tensor_TDBX.shape[3]))

@@ -195,6 +195,7 @@ def test_mistakes_are_named_before_anything_is_fetched(nmt_, tmp_path):
 @needs_node
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_whole_translations_are_those_of_python(tmp_path, precision):
+    tolerance = {"float32": 0.001, "int8": 0.03}[precision]  # of int8: roundings that differ
     run = open_run(packaged_run() if precision == "int8" else exported_run())
     export_site(run, tmp_path, read_runtime(onnxruntime_web()), precision)
     asked = ExplainRequest(
@@ -224,11 +225,11 @@ def test_whole_translations_are_those_of_python(tmp_path, precision):
                 assert one.get(name, []) == other.get(name, []), translation.source
             assert [w["start"] for w in one["tokens"]] == [w["start"] for w in other["tokens"]]
             for name in ("score", "log_probability", "attention"):
-                np.testing.assert_allclose(one[name], other[name], atol=0.01)
+                np.testing.assert_allclose(one[name], other[name], atol=tolerance)
             np.testing.assert_allclose(
                 [w["log_probability"] for w in one["tokens"]],
                 [w["log_probability"] for w in other["tokens"]],
-                atol=0.01,
+                atol=tolerance,
             )
 
 
