@@ -11,8 +11,7 @@ from keras import ops
 
 from nmt.config.schema import EncoderConfig
 from nmt.linear import Tensor
-from nmt.model.gru_loop import scan_grus
-from nmt.model.recurrent import CELLS, CellState, CellWeights, GRUCell, scan
+from nmt.model.recurrent import CELLS, CellState, CellWeights, scan
 from nmt.seeding import derive_seed
 
 
@@ -108,46 +107,38 @@ class Encoder(keras.layers.Layer):
         inputs: Any = embedded_BSE
         final = []
         for index, (cells, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
-            directions = self._run(cells, inputs, mask_BS)
-            outputs = ops.concatenate([states[0] for states in directions], axis=-1)
+            directions = [
+                self._run(cell, inputs, mask_BS, reverse=bool(d)) for d, cell in enumerate(cells)
+            ]
+            outputs = ops.concatenate([states[0] for states, _ in directions], axis=-1)
             outputs = dropout(outputs + inputs if index else outputs, training=training)
             final.append(
                 tuple(
-                    ops.concatenate(
-                        [x[:, 0 if backward else -1] for backward, x in enumerate(entries)], axis=-1
-                    )
-                    for entries in zip(*directions, strict=True)
+                    ops.concatenate(entries, axis=-1)
+                    for entries in zip(*(f for _, f in directions), strict=True)
                 )
             )
             inputs = outputs
         return inputs, tuple(final)
 
     @staticmethod
-    def _run(cells: Any, inputs: Any, mask_BS: Tensor) -> list[CellState]:
-        """All states of the cell that runs forward, and of the one that runs backward. Padding does
-        not change a state, so that the forward final state is that of the last real position, and
-        the backward pass starts there."""
-        gates = [cell.project(inputs) for cell in cells]
-        if all(type(cell) is GRUCell for cell in cells):
-            return [(states,) for states in scan_grus(cells, gates, mask_BS)]
-        return [
-            _scan(cell, gates[backward], mask_BS, reverse=bool(backward))
-            for backward, cell in enumerate(cells)
-        ]
+    def _run(cell: Any, inputs: Any, mask_BS: Tensor, reverse: bool) -> tuple[CellState, CellState]:
+        """All states and the final one, of one cell in one direction. Padding does not change the
+        state, so that the forward final state is that of the last real position, and the backward
+        pass starts there."""
 
+        def step(state: CellState, inputs_at_t: Any, weights: CellWeights) -> CellState:
+            gates, mask = inputs_at_t
+            return tuple(
+                ops.where(mask, new, old)
+                for new, old in zip(cell.step(gates, state, weights), state, strict=True)
+            )
 
-def _scan(cell: Any, gates: Tensor, mask_BS: Tensor, *, reverse: bool) -> CellState:
-    def step(state: CellState, inputs_at_t: Any, weights: CellWeights) -> CellState:
-        gates, mask = inputs_at_t
-        return tuple(
-            ops.where(mask, new, old)
-            for new, old in zip(cell.step(gates, state, weights), state, strict=True)
+        states = scan(
+            step,
+            (cell.project(inputs), mask_BS[:, :, None]),
+            cell.initial_state(ops.shape(inputs)[0]),
+            weights=cell.recurrent_weights(),
+            reverse=reverse,
         )
-
-    return scan(
-        step,
-        (gates, mask_BS[:, :, None]),
-        cell.initial_state(ops.shape(gates)[0]),
-        weights=cell.recurrent_weights(),
-        reverse=reverse,
-    )
+        return states, tuple(entry[:, 0 if reverse else -1] for entry in states)
