@@ -99,8 +99,9 @@ class MarkdownDocument(Document):
         ends = re.findall(r"\r\n?|\n", self._text)
         self._line_end = max(("\n", "\r\n", "\r"), key=ends.count)
         text = re.sub(r"\r\n?", "\n", self._text)
-        self._joined_ends = [match.start() for match in re.finditer(r"\r\n", self._text)]
-        self._joined_ends = [end - number for number, end in enumerate(self._joined_ends)]
+        self._joined_ends = [
+            match.start() - number for number, match in enumerate(re.finditer(r"\r\n", self._text))
+        ]
         self._parser = _parser()
         front_matter = _FRONT_MATTER.match(text)
         self._start = front_matter.end() if front_matter else 0

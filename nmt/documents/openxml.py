@@ -560,11 +560,11 @@ class XlsxDocument(_OfficeDocument):
 
     def _elements(self, root: Any) -> Iterator[Any]:
         for element in super()._elements(root):
-            texts = element.iter(f"{_S}t")
-            is_cell = element.tag in _CELL_TEXTS
-            text = _unescaped("".join(one.text or "" for one in texts)) if is_cell else ""
-            if text.casefold() not in self._referred_to:
-                yield element
+            if element.tag in _CELL_TEXTS:
+                text = _unescaped("".join(one.text or "" for one in element.iter(f"{_S}t")))
+                if text.casefold() in self._referred_to:
+                    continue
+            yield element
 
     @functools.cached_property
     def _referred_to(self) -> set[str]:

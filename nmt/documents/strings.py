@@ -139,10 +139,7 @@ def _cells(
 ) -> Iterator[re.Match[str]]:
     escaped = re.escape(delimiter)
     cell = re.compile(rf"(?:{doubled}|{_ESCAPED_QUOTES})(?=[{escaped}\r\n]|\Z)|[^{escaped}\r\n]*+")
-    while position <= len(text):
-        match = cell.match(text, position)
-        if match is None:
-            break
+    while position <= len(text) and (match := cell.match(text, position)):
         yield match
         position = match.end() + 1
 
