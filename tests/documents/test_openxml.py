@@ -397,6 +397,17 @@ def test_a_cell_stays_that_something_else_in_the_workbook_is_compared_with(formu
     assert texts(".xlsx", workbook([["Yes", "Yes sir"]])) == ["Yes", "Yes sir"]
 
 
+def test_an_empty_value_in_a_list_keeps_no_comment():
+    part = (
+        '<dataValidations count="1"><dataValidation type="list" sqref="A1"><formula1>'
+        '"No,,Yes"</formula1></dataValidation></dataValidations>'
+    )
+    entries = unzipped(workbook([["Yes", "Yes sir"]], pageMargins=part))
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    comments = f'<comments xmlns="{main}"><comment><text><t>seen</t></text></comment></comments>'
+    assert "seen" in texts(".xlsx", zipped({**entries, "xl/comments1.xml": comments}))
+
+
 def test_the_header_of_a_pivot_table_stays():
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     pivot = f'<x xmlns="{main}"><cacheFields><cacheField name="Yes"/></cacheFields></x>'
