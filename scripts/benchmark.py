@@ -4,8 +4,9 @@
     python scripts/benchmark.py train RECIPE --data PREFIX --dev PREFIX [--shape B S T]
         [--peer PEER ...]
     python scripts/benchmark.py memory RECIPE --data PREFIX --dev PREFIX [--repeat N] [--steps N]
-    python scripts/benchmark.py translate RUN --source FILE [--reference FILE] [--lines N]
+    python scripts/benchmark.py translate RUN... --source FILE [--reference FILE] [--lines N]
         [--peer opennmt=PYTHON] [--peer joeynmt=PYTHON] [--peer marian=PYTHON]
+        [--marian-model FOLDER] [--plot FILE]
 
 train: complete updates (gradient, clipping, optimizer, moving average) on real batches of the
 recipe. Prints target tokens/s without padding, time spent waiting for input, the share of padding,
@@ -26,7 +27,9 @@ the machine's rate for a large product in the same precision, measured in the sa
 is that of the products with weights for the tokens of the translations, whether they are computed
 or looked up. `--peer` is the interpreter of OpenNMT-tf 2.32, Joey NMT 2.3 or Marian 1.12 (see
 `decode_with_peer.py`), which decode the same lines in float32 with a model of the same widths and
-random weights; their hypotheses are as long as ours on average: compare tokens per second.
+random weights; their hypotheses are as long as ours on average: compare tokens per second. With
+`--marian-model`, Marian decodes with a model of `train_marian_student.py` instead, in int8 and in
+float32. `--plot` draws BLEU over speed.
 """
 
 import argparse
@@ -40,6 +43,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +60,13 @@ def main() -> None:
     )
     commands = parser.add_subparsers(required=True)
     translate = commands.add_parser("translate", help="speed of translation")
-    translate.add_argument("run", type=Path)
+    translate.add_argument("run", type=Path, nargs="+")
     translate.add_argument("--source", type=Path, required=True)
     translate.add_argument("--reference", type=Path, help="for BLEU")
     translate.add_argument("--lines", type=int, default=1000)
     translate.add_argument("--peer", action="append", default=[], metavar="PEER=PYTHON")
+    translate.add_argument("--marian-model", type=Path, help="of train_marian_student.py")
+    translate.add_argument("--plot", type=Path, help="draw BLEU over speed")
     translate.set_defaults(function=benchmark_translate)
     train = commands.add_parser("train", help="speed of training")
     train.add_argument("recipe")
@@ -281,59 +287,122 @@ def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
 
 
 def benchmark_translate(options: argparse.Namespace) -> None:
-    from nmt.evaluation.metrics import bleu
     from nmt.text.lines import read_lines
 
     lines = list(read_lines(options.source))[: options.lines]
     references = list(read_lines(options.reference))[: options.lines] if options.reference else []
-    rates = {precision: matrix_rate(precision) for precision in ("int8", "float32")}
+    peak = {precision: matrix_rate(precision) for precision in ("int8", "float32")}
     print(f"{len(lines)} lines; billions of operations a second in a large product:", end=" ")
-    print(", ".join(f"{rate / 1e9:,.0f} in {precision}" for precision, rate in rates.items()))
+    print(", ".join(f"{rate / 1e9:,.0f} in {precision}" for precision, rate in peak.items()))
     print(
-        "                  sentences/s    target tokens/s  int8 is so many  of rate,  one line,    "
-        "       cold"
+        "                            sentences/s    target tokens/s    the first is  of rate,"
+        "  one line,           cold\n"
+        "                          greedy  beam 5   greedy  beam 5  times as fast    beam 5"
+        "     beam 5   memory  start   BLEU"
     )
-    print(
-        "                greedy  beam 5   greedy  beam 5  times as fast    beam 5    beam 5   "
-        " memory  start   BLEU"
-    )
-    first = []  # target tokens a second, greedy and with beam 5
+    rows: list[Row] = []
 
-    def row(name: str, seconds: dict[str, float], tokens: dict[str, int], rest: str) -> None:
-        speeds = [len(lines) / seconds[search] for search in BEAM_SIZES]
-        rates = [tokens[search] / seconds[search] for search in BEAM_SIZES]
-        first.extend(rates if not first else ())
-        ratios = [ours / rate for ours, rate in zip(first, rates, strict=True)]
-        print(
-            f"{name:16} {speeds[0]:5,.0f} {speeds[1]:7,.0f} {rates[0]:8,.0f} {rates[1]:7,.0f}"
-            f" {ratios[0]:7.2f} {ratios[1]:5.2f} {rest}"
-        )
+    def add(row: Row) -> None:
+        rows.append(row)
+        row.print(rows[0], references)
 
-    for engine, precision in WAYS:
-        found = in_another_process(
-            [sys.executable, __file__, "translate-one-way", options.run, engine, precision], lines
-        )
-        scores = (
-            " ".join(f"{bleu(texts, [references]):5.2f}" for texts in found["texts"].values())
-            if references
-            else ""
-        )
-        share = found["operations"] / found["seconds"]["beam 5"] / rates[precision]
-        cold = cold_start(options.run, lines[0], engine, precision)
-        rest = (
-            f"{share:12.0%} {1e3 * found['alone']:9.1f} ms {found['memory']:6.0f} MB {cold:5.2f} s "
-            f" {scores}"
-        )
-        row(f"{engine} {precision}", found["seconds"], found["tokens"], rest)
-        if engine == "onnx" and precision == "float32":
-            length = round(found["tokens"]["beam 5"] / len(lines))
+    for run in options.run:
+        for engine, precision in WAYS:
+            found = in_another_process(
+                [sys.executable, __file__, "translate-one-way", run, engine, precision], lines
+            )
+            found["share"] = found["operations"] / found["seconds"]["beam 5"] / peak[precision]
+            found["cold"] = cold_start(run, lines[0], engine, precision)
+            name = f"{run.name} {precision}" + (" in Keras" if engine == "keras" else "")
+            add(Row(len(lines), found | {"name": name}))
     for peer in options.peer:
         kind, python = peer.split("=", 1)
-        command = [python, str(Path(__file__).with_name("decode_with_peer.py")), kind]
-        found = in_another_process(command, peer_request(options.run, lines, length))
-        forced = found.get("tokens") or dict.fromkeys(BEAM_SIZES, length * len(lines))
-        rest = f"   {found['parameters'] / 1e6:.1f} M random weights, {length} tokens a line"
-        row(found["name"], found["seconds"], forced, rest)
+        request = peer_request(options.run[0], lines)
+        models = [None]
+        if kind == "marian" and options.marian_model:
+            models = [options.marian_model / name for name in ("model.int8.bin", "model.npz")]
+        length = round(rows[1].tokens["beam 5"] / len(lines))  # of the first run in float32
+        for model in models:
+            request |= {"model": str(model)} if model else {"length": length}
+            command = [python, str(Path(__file__).with_name("decode_with_peer.py")), kind]
+            found = in_another_process(command, request)
+            if model:
+                found["texts"] = texts_of(options.run[0], found["pieces"])
+            else:
+                found["name"] += f", {found['parameters'] / 1e6:.1f} M random weights"
+                found.setdefault("tokens", dict.fromkeys(BEAM_SIZES, length * len(lines)))
+            add(Row(len(lines), found))
+    if options.plot:
+        plot_speed_and_quality(rows, references, options.plot)
+
+
+@dataclass
+class Row:
+    """One engine's figures; those that were not measured are missing."""
+
+    num_lines: int
+    found: dict[str, Any]
+
+    @property
+    def speeds(self) -> list[float]:
+        """Sentences per second, greedy and with beam 5."""
+        return [self.num_lines / self.found["seconds"][search] for search in BEAM_SIZES]
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        return self.found["tokens"]
+
+    @property
+    def rates(self) -> list[float]:
+        """Target tokens per second, greedy and with beam 5."""
+        return [self.tokens[search] / self.found["seconds"][search] for search in BEAM_SIZES]
+
+    def scores(self, references: list[str]) -> list[float]:
+        from nmt.evaluation.metrics import bleu
+
+        texts = self.found.get("texts", {}) if references else {}
+        return [bleu(texts[search], [references]) for search in texts]
+
+    def print(self, first: "Row", references: list[str]) -> None:
+        speeds, rates, found = self.speeds, self.rates, self.found
+        ratios = [ours / rate for ours, rate in zip(first.rates, rates, strict=True)]
+        cells = [
+            f"{found['name']:26} {speeds[0]:5,.0f} {speeds[1]:7,.0f} {rates[0]:8,.0f}"
+            f" {rates[1]:7,.0f} {ratios[0]:8.2f} {ratios[1]:5.2f}",
+            f"{found['share']:9.0%}" if "share" in found else " " * 9,
+            f"{1e3 * found['alone']:7.1f} ms" if "alone" in found else " " * 10,
+            f"{found['memory']:6.0f} MB" if "memory" in found else " " * 9,
+            f"{found['cold']:5.2f} s" if "cold" in found else " " * 7,
+            " ".join(f"{score:6.2f}" for score in self.scores(references)),
+        ]
+        print(" ".join(cells).rstrip(), flush=True)
+
+
+def texts_of(run: Path, pieces: dict[str, list[list[str]]]) -> dict[str, list[str]]:
+    """What a peer wrote with the pieces of a run's vocabulary."""
+    from nmt.runs.run_folder import Run
+
+    tokenizer = Run.open(run).target_tokenizer
+    return {
+        search: [tokenizer.decode(tokenizer.ids_of_pieces(line)) for line in lines]
+        for search, lines in pieces.items()
+    }
+
+
+def plot_speed_and_quality(rows: list[Row], references: list[str], path: Path) -> None:
+    """BLEU over sentences per second: one line a row, from beam 5 to greedy."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for row in rows:
+        if scores := row.scores(references):
+            axes.plot(row.speeds, scores, marker="o", label=row.found["name"])
+    axes.set(xscale="log", xlabel="sentences per second (log scale)", ylabel="BLEU")
+    axes.set_title("greedy (right) and beam 5 (left) on two cores", fontsize="medium")
+    axes.grid(color="0.9", which="both")
+    axes.legend()
+    figure.savefig(path, dpi=150)
 
 
 def peak_memory(whose: int) -> int:
@@ -349,7 +418,7 @@ def in_another_process(command: list[str], request: Any) -> Any:
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def peer_request(run: Path, lines: list[str], length: int) -> dict[str, Any]:
+def peer_request(run: Path, lines: list[str]) -> dict[str, Any]:
     """What a peer needs for a model like ours: see `decode_with_peer.py`."""
     from nmt.runs.run_folder import Run
 
@@ -358,7 +427,7 @@ def peer_request(run: Path, lines: list[str], length: int) -> dict[str, Any]:
     return {
         "sentences": [source.pieces(source.encode(line)) for line in lines],
         "vocabulary": target.pieces(range(4, target.vocabulary_size)),
-        "length": length,
+        "alone": alone(lines),
         "embedding_units": model.embedding_units,
         "encoder_units": model.encoder.units,
         "decoder_units": model.decoder.units,
@@ -416,8 +485,10 @@ def translate_one_way(options: argparse.Namespace) -> None:
     lines = json.load(sys.stdin)
     translator = Translator.load(options.run, options.engine, options.precision)
     translator.translate(lines[:64])
-    some = lines[:: max(1, len(lines) // NUM_ALONE)]  # from all over: captions differ in length
-    alone = [seconds(lambda line=line: translator.translate([line], beam_size=5)) for line in some]
+    single = [
+        seconds(lambda line=lines[i]: translator.translate([line], beam_size=5))
+        for i in alone(lines)
+    ]
     times, tokens, texts = {}, {}, {}
     for search, beam_size in BEAM_SIZES.items():
         times[search] = min(
@@ -432,7 +503,7 @@ def translate_one_way(options: argparse.Namespace) -> None:
         "seconds": times,
         "tokens": tokens,
         "texts": texts,
-        "alone": np.median(alone),
+        "alone": np.median(single),
         "memory": memory,
     }
     print(
@@ -440,6 +511,11 @@ def translate_one_way(options: argparse.Namespace) -> None:
             {**answer, "operations": operations(translator, lines, tokens["beam 5"], beam_size=5)}
         )
     )
+
+
+def alone(lines: list[str]) -> list[int]:
+    """Which lines are timed one by one: from all over, as captions differ in length."""
+    return list(range(0, len(lines), max(1, len(lines) // NUM_ALONE)))
 
 
 def operations(translator, lines: list[str], target: int, beam_size: int) -> float:

@@ -10,14 +10,18 @@ conditional GRU with Bahdanau's, whose encoder is as wide as its decoder; the si
 vocabulary of the request, and random weights: so every hypothesis is made to have `length` tokens
 (Marian's: about as many in proportion to the source, and they are counted), which takes the time
 that as many real ones do. Source pieces are given, and target pieces are left as they are: no text
-is tokenised.
+is tokenised. If the request names a `model` of `train_marian_student.py`, Marian decodes with that
+one, and the answer has its pieces, too.
 """
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 BATCH_SIZE = 64
@@ -178,39 +182,72 @@ def marian(request: dict) -> dict:
         weights["decoder_ff_logit_l2_b"][0, 0] = -1e9  # never </s>
         np.savez(model, **weights)
         source_length = sum(len(pieces) + 1 for pieces in request["sentences"]) / len(lines)
-        seconds, tokens = {}, {}
-        for search, beam_size in BEAM_SIZES.items():
-            translator = pymarian.Translator(
-                f"--models {model} {vocabularies} --beam-size {beam_size} --mini-batch {BATCH_SIZE}"
-                " --maxi-batch 1000 --maxi-batch-sort src --cpu-threads 2 --allow-unk --quiet"
-                f" --max-length-factor {request['length'] / source_length} --quiet-translation"
-            )
-            found: list[str] = []
-
-            def decode(translator=translator, found=found) -> None:
-                found[:] = translator.translate("\n".join(lines)).split("\n")
-
-            seconds[search] = best_time(decode)
-            tokens[search] = sum(len(line.split()) + 1 for line in found)
+        options = f"--allow-unk --max-length-factor {request['length'] / source_length}"
+        answer = decode_with_marian(f"--models {model} {vocabularies} {options}", lines)
     return {
         "name": f"Marian {pymarian.__version__}",
         "parameters": parameters,
-        "seconds": seconds,
-        "tokens": tokens,
+        "seconds": answer["seconds"],
+        "tokens": answer["tokens"],
     }
 
 
-def best_time(decode) -> float:
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        decode()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def trained_marian(request: dict) -> dict:
+    """Also the median time of one line with beam 5, the peak memory in MB, and the pieces."""
+    import numpy as np
+
+    model = Path(request["model"])
+    vocabulary = model.with_name("vocabulary.txt")
+    lines = [" ".join(pieces) for pieces in request["sentences"]]
+    options = f"--models {model} --vocabs {vocabulary} {vocabulary} --normalize 1"
+    answer = decode_with_marian(options, lines)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    translate = marian_translator(f"{options} --beam-size 5 --mini-batch 1 --cpu-threads 1")
+    alone = [seconds_of(partial(translate, lines[i])) for i in request["alone"]]
+    weights = np.load(model.with_name("model.npz"))
+    parameters = sum(array.size for key, array in weights.items() if "special:" not in key)
+    return {
+        **answer,
+        "name": "Marian " + ("int8" if model.suffix == ".bin" else "float32"),
+        "parameters": parameters,
+        "size": model.stat().st_size,
+        "memory": memory,
+        "alone": sorted(alone)[len(alone) // 2],
+    }
+
+
+def decode_with_marian(options: str, lines: list[str]) -> dict:
+    """Seconds, tokens and pieces by search."""
+    answer: dict[str, dict] = {"seconds": {}, "tokens": {}, "pieces": {}}
+    batches = f"--mini-batch {BATCH_SIZE} --maxi-batch 1000 --maxi-batch-sort src --cpu-threads 2"
+    for search, beam_size in BEAM_SIZES.items():
+        translate = marian_translator(f"{options} {batches} --beam-size {beam_size}")
+        decode = partial(translate, "\n".join(lines))
+        answer["seconds"][search] = best_time(decode)
+        pieces = [line.split() for line in decode().split("\n")]
+        answer["tokens"][search] = sum(len(line) + 1 for line in pieces)
+        answer["pieces"][search] = pieces
+    return answer
+
+
+def marian_translator(options: str) -> Callable[[str], str]:
+    import pymarian
+
+    return pymarian.Translator(f"{options} --quiet --quiet-translation").translate
+
+
+def best_time(decode: Callable[[], object]) -> float:
+    return min(seconds_of(decode) for _ in range(3))
+
+
+def seconds_of(decode: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    decode()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
-    answer = {"opennmt": opennmt, "joeynmt": joeynmt, "marian": marian}[sys.argv[1]](
-        json.load(sys.stdin)
-    )
-    print(json.dumps(answer))
+    request = json.load(sys.stdin)
+    peers = {"opennmt": opennmt, "joeynmt": joeynmt, "marian": marian}
+    decode = trained_marian if "model" in request else peers[sys.argv[1]]
+    print(json.dumps(decode(request)))
