@@ -287,8 +287,11 @@ def tensorflow_matrix_rate(options: argparse.Namespace) -> None:
 
 
 def benchmark_translate(options: argparse.Namespace) -> None:
+    from nmt.evaluation.metrics import bleu
     from nmt.text.lines import read_lines
 
+    if options.plot and not options.reference:
+        sys.exit("--plot draws BLEU: it needs --reference FILE.")
     lines = list(read_lines(options.source))[: options.lines]
     references = list(read_lines(options.reference))[: options.lines] if options.reference else []
     peak = {precision: matrix_rate(precision) for precision in ("int8", "float32")}
@@ -302,9 +305,11 @@ def benchmark_translate(options: argparse.Namespace) -> None:
     )
     rows: list[Row] = []
 
-    def add(row: Row) -> None:
-        rows.append(row)
-        row.print(rows[0], references)
+    def add(found: dict[str, Any]) -> None:
+        texts = found.get("texts", {}) if references else {}
+        scores = [bleu(texts[search], [references]) for search in texts]
+        rows.append(Row(len(lines), found, scores))
+        rows[-1].print(rows[0])
 
     for run in options.run:
         for engine, precision in WAYS:
@@ -314,7 +319,7 @@ def benchmark_translate(options: argparse.Namespace) -> None:
             found["share"] = found["operations"] / found["seconds"]["beam 5"] / peak[precision]
             found["cold"] = cold_start(run, lines[0], engine, precision)
             name = f"{run.name} {precision}" + (" in Keras" if engine == "keras" else "")
-            add(Row(len(lines), found | {"name": name}))
+            add(found | {"name": name})
     for peer in options.peer:
         kind, python = peer.split("=", 1)
         request = peer_request(options.run[0], lines)
@@ -331,9 +336,9 @@ def benchmark_translate(options: argparse.Namespace) -> None:
             else:
                 found["name"] += f", {found['parameters'] / 1e6:.1f} M random weights"
                 found.setdefault("tokens", dict.fromkeys(BEAM_SIZES, length * len(lines)))
-            add(Row(len(lines), found))
+            add(found)
     if options.plot:
-        plot_speed_and_quality(rows, references, options.plot)
+        plot_speed_and_quality(rows, options.plot)
 
 
 @dataclass
@@ -342,6 +347,7 @@ class Row:
 
     num_lines: int
     found: dict[str, Any]
+    scores: list[float]  # BLEU, greedy and with beam 5; none without references or texts
 
     @property
     def speeds(self) -> list[float]:
@@ -357,13 +363,7 @@ class Row:
         """Target tokens per second, greedy and with beam 5."""
         return [self.tokens[search] / self.found["seconds"][search] for search in BEAM_SIZES]
 
-    def scores(self, references: list[str]) -> list[float]:
-        from nmt.evaluation.metrics import bleu
-
-        texts = self.found.get("texts", {}) if references else {}
-        return [bleu(texts[search], [references]) for search in texts]
-
-    def print(self, first: "Row", references: list[str]) -> None:
+    def print(self, first: "Row") -> None:
         speeds, rates, found = self.speeds, self.rates, self.found
         ratios = [ours / rate for ours, rate in zip(first.rates, rates, strict=True)]
         cells = [
@@ -373,7 +373,7 @@ class Row:
             f"{1e3 * found['alone']:7.1f} ms" if "alone" in found else " " * 10,
             f"{found['memory']:6.0f} MB" if "memory" in found else " " * 9,
             f"{found['cold']:5.2f} s" if "cold" in found else " " * 7,
-            " ".join(f"{score:6.2f}" for score in self.scores(references)),
+            " ".join(f"{score:6.2f}" for score in self.scores),
         ]
         print(" ".join(cells).rstrip(), flush=True)
 
@@ -389,15 +389,15 @@ def texts_of(run: Path, pieces: dict[str, list[list[str]]]) -> dict[str, list[st
     }
 
 
-def plot_speed_and_quality(rows: list[Row], references: list[str], path: Path) -> None:
+def plot_speed_and_quality(rows: list[Row], path: Path) -> None:
     """BLEU over sentences per second: one line a row, from beam 5 to greedy."""
     from matplotlib.figure import Figure
 
     figure = Figure((7, 4.2), layout="constrained")
     axes = figure.subplots()
     for row in rows:
-        if scores := row.scores(references):
-            axes.plot(row.speeds, scores, marker="o", label=row.found["name"])
+        if row.scores:
+            axes.plot(row.speeds, row.scores, marker="o", label=row.found["name"])
     axes.set(xscale="log", xlabel="sentences per second (log scale)", ylabel="BLEU")
     axes.set_title("greedy (right) and beam 5 (left) on two cores", fontsize="medium")
     axes.grid(color="0.9", which="both")

@@ -23,6 +23,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from train_with_peer import SPECIALS, marian, marian_command
+
 from nmt.runs.run_folder import Run
 from nmt.text.lines import read_parallel, resolve_parallel
 
@@ -82,7 +84,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / "vocabulary.txt"  # by this suffix a plain list
     pieces = tokenizer.pieces(range(4, tokenizer.vocabulary_size))
-    vocabulary.write_text("\n".join(["</s>", "<unk>", *pieces]) + "\n", "utf-8")
+    vocabulary.write_text("\n".join([*SPECIALS[marian], *pieces]) + "\n", "utf-8")
     languages = run.config.data.source, run.config.data.target
     for name, prefix in (("train", options.data), ("dev", options.dev)):
         pairs = list(read_parallel(resolve_parallel(prefix, *languages)))
@@ -98,9 +100,7 @@ def main() -> None:
         "log": folder / "train.log",
         "cpu-threads": len(os.sched_getaffinity(0)),
     }
-    arguments = " ".join(f"--{name} {value}".strip() for name, value in chosen.items())
-    program = f"from pymarian import Trainer; Trainer({arguments!r}).train()"
-    subprocess.run([options.python, "-c", program], check=True)
+    subprocess.run(marian_command(options.python, chosen), check=True)
     shutil.copy(folder / "last.npz.best-bleu-segmented.npz", folder / "model.npz")
     convert = Path(options.python).with_name("pymarian")
     files = ["--from", folder / "model.npz", "--to", folder / "model.int8.bin"]

@@ -178,9 +178,15 @@ def marian(folder: Path) -> str:
         "sync-sgd": "",  # without it each thread would take a batch of its own
         "workspace": 1000,
     }
-    arguments = " ".join(f"--{name} {value}" for name, value in options.items())
-    program = f"from pymarian import Trainer; Trainer({arguments!r}).train()"
-    return median(re.findall(r"([\d.]+) words/s", output_of([sys.executable, "-c", program])))
+    return median(
+        re.findall(r"([\d.]+) words/s", output_of(marian_command(sys.executable, options)))
+    )
+
+
+def marian_command(python: str, options: dict) -> list[str]:
+    """Trains with Marian's options, in an interpreter that has pymarian."""
+    arguments = " ".join(f"--{name} {value}".strip() for name, value in options.items())
+    return [python, "-c", f"from pymarian import Trainer; Trainer({arguments!r}).train()"]
 
 
 SPECIALS = {
