@@ -172,6 +172,47 @@ def test_two_slices_of_a_batch_train_as_one(config, alone, tmp_path):
     assert_same_losses(logged(tmp_path / "log"), alone)
 
 
+# As the guide on clusters does it; each worker's process is the program above.
+RAY_TRAIN = """
+import subprocess, sys
+
+import ray
+import ray.train
+from ray.train import RunConfig, ScalingConfig
+from ray.train.tensorflow import TensorflowTrainer
+
+program, folder = sys.argv[1:]
+
+def train_on_worker():
+    rank = ray.train.get_context().get_world_rank()
+    arguments = [f"{folder}/{name}" for name in ("recipe.yaml", f"worker{rank}", f"log{rank}")]
+    subprocess.run([sys.executable, "-c", program, *arguments, "1"], check=True)
+
+ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
+workers = ScalingConfig(num_workers=2, resources_per_worker={"CPU": 1})
+storage = RunConfig(storage_path=f"{folder}/storage")
+TensorflowTrainer(train_on_worker, scaling_config=workers, run_config=storage).fit()
+"""
+
+
+def test_two_workers_of_ray_train_are_one(config, alone, tmp_path):
+    for module in ("ray", "pandas", "pyarrow"):
+        pytest.importorskip(module, reason="Ray Train is not installed: pip install 'ray[train]'")
+    (tmp_path / "recipe.yaml").write_text(config.to_yaml())
+    process = subprocess.run(
+        [sys.executable, "-c", RAY_TRAIN, PROGRAM, str(tmp_path)],
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert_same_losses(logged(tmp_path / "log0"), alone)
+    assert logged(tmp_path / "log1") == logged(tmp_path / "log0")
+    assert steps_of(tmp_path / "worker0") == [10, 20, 30, 40, 50]
+    assert not (tmp_path / "worker1").exists()
+
+
 # TensorFlow is imported once; each case starts it in a process of its own, forked before it runs
 # anything. Six cores.
 FORKING = """
