@@ -205,11 +205,13 @@ class TokenizerConfig(Section):
 
 
 class CopyingConfig(Section):
-    """Parts of a line that are copied exactly, as numbered symbols that the model learns to place:
+    """Parts of a line that are copied, as numbered symbols that the model learns to place:
     `nmt/text/placeholders.py`."""
 
-    # What is copied. Languages write numbers differently, so `numbers` is rarely useful.
-    classes: list[Literal["urls", "emails", "placeholders", "phones", "unseen", "numbers"]] = []
+    # What is copied: exactly, or `prices` and `times` as the target language writes them.
+    classes: list[
+        Literal["urls", "emails", "placeholders", "phones", "prices", "times", "unseen", "numbers"]
+    ] = []
     # Share of training pairs in which ordinary words become symbols, too, as examples.
     replaced_pairs: Share = 0.05
 

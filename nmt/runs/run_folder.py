@@ -178,7 +178,9 @@ class Run:
                 " quickstart` shows how)."
             )
         unknown = self.source_tokenizer.unknown_characters
-        return Copier(self.config.copying.classes, unknown, self.model_input, dictionary)
+        languages = self.config.data.source, self.config.data.target
+        classes = self.config.copying.classes
+        return Copier(classes, unknown, self.model_input, dictionary, languages)
 
     @cached_property
     def model_input(self) -> ModelInput:

@@ -1,5 +1,5 @@
 """Text that is copied, not translated: addresses, placeholders, words with characters that were
-not in the training text.
+not in the training text; and prices and times, which are rewritten by rule (`nmt.text.amounts`).
 
 A span of the source becomes one numbered copy symbol, and where the translation has that symbol,
 the span is restored: the network learns where such a span belongs, not how it is spelt.
@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nmt.seeding import derive_seed
+from nmt.text import amounts
 from nmt.text.lines import is_blank
 from nmt.text.model_input import CharacterView, ModelInput, has_letters
 
@@ -119,6 +120,7 @@ PATTERNS = {  # class -> regular expression. Where several match at one place, t
         r"(?:\+?\d{1,4}(?: ?\(0\) ?\d{1,4})?(?:[ \u00a0\u202f.-]\d{1,4}){3,}"
         r"|(?:\(\d{3}\) ?|\d{3}-)\d{3}[ -]\d{4})(?!\w|[.,/-]\d|:\d\d?(?!\d))"
     ),
+    **amounts.PATTERNS,
     "numbers": r"(?<![\w.,])\d+(?:[.,:/-]\d+)*(?!\w)",
 }
 
@@ -137,7 +139,8 @@ class Copier:
     `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that
     `unknown_characters` says a line has. A `dictionary` maps words or phrases of the source,
     exactly as they stand there, to what they become. `view` says how the model reads what stands
-    between the copies; what is copied stays as it is.
+    between the copies; what is copied stays as it is, but for prices and times: those are written
+    as the second of the two `languages` does.
     """
 
     def __init__(
@@ -146,11 +149,14 @@ class Copier:
         unknown_characters: Callable[[str], set[str]],
         view: ModelInput | None = None,
         dictionary: Mapping[str, str] | None = None,
+        languages: tuple[str, str] = ("", ""),
     ):
-        self.classes, self.dictionary = classes, dictionary or {}
+        self.classes, self.dictionary, self.languages = classes, dictionary or {}, languages
         self.view = view or ModelInput()
         self._unknown_characters = unknown_characters if "unseen" in classes else None
-        patterns = [f"(?:{pattern})" for name, pattern in PATTERNS.items() if name in classes]
+        patterns = [
+            f"(?P<{name}>{pattern})" for name, pattern in PATTERNS.items() if name in classes
+        ]
         # The longest first, as alternatives are tried in order.
         words = "|".join(map(re.escape, sorted(self.dictionary, key=len, reverse=True)))
         patterns += [rf"(?P<listed>(?<!\w)(?:{words})(?!\w))"] if words else []
@@ -159,8 +165,9 @@ class Copier:
     def find(self, line: str) -> list[CopySpan]:
         """The spans of a raw line that would be copied, in order, without overlaps."""
         spans = [
-            CopySpan(*match.span(), self.dictionary[match[0]] if match.lastgroup else match[0])
+            CopySpan(*match.span(), restored)
             for match in (self._pattern.finditer(line) if self._pattern else ())
+            if (restored := self._restored(match)) is not None
         ]
         unknown = self._unknown(line)
         if unknown:
@@ -171,6 +178,11 @@ class Copier:
                     CopySpan(start + a, start + b, line[start + a : start + b]) for a, b in runs
                 ]
         return sorted(spans)
+
+    def _restored(self, match: re.Match[str]) -> str | None:
+        if match.lastgroup == "listed":
+            return self.dictionary[match[0]]
+        return amounts.rewritten(str(match.lastgroup), match[0], *self.languages)
 
     def _unknown(self, line: str) -> set[str]:
         """Those of a raw line's characters that are unknown, also as the model reads them."""

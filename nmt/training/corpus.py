@@ -258,7 +258,9 @@ def pair_masker(
     files: ParallelFiles, config: Config, source: Tokenizer, view: ModelInput
 ) -> PairMasker:
     """Masks the training pairs of these files."""
-    copier = Copier(config.copying.classes, source.unknown_characters, view)
+    languages = config.data.source, config.data.target
+    unknown = source.unknown_characters
+    copier = Copier(config.copying.classes, unknown, view, languages=languages)
     if not config.copying.classes or not config.copying.replaced_pairs:
         return PairMasker(copier, {}, 0.0, config.training.seed)
     seed = derive_seed(config.training.seed, "translations of words")

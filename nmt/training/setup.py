@@ -364,7 +364,8 @@ def _tokenizer_lines(
     """A sample of each side of the texts, without what will be copied, which needs no pieces of the
     vocabulary."""
     # No character is unseen yet: that takes a tokenizer.
-    copier = Copier(config.copying.classes, lambda line: set(), view)
+    languages = config.data.source, config.data.target
+    copier = Copier(config.copying.classes, lambda line: set(), view, languages=languages)
     masker = PairMasker(copier, {}, 0.0, config.training.seed)
     samples = [
         LineSample[MaskedLine](

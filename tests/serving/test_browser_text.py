@@ -18,7 +18,7 @@ from nmt.text import model_input
 from nmt.text.characters import SOURCE, CharacterView, typography
 from nmt.text.escaping import fold, unfold
 from nmt.text.lines import EVERYDAY, read_lines
-from nmt.text.placeholders import Copier
+from nmt.text.placeholders import PATTERNS, Copier
 from nmt.text.sentence_splitter import sentences
 from nmt.text.tokenizer import Tokenizer, train_tokenizer
 
@@ -66,6 +66,7 @@ AFTER = [
     " {name} %s %1$d 50% {{ a }} %-5.2f %(n)d %% 100 %increase",
     " www.é.com/ü?x",
     " 1,234.5 and 19:45 h 1990s, 06 12 34 56 78, 12.000 € 7.45 p.m. 05",
+    " $1,250.50 at 8 p.m., US$5 €20 ¥300-£4 1 250,50 € à 20 h 30",
 ]
 
 
@@ -108,6 +109,10 @@ RARE = [
     "\U00011099\U000110ba" * 40,  # marks of two units
     "😀" * 40,
     "+33 (0)6 12 34 56 78, 06.12.34.56.78, (212) 555-0123, 555-123-4567x, 1-800-555-0199.",
+    "$3 million, $5-10, $10–$20, 10-20 €, 1.250,50 €, 12 €50, -5€, $1.2.3, $3M, $20 bill",
+    "$3bn, £1.5 million; US$2 trillion, €1,000 million, $4k, $20 billions of ¥1M, ₽3 million",
+    "12 a.m. 3 p.m.-5 p.m. 9-5 p.m. 8PM: 0.5 pm, at 8 P.M. 20 h, de 9h à 18 h, à 2 h de Lyon",
+    "Vers 20\u00a0heures, è à 23h59, entre 9\u202fh et 18 h 5, éà 9 h, vers 20 h du soir",
     "192.168.0.1:8080, 12 345 678 900, 12.345.678.900, ٣ ٤ ٥ ٦ ٧, 2024-05-12 10:30-11:30",
 ]
 LINES = [*odd_lines(1500, seed=1), *RARE]
@@ -249,11 +254,14 @@ def encoded_model(tokenizer):
 
 
 @every_tokenizer
-@pytest.mark.parametrize("view", ["view", "raw"])
-def test_lines_are_masked_and_encoded_to_the_same_ids_at_the_same_places(kind, view):
+@pytest.mark.parametrize(
+    ("view", "languages"), [("view", ("en", "fr")), ("raw", ("fr", "en")), ("raw", ("de", "x"))]
+)
+def test_lines_are_masked_and_encoded_to_the_same_ids_at_the_same_places(kind, view, languages):
     ours = tokenizer(*kind)
-    classes = ["urls", "emails", "placeholders", "phones", "numbers", "unseen"]
-    copier = Copier(classes, ours.unknown_characters, model_input.ModelInput(view))
+    classes = [*PATTERNS, "unseen"]
+    input_view = model_input.ModelInput(view)
+    copier = Copier(classes, ours.unknown_characters, input_view, languages=languages)
     expected = []
     for line in LINES:
         masked = copier.mask(line)
@@ -266,7 +274,14 @@ def test_lines_are_masked_and_encoded_to_the_same_ids_at_the_same_places(kind, v
                 "spans": ours.spans(masked),
             }
         )
-    found = in_node("mask", lines=LINES, classes=classes, model=encoded_model(ours), kind=view)
+    found = in_node(
+        "mask",
+        lines=LINES,
+        classes=classes,
+        model=encoded_model(ours),
+        kind=view,
+        languages=languages,
+    )
     assert_same(found, expected)
 
 

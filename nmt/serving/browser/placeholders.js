@@ -1,5 +1,6 @@
 // Text that is copied, not translated, and how it is masked: `nmt/text/placeholders.py`, for translating.
 
+import { PATTERNS as AMOUNTS, rewritten } from "./amounts.js";
 import { hasLetters, isBlank, SPACE, WORD } from "./unicode.js";
 
 /** @typedef {import("./characters.js").CharacterView} CharacterView */
@@ -76,6 +77,7 @@ const PATTERNS = {
     R`(?<![${WORD}.,\/+\-])(?!${D}{1,3}(?:[ \u00a0\u202f.]${D}{3})+(?![ .]?${D}))` +
     R`(?:\+?${D}{1,4}(?: ?\(0\) ?${D}{1,4})?(?:[ \u00a0\u202f.\-]${D}{1,4}){3,}` +
     R`|(?:\(${D}{3}\) ?|${D}{3}-)${D}{3}[ \-]${D}{4})(?![${WORD}]|[.,\/\-]${D}|:${D}${D}?(?!${D}))`,
+  ...AMOUNTS,
   numbers: R`(?<![${WORD}.,])${D}+(?:[.,:\/\-]${D}+)*(?![${WORD}])`,
 };
 
@@ -84,29 +86,40 @@ export function placeholdersOf(text) {
   return (text.match(new RegExp(PATTERNS.placeholders, "gu")) ?? []).sort().join("\n");
 }
 
+/** @typedef {[start: number, end: number, restored: string]} CopySpan A span of a line, and the text that restores it. */
+
 /** Finds and masks the spans of a line that its translation has to copy. */
 export class Copier {
   /** @param {string[]} classes names of PATTERNS, or "unseen"
-   * @param {(line: string) => Set<string>} unknownCharacters @param {ModelInput} view */
-  constructor(classes, unknownCharacters, view) {
+   * @param {(line: string) => Set<string>} unknownCharacters @param {ModelInput} view
+   * @param {[source: string, target: string]} languages */
+  constructor(classes, unknownCharacters, view, languages) {
     this.view = view;
+    this.languages = languages;
     this.unknownCharacters = classes.includes("unseen") ? unknownCharacters : null;
     const patterns = Object.entries(PATTERNS).filter(([name]) => classes.includes(name));
-    this.pattern = patterns.length ? new RegExp(patterns.map(([, pattern]) => `(?:${pattern})`).join("|"), "gu") : null;
+    this.pattern = patterns.length
+      ? new RegExp(patterns.map(([name, pattern]) => `(?<${name}>${pattern})`).join("|"), "gu")
+      : null;
   }
 
   /** The spans of a raw line that would be copied, in order, without overlaps. @param {string} line */
   find(line) {
-    /** @type {Span[]} */
-    const spans = this.pattern
-      ? Array.from(line.matchAll(this.pattern), (match) => [match.index, match.index + match[0].length])
-      : [];
+    /** @type {CopySpan[]} */
+    const spans = [];
+    for (const match of this.pattern ? line.matchAll(this.pattern) : []) {
+      const kind = ["prices", "times"].find((name) => match.groups?.[name] !== undefined) ?? "";
+      const restored = rewritten(kind, match[0], ...this.languages);
+      if (restored !== null) spans.push([match.index, match.index + match[0].length, restored]);
+    }
     const unknown = this.#unknown(line);
     if (unknown.size) {
-      const edges = [0, ...spans.flat(), line.length];
+      const edges = [0, ...spans.flatMap(([start, end]) => [start, end]), line.length];
       for (let i = 0; i < edges.length; i += 2) {
         const [start, end] = [edges[i], edges[i + 1]];
-        for (const [a, b] of unseenRuns(line.slice(start, end), unknown)) spans.push([start + a, start + b]);
+        for (const [a, b] of unseenRuns(line.slice(start, end), unknown)) {
+          spans.push([start + a, start + b, line.slice(start + a, start + b)]);
+        }
       }
     }
     return spans.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
@@ -142,10 +155,10 @@ export class Copier {
     let end = 0;
     /** @type {Copy[]} */
     const copies = [];
-    spans.forEach(([start, stop], symbol) => {
+    spans.forEach(([start, stop, restored], symbol) => {
       text += this.view.source.read(line.slice(end, start));
       const kept = line.slice(start, stop);
-      copies.push({ start: text.length, end: text.length + kept.length, symbol, restored: kept, rawStart: start });
+      copies.push({ start: text.length, end: text.length + kept.length, symbol, restored, rawStart: start });
       text += kept;
       end = stop;
     });

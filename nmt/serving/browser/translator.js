@@ -55,7 +55,7 @@ export class Translator {
     const { model_input: kind, target: target_language, casing } = settings;
     this.view = new ModelInput({ kind, target_language, casing });
     const unknown = (/** @type {string} */ line) => sourceTokenizer.unknownCharacters(line);
-    this.copier = new Copier(settings.copying, unknown, this.view);
+    this.copier = new Copier(settings.copying, unknown, this.view, [settings.source, settings.target]);
     this.typography = typography(settings.decoding.typography);
     this.digitPieces = digitPiecesOf(targetTokenizer);
   }
