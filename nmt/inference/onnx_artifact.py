@@ -52,6 +52,8 @@ class Proof:
     lines: int
     bleu: dict[str, float]  # greedy, by precision, and "keras"
     changed: float | None  # share of lines that change with the batch size in int8
+    # By how much int8's cross-entropy exceeds that of float32, in nats per token of the references
+    int8_loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,9 @@ class Trainer:
         self.save()
         if self.workers.count > 1:
             self.restore()  # all begin with the chief's weights
+        if self.config.init_from:
+            score, _ = self.workers.on_chief(self.validation.evaluate)
+            logger.info("dev BLEU %.2f (greedy) before training", score)
 
     def _take_weights(self, parent: Run) -> None:
         path = parent.path if parent.package else parent.path / WEIGHTS

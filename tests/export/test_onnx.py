@@ -158,6 +158,7 @@ def test_the_proof_is_on_record(exported):
     assert 0.0 < export.proof.largest_difference < 1e-4
     assert export.proof.bleu["float32"] == pytest.approx(export.proof.bleu["keras"], abs=0.05)
     assert export.proof.lines == 20 and "onnxruntime" in export.versions
+    assert export.proof.int8_loss == pytest.approx(0.0, abs=0.05)
     assert [one.text for one in export.golden["float32"]] == [
         one.text
         for one in trained_translator().translate(
@@ -266,9 +267,9 @@ def test_a_graph_that_is_not_the_model_is_not_written_and_the_old_export_stays(
 
 def test_int8_that_is_too_far_off_is_left_out(exported, copied, instant, monkeypatch, caplog):
     instant(exported)
-    monkeypatch.setitem(export.BLEU_TOLERANCE, "int8", -1.0)
+    monkeypatch.setattr(export, "MAX_INT8_LOSS", -1.0)
     export_onnx(Run.open(copied))
-    assert "no int8: BLEU" in caplog.text
+    assert "no int8: its cross-entropy on the dev set is" in caplog.text
     assert not list((copied / "onnx").glob("*int8*")) and select_export(copied)[1] == "float32"
     with pytest.raises(UserError, match="holds no int8"):
         select_export(copied, precision="int8")
@@ -279,7 +280,7 @@ def test_int8_is_the_default_only_if_lines_do_not_change_with_their_batch(
     changed, precision, exported, copied, instant, monkeypatch
 ):
     instant(exported)
-    monkeypatch.setitem(export.BLEU_TOLERANCE, "int8", 100.0)
+    monkeypatch.setattr(export, "MAX_INT8_LOSS", 100.0)
     monkeypatch.setattr(export, "_share_changed", lambda *_: changed)
     there = copied.parent / "there"
     assert export_onnx(Run.open(copied), there).precision == precision == select_export(there)[1]
