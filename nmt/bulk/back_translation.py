@@ -8,7 +8,7 @@ from nmt.bulk.folder import OutputFolder
 from nmt.bulk.shards import Shard
 from nmt.errors import UserError
 from nmt.text.back_translation import with_tag
-from nmt.text.lines import atomic_write, is_blank, read_lines
+from nmt.text.lines import atomic_write, is_blank, read_lines, refuse_overwriting
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,7 @@ class SyntheticText:
     def check(self, inputs: Iterable[Path], overwrite: bool) -> None:
         """UserError if a file would be replaced that was not written by the same command."""
         for path in (self.source, self.target):
-            if any(path.exists() and path.samefile(one) for one in inputs):
-                raise UserError(f"{path} is the input. Choose another --output.")
+            refuse_overwriting(path, inputs)
             if path.exists() and not self.shards.is_dir() and not overwrite:
                 raise UserError(
                     f"{path} exists. Choose another --output, or add --overwrite to replace it."

@@ -49,7 +49,19 @@ def arguments(parser: argparse.ArgumentParser, title: str) -> None:
 
 
 def is_folder(output: str) -> bool:
-    return output.endswith("/") or Path(output).is_dir()
+    """Whether shards are to be written. Raises UserError for a folder of other things, unless its
+    name ends with a slash."""
+    from nmt.bulk.folder import MANIFESTS
+
+    path = Path(output)
+    if output.endswith("/") or not path.is_dir():
+        return output.endswith("/")
+    if any(path.iterdir()) and not (path / MANIFESTS).is_dir():
+        raise UserError(
+            f"{output} is a folder of other files. To write shards into it, end its name with a"
+            f" slash: --output {output}/"
+        )
+    return True
 
 
 def check_output(options: argparse.Namespace) -> None:
@@ -227,7 +239,8 @@ def _report(summary: "Summary", folder: "OutputFolder") -> None:
         raise UserError(
             f"{len(summary.failed)} shards were not written. {' '.join(summary.failed[:5])}"
         )
-    said = f"{summary.num_translated} shards translated"
+    plural = "" if summary.num_translated == 1 else "s"
+    said = f"{summary.num_translated} shard{plural} translated"
     if summary.num_complete:
         said += f", {summary.num_complete} were complete"
     if summary.busy:

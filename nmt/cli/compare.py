@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.cli.console import say, verb
 from nmt.cli.shared import custom_argument, given_texts, recipe_arguments
 from nmt.errors import UserError
+from nmt.terminal import import_tensorflow
 
 if TYPE_CHECKING:
     from nmt.comparison.measuring import ComparedText
@@ -80,6 +81,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    import_tensorflow()
     from nmt.comparison.measuring import DEV, EvaluationTexts, GoldAlignments
     from nmt.comparison.plan import plan
     from nmt.comparison.runner import compare, train_in_processes

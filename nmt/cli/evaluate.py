@@ -138,14 +138,15 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _check_writable(path: Path, inputs: Sequence[Path]) -> None:
     """Before the translation, which may take long."""
+    from nmt.text.lines import refuse_overwriting
+
     if not path.parent.is_dir():
         raise UserError(
             f"{path}: cannot be written. The folder {path.parent} does not exist: create it first."
         )
     if path.is_dir():
         raise UserError(f"{path}: expected a file to write to. Received: a folder.")
-    if path.is_file() and any(one.exists() and path.samefile(one) for one in inputs):
-        raise UserError(f"{path} is an input. Choose another file for --save-hypotheses.")
+    refuse_overwriting(path, inputs)
 
 
 def _evaluate_alignments(

@@ -380,6 +380,7 @@ def _export_web(options: argparse.Namespace) -> int:
         size = export_site(run, options.output, runtime, options.precision)
     else:
         # In a package, both graphs share their weights.
+        import_tensorflow()
         from nmt.export.packaging import export_package
 
         with tempfile.TemporaryDirectory() as folder:

@@ -91,7 +91,7 @@ class _LineOptions:
 
 
 def _translate(options: argparse.Namespace) -> int:
-    from nmt.text.lines import decode_lines, read_lines
+    from nmt.text.lines import decode_lines, read_lines, refuse_overwriting
 
     if options.unbuffered and options.output:
         raise UserError(
@@ -102,6 +102,8 @@ def _translate(options: argparse.Namespace) -> int:
     options.output = file_or_standard(options.output or "-")
     if not is_folder:
         bulk.check_output(options)
+        if options.output:
+            refuse_overwriting(options.output, [options.input, options.prefix_file])
     if suffix := documents.suffix_asked_for(options):
         if is_folder:
             raise UserError(

@@ -149,7 +149,7 @@ class DataConfig(Section):
     source: str = "en"
     # Target language, and suffix of target files.
     target: str = "fr"
-    # How the model reads a line: normalised (view); raw, nfc and nfkc are for older runs.
+    # How the model reads a line: view, with plain spaces and quotes; others are for older runs.
     model_input: Literal["view", "raw", "nfc", "nfkc"] = "view"
     # Typography of the targets that training reads.
     typography: TypographyConfig = TypographyConfig()
@@ -540,7 +540,7 @@ class DecodingConfig(Section):
     beam_size: Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE)] = 5
     # Form of the length penalty: |y|^alpha or ((5 + |y|) / 6)^alpha.
     penalty: Literal["power", "gnmt"] = "power"
-    # alpha of the length penalty; 0: none. Sentences with required words are ranked without it.
+    # alpha of the length penalty: larger favours longer translations, 0: none.
     length_penalty: float = 1.0
     # beta of the coverage penalty (Wu et al., 2016); 0: none.
     coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0

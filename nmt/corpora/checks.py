@@ -181,8 +181,8 @@ class Leak(Check):
 
     set_name = ""
     advice = (
-        "Drop them: a score on lines that were trained on measures memory. Short everyday lines"
-        " may be in any text; count those of the two sides together first."
+        "Drop them from the training text: a score on lines that were trained on measures memory."
+        " Short everyday sentences on one side only may be chance."
     )
     is_dropped = True
 

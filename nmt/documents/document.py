@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from nmt.about import install_command
 from nmt.errors import UserError
 from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.lines import HOW_TO_CONVERT
 from nmt.text.model_input import has_letters
 from nmt.text.placeholders import PATTERNS
 
@@ -161,8 +162,7 @@ def decode(content: bytes, declared: str | None = None) -> tuple[str, Encoding]:
         line = content.count(b"\n", 0, len(mark) + error.start) + 1
         raise UserError(
             f"line {line}: expected {encoding.name.upper()}. Received: the byte"
-            f" 0x{error.object[error.start]:02x} ({error.reason}). Convert the file, for example"
-            " with `iconv -f ISO-8859-1 -t UTF-8` if it is Latin-1."
+            f" 0x{error.object[error.start]:02x} ({error.reason}). {HOW_TO_CONVERT}"
         ) from None
     if "\0" in text:
         raise UserError("expected text. Received: binary data.")

@@ -405,4 +405,10 @@ def _list_of(models: Mapping[str, Path]) -> str:
 def open_run(name: str | Path, allow_custom: bool = False) -> Run:
     """Opens what `find_run` finds."""
     path = find_run(name)
+    if path.is_file() and path.suffix != SUFFIX and not zipfile.is_zipfile(path):
+        model = next(iter(installed_models()), "RUN")
+        raise UserError(
+            f"{path} is no model. To translate a file: nmt translate {model} --input"
+            f" {shlex.quote(str(path))}"
+        )
     return Package.open(path).run() if path.is_file() else Run.open(path, allow_custom)

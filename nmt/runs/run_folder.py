@@ -267,7 +267,10 @@ class Run:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"{path.parent} is no complete run: {path.name} is missing.")
+        raise UserError(
+            f"{path.parent} is not a complete run: {path.name} is missing. If its training was"
+            " interrupted, the same `nmt train` command resumes it."
+        )
     return path
 
 

@@ -23,6 +23,11 @@ from typing import IO, Any, BinaryIO, Literal, cast
 
 from nmt.errors import UserError
 
+# Windows-1252 has the characters of Latin-1, and quotes, dashes and the euro sign besides.
+HOW_TO_CONVERT = (
+    "Convert the file, for example with `iconv -f WINDOWS-1252 -t UTF-8` if a Windows program wrote"
+    " it, or if it is Latin-1."
+)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # First bytes of files that are no UTF-8, and the command that converts them.
 OTHER_FORMATS = {
@@ -83,10 +88,16 @@ def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
                 ) from error
             raise UserError(
                 f"{name}, line {number}: expected UTF-8. Received: the byte"
-                f" 0x{line[error.start]:02x} at position {error.start} ({error.reason}). Convert"
-                " the file, for example with `iconv -f ISO-8859-1 -t UTF-8` if it is Latin-1."
+                f" 0x{line[error.start]:02x} at position {error.start} ({error.reason})."
+                f" {HOW_TO_CONVERT}"
             ) from error
         yield text
+
+
+def refuse_overwriting(output: Path, inputs: Iterable[Path | None]) -> None:
+    """Raises UserError if a file to be written is one of those that are read."""
+    if output.exists() and any(path and path.exists() and output.samefile(path) for path in inputs):
+        raise UserError(f"{output} is an input, and would be overwritten. Choose another file.")
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
@@ -285,6 +296,10 @@ def resolve_parallel(
         if text.removesuffix(".gz").endswith(suffix) and _is_readable_file(Path(text)):
             message += f" Give the prefix: {text.removesuffix('.gz').removesuffix(suffix)}."
     message += f" The suffixes are the languages ({set_by})."
+    if Path(text).is_dir():
+        prefixes = [path.name.removesuffix(f".{source}") for path in Path(text).glob(f"*.{source}")]
+        example = Path(text) / min(prefixes, default="train")
+        raise UserError(f"{message} {text} is a folder: name the files in it, as in {example}.")
     raise UserError(message + _similar_files(Path(text)))
 
 

@@ -66,7 +66,7 @@ def test_a_file_of_somebody_else_and_the_input_are_not_replaced(run_back, mono, 
     code, _, err = back_translate(nmt_, run_back)
     assert code == 1 and "bt.en exists" in err and (mono / "bt.en").read_text() == "mine\n"
     code, _, err = back_translate(nmt_, run_back, output="mono")
-    assert code == 1 and "mono.fr is the input" in err
+    assert code == 1 and "mono.fr is an input" in err
     assert list(read_lines(mono / "mono.fr")) == LINES
 
 

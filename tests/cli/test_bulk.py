@@ -55,6 +55,14 @@ def test_an_existing_folder_needs_no_slash(corpus, run, nmt_):
     assert (corpus / "there" / "b-00000.fr").is_file()
 
 
+def test_shards_go_into_a_folder_of_other_files_only_with_a_slash(corpus, run, nmt_):
+    code, _, err = translate(nmt_, run, output="text")
+    assert code == 1 and "text is a folder of other files" in err and "--output text/" in err
+    assert sorted(path.name for path in (corpus / "text").iterdir()) == ["a.en.gz", "b.en"]
+    assert translate(nmt_, run, output="text/")[0] == 0
+    assert "0 shards translated" in translate(nmt_, run, output="text")[2]
+
+
 def test_a_changed_glossary_or_dictionary_is_noticed(corpus, run, nmt_):
     (corpus / "glossary.tsv").write_text("cat\tlait\n")
     options = ("--glossary", "glossary.tsv", "--length-penalty", "0")

@@ -27,7 +27,7 @@ def evaluate(tmp_path, monkeypatch, nmt_):
 def test_hypotheses_do_not_replace_an_input(evaluate, tmp_path, name):
     (tmp_path / "link").symlink_to("reference")
     before = [(tmp_path / side).read_bytes() for side in ("source", "reference")]
-    assert "is an input. Choose another file" in evaluate("--save-hypotheses", name)
+    assert "is an input, and would be overwritten" in evaluate("--save-hypotheses", name)
     assert before == [(tmp_path / side).read_bytes() for side in ("source", "reference")]
 
 

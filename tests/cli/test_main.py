@@ -214,6 +214,29 @@ def test_errors_of_translate_are_one_line(arguments, message, run, nmt_):
     assert_error(nmt_("translate", run, *arguments, stdin=b"cat.\n"), message)
 
 
+@pytest.mark.parametrize("name", ["lines.en", "page.html"])
+def test_an_output_that_is_an_input_is_refused(name, run, nmt_, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("cat.\n")
+    (tmp_path / "link").symlink_to(name)
+    for output in (name, f"./{name}", "link"):
+        result = nmt_("translate", run, "--input", name, "--output", output)
+        assert_error(result, "is an input, and would be overwritten. Choose another file")
+    prefixed = ["--input", "other", "--output", "link", "--prefix-file", name]
+    (tmp_path / "other").write_text("dog.\n")
+    assert_error(nmt_("translate", run, *prefixed), "link is an input")
+    assert (tmp_path / name).read_text() == "cat.\n"
+
+
+def test_a_file_in_the_place_of_a_model_is_told_how_to_be_translated(nmt_, tmp_path, monkeypatch):
+    monkeypatch.undo()  # `load` is the real one
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "letters.en").write_text("cat.\n")
+    message = "letters.en is no model. To translate a file: nmt translate en-fr --input letters.en"
+    assert_error(nmt_("translate", "en-fr", "letters.en", stdin=b"cat.\n"), message)
+    assert_error(nmt_("translate", "letters.en", stdin=b"cat.\n"), message)
+
+
 def test_wrong_options_are_refused_where_there_is_no_line(run, nmt_):
     assert_error(nmt_("translate", run, "--beam-size", "0", stdin=b""), r"decoding\.beam_size")
 
@@ -247,7 +270,7 @@ def test_a_run_that_is_none_is_refused_before_tensorflow_loads(tmp_path, nmt_, m
     command = [sys.executable, "-c", code, "translate", str(tmp_path)]
     process = subprocess.run(command, input="cat.\n", capture_output=True, text=True)
     assert process.stdout == "1 False\n"
-    assert re.fullmatch(r"nmt: error: .*run\.json is missing\.\n", process.stderr)
+    assert re.fullmatch(r"nmt: error: .*run\.json is missing\. If its training .*\n", process.stderr)
 
 
 def test_in_a_process_of_its_own_it_is_quiet_and_lets_its_reader_leave(run, tmp_path):

@@ -82,7 +82,7 @@ def test_a_run_begins_with_its_last_file(joint):
 @pytest.mark.parametrize("name", ["run.json", "config.yaml", "tokenizer.model"])
 def test_a_missing_file_is_named(name, joint):
     (joint.path / name).unlink()
-    with pytest.raises(UserError, match=f"{joint.path} is no complete run: {name} is missing"):
+    with pytest.raises(UserError, match=f"{joint.path} is not a complete run: {name} is missing"):
         Run.open(joint.path)
 
 

@@ -4,7 +4,9 @@ import errno
 import gzip
 import io
 import os
+import re
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
@@ -90,6 +92,17 @@ def test_bytes_that_are_no_utf8_name_file_and_line(tmp_path):
         list(read_lines(path))
 
 
+def test_the_command_of_the_advice_converts_what_windows_wrote(tmp_path):
+    """Latin-1 would make quotes and the euro sign control characters."""
+    text = "“Hello”, he said. It’s 5 € – déjà vu…"
+    path = put(tmp_path / "x", text.encode("cp1252"))
+    with pytest.raises(UserError) as error:
+        list(read_lines(path))
+    (command,) = re.findall("`(iconv [^`]*)`", str(error.value))
+    converted = subprocess.run([*command.split(), path], capture_output=True, check=True)
+    assert converted.stdout.decode() == text
+
+
 @pytest.mark.parametrize(
     ("content", "format_name"),
     [
@@ -109,6 +122,12 @@ def test_other_formats_are_named(tmp_path, content, format_name):
 def test_surrogates_overlong_forms_and_cut_characters_are_no_utf8(content):
     with pytest.raises(UserError, match="<stdin>, line 1: expected UTF-8"):
         list(decode_lines(io.BytesIO(content), "<stdin>"))
+
+
+def test_a_folder_in_the_place_of_a_prefix_is_told_what_to_give(tmp_path):
+    put(tmp_path / "news.en", "")
+    with pytest.raises(UserError, match=rf"{tmp_path} is a folder: .*, as in {tmp_path}/news\."):
+        resolve_parallel(tmp_path, "en", "fr")
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path):
