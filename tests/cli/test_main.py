@@ -270,7 +270,9 @@ def test_a_run_that_is_none_is_refused_before_tensorflow_loads(tmp_path, nmt_, m
     command = [sys.executable, "-c", code, "translate", str(tmp_path)]
     process = subprocess.run(command, input="cat.\n", capture_output=True, text=True)
     assert process.stdout == "1 False\n"
-    assert re.fullmatch(r"nmt: error: .*run\.json is missing\. If its training .*\n", process.stderr)
+    assert re.fullmatch(
+        r"nmt: error: .*run\.json is missing\. If its training .*\n", process.stderr
+    )
 
 
 def test_in_a_process_of_its_own_it_is_quiet_and_lets_its_reader_leave(run, tmp_path):
