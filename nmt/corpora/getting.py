@@ -19,6 +19,22 @@ from nmt.errors import UserError
 from nmt.text.lines import atomic_write, decode_lines, is_blank
 
 
+def _fetch_all(files: Sequence[RemoteFile], folder: Path, mirror: str | None) -> dict[str, Path]:
+    """Name -> path. The error of a file that cannot be had names the ones after it, too: who
+    fetches by hand needs all of them."""
+    paths = {}
+    for index, file in enumerate(files):
+        try:
+            paths[file.name] = download.fetch(file, folder, mirror)
+        except UserError as error:
+            others = [one for one in files[index + 1 :] if not (folder / one.name).exists()]
+            if not others:
+                raise
+            listed = ", ".join(f"{one.url} as {folder / one.name}" for one in others)
+            raise UserError(f"{error} Needed, too: {listed}.") from error
+    return paths
+
+
 @dataclass(frozen=True)
 class Written:
     """A parallel text that was written, or that was there already."""
@@ -42,7 +58,7 @@ def get_corpus(
             f" {'-'.join(languages)}."
         )
     folder = data_folder(corpus.name)
-    paths = {file.name: download.fetch(file, folder, mirror) for file in corpus.files}
+    paths = _fetch_all(corpus.files, folder, mirror)
     about = {
         "corpus": corpus.name,
         "licence": corpus.licence,

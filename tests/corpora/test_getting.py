@@ -107,6 +107,20 @@ def test_a_failure_says_what_to_fetch_and_where_to_put_it(get, mirror, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_failure_names_the_other_files_that_are_missing(get, mirror, tmp_path):
+    get("multi30k")
+    cache = next(tmp_path.rglob("val.fr.gz")).parent
+    for name in ("val.en.gz", "val.fr.gz", "test_2016_flickr.fr.gz"):
+        (cache / name).unlink()
+        del mirror.files[f"/multi30k/{name}"]
+    code, _, err = get("multi30k")
+    needed = err.partition("Needed, too: ")[2]
+    assert code == 1 and "val.en.gz could not be downloaded" in err
+    addresses = dict(one.split(" as ")[::-1] for one in needed.rstrip(".\n").split(", "))
+    assert list(addresses) == [str(cache / "val.fr.gz"), str(cache / "test_2016_flickr.fr.gz")]
+    assert all(address.endswith(path.rpartition("/")[2]) for path, address in addresses.items())
+
+
 def test_a_page_instead_of_an_archive_is_said(get, mirror):
     mirror.files["/tatoeba/fra-eng.zip"] = b"<html>We have moved.</html>"
     code, _, err = get("tatoeba")
