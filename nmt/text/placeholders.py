@@ -272,15 +272,13 @@ def _kind(character: str) -> str:
 
 def places_of(text: str, line: str, found: Iterable[CopySpan] = ()) -> list[CopySpan]:
     """Wherever `text` stands in a line as a word, or as a whole one of `found`, never as a part of
-    one."""
+    one. A space is any that may stand in a number."""
     before, after = (
         (r"(?<!\w)" if text[:1].isalnum() else ""),
         (r"(?!\w)" if text[-1:].isalnum() else ""),
     )
-    places = [
-        CopySpan(*match.span(), text)
-        for match in re.finditer(before + re.escape(text) + after, line)
-    ]
+    spaced = re.sub(r"\\?[ \u00a0\u202f]", "[ \u00a0\u202f]", re.escape(text))
+    places = [CopySpan(*match.span(), text) for match in re.finditer(before + spaced + after, line)]
     whole = {(span.start, span.end) for span in found}
     return [
         place for place in places if (place.start, place.end) in whole or not _touches(place, found)

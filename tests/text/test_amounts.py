@@ -140,6 +140,9 @@ def test_a_pair_shares_what_is_written_as_the_target_language_does():
     copier = Copier(["prices", "times"], lambda line: set(), languages=("en", "fr"))
     pairs = copier.pair_up("It was $12.50 at 8 p.m. sharp.", "C'était 12,50\u00a0$ à 20\u00a0h.")
     assert [target.restored for _, target in pairs] == ["12,50\u00a0$", "20\u00a0h"]
+    for space in (" ", "\u202f"):
+        (pair,) = copier.pair_up("It was $12.50.", f"C'était 12,50{space}$.")
+        assert pair[1].end - pair[1].start == len("12,50 $")
     assert copier.pair_up("It was $12.50.", "C'était 12 dollars 50.") == []
 
 
