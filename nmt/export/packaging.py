@@ -73,8 +73,9 @@ def _int8_export(run: Run, dev: str | None) -> Export:
         export = export_onnx(run, dev=dev)
     if "int8" not in export.golden:
         raise UserError(
-            f"{export.folder} holds no int8, which was not close enough to Keras, and a package"
-            " needs it. Train longer, or use the export as it is."
+            f"{export.folder} holds no int8, which was not close enough to float32, and a package"
+            " needs it. Train longer, or use the export as it is; a site may have --precision"
+            " float32."
         )
     return replace(export, precision="int8")
 

@@ -265,7 +265,8 @@ def _read_runtime(path: Path) -> RuntimeFiles:
             module, binary = (stream.read() if stream else b"" for stream in streams)
             return RuntimeFiles(module, binary)
     except (OSError, KeyError, tarfile.TarError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
         raise UserError(
             f"{path}: expected the npm package onnxruntime-web, with dist/{RUNTIME_MODULE} and"
-            f" dist/{RUNTIME_BINARY}. Received: {error}."
+            f" dist/{RUNTIME_BINARY}. Received: {reason}."
         ) from error
