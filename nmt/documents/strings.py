@@ -63,12 +63,7 @@ class JsonDocument(_Strings):
     media_type = "application/json"
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
-        try:
-            json.loads(self._text)
-        except ValueError as error:
-            raise UserError(f"expected JSON. Received: {error}.") from None
-        except RecursionError:
-            raise UserError("expected JSON. Received: too many nested arrays.") from None
+        self._check()
         self._is_ascii = self._text.isascii() and bool(_ESCAPED.search(self._text))
         for match in _JSON_STRING.finditer(self._text):
             if not match["colon"]:
@@ -78,6 +73,33 @@ class JsonDocument(_Strings):
         # Half a surrogate pair has no encoding but its escape.
         is_ascii = self._is_ascii or any("\ud800" <= one <= "\udfff" for one in value)
         return json.dumps(value, ensure_ascii=is_ascii)
+
+    def _check(self) -> None:
+        _check_json(self._text)
+
+
+class JsonLinesDocument(JsonDocument):
+    """`.jsonl`, `.ndjson`: a value on each line, as in `.json`. Blank lines stay."""
+
+    media_type = "application/jsonl"
+
+    def _check(self) -> None:
+        for number, line in enumerate(self._text.split("\n"), 1):
+            if line.strip(" \t\r"):
+                _check_json(line, number)
+
+
+def _check_json(text: str, first_line: int = 1) -> None:
+    """Raises UserError with the line of a text that is no JSON."""
+    try:
+        json.loads(text, parse_int=str)  # int() refuses long numbers
+    except json.JSONDecodeError as error:
+        line, reason = first_line + error.lineno - 1, f"{error.msg} (column {error.colno})"
+    except RecursionError:
+        line, reason = first_line, "too many nested arrays"
+    else:
+        return
+    raise UserError(f"line {line}: expected JSON. Received: {reason}.")
 
 
 class CsvDocument(_Strings):

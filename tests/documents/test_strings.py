@@ -111,10 +111,32 @@ def test_a_file_that_escapes_what_is_not_ascii_goes_on_to():
     assert translated(".json", '"été a"') == '"A ÉTÉ"'
 
 
-@pytest.mark.parametrize("content", ["{", "[1,]", "{'a': 1}", "[" * 100_000])
+@pytest.mark.parametrize("content", ["{", "[1,\n]", "{'a': 1}", "[" * 100_000, "[1]\n[2]"])
 def test_what_is_no_json_is_refused(content):
-    with pytest.raises(UserError, match="expected JSON"):
+    with pytest.raises(UserError, match=r"line \d: expected JSON"):
         read(".json", content)
+
+
+def test_a_number_may_have_any_length():
+    source = f'[{"9" * 5000}, "one"]'
+    assert translated(".json", source) == source.replace("one", "ONE")
+
+
+def test_each_line_is_a_value_of_its_own_and_line_ends_and_blank_lines_stay():
+    source = '{ "b": "one two",\t"a": 1.50}\r\n\n  \r\n"three \\u00e9"\n[1e3, "{x} four"]'
+    expected = '{ "b": "TWO ONE",\t"a": 1.50}\r\n\n  \r\n"\\u00c9 THREE"\n[1e3, "FOUR {x}"]'
+    assert translated(".jsonl", source) == expected
+    line_separator = '"one\u2028two"\n"three"'
+    assert translated(".jsonl", line_separator, same) == line_separator
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [('"a"\n\n{"b": }\n"c"', 3), ('["a",\n"b"]', 1), ('"a" "b"\n', 1), ('"a"\n' + "[" * 10**5, 2)],
+)
+def test_a_line_that_is_no_json_is_named(content, line):
+    with pytest.raises(UserError, match=rf"^line {line}: expected JSON\. Received: .*\.$"):
+        read(".jsonl", content)
 
 
 VALUES = st.recursive(
@@ -131,6 +153,15 @@ def test_any_json_stays_itself(value, is_ascii, indent):
     source = json.dumps(value, ensure_ascii=is_ascii, indent=indent)
     assert translated(".json", source, same) == source
     assert shape(json.loads(translated(".json", source, shout))) == shape(value)
+
+
+@settings(deadline=None)
+@given(st.lists(VALUES, max_size=4), st.booleans())
+def test_any_json_lines_stay_themselves(values, is_ascii):
+    source = "\n".join(json.dumps(value, ensure_ascii=is_ascii) for value in values)
+    assert translated(".jsonl", source, same) == source
+    lines = translated(".jsonl", source, shout).split("\n") if source else []
+    assert [shape(json.loads(line)) for line in lines] == [shape(value) for value in values]
 
 
 def shape(value):
