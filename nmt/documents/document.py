@@ -272,8 +272,10 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 
 # ----------------------------------------------------------------- strings with some markup in them
 
+# An annotation over the text of `<ruby>`
+RUBY_TEXT = r"<(?P<ruby>rt|rp)\b[^<>]*+>[^<>]*+</(?P=ruby)>"
 _MARKUP = re.compile(
-    r"(?P<end>\r\n|\n|\r)"
+    rf"{RUBY_TEXT}|(?P<end>\r\n|\n|\r)"
     # a tag, or one of i18next: <0>text</0>
     r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))(?P<rest>[^<>]*+)>)"
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
@@ -312,7 +314,7 @@ def read_marked(
         builder.add(*_decoded(text[position : match.start()]))
         position = match.end()
         name = (match["name"] or "").partition(".")[0]  # WebVTT's <c.yellow> ends with </c>
-        if is_one or match["other"]:
+        if is_one or match["other"] or match["ruby"]:
             builder.add(Tag(match[0], "point"))
         elif match["end"] and is_wrapped and _INDENTED_LINE.match(text, position):
             builder.add(Space(match[0]))

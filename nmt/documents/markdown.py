@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nmt.documents.document import (
+    RUBY_TEXT,
     Document,
     ReadingOptions,
     Translations,
@@ -69,6 +70,7 @@ _FORMULA = re.compile(
     r"|(?<![\\\w$])\$(?![\s$]|\d[^$\n\\^_={}]*\$)[^$\n]*(?<![\s\\])\$(?![\w$])",
     re.DOTALL,
 )
+_RUBY_TEXT = re.compile(RUBY_TEXT)
 _FORMULA_LINES = re.compile(rf"\n?(?P<formula>{_FORMULA.pattern})\n?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
 _SPECIAL = "<>*_`[]|~\\"  # characters that are written as entities again
@@ -380,6 +382,7 @@ class _Reader:
             [
                 *(_mark(token) for token in tokens if SPAN in token.meta and token.type != "text"),
                 *((*match.span(), None) for match in _FORMULA.finditer(text.content)),
+                *((*match.span(), None) for match in _RUBY_TEXT.finditer(text.content)),
             ],
             key=lambda mark: (mark[0], -mark[1]),
         )
@@ -395,11 +398,11 @@ class _Reader:
         else:
             position = self._read_dialect(position)
         for start, end, token in self._marks:
-            if start < position or start == end:  # inside an autolink or a formula
+            if start < position or start == end:  # inside an autolink, a formula or an annotation
                 continue
             self._add_text(self._content[position:start])
             if token is None:
-                self._add_formula(self._content[start:end])
+                self._add_whole(self._content[start:end])
                 position = end
             elif token.type == "softbreak":
                 position = self._read_softbreak(start, end)
@@ -410,11 +413,12 @@ class _Reader:
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
-    def _add_formula(self, raw: str) -> None:
+    def _add_whole(self, raw: str) -> None:
+        """Adds a formula, or an annotation, which is no part of the sentence."""
         if "\n" in raw:  # it stands on lines of its own
             self._builder.boundary(raw)
         else:
-            self._builder.add(Tag(raw, "point", is_copied=True))
+            self._builder.add(Tag(raw, "point", is_copied=not _RUBY_TEXT.fullmatch(raw)))
 
     def _read_softbreak(self, start: int, end: int) -> int:
         """Reads the end of a line, and markup of a dialect at the start of the next one. Returns

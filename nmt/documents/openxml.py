@@ -63,7 +63,7 @@ WORD = RunNames(
     run=f"{_W}r",
     properties=f"{_W}rPr",
     text=f"{_W}t",
-    first=tuple(f"{_W}{name}" for name in ("pPr", "smartTagPr", "customXmlPr")),
+    first=tuple(f"{_W}{name}" for name in ("pPr", "smartTagPr", "customXmlPr", "fldData")),
     containers={
         **dict.fromkeys(f"{_W}{name}" for name in ("hyperlink", "ins", "smartTag", "moveTo")),
         **dict.fromkeys(f"{_W}{name}" for name in ("customXml", "bdo", "dir")),
@@ -163,12 +163,17 @@ class Paragraph:
             if field_end := field_ends.get(position - 1):
                 self._read_field(children[position - 1 : field_end], base)
                 position = field_end
+            elif child.tag == self._names.run and (base_text := _ruby_base(child)) is not None:
+                self._read_container(child, base_text)
             elif child.tag == self._names.run:
                 self._read_run(child, properties)
             elif child.tag == self._names.text:
                 self._read_text(child.text or "")
             elif child.tag in self._names.containers:
-                self._read_container(child)
+                content = self._names.containers[child.tag]
+                self._read_container(child, child if content is None else child.find(content))
+            elif child.tag == _SIMPLE_FIELD and _TEXT_FIELD.match(child.get(f"{_W}instr", "")):
+                self._read_container(child, child)
             else:
                 self._point(_Place((child,)))
         if opening is not None:
@@ -185,10 +190,10 @@ class Paragraph:
         return _key(properties), properties
 
     def _read_field(self, runs: Sequence[Any], base: Any) -> None:
-        """A field from its begin to its end: a link goes around text, others are moved as one."""
+        """A field from its begin to its end goes around its text, or is moved as one."""
         code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
         kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
-        if not code.strip().startswith("HYPERLINK") or ["separate"] not in kinds:
+        if not _TEXT_FIELD.match(code) or ["separate"] not in kinds:
             self._point(_Place(runs))
             return
         start = kinds.index(["separate"]) + 1
@@ -218,9 +223,8 @@ class Paragraph:
         self._places[tag] = _Place(elements, kind="close")
         close(self._builder, tag, opening)
 
-    def _read_container(self, container: Any) -> None:
-        content = self._names.containers[container.tag]
-        inner = container if content is None else container.find(content)
+    def _read_container(self, container: Any, inner: Any) -> None:
+        """An element around text, which stands in `inner`, the element itself or one inside."""
         if inner is None:
             self._point(_Place((container,)))
             return
@@ -375,6 +379,9 @@ def _key(properties: Any) -> bytes:
 _LINE_END = re.compile(r"((?:_x000[dD]_)?\r?\n)")
 _CONTROL = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FIELD_CHAR = f"{_W}fldChar"
+_SIMPLE_FIELD = f"{_W}fldSimple"
+# Fields that show a text of the author. Others show what Word computes, or what text refers to.
+_TEXT_FIELD = re.compile(r"\s*(?:HYPERLINK|FORMTEXT)\b", re.IGNORECASE)
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
@@ -394,6 +401,13 @@ def _field_ends(children: Sequence[Any]) -> dict[int, int]:
             elif kind == "end" and begun and (start := begun.pop()) < index:
                 found[start] = index + 1
     return found
+
+
+def _ruby_base(run: Any) -> Any:
+    """The text under an annotation, which is all that stands in its run; else None."""
+    children = [child for child in run if child.tag != f"{_W}rPr"]
+    is_ruby = len(children) == 1 and children[0].tag == f"{_W}ruby"
+    return children[0].find(f"{_W}rubyBase") if is_ruby else None
 
 
 def _is_field(run: Any) -> bool:

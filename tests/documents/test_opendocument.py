@@ -48,6 +48,12 @@ def body(content):
             "<text:p>PAGE <text:page-number>one</text:page-number></text:p>",
         ),
         (
+            "<text:p>the <text:ruby><text:ruby-base>big</text:ruby-base><text:ruby-text>no word"
+            "</text:ruby-text></text:ruby> dog</text:p>",
+            "<text:p>DOG <text:ruby><text:ruby-base>BIG</text:ruby-base><text:ruby-text>no word"
+            "</text:ruby-text></text:ruby> THE</text:p>",
+        ),
+        (
             "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
             "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
         ),

@@ -107,6 +107,33 @@ def test_only_the_parts_with_text_change():
             '<w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one</w:t></w:r><w:r><w:fldChar '
             'w:fldCharType="end"/></w:r></w:p>',
         ),
+        (  # a link that is a simple field, and a field of a form
+            '<w:p><w:r><w:t xml:space="preserve">go </w:t></w:r><w:fldSimple w:instr=" HYPERLINK '
+            '&quot;u&quot; "><w:fldData>AA</w:fldData><w:r><w:rPr><w:u/></w:rPr><w:t>right here'
+            '</w:t></w:r></w:fldSimple><w:r><w:t xml:space="preserve"> </w:t></w:r><w:fldSimple '
+            'w:instr="FORMTEXT"><w:r><w:t>now</w:t></w:r></w:fldSimple></w:p>',
+            '<w:p><w:fldSimple w:instr="FORMTEXT"><w:r><w:t>NOW</w:t></w:r></w:fldSimple><w:r><w:t'
+            ' xml:space="preserve"> </w:t></w:r><w:fldSimple w:instr=" HYPERLINK &quot;u&quot; ">'
+            "<w:fldData>AA</w:fldData><w:r><w:rPr><w:u/></w:rPr><w:t>HERE RIGHT</w:t></w:r>"
+            '</w:fldSimple><w:r><w:t xml:space="preserve"> GO</w:t></w:r></w:p>',
+        ),
+        *(  # other simple fields move as one, with what they show
+            (
+                f'<w:p><w:r><w:t xml:space="preserve">see </w:t></w:r><w:fldSimple w:instr="{code}"'
+                "><w:r><w:t>one two</w:t></w:r></w:fldSimple></w:p>",
+                f'<w:p><w:r><w:t xml:space="preserve">SEE </w:t></w:r><w:fldSimple w:instr="{code}"'
+                "><w:r><w:t>one two</w:t></w:r></w:fldSimple></w:p>",
+            )
+            for code in ("PAGE", " DATE x", "REF _Ref1 \\h", " SEQ Figure ", "MERGEFIELD Name")
+        ),
+        (  # the text under an annotation is translated, and the annotation stays
+            '<w:p><w:r><w:t xml:space="preserve">the </w:t></w:r><w:r><w:ruby><w:rubyPr/><w:rt>'
+            "<w:r><w:t>no word</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>big</w:t></w:r></w:rubyBase>"
+            '</w:ruby></w:r><w:r><w:t xml:space="preserve"> dog</w:t></w:r></w:p>',
+            '<w:p><w:r><w:t xml:space="preserve">DOG </w:t></w:r><w:r><w:ruby><w:rubyPr/><w:rt>'
+            "<w:r><w:t>no word</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>BIG</w:t></w:r></w:rubyBase>"
+            '</w:ruby></w:r><w:r><w:t xml:space="preserve"> THE</w:t></w:r></w:p>',
+        ),
         (  # a line end is a space
             "<w:p><w:r><w:t>one\n  two</w:t></w:r></w:p>",
             "<w:p><w:r><w:t>TWO ONE</w:t></w:r></w:p>",
