@@ -19,6 +19,7 @@ from nmt.documents.document import (
     Ranges,
     ReadingOptions,
     Translations,
+    Unit,
     blocks,
     close,
     formula_texts,
@@ -27,8 +28,9 @@ from nmt.documents.document import (
     placed,
     words,
 )
+from nmt.documents.sheet_header import MAX_LENGTH, read_headers, write_headers
 from nmt.errors import UserError
-from nmt.text.html_blocks import Block, PartsBuilder, Tag
+from nmt.text.html_blocks import AlignedText, Block, PartsBuilder, Tag
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -51,6 +53,7 @@ class RunNames:
     text: str
     first: Collection[str]  # stay at the start of a paragraph
     last: Collection[str] = ()  # stay at its end
+    readings: Collection[str] = ()  # of the text as it was, which a translation has not
     containers: Mapping[str, str | None] = field(default_factory=dict)  # -> child with the content
     boundaries: Collection[str] = ()
     invisible: Collection[str] = ()
@@ -95,7 +98,8 @@ SHEET = RunNames(
     properties=f"{_S}rPr",
     text=f"{_S}t",
     first=(),
-    last=(f"{_S}rPh", f"{_S}phoneticPr"),
+    last=(f"{_S}phoneticPr",),
+    readings=(f"{_S}rPh",),
 )
 # A comment of a slide, without runs.
 COMMENT = RunNames(
@@ -140,10 +144,8 @@ class Paragraph:
     def _read(self, parent: Any) -> None:
         names = self._names
         base = self._base[parent] = self._usual_formatting(parent)
-        self._read_children(
-            [one for one in parent if one.tag not in names.first and one.tag not in names.last],
-            base,
-        )
+        apart = (*names.first, *names.last, *names.readings)
+        self._read_children([one for one in parent if one.tag not in apart], base)
 
     def _read_children(self, children: Sequence[Any], base: Any) -> None:
         current, opening = _key(base), None  # the formatting that is open, if it is not the usual
@@ -487,13 +489,17 @@ class _OfficeDocument(Document):
             if any(one.text and not one.text.isspace() for one in element.iter(text)):
                 yield element
 
-    def filled(self, translations: Translations) -> bytes:
+    def _changed_parts(self, translations: Translations) -> dict[str, bytes]:
+        """The parts with translations in them."""
         changed = set()
         for name, paragraph in self._paragraphs:
             if paragraph.is_changed(translations):
                 paragraph.write(translations)
                 changed.add(name)
-        parts = {name: write_xml(self._roots[name]) for name in changed}
+        return {name: write_xml(self._roots[name]) for name in changed}
+
+    def filled(self, translations: Translations) -> bytes:
+        parts = self._changed_parts(translations)
         if parts and self.styles in self._archive.names:
             parts[self.styles] = self._archive.read(self.styles)
         return self._archive.replaced(
@@ -547,9 +553,10 @@ _CELL_TEXTS = (f"{_S}si", f"{_S}is")
 
 
 class XlsxDocument(_OfficeDocument):
-    """`.xlsx`: text of cells, comments, text boxes, charts, diagrams. Formulas and names of sheets
-    stay, and so do cells with a text that something else in the workbook refers to: headers of
-    tables and pivot tables, and what formulas, filters and lists of valid values compare with."""
+    """`.xlsx`: text of cells, headers and footers, comments, text boxes, charts, diagrams. Formulas
+    and names of sheets stay, and so do cells with a text that something else in the workbook refers
+    to: headers of tables and pivot tables, and what formulas, filters and lists of valid values
+    compare with."""
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     kind = "a workbook (.xlsx)"
@@ -563,8 +570,37 @@ class XlsxDocument(_OfficeDocument):
         **_DRAWN,
     }
     _table = re.compile(r"xl/(?:tables/[^/]+|pivotCache/pivotCacheDefinition[^/]*)\.xml")
-    _sheet = re.compile(r"xl/worksheets/[^/]+")
+    _sheet = re.compile(r"xl/(?:work|chart|dialog)sheets/[^/]+")
     _inline_string = re.compile(rb"<(?:\w+:)?is[\s>]")
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        super().__init__(content, options)
+        self._headers = {
+            name: read_headers(self._archive.read(name), options.stand_ins)
+            for name in self._archive.names
+            if self._sheet.fullmatch(name)
+        }
+        self._header_of = {
+            unit: header
+            for headers in self._headers.values()
+            for header in headers
+            for unit in header.units
+        }
+        self.units = list(limited([*self.units, *self._header_of]))
+
+    def problem(self, unit: Unit, translation: AlignedText) -> str | None:
+        header = self._header_of.get(unit)  # type: ignore[call-overload]
+        if header is not None and not header.has_room(unit, translation):
+            return f"a header has at most {MAX_LENGTH} characters"
+        return None
+
+    def _changed_parts(self, translations: Translations) -> dict[str, bytes]:
+        parts = super()._changed_parts(translations)
+        for name, headers in self._headers.items():
+            if any(header.is_changed(translations) for header in headers):
+                sheet = parts.get(name) or self._archive.read(name)
+                parts[name] = write_headers(sheet, headers, translations)
+        return parts
 
     def _has_text(self, name: str) -> bool:
         if not self._sheet.fullmatch(name):
@@ -575,7 +611,7 @@ class XlsxDocument(_OfficeDocument):
     def _elements(self, root: Any) -> Iterator[Any]:
         for element in super()._elements(root):
             if element.tag in _CELL_TEXTS:
-                text = _unescaped("".join(one.text or "" for one in element.iter(f"{_S}t")))
+                text = _unescaped("".join(one.text or "" for one in _cell_texts(element)))
                 if text.casefold() in self._referred_to:
                     continue
             yield element
@@ -600,6 +636,12 @@ _COMPARED = re.compile(
     rb"|formula1[^<>]*>(?P<list>[^<]+)<"
     rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
 )
+
+
+def _cell_texts(element: Any) -> Iterator[Any]:
+    """The text of a cell, in runs or in none, without its phonetic readings."""
+    for child in element.iterchildren(f"{_S}t", f"{_S}r"):
+        yield from child.iter(f"{_S}t")
 
 
 def _compared(sheet: bytes) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Office files: formatting lands on the right words, and all else stays."""
 
 import io
+import re
 
 import docx
 import openpyxl
@@ -443,3 +444,19 @@ def test_the_header_of_a_pivot_table_stays():
         "xl/pivotCache/pivotCacheDefinition1.xml": pivot,
     }
     assert texts(".xlsx", zipped(entries)) == ["no"]
+
+
+READING = '<rPh sb="0" eb="3"><t>no word</t></rPh><phoneticPr fontId="1"/>'
+
+
+def test_a_cell_with_a_reading_is_compared_without_it_and_loses_it_with_its_text():
+    def with_readings(content):
+        entries = unzipped(content)
+        strings = entries["xl/sharedStrings.xml"].replace(b"</si>", f"{READING}</si>".encode())
+        return zipped({**entries, "xl/sharedStrings.xml": strings})
+
+    content = with_readings(with_strings("Total_x000a_cost", "one two"))  # a table's column
+    strings = unzipped(translated(".xlsx", content))["xl/sharedStrings.xml"].decode()
+    stays, changed = re.findall("<si>.*?</si>", strings)
+    assert stays == f"<si><t>Total_x000a_cost</t>{READING}</si>"
+    assert changed == '<si><t>TWO ONE</t><phoneticPr fontId="1"/></si>'
