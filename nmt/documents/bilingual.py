@@ -13,7 +13,15 @@ from nmt.documents.document import (
     is_of_language,
     limited,
 )
-from nmt.documents.mixed_content import END, INLINE, POINT, START, InlineRules, MixedContent
+from nmt.documents.mixed_content import (
+    END,
+    INLINE,
+    POINT,
+    START,
+    InlineRules,
+    MixedContent,
+    is_protected,
+)
 from nmt.errors import UserError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -40,6 +48,22 @@ _TMX = InlineRules(
 )
 
 
+class _Target:
+    """The translation of a segment, which is a copy of its source, and the element that it goes
+    into. Texts inside its inline codes (`<sub>`) are texts of their own."""
+
+    def __init__(self, place: Any, source: Any, rules: InlineRules, stand_ins: bool):
+        self.place, self.element = place, copy.deepcopy(source)
+        self.element.tail = None
+        inside = [
+            one
+            for one in self.element.iter("{*}sub")
+            if not any(map(is_protected, one.iterancestors()))
+        ]
+        self.texts = [MixedContent(one, rules, stand_ins) for one in (self.element, *inside)]
+        self.units = [unit for text in self.texts for unit in text.units]
+
+
 class _BilingualXml(Document):
     """Segments of XML, each with the place of its translation."""
 
@@ -49,15 +73,12 @@ class _BilingualXml(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         self._options, self._content = options, content
         self._root = parse_xml(content, "the file")
-        # The translation is a copy of the source: where it goes, and its content
-        self._targets: list[tuple[Any, MixedContent]] = []
+        self._targets: list[_Target] = []
         for place, source, rules in limited(self._segments()):
-            target = copy.deepcopy(source)
-            target.tail = None
-            content_ = MixedContent(target, rules, options.stand_ins)
-            if content_.units:
-                self._targets.append((place, content_))
-        self.units = [unit for _, target in self._targets for unit in target.units]
+            target = _Target(place, source, rules, options.stand_ins)
+            if target.units:
+                self._targets.append(target)
+        self.units = [unit for target in self._targets for unit in target.units]
 
     def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
         """Segments without a translation: an element of it, its source, and the rules for that."""
@@ -69,11 +90,12 @@ class _BilingualXml(Document):
 
     def filled(self, translations: Translations) -> bytes:
         is_changed = False
-        for place, target in self._targets:
+        for target in self._targets:
             # A segment is translated as a whole or not at all.
             if all(unit in translations for unit in target.units):
-                target.write(translations)
-                self._insert(place, target.element)
+                for text in target.texts:
+                    text.write(translations)
+                self._insert(target.place, target.element)
                 is_changed = True
         return write_xml(self._root) if is_changed else self._content
 

@@ -103,7 +103,7 @@ class MixedContent:
             return
         kind = self._rules.kinds.get(name, self._rules.default)
         self._collapses &= kind in (INLINE, MARK)
-        if child.get("translate") == "no" or child.get("mtype") == "protected":
+        if is_protected(child):
             tag = self._tag(child, "point", f"<{name}/>")
             tag.is_copied = True
             self._whole.add(child)
@@ -216,6 +216,11 @@ class MixedContent:
                 space = parent.makeelement(name, nsmap=parent.nsmap)
                 space.set(attribute, str(len(part)))
                 parent.append(space)
+
+
+def is_protected(element: Any) -> bool:
+    """Whether an inline element is marked not to be translated."""
+    return element.get("translate") == "no" or element.get("mtype") == "protected"
 
 
 def _append(parent: Any, text: str) -> None:
