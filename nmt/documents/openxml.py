@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import (
+    COLUMNS,
     Document,
     Ranges,
     ReadingOptions,
@@ -255,7 +256,7 @@ class Paragraph:
         if not self._names.has_lines:
             self._builder.add(*words(text))
             return
-        for number, part in enumerate(_LINE_END.split(text)):
+        for number, part in enumerate(_TEXT_END.split(text)):
             if number % 2:
                 self._builder.boundary(part)
             else:
@@ -378,7 +379,7 @@ def _key(properties: Any) -> bytes:
 
 
 # Excel escapes control characters.
-_LINE_END = re.compile(r"((?:_x000[dD]_)?\r?\n)")
+_TEXT_END = re.compile(rf"((?:_x000[dD]_)?\r?\n|{COLUMNS})")
 _CONTROL = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FIELD_CHAR = f"{_W}fldChar"
 _SIMPLE_FIELD = f"{_W}fldSimple"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt.documents.document import (
+    COLUMNS,
     Document,
     ReadingOptions,
     Translations,
@@ -23,7 +24,7 @@ _LINE = re.compile(
     rf"(?P<indent>(?P<quote>{_QUOTE})(?P<bullet>{_BULLET})?)(?P<text>(?:.*\S)?)(?P<rest>\s*)",
     re.DOTALL,
 )
-_COLUMNS = re.compile(r"(\t+| {4,})")  # between the cells of a table
+_COLUMNS = re.compile(f"({COLUMNS})")
 
 
 @dataclass(eq=False)

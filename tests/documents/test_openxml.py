@@ -446,6 +446,17 @@ def test_the_header_of_a_pivot_table_stays():
     assert texts(".xlsx", zipped(entries)) == ["no"]
 
 
+def test_tabs_and_columns_stay_in_slides_and_cells():
+    example = {
+        **unzipped(pptx_slides()),
+        "ppt/slides/slide9.xml": DIAGRAM("9:00\tone two    three"),
+    }
+    changed = unzipped(translated(".pptx", zipped(example)))
+    assert DIAGRAM("9:00\tTWO ONE    THREE") in changed["ppt/slides/slide9.xml"].decode()
+    changed = unzipped(translated(".xlsx", with_strings("one two\tthree")))
+    assert b">TWO ONE\tTHREE<" in changed["xl/sharedStrings.xml"]
+
+
 READING = '<rPh sb="0" eb="3"><t>no word</t></rPh><phoneticPr fontId="1"/>'
 
 

@@ -39,6 +39,7 @@ def test_addresses_numbers_and_placeholders_stay(value):
     [
         *("first_name", "MAX_2", "#ff00aa", "#fab", "0x3f6fd5c8", "en-US", "pt_BR"),
         *("image/svg+xml", "src/main.js", "b/c_d.png", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
+        *("home.title", "errors.not_found.a", "/api/v1/users", "../a/b", "~/x/", "./a.b"),
         *("d41d8cd98f00b204e9800998ecf8427e", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04+01:00"),
     ],
 )
@@ -48,7 +49,9 @@ def test_what_is_for_programs_stays(value):
     assert translated(".csv", f"{value};one\n", shout) == f"{value};ONE\n"
 
 
-@pytest.mark.parametrize("value", ["well-known", "and/or", "iPhone", "Mr.", "1st", "#one"])
+@pytest.mark.parametrize(
+    "value", ["well-known", "and/or", "iPhone", "Mr.", "p.m.", "Yes.No", "1st", "#one"]
+)
 def test_a_word_is_not_for_programs(value):
     assert translated(".json", f'"{value}"', shout) == f'"{value.upper()}"'
 
@@ -109,6 +112,26 @@ def test_what_looks_like_an_entity_and_is_none_of_html_is_a_placeholder():
 def test_a_file_that_escapes_what_is_not_ascii_goes_on_to():
     assert translated(".json", '"\\u00e9t\\u00e9 a"') == '"A \\u00c9T\\u00c9"'
     assert translated(".json", '"été a"') == '"A ÉTÉ"'
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (r'"one \u003cb\u003etwo\u003c/b\u003e"', r'"\u003cb\u003eTWO\u003c/b\u003e ONE"'),
+        (r'["it\u0027s one", "two\/three"]', r'["ONE IT\u0027S", "TWO\/THREE"]'),
+        (r'["a\\/b c", "d\u0041\u0022 e"]', r'["C A\\/B", "E DA\""]'),
+    ],
+)
+def test_what_a_program_escapes_without_need_stays_escaped(source, expected):
+    assert translated(".json", source) == expected
+    assert json.loads(expected)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_columns_in_a_string_stay_columns(suffix):
+    source = r'"  -v, --verbose     print more\n\tone two\t3\tfour five"'
+    expected = r'"  --VERBOSE -V,     MORE PRINT\n\tTWO ONE\t3\tFIVE FOUR"'
+    assert translated(suffix, source) == expected
 
 
 @pytest.mark.parametrize("content", ["{", "[1,\n]", "{'a': 1}", "[" * 100_000, "[1]\n[2]"])
