@@ -15,7 +15,15 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from nmt.about import install_command
 from nmt.errors import UserError
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.html_blocks import (
+    COLUMNS,
+    AlignedText,
+    Block,
+    Entry,
+    PartsBuilder,
+    Space,
+    Tag,
+)
 from nmt.text.model_input import has_letters
 from nmt.text.placeholders import PATTERNS
 
@@ -58,7 +66,6 @@ _IDENTIFIER = re.compile(
     re.VERBOSE,
 )
 _SPACE = re.compile(r"(\s+)")
-COLUMNS = r"\t+| {4,}"  # between texts that stand beside each other, as in a table
 _FORMULA_TEXT = re.compile(r'"((?:[^"]|"")+)"')
 
 

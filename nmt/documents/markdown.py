@@ -28,9 +28,12 @@ from nmt.documents.document import (
     written,
 )
 from nmt.documents.plain import MIN_WIDTH, wrapped
+from nmt.errors import UserError
 from nmt.text.html import parse_html
 from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
 
+MAX_MARKS = 300_000  # which take up to 2 KB of memory each in the parser
+_MARK = re.compile(r"[\n*_`\[\]!&<~|\\]")
 _FRONT_MATTER = re.compile(  # in YAML, TOML or JSON
     r"(?:---[ \t]*\n.*?\n(?:---|\.\.\.)|\+\+\+[ \t]*\n.*?\n\+\+\+|\{\n.*?\n\})[ \t]*(?:\n|\Z)",
     re.DOTALL,
@@ -128,6 +131,11 @@ class MarkdownDocument(Document):
         self._joined_ends = [
             match.start() - number for number, match in enumerate(re.finditer(r"\r\n", self._text))
         ]
+        if sum(1 for _ in _MARK.finditer(text)) > MAX_MARKS:
+            raise UserError(
+                f"a Markdown file may have at most {MAX_MARKS:,} lines and characters of markup."
+                " Received: more. Split it."
+            )
         self._parser = _parser()
         front_matter = _FRONT_MATTER.match(text)
         self._start = front_matter.end() if front_matter else 0

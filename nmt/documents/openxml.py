@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import (
-    COLUMNS,
     Document,
     Ranges,
     ReadingOptions,
@@ -31,7 +30,7 @@ from nmt.documents.document import (
 )
 from nmt.documents.sheet_header import MAX_LENGTH, read_headers, write_headers
 from nmt.errors import UserError
-from nmt.text.html_blocks import AlignedText, Block, PartsBuilder, Tag
+from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -40,6 +39,7 @@ _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _STRICT = "{http://purl.oclc.org/ooxml/"
 _XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+MAX_FIELDS = 8  # in one another; what is nested deeper is moved as one
 # Of the properties of runs: what is not formatting.
 _NO_FORMATTING = frozenset((f"{_W}lang", f"{_W}noProof", f"{_W}rPrChange", f"{_W}webHidden"))
 _NO_FORMATTING_ATTRIBUTES = frozenset(("lang", "altLang", "dirty", "err", "noProof", "smtClean"))
@@ -134,6 +134,7 @@ class Paragraph:
         self._ranges = Ranges()  # by (name, id), such as ("bookmark", "3")
         # Text that stands in the element itself, and in no run.
         self._is_bare = element.find(names.text) is not None
+        self._num_fields = 0  # that stand around what is read
         self._base: dict[Any, Any] = {}  # the paragraph or a container -> its usual formatting
         self._read(element)
         self._builder.end_text()
@@ -196,12 +197,15 @@ class Paragraph:
         """A field from its begin to its end goes around its text, or is moved as one."""
         code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
         kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
-        if not _TEXT_FIELD.match(code) or ["separate"] not in kinds:
+        is_text = _TEXT_FIELD.match(code) and ["separate"] in kinds
+        if not is_text or self._num_fields == MAX_FIELDS:
             self._point(_Place(runs))
             return
         start = kinds.index(["separate"]) + 1
         opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
+        self._num_fields += 1
         self._read_children(runs[start:-1], base)
+        self._num_fields -= 1
         self._end(opening, runs[-1:])
 
     def _usual_formatting(self, parent: Any) -> Any:
@@ -450,7 +454,7 @@ class _OfficeDocument(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, self.kind)
         self._options = options
-        main = self._main_part()
+        self._main = main = self._main_part()
         root = self._archive.read_xml(main)
         if root.tag.startswith(_STRICT):
             raise UserError(
@@ -601,6 +605,9 @@ class XlsxDocument(_OfficeDocument):
             if any(header.is_changed(translations) for header in headers):
                 sheet = parts.get(name) or self._archive.read(name)
                 parts[name] = write_headers(sheet, headers, translations)
+        if parts:  # Excel shows the texts that formulas gave before unless it is told to calculate
+            book = self._archive.read(self._main)
+            parts[self._main] = _CALCULATION.sub(rb'\g<0> fullCalcOnLoad="1"', book)
         return parts
 
     def _has_text(self, name: str) -> bool:
@@ -625,7 +632,7 @@ class XlsxDocument(_OfficeDocument):
             if self._table.fullmatch(name):
                 columns = self._archive.read_xml(name).iter(*_COLUMNS)
                 found.update(_unescaped(one.get("name", "")).casefold() for one in columns)
-            elif name == self.main or self._sheet.fullmatch(name):
+            elif name == self._main or self._sheet.fullmatch(name):
                 found.update(_compared(self._archive.read(name)))
         return found
 
@@ -637,6 +644,9 @@ _COMPARED = re.compile(
     rb"|formula1[^<>]*>(?P<list>[^<]+)<"
     rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
 )
+
+
+_CALCULATION = re.compile(rb"<(?:\w+:)?calcPr\b(?![^<>]*\sfullCalcOnLoad=)")
 
 
 def _cell_texts(element: Any) -> Iterator[Any]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt.documents.document import (
-    COLUMNS,
     Document,
     ReadingOptions,
     Translations,
@@ -14,6 +13,7 @@ from nmt.documents.document import (
     is_translatable,
     limited,
 )
+from nmt.text.html_blocks import COLUMNS
 
 MIN_WIDTH = 40  # characters; shorter lines are lists or verses, and no wrapped paragraph
 

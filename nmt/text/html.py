@@ -18,7 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag, Written
+from nmt.text.html_blocks import (
+    COLUMNS,
+    AlignedText,
+    Block,
+    Entry,
+    PartsBuilder,
+    Space,
+    Tag,
+    Written,
+)
 
 # Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
@@ -54,7 +63,7 @@ _TEXT = re.compile(
     r"|[^\s&]+|&"
 )
 _NUMBER = re.compile(r"&#0*(\d+)")
-_LINE_END = re.compile(r"(\r?\n|\r)")
+_TEXT_END = re.compile(rf"(\r?\n|\r|{COLUMNS})")  # where white space is kept
 _NO_LETTER = re.compile(r"[\W\d_]*")
 
 TRANSLATED_ATTRIBUTES = ("alt", "title", "placeholder", "aria-label")
@@ -64,7 +73,7 @@ _RUBY_TEXTS = ("rt", "rp", "rtc")  # annotations over the text of `<ruby>`, whic
 _COPIED = ("code", "kbd", "math", "samp", "var")  # their content is not translated
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
 _ESCAPABLE = ("textarea", "title")  # what is in them has character references, but no tags
-_LINES = ("pre", "textarea", "listing")  # line breaks in them are kept
+_LINES = ("pre", "textarea", "listing")  # line breaks and columns in them are kept
 # What ends an element that has no end tag: one of these, unless it stands in one of `_CONTAINERS`,
 # or its parent's end.
 _BLOCKS = (
@@ -273,7 +282,7 @@ class _Parser:
         self._document, self._translates_attributes = document, attributes
         self._builder = PartsBuilder(stand_ins)
         self.attributes: list[tuple[Tag, list[str | _Attribute]]] = []
-        self._num_lines = 0  # elements around it whose line breaks are kept
+        self._num_lines = 0  # elements around it whose line breaks and columns are kept
 
     def parse(self) -> None:
         document, end = self._document, 0
@@ -314,7 +323,7 @@ class _Parser:
         if not self._num_lines:
             self._builder.add(*_text_entries(raw))
             return
-        for number, part in enumerate(_LINE_END.split(raw)):
+        for number, part in enumerate(_TEXT_END.split(raw)):
             if number % 2:
                 self._builder.boundary(part)
             else:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from nmt.documents.translating import translate_document
+from nmt.errors import UserError
 
 
 def rendered(text):
@@ -281,3 +282,10 @@ def test_what_is_indented_below_an_admonition_a_tab_or_a_footnote_is_text():
     )
     assert translated(".md", ADMONITION, shout) == expected
     assert refilled(".md", ADMONITION).decode() == ADMONITION
+
+
+def test_a_file_has_at_most_so_much_markup(monkeypatch):
+    monkeypatch.setattr("nmt.documents.markdown.MAX_MARKS", 10)
+    assert read(".md", "one *two*\n" * 3).units
+    with pytest.raises(UserError, match="at most 10 lines"):
+        read(".md", "one *two*\n" * 4)

@@ -157,12 +157,20 @@ def row(*cells, around=""):
     return f"<table:table>{around}<table:table-row>{''.join(cells)}</table:table-row></table:table>"
 
 
-def test_a_cell_shows_its_new_text_and_that_of_a_formula_stays():
-    source = row(
-        cell("one two", 'office:string-value="one two"'), cell("three", 'table:formula="x"')
+def test_a_cell_shows_its_new_text_and_that_of_a_formula_is_calculated_again():
+    source = odt(
+        row(
+            cell("one two", 'office:string-value="one two"'),
+            cell("three", 'table:formula="x" office:string-value="three"'),
+        )
     )
-    found = body(translated(".ods", odt(source)))
-    assert "TWO ONE" in found and "string-value" not in found and "three" in found
+    found = body(translated(".ods", source))
+    assert "TWO ONE" in found and "string-value" not in found
+    assert 'table:formula="x"/>' in found and "three" not in found
+    assert body(translated(".ods", source, same)) == body(source)
+    number = '<table:table-cell table:formula="x" office:value-type="float" office:value="3">'
+    shown = f"{number}<text:p>3 kg</text:p></table:table-cell>"
+    assert shown in body(translated(".ods", odt(row(cell("one"), shown))))
 
 
 @pytest.mark.parametrize(

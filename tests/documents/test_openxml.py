@@ -13,6 +13,7 @@ from fixtures.documents import (
     pptx_slides,
     read,
     refilled,
+    same,
     saved,
     shout,
     translated,
@@ -434,6 +435,31 @@ def test_an_empty_value_in_a_list_keeps_no_comment():
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     comments = f'<comments xmlns="{main}"><comment><text><t>seen</t></text></comment></comments>'
     assert "seen" in texts(".xlsx", zipped({**entries, "xl/comments1.xml": comments}))
+
+
+def test_excel_is_told_to_calculate_where_a_text_has_changed():
+    def calculated(properties, translate=shout):
+        entries = unzipped(workbook([["one two", "=A1"]]))
+        book = re.sub(rb"<calcPr[^<>]*/>", properties, entries["xl/workbook.xml"])
+        changed = translated(".xlsx", zipped({**entries, "xl/workbook.xml": book}), translate)
+        return re.findall(rb"<calcPr[^<>]*/>", unzipped(changed)["xl/workbook.xml"])
+
+    assert calculated(b'<calcPr calcId="1"/>') == [b'<calcPr fullCalcOnLoad="1" calcId="1"/>']
+    assert calculated(b'<calcPr calcId="1"/>', same) == [b'<calcPr calcId="1"/>']
+    stated = b'<calcPr calcId="1" fullCalcOnLoad="1"/>'
+    assert calculated(stated) == [stated] and calculated(b"") == []
+
+
+def test_names_of_a_workbook_are_read_whatever_its_main_part_is_called():
+    entries = {
+        name.replace("workbook.xml", "workbook2.xml"): content.replace(
+            b"/workbook.xml", b"/workbook2.xml"
+        )
+        for name, content in unzipped(workbook([["Yes", "no"]])).items()
+    }
+    defined = b'<definedNames><definedName name="x">"Yes"</definedName></definedNames><calcPr'
+    book = entries["xl/workbook2.xml"].replace(b"<calcPr", defined)
+    assert texts(".xlsx", zipped({**entries, "xl/workbook2.xml": book})) == ["no"]
 
 
 def test_the_header_of_a_pivot_table_stays():

@@ -147,3 +147,9 @@ def test_annotations_over_a_text_are_no_part_of_it(suffix, source, expected):
 def test_annotations_in_strings_are_no_part_of_their_text(suffix, around):
     source = around.format("a <ruby>b<rp>(</rp><rt>x y</rt><rp>)</rp></ruby> c")
     assert "C <ruby>B<rp>(</rp><rt>x y</rt><rp>)</rp></ruby> A" in translated(suffix, source)
+
+
+def test_columns_stay_where_white_space_is_kept():
+    source = "<p>a\tb    c</p><pre>one two\tthree    <b>four</b>\n\tfive</pre>"
+    expected = "<p>C B A</p><pre>TWO ONE\tTHREE    <b>FOUR</b>\n\tFIVE</pre>"
+    assert translated(".html", source) == expected
