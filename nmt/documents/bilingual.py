@@ -36,8 +36,12 @@ _XLIFF_1 = InlineRules(
     has_markup=True,
 )
 _XLIFF_2 = InlineRules(
-    kinds={"pc": INLINE, "mrk": INLINE, "sc": START, "ec": END},
-    pair_of={"sc": "id", "ec": "startRef"},
+    kinds={
+        **dict.fromkeys(("pc", "mrk"), INLINE),
+        **dict.fromkeys(("sc", "sm"), START),
+        **dict.fromkeys(("ec", "em"), END),
+    },
+    pair_of={"sc": "id", "sm": "id", "ec": "startRef", "em": "startRef"},
     has_markup=True,
 )
 _UNTRANSLATED = ("new", "needs-translation", "initial")  # states of XLIFF 1.2 and 2

@@ -217,3 +217,19 @@ def test_references_of_version_2_to_other_units_stay():
     content = translated(".xliff", source)
     assert content.count(code) == 2 and paired("TWO ONE") in content
     assert "<target>DOG BIG</target>" in content
+
+
+def test_tags_of_angular_go_around_their_words():
+    link = '<x id="START_LINK{}"/>{}<x id="CLOSE_LINK"/>'.format
+    content = translated(
+        ".xliff", unit(f"one {link('', 'two three')} four {link('_1', 'five')} six")
+    )
+    assert f">SIX {link('_1', 'FIVE')} FOUR {link('', 'THREE TWO')} ONE</target>" in content
+    content = translated(".xliff", unit('one <x id="INTERPOLATION_1"/> two<x id="CLOSE_B"/>'))
+    assert '<x id="INTERPOLATION_1"/>' in content.partition("<target")[2]
+
+
+def test_marks_between_two_elements_go_around_their_words():
+    mark = '<sm id="m" type="term"/>{}<em startRef="m"/>'.format
+    content = translated(".xliff", XLIFF_2.replace("Hello", f"one {mark('two three')} four"))
+    assert mark("THREE TWO") in content
