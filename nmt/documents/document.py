@@ -58,7 +58,7 @@ _IDENTIFIER = re.compile(
       | (?=[a-fA-F]*\d)[0-9a-fA-F]{16,}                             # a checksum
       | \d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?  # a time
       | [a-z]{2,3}[-_][A-Z]{2}                                      # a locale
-      | [a-z][\w-]*(?:\.[\w-]+)+ | (?:~|\.{1,2})?(?:/[\w.~-]+)+/?       # home.title, /api/v1
+      | [a-z][\w-]*+(?:\.[\w-]++)++ | (?:~|\.{1,2})?(?:/[\w.~-]++)++/?   # home.title, /api/v1
       | (?:application|audio|font|image|text|video)/[\w.+-]+        # a type of media
       | [\w./\\:~@-]+\.(?:avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg
           |pdf|php|png|pptx?|py|svg|tiff?|ts|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip)   # a file

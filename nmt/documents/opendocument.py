@@ -28,11 +28,12 @@ _RANGE = ("", "-start", "-end")
 _RULES = InlineRules(
     kinds={
         **dict.fromkeys(("span", "a", "meta", "ruby", "ruby-base"), INLINE),
+        **dict.fromkeys(("content-control", "text-input"), INLINE),  # of forms
         **dict.fromkeys(("tab", "line-break"), BOUNDARY),
         **dict.fromkeys(("bookmark", "bookmark-start", "bookmark-end", "soft-page-break"), MARK),
         **dict.fromkeys(("reference-mark", "reference-mark-start", "reference-mark-end"), MARK),
         **dict.fromkeys(("change", "change-start", "change-end"), MARK),
-        **dict.fromkeys(("annotation", "annotation-end", "ruby-text"), MARK),
+        **dict.fromkeys(("annotation", "annotation-end", "ruby-text", "event-listeners"), MARK),
         **dict.fromkeys((f"{kind}{part}" for kind in _INDEX_MARKS for part in _RANGE), MARK),
     },
     space=(f"{_TEXT}s", f"{_TEXT}c"),

@@ -536,7 +536,8 @@ class DocxDocument(_OfficeDocument):
     styles = "word/styles.xml"
     part = re.compile(
         r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments|"
-        rf"{_DRAWN_PARTS})\.xml"
+        rf"{_DRAWN_PARTS})\.xml",
+        re.IGNORECASE,
     )
     names: ClassVar = {f"{_W}p": WORD, **_DRAWN}
 
@@ -549,7 +550,8 @@ class PptxDocument(_OfficeDocument):
     main = "ppt/presentation.xml"
     part = re.compile(
         r"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|comments/(?:comment\d+|modernComment_\w+)|"
-        rf"{_DRAWN_PARTS})\.xml"
+        rf"{_DRAWN_PARTS})\.xml",
+        re.IGNORECASE,
     )
     names: ClassVar = {f"{_P}cm": COMMENT, **_DRAWN}
 
@@ -568,7 +570,8 @@ class XlsxDocument(_OfficeDocument):
     main = "xl/workbook.xml"
     part = re.compile(
         r"xl/(?:sharedStrings|comments\d*|comments/comment\d+|"
-        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml"
+        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml",
+        re.IGNORECASE,
     )
     names: ClassVar = {
         **dict.fromkeys((*_CELL_TEXTS, f"{_S}text"), SHEET),

@@ -53,6 +53,13 @@ def body(content):
             "<text:p>DOG <text:ruby><text:ruby-base>BIG</text:ruby-base><text:ruby-text>no word"
             "</text:ruby-text></text:ruby> THE</text:p>",
         ),
+        *(  # what a reader fills in
+            (
+                f"<text:p>see <{name}>one two</{name}></text:p>",
+                f"<text:p><{name}>TWO ONE</{name}> SEE</text:p>",
+            )
+            for name in ("text:text-input", "text:content-control")
+        ),
         (
             "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
             "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",

@@ -220,6 +220,13 @@ def test_the_main_part_has_the_name_that_the_archive_says():
     assert b"TWO ONE" in changed["word/document2.xml"]
 
 
+def test_the_case_of_the_name_of_a_part_does_not_matter():
+    entries = unzipped(with_strings("one two"))
+    entries["xl/SharedStrings.xml"] = entries.pop("xl/sharedStrings.xml")
+    changed = unzipped(translated(".xlsx", zipped(entries)))
+    assert b"TWO ONE" in changed["xl/SharedStrings.xml"]
+
+
 def test_strict_open_xml_is_refused_in_one_line():
     entries = unzipped(word("<w:p><w:r><w:t>one</w:t></w:r></w:p>"))
     strict = entries["word/document.xml"].replace(
