@@ -633,8 +633,9 @@ class XlsxDocument(_OfficeDocument):
         found: set[str] = set()
         for name in self._archive.names:
             if self._table.fullmatch(name):
-                columns = self._archive.read_xml(name).iter(*_COLUMNS)
-                found.update(_unescaped(one.get("name", "")).casefold() for one in columns)
+                for column in self._archive.read_xml(name).iter(*_COLUMNS):
+                    names = (column.get(one, "") for one in ("name", "totalsRowLabel"))
+                    found.update(_unescaped(one).casefold() for one in names)
             elif name == self._main or self._sheet.fullmatch(name):
                 found.update(_compared(self._archive.read(name)))
         return found

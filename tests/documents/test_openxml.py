@@ -388,6 +388,13 @@ def test_a_header_of_several_lines_stays_as_the_table_names_it():
     assert {"Total", "costs"} <= set(texts(".xlsx", with_strings("Total\ncosts")))
 
 
+def test_the_label_of_the_totals_of_a_table_stays():
+    entries = unzipped(with_strings("Sum of all", "one two"))
+    table = entries["xl/tables/table1.xml"].replace(b"name=", b'totalsRowLabel="Sum of all" name=')
+    found = texts(".xlsx", zipped({**entries, "xl/tables/table1.xml": table}))
+    assert "one two" in found and "Sum of all" not in found
+
+
 def test_the_line_end_of_windows_that_excel_escapes_is_no_word():
     changed = unzipped(translated(".xlsx", with_strings("one two_x000D_\nthree four")))
     assert b">TWO ONE_x000D_\nFOUR THREE<" in changed["xl/sharedStrings.xml"]
