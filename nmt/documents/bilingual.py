@@ -1,8 +1,8 @@
 """XLIFF and TMX: segments with their translations beside them."""
 
 import copy
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from nmt.documents.archive import parse_xml, write_xml
@@ -52,19 +52,39 @@ _TMX = InlineRules(
 )
 
 
-class _Target:
-    """The translation of a segment, which is a copy of its source, and the element that it goes
-    into. Texts inside its inline codes (`<sub>`) are texts of their own."""
+@dataclass(frozen=True)
+class _Segment:
+    """What is translated: an element with a place for the translation, its source, and the
+    sentences of it that have a translation, by the `mid` of the marks of a tool around them."""
 
-    def __init__(self, place: Any, source: Any, rules: InlineRules, stand_ins: bool):
-        self.place, self.element = place, copy.deepcopy(source)
+    place: Any
+    source: Any
+    rules: InlineRules
+    translated: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Target:
+    """The translation of a segment, which is a copy of its source. Texts inside its inline codes
+    (`<sub>`) are texts of their own."""
+
+    def __init__(self, segment: _Segment, stand_ins: bool):
+        self.place, self.element = segment.place, copy.deepcopy(segment.source)
         self.element.tail = None
-        inside = [
-            one
-            for one in self.element.iter("{*}sub")
-            if not any(map(is_protected, one.iterancestors()))
+        texts = [self.element]
+        if segment.translated:
+            texts = []
+            for sentence in _sentences(self.element):
+                if (old := segment.translated.get(sentence.get("mid"))) is None:
+                    texts.append(sentence)
+                else:
+                    sentence.text, sentence[:] = old.text, copy.deepcopy(old)[:]
+        texts += [
+            inside
+            for text in list(texts)
+            for inside in text.iter("{*}sub")
+            if not any(map(is_protected, inside.iterancestors()))
         ]
-        self.texts = [MixedContent(one, rules, stand_ins) for one in (self.element, *inside)]
+        self.texts = [MixedContent(one, segment.rules, stand_ins) for one in texts]
         self.units = [unit for text in self.texts for unit in text.units]
 
 
@@ -78,14 +98,14 @@ class _BilingualXml(Document):
         self._options, self._content = options, content
         self._root = parse_xml(content, "the file")
         self._targets: list[_Target] = []
-        for place, source, rules in limited(self._segments()):
-            target = _Target(place, source, rules, options.stand_ins)
+        for segment in limited(self._segments()):
+            target = _Target(segment, options.stand_ins)
             if target.units:
                 self._targets.append(target)
         self.units = [unit for target in self._targets for unit in target.units]
 
-    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
-        """Segments without a translation: an element of it, its source, and the rules for that."""
+    def _segments(self) -> Iterator[_Segment]:
+        """Segments without a translation."""
         raise NotImplementedError
 
     def _insert(self, place: Any, target: Any) -> None:
@@ -105,12 +125,13 @@ class _BilingualXml(Document):
 
 
 class XliffDocument(_BilingualXml):
-    """`.xliff`, `.xlf`: versions 1.2 and 2. Segments without a target get one, in the state that
-    asks for review. What is marked not to be translated stays."""
+    """`.xliff`, `.xlf`, and those of Trados and memoQ: versions 1.2 and 2. Segments without a
+    target get one, in the state that asks for review, and so do segments in which a sentence that a
+    tool has marked is without one. What is marked not to be translated stays."""
 
     media_type = "application/x-xliff+xml"
 
-    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+    def _segments(self) -> Iterator[_Segment]:
         name = _local_name(self._root)
         if name != "xliff":
             raise UserError(f"expected XLIFF. Received: an XML document <{name}>.")
@@ -122,14 +143,20 @@ class XliffDocument(_BilingualXml):
             source, target = segment.find("{*}source"), segment.find("{*}target")
             if source is None or not _is_to_translate(segment):
                 continue
-            if self._options.retranslate or not self._is_translated(segment, target):
-                sentences = segment.find("{*}seg-source")  # the source, cut by a tool
-                is_wrapped = _inherited(segment, _SPACE) != "preserve"
-                yield (
-                    segment,
-                    source if sentences is None else sentences,
-                    replace(rules, is_wrapped=is_wrapped),
-                )
+            cut = segment.find("{*}seg-source")  # the source, in which a tool marks sentences
+            translated: dict[str, Any] = {}
+            if not self._options.retranslate and self._is_translated(segment, target):
+                sentences = () if cut is None else _sentences(cut)
+                translated = {one.get("mid"): one for one in _sentences(target) if _has_text(one)}
+                if all(one.get("mid") in translated for one in sentences) or not translated:
+                    continue
+            is_wrapped = _inherited(segment, _SPACE) != "preserve"
+            yield _Segment(
+                segment,
+                source if cut is None else cut,
+                replace(rules, is_wrapped=is_wrapped),
+                translated,
+            )
 
     def _check_languages(self) -> None:
         stated = [(self._root, "srcLang", "trgLang")] if self._is_version_2 else []
@@ -184,7 +211,7 @@ class TmxDocument(_BilingualXml):
 
     media_type = "application/x-tmx+xml"
 
-    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+    def _segments(self) -> Iterator[_Segment]:
         name = _local_name(self._root)
         if name != "tmx":
             raise UserError(f"expected TMX. Received: an XML document <{name}>.")
@@ -198,7 +225,7 @@ class TmxDocument(_BilingualXml):
                 continue
             has_target = target is not None and _has_text(target.find("{*}seg"))
             if not has_target or self._options.retranslate:
-                yield unit, source.find("{*}seg"), _TMX
+                yield _Segment(unit, source.find("{*}seg"), _TMX)
 
     def _insert(self, unit: Any, segment: Any) -> None:
         old = _variant(unit, self._options.target)
@@ -218,6 +245,11 @@ class TmxDocument(_BilingualXml):
 def _local_name(element: Any) -> str:
     name: str = element.tag.rpartition("}")[2]
     return name
+
+
+def _sentences(element: Any) -> list[Any]:
+    """The marks of sentences."""
+    return [mark for mark in element.iter("{*}mrk") if mark.get("mtype") == "seg"]
 
 
 def _has_text(element: Any) -> bool:

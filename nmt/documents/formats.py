@@ -31,6 +31,8 @@ FORMATS: Mapping[str, type[Document]] = {
     ".pot": PoDocument,
     ".xliff": XliffDocument,
     ".xlf": XliffDocument,
+    ".sdlxliff": XliffDocument,  # of Trados
+    ".mqxliff": XliffDocument,  # of memoQ
     ".tmx": TmxDocument,
     ".json": JsonDocument,
     ".jsonl": JsonLinesDocument,

@@ -233,3 +233,17 @@ def test_marks_between_two_elements_go_around_their_words():
     mark = '<sm id="m" type="term"/>{}<em startRef="m"/>'.format
     content = translated(".xliff", XLIFF_2.replace("Hello", f"one {mark('two three')} four"))
     assert mark("THREE TWO") in content
+
+
+def test_sentences_without_a_translation_get_one_beside_those_that_have_one():
+    mark = '<mrk mtype="seg" mid="{}">{}</mrk>'.format
+    second = mark(2, '<g id="5">big</g> dog')
+    cut = f"<seg-source>{mark(1, 'One two.')} {second}</seg-source>"
+    translation = (mark(1, 'Un <x id="3"/>deux.') + " {}").format
+    for missing in ("", mark(2, "")):
+        target = f"{cut}<target>{translation(missing)}</target>"
+        content = translated(".xliff", unit("One two. Big dog", target))
+        new = translation(mark(2, 'DOG <g id="5">BIG</g>'))
+        assert f"{new}</target>" in content and content.count("<target") == 1
+    full = f"{cut}<target>{translation(mark(2, 'gros chien'))}</target>"
+    assert translated(".xliff", unit("x", full)) == unit("x", full)
