@@ -74,17 +74,19 @@ _BLOCK_START = re.compile(
 # What stands before the text of a block: the box of a task, the label of a footnote, the kind of an
 # alert.
 _LABEL = re.compile(rf"\[[ xX]\]\s+|\[\^[^\]\s]+\]:\s+|(?P<alert>{_ALERT})\s*|\*\[[^\]\n]+\]:\s+")
-# Markup of dialects that the parser does not know: references to footnotes, templates, attributes,
-# links of wikis, emoji, citations and people, tags, names of blocks, comments, keys; and what goes
-# around text: marks, spans with attributes
+# Markup of dialects that the parser does not know: what is part of a sentence (references to
+# footnotes, templates, links of wikis, emoji, citations and people, tags, keys), what is not
+# (attributes, names of blocks, comments), and what goes around text (marks, spans with attributes)
 _OTHER_MARKUP = re.compile(
-    r"(?P<whole>\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\{\s*[#.:/][^{}\n]*\}"
+    r"(?P<part>\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}"
     r"|!?\[\[[^\[\]\n]+\]\]|(?<![\w:]):(?=[\w+-]*[a-z+-])[\w+-]+:(?![\w:])"
     r"|\[-?@[^\[\]\n]+\]|(?<![\w.@])@\w(?:[\w./-]*\w)?"
-    r"|(?<![\w&#/])\#[a-zA-Z][\w/-]*|(?<=\s)\^[\w-]+\Z|%%[^%\n]+%%|\+\+[\w+-]+\+\+)"
+    r"|(?<![\w&#/])\#[a-zA-Z][\w/-]*|\+\+[\w+-]+\+\+)"
+    r"|(?P<apart>\{\s*[#.:/][^{}\n]*\}|%%[^%\n]+%%)"
     r"|(?P<start>==(?=[^\s=][^=\n]*==)|\[(?=[^\[\]\n]+\]\{))(?P<inside>[^\[\]=\n]+)"
     r"(?P<end>==|\]\{[^{}\n]*\})"
 )
+_APART_AT_END = re.compile(r"(?<!\s)\s*(?:\{\s*[#.:][^{}\n]*\}|(?<=\s)\^[\w-]+)\s*\Z")
 _ATTRIBUTES = re.compile(r"\{:?\s*(?:[#.]|[\w-]+=)[^{}\n]*\}")  # after an element
 # Formulas, as Pandoc has them ("$5 and $6" is none), and with backslashes, where they look like one
 _FORMULA = re.compile(
@@ -463,7 +465,11 @@ class _Reader:
                     end = attributes.end()
                 self._add(token, start, end)
                 position = end
-        self._add_text(self._content[position:])
+        if apart := _APART_AT_END.search(self._content, position):
+            self._add_text(self._content[position : apart.start()])
+            self._builder.boundary(apart[0])
+        else:
+            self._add_text(self._content[position:])
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
@@ -499,8 +505,8 @@ class _Reader:
         for match in _OTHER_MARKUP.finditer(text):
             self._builder.add(*words(text[position : match.start()]))
             position = match.end()
-            if match["whole"]:
-                self._builder.add(Tag(match[0], "point", is_copied=True))
+            if match["inside"] is None:
+                self._builder.add(Tag(match[0], "point", is_copied=match["part"] is not None))
             else:
                 self._builder.open(Tag(match["start"], "open"))
                 self._builder.add(*words(match["inside"]))

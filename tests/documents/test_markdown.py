@@ -183,6 +183,8 @@ def test_markup_of_dialects_is_copied(markup):
         ("a `b`{.c} d", "D A `b`{.c}"),
         ("a ![b](c){width=50%} d", "D A ![b](c){width=50%}"),
         ("a b ^block-1", "B A ^block-1"),
+        ("# a `b` {#c}", "# A `b` {#c}"),
+        ("a b{: .c}", "B A{: .c}"),
         ("> [!tip]- a b\n> c d\n> e", "> [!tip]- B A\n> E D C"),
         ("a b\n{: .c}\n\n# d e\n{: #f}", "B A\n{: .c}\n\n# E D\n{: #f}"),
         ("{% if a %}\nb\nc\n{% endif %}", "{% if a %}\nC B\n{% endif %}"),
