@@ -345,7 +345,7 @@ def _joined(lines: Iterable[str]) -> list[str]:
 def _escapes(content: str) -> dict[str, str]:
     """The characters that are escaped in a text, as they are written."""
     found: dict[str, str] = {}
-    for match in _ESCAPED.finditer(content):
+    for match in _ESCAPED.finditer(_FORMULA.sub("", content)):
         character = match[1] or html.unescape(match[0])
         if match[1] or (len(character) == 1 and character in _SPECIAL):
             found[character] = match[0]

@@ -72,7 +72,8 @@ class _Cue:
         if self.repeated is None or shown == self.repeated.raw:
             return self.raw
         shown = shown.removeprefix(self.repeated.before).removesuffix(self.repeated.after)
-        return self.before + _plain(shown) + self.after
+        words = _plain(shown)
+        return self.before + words + self.after if words.strip() else self.raw
 
 
 @dataclass(eq=False)

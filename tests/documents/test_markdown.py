@@ -189,6 +189,7 @@ def test_markup_of_dialects_is_copied(markup):
         ("a b\n{: .c}\n\n# d e\n{: #f}", "B A\n{: .c}\n\n# E D\n{: #f}"),
         ("{% if a %}\nb\nc\n{% endif %}", "{% if a %}\nC B\n{% endif %}"),
         ("{{< tabs >}}\na b\n{{< /tabs >}}", "{{< tabs >}}\nB A\n{{< /tabs >}}"),
+        ("a [b] \\[c=d\\] e", "E [B] \\[c=d\\] A"),
         ("a \\[no formula\\] b", "B FORMULA\\] \\[NO A"),
     ],
 )
