@@ -110,6 +110,12 @@ INLINE = [
     "[t]",
     "![l](m)",
     "<http://n.o>",
+    "==u v==",
+    "[w x]{.y}",
+    "{#z}",
+    "\\(a^2\\)",
+    "{% if c %}",
+    "<rt>e</rt>",
 ]
 BLOCKS = ["<b>j</b>", "#", "- q", "> r", "1. s"]
 PIECES = st.sampled_from([*TEXT, *INLINE, *BLOCKS])

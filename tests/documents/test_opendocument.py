@@ -135,6 +135,7 @@ INLINE = ["<text:s/>", "<text:tab/>", "<text:bookmark/>", "<text:note>h</text:no
 SPANS = [
     '<text:span text:style-name="B">d e</text:span>',
     "<text:span>f <text:a>g</text:a></text:span>",
+    "<text:ruby><text:ruby-base>i</text:ruby-base><text:ruby-text>j</text:ruby-text></text:ruby>",
 ]
 PIECES = st.sampled_from(["a", " ", "b c", *INLINE, *SPANS])
 
@@ -145,7 +146,7 @@ def test_any_paragraph_keeps_its_elements(pieces):
     content = odt(f"<text:p>{''.join(pieces)}</text:p>")
     assert body(translated(".odt", content, same)) == body(content)
     again = body(translated(".odt", content))
-    for name in ("tab", "span", "a", "bookmark", "note"):
+    for name in ("tab", "span", "a", "bookmark", "note", "ruby-base", "ruby-text>j<"):
         assert again.count(f"<text:{name}") == body(content).count(f"<text:{name}")
 
 

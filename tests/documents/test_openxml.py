@@ -318,6 +318,9 @@ PIECES = st.one_of(
             '<w:r><w:footnoteReference w:id="1"/></w:r>',
             '<w:bookmarkStart w:id="0"/>',
             "<w:hyperlink><w:r><w:t>a b</w:t></w:r></w:hyperlink>",
+            '<w:fldSimple w:instr="HYPERLINK a"><w:r><w:t>a</w:t></w:r></w:fldSimple>',
+            "<w:r><w:ruby><w:rt><w:r><w:t>c</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>a</w:t></w:r>"
+            "</w:rubyBase></w:ruby></w:r>",
         ]
     ),
 )
@@ -332,7 +335,14 @@ def test_any_paragraph_keeps_its_text_and_formatting_when_it_is_written_again(pi
         again = (
             translated(".docx", content, translate) if translate else translated(".docx", content)
         )
-        for name in ("tab/", "footnoteReference", "bookmarkStart", "hyperlink>"):
+        for name in (
+            "tab/",
+            "footnoteReference",
+            "bookmarkStart",
+            "hyperlink>",
+            "fldSimple",
+            "ruby",
+        ):
             assert body(again).count(f"<w:{name}") == body(content).count(f"<w:{name}")
 
 
