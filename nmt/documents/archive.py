@@ -114,7 +114,9 @@ def parse_xml(content: bytes, name: str) -> Any:
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise UserError(f"{name}: expected XML. Received: {error}.") from None
+        reason = getattr(error, "msg", None) or str(error)
+        reason = reason.replace(", use XML_PARSE_HUGE option", "")  # advice for programmers
+        raise UserError(f"{name}: expected XML. Received: {reason}.") from None
     subset = root.getroottree().docinfo.internalDTD
     if subset is not None and any(True for _ in subset.iterentities()):
         raise UserError(f"{name} declares entities, which no document needs.")

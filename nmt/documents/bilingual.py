@@ -1,8 +1,8 @@
 """XLIFF and TMX: segments with their translations beside them."""
 
 import copy
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from nmt.documents.archive import parse_xml, write_xml
@@ -13,7 +13,15 @@ from nmt.documents.document import (
     is_of_language,
     limited,
 )
-from nmt.documents.mixed_content import END, INLINE, POINT, START, InlineRules, MixedContent
+from nmt.documents.mixed_content import (
+    END,
+    INLINE,
+    POINT,
+    START,
+    InlineRules,
+    MixedContent,
+    is_protected,
+)
 from nmt.errors import UserError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -28,8 +36,12 @@ _XLIFF_1 = InlineRules(
     has_markup=True,
 )
 _XLIFF_2 = InlineRules(
-    kinds={"pc": INLINE, "mrk": INLINE, "sc": START, "ec": END},
-    pair_of={"sc": "id", "ec": "startRef"},
+    kinds={
+        **dict.fromkeys(("pc", "mrk"), INLINE),
+        **dict.fromkeys(("sc", "sm"), START),
+        **dict.fromkeys(("ec", "em"), END),
+    },
+    pair_of={"sc": "id", "sm": "id", "ec": "startRef", "em": "startRef"},
     has_markup=True,
 )
 _UNTRANSLATED = ("new", "needs-translation", "initial")  # states of XLIFF 1.2 and 2
@@ -38,6 +50,42 @@ _TMX = InlineRules(
     pair_of=dict.fromkeys(("bpt", "ept"), "i"),
     has_markup=True,
 )
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """What is translated: an element with a place for the translation, its source, and the
+    sentences of it that have a translation, by the `mid` of the marks of a tool around them."""
+
+    place: Any
+    source: Any
+    rules: InlineRules
+    translated: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Target:
+    """The translation of a segment, which is a copy of its source. Texts inside its inline codes
+    (`<sub>`) are texts of their own."""
+
+    def __init__(self, segment: _Segment, stand_ins: bool):
+        self.place, self.element = segment.place, copy.deepcopy(segment.source)
+        self.element.tail = None
+        texts = [self.element]
+        if segment.translated:
+            texts = []
+            for sentence in _sentences(self.element):
+                if (old := segment.translated.get(sentence.get("mid"))) is None:
+                    texts.append(sentence)
+                else:
+                    sentence.text, sentence[:] = old.text, copy.deepcopy(old)[:]
+        texts += [
+            inside
+            for text in list(texts)
+            for inside in text.iter("{*}sub")
+            if not any(map(is_protected, inside.iterancestors()))
+        ]
+        self.texts = [MixedContent(one, segment.rules, stand_ins) for one in texts]
+        self.units = [unit for text in self.texts for unit in text.units]
 
 
 class _BilingualXml(Document):
@@ -49,18 +97,15 @@ class _BilingualXml(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         self._options, self._content = options, content
         self._root = parse_xml(content, "the file")
-        # The translation is a copy of the source: where it goes, and its content
-        self._targets: list[tuple[Any, MixedContent]] = []
-        for place, source, rules in limited(self._segments()):
-            target = copy.deepcopy(source)
-            target.tail = None
-            content_ = MixedContent(target, rules, options.stand_ins)
-            if content_.units:
-                self._targets.append((place, content_))
-        self.units = [unit for _, target in self._targets for unit in target.units]
+        self._targets: list[_Target] = []
+        for segment in limited(self._segments()):
+            target = _Target(segment, options.stand_ins)
+            if target.units:
+                self._targets.append(target)
+        self.units = [unit for target in self._targets for unit in target.units]
 
-    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
-        """Segments without a translation: an element of it, its source, and the rules for that."""
+    def _segments(self) -> Iterator[_Segment]:
+        """Segments without a translation."""
         raise NotImplementedError
 
     def _insert(self, place: Any, target: Any) -> None:
@@ -69,22 +114,24 @@ class _BilingualXml(Document):
 
     def filled(self, translations: Translations) -> bytes:
         is_changed = False
-        for place, target in self._targets:
+        for target in self._targets:
             # A segment is translated as a whole or not at all.
             if all(unit in translations for unit in target.units):
-                target.write(translations)
-                self._insert(place, target.element)
+                for text in target.texts:
+                    text.write(translations)
+                self._insert(target.place, target.element)
                 is_changed = True
         return write_xml(self._root) if is_changed else self._content
 
 
 class XliffDocument(_BilingualXml):
-    """`.xliff`, `.xlf`: versions 1.2 and 2. Segments without a target get one, in the state that
-    asks for review. What is marked not to be translated stays."""
+    """`.xliff`, `.xlf`, and those of Trados and memoQ: versions 1.2 and 2. Segments without a
+    target get one, in the state that asks for review, and so do segments in which a sentence that a
+    tool has marked is without one. What is marked not to be translated stays."""
 
     media_type = "application/x-xliff+xml"
 
-    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+    def _segments(self) -> Iterator[_Segment]:
         name = _local_name(self._root)
         if name != "xliff":
             raise UserError(f"expected XLIFF. Received: an XML document <{name}>.")
@@ -96,14 +143,20 @@ class XliffDocument(_BilingualXml):
             source, target = segment.find("{*}source"), segment.find("{*}target")
             if source is None or not _is_to_translate(segment):
                 continue
-            if self._options.retranslate or not self._is_translated(segment, target):
-                sentences = segment.find("{*}seg-source")  # the source, cut by a tool
-                is_wrapped = _inherited(segment, _SPACE) != "preserve"
-                yield (
-                    segment,
-                    source if sentences is None else sentences,
-                    replace(rules, is_wrapped=is_wrapped),
-                )
+            cut = segment.find("{*}seg-source")  # the source, in which a tool marks sentences
+            translated: dict[str, Any] = {}
+            if not self._options.retranslate and self._is_translated(segment, target):
+                sentences = () if cut is None else _sentences(cut)
+                translated = {one.get("mid"): one for one in _sentences(target) if _has_text(one)}
+                if all(one.get("mid") in translated for one in sentences) or not translated:
+                    continue
+            is_wrapped = _inherited(segment, _SPACE) != "preserve"
+            yield _Segment(
+                segment,
+                source if cut is None else cut,
+                replace(rules, is_wrapped=is_wrapped),
+                translated,
+            )
 
     def _check_languages(self) -> None:
         stated = [(self._root, "srcLang", "trgLang")] if self._is_version_2 else []
@@ -158,7 +211,7 @@ class TmxDocument(_BilingualXml):
 
     media_type = "application/x-tmx+xml"
 
-    def _segments(self) -> Iterator[tuple[Any, Any, InlineRules]]:
+    def _segments(self) -> Iterator[_Segment]:
         name = _local_name(self._root)
         if name != "tmx":
             raise UserError(f"expected TMX. Received: an XML document <{name}>.")
@@ -172,7 +225,7 @@ class TmxDocument(_BilingualXml):
                 continue
             has_target = target is not None and _has_text(target.find("{*}seg"))
             if not has_target or self._options.retranslate:
-                yield unit, source.find("{*}seg"), _TMX
+                yield _Segment(unit, source.find("{*}seg"), _TMX)
 
     def _insert(self, unit: Any, segment: Any) -> None:
         old = _variant(unit, self._options.target)
@@ -192,6 +245,11 @@ class TmxDocument(_BilingualXml):
 def _local_name(element: Any) -> str:
     name: str = element.tag.rpartition("}")[2]
     return name
+
+
+def _sentences(element: Any) -> list[Any]:
+    """The marks of sentences."""
+    return [mark for mark in element.iter("{*}mrk") if mark.get("mtype") == "seg"]
 
 
 def _has_text(element: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from nmt.about import install_command
 from nmt.errors import UserError
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.html_blocks import COLUMNS, AlignedText, Block, Entry, PartsBuilder, Space, Tag
 from nmt.text.lines import HOW_TO_CONVERT
 from nmt.text.model_input import has_letters
 from nmt.text.placeholders import PATTERNS
@@ -36,6 +36,9 @@ _PLACEHOLDER = (
 )
 # Entities are read as characters; those that are none of HTML's are placeholders.
 PLACEHOLDER = re.compile(f"{_PLACEHOLDER}|{_ENTITY}")
+# Of printf, without a name or a number: they take their values in order. %m is one of a time.
+_UNNAMED = re.compile(r"%[-+#0]*\d*(?:\.\d+)?[hlLqjzt]*[a-zA-Z@]")
+_PRINTF_TYPES = "diouxXfFgGcsr@"
 # Messages of ICU: their keywords are no text, and their forms are no sentences of their own.
 ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
 _NOT_TRANSLATED = re.compile(f"(?:{PATTERNS['urls']})|(?:{PATTERNS['emails']})|{_PLACEHOLDER}")
@@ -48,6 +51,7 @@ _IDENTIFIER = re.compile(
       | (?=[a-fA-F]*\d)[0-9a-fA-F]{16,}                             # a checksum
       | \d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?  # a time
       | [a-z]{2,3}[-_][A-Z]{2}                                      # a locale
+      | [a-z][\w-]*+(?:\.[\w-]++)++ | (?:~|\.{1,2})?(?:/[\w.~-]++)++/?   # home.title, /api/v1
       | (?:application|audio|font|image|text|video)/[\w.+-]+        # a type of media
       | [\w./\\:~@-]+\.(?:avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg
           |pdf|php|png|pptx?|py|svg|tiff?|ts|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip)   # a file
@@ -196,6 +200,12 @@ def is_translatable(text: str) -> bool:
     return has_letters(_NOT_TRANSLATED.sub(" ", text)) and not _IDENTIFIER.fullmatch(text)
 
 
+def in_order(placeholders: Iterable[str]) -> list[str]:
+    """Those that take their values in the order in which they stand."""
+    unnamed = [one for one in placeholders if _UNNAMED.fullmatch(one)]
+    return unnamed if all(one[-1] in _PRINTF_TYPES for one in unnamed) else []
+
+
 def formula_texts(formula: str) -> Iterator[str]:
     """The strings in a formula of a spreadsheet, without case, as they are compared with cells."""
     for text in _FORMULA_TEXT.findall(formula):
@@ -272,12 +282,16 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 
 # ----------------------------------------------------------------- strings with some markup in them
 
+# An annotation over the text of `<ruby>`
+RUBY_TEXT = r"<(?P<ruby>rt|rp)\b[^<>]*+>[^<>]*+</(?P=ruby)>"
 _MARKUP = re.compile(
-    r"(?P<end>\r\n|\n|\r)"
+    rf"{RUBY_TEXT}|(?P<end>\r\n|\n|\r)"
     # a tag, or one of i18next: <0>text</0>
     r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))(?P<rest>[^<>]*+)>)"
+    r"|\{\\(?P<style>[bisu])(?P<on>[01])\}"  # of Aegisub: {\i1}text{\i0}
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
 )
+_COLUMNS = re.compile(f"({COLUMNS})")
 _VOID = ("br", "hr", "img", "input", "wbr")
 _INDENTED_LINE = re.compile(r"[ \t]{2,}[^ \t\r\n]")
 
@@ -303,31 +317,45 @@ def read_marked(
 ) -> None:
     """Adds the text of a string, as `MarkedText` reads it. `is_one` makes it one block: a tag
     without a partner does not end the text then. In a text that `is_wrapped`, the start of an
-    indented line does not end it either."""
+    indented line does not end it either, and spaces make no columns."""
     if ICU_MESSAGE.search(text):  # stays as it is, and is counted once
         builder.add(*words(text))
         return
+
+    def add(part: str) -> None:
+        for number, column in enumerate([part] if is_wrapped else _COLUMNS.split(part)):
+            if number % 2:
+                builder.boundary(column)
+            else:
+                builder.add(*_decoded(column))
+
     position = 0
     for match in _MARKUP.finditer(text):
-        builder.add(*_decoded(text[position : match.start()]))
+        add(text[position : match.start()])
         position = match.end()
-        name = (match["name"] or "").partition(".")[0]  # WebVTT's <c.yellow> ends with </c>
-        if is_one or match["other"]:
+        name = (match["name"] or match["style"] or "").partition(".")[
+            0
+        ]  # WebVTT's <c.yellow> ends with </c>
+        if is_one or match["other"] or match["ruby"]:
             builder.add(Tag(match[0], "point"))
         elif match["end"] and is_wrapped and _INDENTED_LINE.match(text, position):
             builder.add(Space(match[0]))
         elif match["end"] or name.lower() == "br":
             builder.boundary(match[0])
-        elif match["slash"]:
+        elif match["slash"] or match["on"] == "0":
             if builder.innermost is not None and builder.innermost.name == name:
                 builder.close(Tag(match[0], "close"))
+            elif match["on"]:
+                builder.add(Tag(match[0], "point"))
             else:
                 builder.boundary(match[0])
+        elif match["on"]:
+            builder.open(Tag(match[0], "open", name=name))
         elif name.lower() in _VOID or match["rest"].endswith("/"):
             builder.add(Tag(match[0], "point"))
         else:
             builder.open(Tag(match[0], "open", name=name))
-    builder.add(*_decoded(text[position:]))
+    add(text[position:])
 
 
 def has_entities(text: str) -> bool:

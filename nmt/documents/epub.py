@@ -18,6 +18,7 @@ _XHTML = ("application/xhtml+xml", "text/html", "text/x-oeb1-document")
 _NCX = "application/x-dtbncx+xml"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _LANGUAGE = "{http://purl.org/dc/elements/1.1/}language"
+_XML_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _RULES = InlineRules(kinds={})
 
 
@@ -86,8 +87,11 @@ class EpubDocument(Document):
                     language.text = self._options.target
                     changed[self._package] = b""
         for name in changed:
-            if name in self._roots:
-                changed[name] = write_xml(self._roots[name])
+            root = self._roots.get(name)
+            if root is not None:
+                if self._options.is_source(root.get(_XML_LANGUAGE, "")):
+                    root.set(_XML_LANGUAGE, self._options.target)
+                changed[name] = write_xml(root)
         return self._archive.replaced(changed)
 
 

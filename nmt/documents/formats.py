@@ -13,7 +13,7 @@ from nmt.documents.opendocument import OpenDocument, OpenPresentation, OpenSprea
 from nmt.documents.openxml import DocxDocument, PptxDocument, XlsxDocument
 from nmt.documents.pdf import PdfDocument
 from nmt.documents.plain import TextDocument
-from nmt.documents.strings import CsvDocument, JsonDocument, TsvDocument
+from nmt.documents.strings import CsvDocument, JsonDocument, JsonLinesDocument, TsvDocument
 from nmt.documents.subtitles import SubtitleDocument, VttDocument
 from nmt.documents.web import HtmlDocument, XhtmlDocument
 from nmt.errors import UserError
@@ -31,8 +31,12 @@ FORMATS: Mapping[str, type[Document]] = {
     ".pot": PoDocument,
     ".xliff": XliffDocument,
     ".xlf": XliffDocument,
+    ".sdlxliff": XliffDocument,  # of Trados
+    ".mqxliff": XliffDocument,  # of memoQ
     ".tmx": TmxDocument,
     ".json": JsonDocument,
+    ".jsonl": JsonLinesDocument,
+    ".ndjson": JsonLinesDocument,
     ".csv": CsvDocument,
     ".tsv": TsvDocument,
     ".docx": DocxDocument,

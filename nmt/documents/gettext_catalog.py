@@ -37,6 +37,9 @@ _NUMBERS = range(2, 122)  # in which each form that is there for many numbers oc
 # A line of a message. polib takes the last character of one without a quote for it.
 _STRING_LINE = re.compile(r'(?:msg[a-z]+(?:\[\d+\])?[ \t]*)?(?P<string>".*)')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+# Messages whose translations are the names of the translators, in GNOME and in KDE
+_CREDITS = ("translator-credits", "translator_credits")
+_CREDITS_CONTEXT = re.compile("(?:NAME|EMAIL) OF TRANSLATORS")
 _UTF_8 = "text/plain; charset=UTF-8"
 
 
@@ -66,7 +69,7 @@ class PoDocument(Document):
         for entry in self._catalog:
             if entry.obsolete or (_is_translated(entry) and not options.retranslate):
                 continue
-            if not is_translatable(f"{entry.msgid}\n{entry.msgid_plural}"):
+            if not is_translatable(f"{entry.msgid}\n{entry.msgid_plural}") or _is_credits(entry):
                 continue
             plural = entry.msgid_plural
             self._messages.append(
@@ -172,6 +175,10 @@ def _parsed(text: str) -> Any:
     except (OSError, ValueError, IndexError) as error:
         reason = str(error).removeprefix("Syntax error in po file ").strip()
         raise UserError(f"expected a gettext catalog. Received: {reason}.") from None
+
+
+def _is_credits(entry: Any) -> bool:
+    return entry.msgid in _CREDITS or bool(_CREDITS_CONTEXT.fullmatch(entry.msgctxt or ""))
 
 
 def _is_translated(entry: Any) -> bool:

@@ -7,11 +7,12 @@ other characters of the file stay. A translation that would be parsed in another
 import bisect
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nmt.documents.document import (
+    RUBY_TEXT,
     Document,
     ReadingOptions,
     Translations,
@@ -27,25 +28,42 @@ from nmt.documents.document import (
     written,
 )
 from nmt.documents.plain import MIN_WIDTH, wrapped
+from nmt.errors import UserError
 from nmt.text.html import parse_html
 from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
 
-_FRONT_MATTER = re.compile(
-    r"(?:---[ \t]*\n.*?\n(?:---|\.\.\.)|\+\+\+[ \t]*\n.*?\n\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
+MAX_MARKS = 300_000  # which take up to 2 KB of memory each in the parser
+_MARK = re.compile(r"[\n*_`\[\]!&<~|\\]")
+_FRONT_MATTER = re.compile(  # in YAML, TOML or JSON
+    r"(?:---[ \t]*\n.*?\n(?:---|\.\.\.)|\+\+\+[ \t]*\n.*?\n\+\+\+|\{\n.*?\n\})[ \t]*(?:\n|\Z)",
+    re.DOTALL,
+)
+# Tags of templates (Liquid, shortcodes of Hugo), and what is code or a comment between two of them
+_TEMPLATE_TAG = re.compile(
+    r"\{(?:%-?|\{[<%])\s*(?P<end>end|/)?(?P<name>(?:codeblock|comment|highlight|raw)\b)?[^{}]*\}"
+)
+# A paragraph that is no text: modules in MDX, a grid table of Pandoc, the place of the contents
+_KEPT_PARAGRAPH = re.compile(
+    r"import\s(?:[^\n]*\sfrom\s)?\s*[\"']|export\s+(?:async|class|const|default|function|let|[{*])"
+    r"|\+[-=:+]+\+\n|\[TOC\]\Z"
 )
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 _HTML_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[a-zA-Z][\w-]*)(?P<rest>[^<>]*)>")
 # A line that begins so would be another block.
 _HARD_BREAK = re.compile(r"(?:\\| {2,})\n *")
 # A line of a dialect that the parser takes for text: the fence of a container or of an admonition,
-# or what begins the definition of the term before it
-_FENCE = r"(?:!!!|\?\?\?|:::|===[+!]?[ \t]+[\"'])[^\n]*"
+# an include, a tag of a template, attributes, or what begins the definition of the term before it
+_FENCE = (
+    r"(?:(?:!!!|\?\?\?|:::|===[+!]?[ \t]+[\"']|<<<[ \t]|--8<--)[^\n]*"
+    r"|(?:\{%[^{}\n]*%\}|\{\{[<%][^{}\n]*\}\}|\{:[^{}\n]*\})[ \t]*(?=\n|\Z))"
+)
 _HAS_INDENTED = re.compile(r"^(?:!!!|\?\?\?|===)|\A\[\^[^\]\s]+\]:", re.MULTILINE)
 _DEFINITION = ":[ \\t]+"
 _INDENTED = re.compile(rf"{_FENCE}\n([ \t]*)")
 _DIALECT_LINE = re.compile(rf"{_FENCE}|{_DEFINITION}")
+_ALERT = r"\[![\w|-]+\][+-]?"
 _KEPT_BREAK = re.compile(
-    r"((?:\\| {2,})\n|\A\[![A-Za-z]+\][+-]?[ \t]*\n"  # or after an alert
+    rf"((?:\\| {{2,}})\n|\A{_ALERT}[^\n]*\n"  # or after an alert, with its title
     rf"|^{_FENCE}\n|\n(?=[ \t]*(?:{_FENCE}|{_DEFINITION})))",
     re.MULTILINE,
 )
@@ -55,20 +73,33 @@ _BLOCK_START = re.compile(
 )
 # What stands before the text of a block: the box of a task, the label of a footnote, the kind of an
 # alert.
-_LABEL = re.compile(r"\[[ xX]\]\s+|\[\^[^\]\s]+\]:\s+|\[![A-Za-z]+\][+-]?\s*|\*\[[^\]\n]+\]:\s+")
-# Markup of dialects that the parser does not know: references to footnotes, templates, links of
-# wikis, emoji
+_LABEL = re.compile(rf"\[[ xX]\]\s+|\[\^[^\]\s]+\]:\s+|(?P<alert>{_ALERT})\s*|\*\[[^\]\n]+\]:\s+")
+# Markup of dialects that the parser does not know: what is part of a sentence (references to
+# footnotes, templates, links of wikis, emoji, citations and people, tags, keys), what is not
+# (attributes, names of blocks, comments), and what goes around text (marks, spans with attributes)
 _OTHER_MARKUP = re.compile(
-    r"(\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\{[#.:][^{}\n]*\}"
-    r"|!?\[\[[^\[\]\n]+\]\]|(?<![\w:]):(?=[\w+-]*[a-z+-])[\w+-]+:(?![\w:]))"
+    r"(?P<part>\[\^[^\]\s]+\]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}"
+    r"|!?\[\[[^\[\]\n]+\]\]|(?<![\w:]):(?=[\w+-]*[a-z+-])[\w+-]+:(?![\w:])"
+    r"|\[-?@[^\[\]\n]+\]|(?<![\w.@])@\w(?:[\w./-]*\w)?"
+    r"|(?<![\w&#/])\#[a-zA-Z][\w/-]*|\+\+[\w+-]+\+\+)"
+    r"|(?P<apart>\{\s*[#.:/][^{}\n]*\}|%%[^%\n]+%%)"
+    r"|(?P<start>==(?=[^\s=][^=\n]*==)|\[(?=[^\[\]\n]+\]\{))(?P<inside>[^\[\]=\n]+)"
+    r"(?P<end>==|\]\{[^{}\n]*\})"
 )
-# Formulas, as Pandoc has them: "$5 and $6" is none.
+_APART_AT_END = re.compile(r"(?<!\s)\s*(?:\{\s*[#.:][^{}\n]*\}|(?<=\s)\^[\w-]+)\s*\Z")
+_ATTRIBUTES = re.compile(r"\{:?\s*(?:[#.]|[\w-]+=)[^{}\n]*\}")  # after an element
+# Formulas, as Pandoc has them ("$5 and $6" is none), and with backslashes, where they look like one
 _FORMULA = re.compile(
     r"(?<![\\$])\$\$(?!\$).{1,4000}?\$\$"
     r"|\\begin\{(?P<name>\w+\*?)\}.{1,4000}?\\end\{(?P=name)\}"
+    r"|\\{1,2}\((?:[^\n\\]{1,3}|[^\n\\^_={}+]*+(?!\\{1,2}\))[\\^_={}+]"
+    r"(?:(?!\\{1,2}[()])[^\n])*+)\\{1,2}\)"
+    r"|\\{1,2}\[(?:[^\n\\]{1,3}|[^\\^_={}+]*+(?!\\{1,2}\])[\\^_={}+]"
+    r"(?:(?!\\{1,2}[\[\]]).)*+)\\{1,2}\]"
     r"|(?<![\\\w$])\$(?![\s$]|\d[^$\n\\^_={}]*\$)[^$\n]*(?<![\s\\])\$(?![\w$])",
     re.DOTALL,
 )
+_RUBY_TEXT = re.compile(RUBY_TEXT)
 _FORMULA_LINES = re.compile(rf"\n?(?P<formula>{_FORMULA.pattern})\n?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
 _SPECIAL = "<>*_`[]|~\\"  # characters that are written as entities again
@@ -102,6 +133,11 @@ class MarkdownDocument(Document):
         self._joined_ends = [
             match.start() - number for number, match in enumerate(re.finditer(r"\r\n", self._text))
         ]
+        if sum(1 for _ in _MARK.finditer(text)) > MAX_MARKS:
+            raise UserError(
+                f"a Markdown file may have at most {MAX_MARKS:,} lines and characters of markup."
+                " Received: more. Split it."
+            )
         self._parser = _parser()
         front_matter = _FRONT_MATTER.match(text)
         self._start = front_matter.end() if front_matter else 0
@@ -124,17 +160,22 @@ class MarkdownDocument(Document):
         lines = [match.span() for match in _LINE.finditer(self._body)]
         position = 0
         texts = [i for i, token in enumerate(tokens) if token.type in ("html_block", "inline")]
+        kept = list(_template_regions(self._body))
         for index in limited(texts):
             token = tokens[index]
+            first, last = lines[token.map[0]][0], lines[token.map[1] - 1][1]
+            region = bisect.bisect_left(kept, last, key=lambda one: one[0]) - 1
+            if (region >= 0 and kept[region][1] > first) or _KEPT_PARAGRAPH.match(token.content):
+                continue
             if token.type == "html_block":
-                start, end = lines[token.map[0]][0], lines[token.map[1] - 1][1]
-                if self._body[start:end].strip() == token.content.strip():
-                    self._html.append(((start, end), parse_html(self._body[start:end])))
+                raw = self._body[first:last]
+                if raw.strip() == token.content.strip():
+                    self._html.append(((first, last), parse_html(raw)))
                 continue
             if not token.content.strip():
                 continue
             is_cell = tokens[index - 1].type in ("th_open", "td_open")
-            position = max(position, lines[token.map[0]][0])
+            position = max(position, first)
             spans = self._found(token.content, lines, token.map, position, is_cell)
             if spans is None:
                 continue
@@ -276,6 +317,20 @@ class MarkdownDocument(Document):
 _HIDDEN = {ord("\n"): 0, ord(" "): 1}  # no text of a file has these characters
 
 
+def _template_regions(text: str) -> Iterator[tuple[int, int]]:
+    """Where tags of templates stand that go over several lines, and code and comments between two
+    of them. What the parser finds in there is no text."""
+    start, opened = 0, ""
+    for match in _TEMPLATE_TAG.finditer(text):
+        if not opened:
+            start = match.start()
+            opened = "" if match["end"] else match["name"] or ""
+        elif match["end"] and match["name"] == opened:
+            opened = ""
+        if not opened and text.find("\n", start, match.end()) >= 0:
+            yield start, match.end()
+
+
 def _joined(lines: Iterable[str]) -> list[str]:
     """No line but the first begins as a block does."""
     found: list[str] = []
@@ -290,7 +345,7 @@ def _joined(lines: Iterable[str]) -> list[str]:
 def _escapes(content: str) -> dict[str, str]:
     """The characters that are escaped in a text, as they are written."""
     found: dict[str, str] = {}
-    for match in _ESCAPED.finditer(content):
+    for match in _ESCAPED.finditer(_FORMULA.sub("", content)):
         character = match[1] or html.unescape(match[0])
         if match[1] or (len(character) == 1 and character in _SPECIAL):
             found[character] = match[0]
@@ -380,6 +435,7 @@ class _Reader:
             [
                 *(_mark(token) for token in tokens if SPAN in token.meta and token.type != "text"),
                 *((*match.span(), None) for match in _FORMULA.finditer(text.content)),
+                *((*match.span(), None) for match in _RUBY_TEXT.finditer(text.content)),
             ],
             key=lambda mark: (mark[0], -mark[1]),
         )
@@ -395,33 +451,43 @@ class _Reader:
         else:
             position = self._read_dialect(position)
         for start, end, token in self._marks:
-            if start < position or start == end:  # inside an autolink or a formula
+            if start < position or start == end:  # inside an autolink, a formula or an annotation
                 continue
             self._add_text(self._content[position:start])
             if token is None:
-                self._add_formula(self._content[start:end])
+                self._add_whole(self._content[start:end])
                 position = end
             elif token.type == "softbreak":
                 position = self._read_softbreak(start, end)
             else:
+                attributes = _ATTRIBUTES.match(self._content, end)
+                if attributes and (token.nesting == -1 or token.type in ("code_inline", "image")):
+                    end = attributes.end()
                 self._add(token, start, end)
                 position = end
-        self._add_text(self._content[position:])
+        if apart := _APART_AT_END.search(self._content, position):
+            self._add_text(self._content[position : apart.start()])
+            self._builder.boundary(apart[0])
+        else:
+            self._add_text(self._content[position:])
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
-    def _add_formula(self, raw: str) -> None:
+    def _add_whole(self, raw: str) -> None:
+        """Adds a formula, or an annotation, which is no part of the sentence."""
         if "\n" in raw:  # it stands on lines of its own
             self._builder.boundary(raw)
         else:
-            self._builder.add(Tag(raw, "point", is_copied=True))
+            self._builder.add(Tag(raw, "point", is_copied=not _RUBY_TEXT.fullmatch(raw)))
 
     def _read_softbreak(self, start: int, end: int) -> int:
         """Reads the end of a line, and markup of a dialect at the start of the next one. Returns
         where that ends."""
         line_start = self._content.rfind("\n", 0, start) + 1
         is_after_fence = re.compile(_FENCE).fullmatch(self._content, line_start, start)
-        if is_after_fence or _DIALECT_LINE.match(self._content, end):
+        label = _LABEL.match(self._content)
+        is_title = line_start == 0 and label and label["alert"]
+        if is_after_fence or is_title or _DIALECT_LINE.match(self._content, end):
             self._builder.boundary(self._content[start:end])
             return self._read_dialect(end)
         self._builder.add(Space(self._content[start:end]))
@@ -435,11 +501,17 @@ class _Reader:
         return markup.end()
 
     def _add_text(self, text: str) -> None:
-        for number, part in enumerate(_OTHER_MARKUP.split(text)):
-            if number % 2:
-                self._builder.add(Tag(part, "point", is_copied=True))
+        position = 0
+        for match in _OTHER_MARKUP.finditer(text):
+            self._builder.add(*words(text[position : match.start()]))
+            position = match.end()
+            if match["inside"] is None:
+                self._builder.add(Tag(match[0], "point", is_copied=match["part"] is not None))
             else:
-                self._builder.add(*words(part))
+                self._builder.open(Tag(match["start"], "open"))
+                self._builder.add(*words(match["inside"]))
+                self._builder.close(Tag(match["end"], "close"))
+        self._builder.add(*words(text[position:]))
 
     def _add(self, token: Any, start: int, end: int) -> None:
         raw = self._content[start:end]

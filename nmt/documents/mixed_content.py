@@ -32,6 +32,11 @@ START, END = "start", "end"  # of a span between two elements, paired by `pair_o
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")  # which formats with elements for spaces collapse
 
 
+# Tags of Angular, which are elements `x`: START_LINK, or START_LINK_1 for another one, and
+# CLOSE_LINK for both
+_ANGULAR_TAGS = ("START_", "CLOSE_")
+
+
 @dataclass(frozen=True)
 class InlineRules:
     """How the inline elements of a format are read: by local name. Others are `default`.
@@ -102,8 +107,10 @@ class MixedContent:
             self._collapses = False
             return
         kind = self._rules.kinds.get(name, self._rules.default)
+        if name == "x" and child.get("id", "").startswith(_ANGULAR_TAGS):
+            kind = START if child.get("id").startswith(_ANGULAR_TAGS[0]) else END
         self._collapses &= kind in (INLINE, MARK)
-        if child.get("translate") == "no" or child.get("mtype") == "protected":
+        if is_protected(child):
             tag = self._tag(child, "point", f"<{name}/>")
             tag.is_copied = True
             self._whole.add(child)
@@ -153,6 +160,8 @@ class MixedContent:
         return tag
 
     def _key(self, name: str, element: Any) -> str:
+        if name == "x":
+            return re.sub(r"^[A-Z]+_|_\d+$", "", element.get("id"))
         attribute = (self._rules.pair_of or {}).get(name, "id")
         return element.get(attribute) or element.get("id") or ""
 
@@ -216,6 +225,11 @@ class MixedContent:
                 space = parent.makeelement(name, nsmap=parent.nsmap)
                 space.set(attribute, str(len(part)))
                 parent.append(space)
+
+
+def is_protected(element: Any) -> bool:
+    """Whether an inline element is marked not to be translated."""
+    return element.get("translate") == "no" or element.get("mtype") == "protected"
 
 
 def _append(parent: Any, text: str) -> None:

@@ -20,18 +20,20 @@ _COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
 _COMMENT = f"{_OFFICE}annotation"
 _CELL, _COVERED_CELL = f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"
 _FORMULA = f"{_TABLE}formula"
+_VALUE_TYPE = f"{_OFFICE}value-type"
 _STRING_VALUE = f"{_OFFICE}string-value"
 _ID = f"{_TEXT}id"
 _INDEX_MARKS = ("toc-mark", "alphabetical-index-mark", "user-index-mark")
 _RANGE = ("", "-start", "-end")
 _RULES = InlineRules(
     kinds={
-        **dict.fromkeys(("span", "a", "meta"), INLINE),
+        **dict.fromkeys(("span", "a", "meta", "ruby", "ruby-base"), INLINE),
+        **dict.fromkeys(("content-control", "text-input"), INLINE),  # of forms
         **dict.fromkeys(("tab", "line-break"), BOUNDARY),
         **dict.fromkeys(("bookmark", "bookmark-start", "bookmark-end", "soft-page-break"), MARK),
         **dict.fromkeys(("reference-mark", "reference-mark-start", "reference-mark-end"), MARK),
         **dict.fromkeys(("change", "change-start", "change-end"), MARK),
-        **dict.fromkeys(("annotation", "annotation-end"), MARK),
+        **dict.fromkeys(("annotation", "annotation-end", "ruby-text", "event-listeners"), MARK),
         **dict.fromkeys((f"{kind}{part}" for kind in _INDEX_MARKS for part in _RANGE), MARK),
     },
     space=(f"{_TEXT}s", f"{_TEXT}c"),
@@ -117,6 +119,21 @@ class OpenSpreadsheet(OpenDocument):
             if "".join(paragraph.itertext()).casefold() not in kept:
                 yield paragraph
 
+    def filled(self, translations: Translations) -> bytes:
+        if any(content.is_changed(translations) for _, content in self._contents):
+            self._drop_results()
+        return super().filled(translations)
+
+    def _drop_results(self) -> None:
+        """Removes the texts that formulas gave before: LibreOffice would go on to show them."""
+        for root in self._roots.values():
+            for cell in root.iter(_CELL):
+                if _FORMULA in cell.attrib and cell.get(_VALUE_TYPE) == "string":
+                    for attribute in (_VALUE_TYPE, _STRING_VALUE):
+                        cell.attrib.pop(attribute, None)
+                    for paragraph in list(cell.iterchildren(f"{_TEXT}p")):
+                        cell.remove(paragraph)
+
 
 def _paragraphs(root: Any) -> Iterator[Any]:
     for element in root.iter(f"{_TEXT}p", f"{_TEXT}h"):
@@ -127,8 +144,7 @@ def _paragraphs(root: Any) -> Iterator[Any]:
             continue
         # A comment has no type and no formula, whatever cell it belongs to.
         if around and (
-            around[0].get(f"{_OFFICE}value-type", "string") != "string"
-            or _FORMULA in around[0].attrib
+            around[0].get(_VALUE_TYPE, "string") != "string" or _FORMULA in around[0].attrib
         ):
             continue
         yield element

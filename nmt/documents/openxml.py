@@ -19,6 +19,7 @@ from nmt.documents.document import (
     Ranges,
     ReadingOptions,
     Translations,
+    Unit,
     blocks,
     close,
     formula_texts,
@@ -27,8 +28,9 @@ from nmt.documents.document import (
     placed,
     words,
 )
+from nmt.documents.sheet_header import MAX_LENGTH, read_headers, write_headers
 from nmt.errors import UserError
-from nmt.text.html_blocks import Block, PartsBuilder, Tag
+from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -37,6 +39,7 @@ _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _STRICT = "{http://purl.oclc.org/ooxml/"
 _XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+MAX_FIELDS = 8  # in one another; what is nested deeper is moved as one
 # Of the properties of runs: what is not formatting.
 _NO_FORMATTING = frozenset((f"{_W}lang", f"{_W}noProof", f"{_W}rPrChange", f"{_W}webHidden"))
 _NO_FORMATTING_ATTRIBUTES = frozenset(("lang", "altLang", "dirty", "err", "noProof", "smtClean"))
@@ -51,6 +54,7 @@ class RunNames:
     text: str
     first: Collection[str]  # stay at the start of a paragraph
     last: Collection[str] = ()  # stay at its end
+    readings: Collection[str] = ()  # of the text as it was, which a translation has not
     containers: Mapping[str, str | None] = field(default_factory=dict)  # -> child with the content
     boundaries: Collection[str] = ()
     invisible: Collection[str] = ()
@@ -63,7 +67,7 @@ WORD = RunNames(
     run=f"{_W}r",
     properties=f"{_W}rPr",
     text=f"{_W}t",
-    first=tuple(f"{_W}{name}" for name in ("pPr", "smartTagPr", "customXmlPr")),
+    first=tuple(f"{_W}{name}" for name in ("pPr", "smartTagPr", "customXmlPr", "fldData")),
     containers={
         **dict.fromkeys(f"{_W}{name}" for name in ("hyperlink", "ins", "smartTag", "moveTo")),
         **dict.fromkeys(f"{_W}{name}" for name in ("customXml", "bdo", "dir")),
@@ -95,7 +99,8 @@ SHEET = RunNames(
     properties=f"{_S}rPr",
     text=f"{_S}t",
     first=(),
-    last=(f"{_S}rPh", f"{_S}phoneticPr"),
+    last=(f"{_S}phoneticPr",),
+    readings=(f"{_S}rPh",),
 )
 # A comment of a slide, without runs.
 COMMENT = RunNames(
@@ -129,6 +134,7 @@ class Paragraph:
         self._ranges = Ranges()  # by (name, id), such as ("bookmark", "3")
         # Text that stands in the element itself, and in no run.
         self._is_bare = element.find(names.text) is not None
+        self._num_fields = 0  # that stand around what is read
         self._base: dict[Any, Any] = {}  # the paragraph or a container -> its usual formatting
         self._read(element)
         self._builder.end_text()
@@ -140,10 +146,8 @@ class Paragraph:
     def _read(self, parent: Any) -> None:
         names = self._names
         base = self._base[parent] = self._usual_formatting(parent)
-        self._read_children(
-            [one for one in parent if one.tag not in names.first and one.tag not in names.last],
-            base,
-        )
+        apart = (*names.first, *names.last, *names.readings)
+        self._read_children([one for one in parent if one.tag not in apart], base)
 
     def _read_children(self, children: Sequence[Any], base: Any) -> None:
         current, opening = _key(base), None  # the formatting that is open, if it is not the usual
@@ -163,12 +167,17 @@ class Paragraph:
             if field_end := field_ends.get(position - 1):
                 self._read_field(children[position - 1 : field_end], base)
                 position = field_end
+            elif child.tag == self._names.run and (base_text := _ruby_base(child)) is not None:
+                self._read_container(child, base_text)
             elif child.tag == self._names.run:
                 self._read_run(child, properties)
             elif child.tag == self._names.text:
                 self._read_text(child.text or "")
             elif child.tag in self._names.containers:
-                self._read_container(child)
+                content = self._names.containers[child.tag]
+                self._read_container(child, child if content is None else child.find(content))
+            elif child.tag == _SIMPLE_FIELD and _TEXT_FIELD.match(child.get(f"{_W}instr", "")):
+                self._read_container(child, child)
             else:
                 self._point(_Place((child,)))
         if opening is not None:
@@ -185,15 +194,18 @@ class Paragraph:
         return _key(properties), properties
 
     def _read_field(self, runs: Sequence[Any], base: Any) -> None:
-        """A field from its begin to its end: a link goes around text, others are moved as one."""
+        """A field from its begin to its end goes around its text, or is moved as one."""
         code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
         kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
-        if not code.strip().startswith("HYPERLINK") or ["separate"] not in kinds:
+        is_text = _TEXT_FIELD.match(code) and ["separate"] in kinds
+        if not is_text or self._num_fields == MAX_FIELDS:
             self._point(_Place(runs))
             return
         start = kinds.index(["separate"]) + 1
         opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
+        self._num_fields += 1
         self._read_children(runs[start:-1], base)
+        self._num_fields -= 1
         self._end(opening, runs[-1:])
 
     def _usual_formatting(self, parent: Any) -> Any:
@@ -218,9 +230,8 @@ class Paragraph:
         self._places[tag] = _Place(elements, kind="close")
         close(self._builder, tag, opening)
 
-    def _read_container(self, container: Any) -> None:
-        content = self._names.containers[container.tag]
-        inner = container if content is None else container.find(content)
+    def _read_container(self, container: Any, inner: Any) -> None:
+        """An element around text, which stands in `inner`, the element itself or one inside."""
         if inner is None:
             self._point(_Place((container,)))
             return
@@ -249,7 +260,7 @@ class Paragraph:
         if not self._names.has_lines:
             self._builder.add(*words(text))
             return
-        for number, part in enumerate(_LINE_END.split(text)):
+        for number, part in enumerate(_TEXT_END.split(text)):
             if number % 2:
                 self._builder.boundary(part)
             else:
@@ -372,9 +383,12 @@ def _key(properties: Any) -> bytes:
 
 
 # Excel escapes control characters.
-_LINE_END = re.compile(r"((?:_x000[dD]_)?\r?\n)")
+_TEXT_END = re.compile(rf"((?:_x000[dD]_)?\r?\n|{COLUMNS})")
 _CONTROL = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FIELD_CHAR = f"{_W}fldChar"
+_SIMPLE_FIELD = f"{_W}fldSimple"
+# Fields that show a text of the author. Others show what Word computes, or what text refers to.
+_TEXT_FIELD = re.compile(r"\s*(?:HYPERLINK|FORMTEXT)\b", re.IGNORECASE)
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
@@ -394,6 +408,13 @@ def _field_ends(children: Sequence[Any]) -> dict[int, int]:
             elif kind == "end" and begun and (start := begun.pop()) < index:
                 found[start] = index + 1
     return found
+
+
+def _ruby_base(run: Any) -> Any:
+    """The text under an annotation, which is all that stands in its run; else None."""
+    children = [child for child in run if child.tag != f"{_W}rPr"]
+    is_ruby = len(children) == 1 and children[0].tag == f"{_W}ruby"
+    return children[0].find(f"{_W}rubyBase") if is_ruby else None
 
 
 def _is_field(run: Any) -> bool:
@@ -433,7 +454,7 @@ class _OfficeDocument(Document):
     def __init__(self, content: bytes, options: ReadingOptions):
         self._archive = Archive(content, self.kind)
         self._options = options
-        main = self._main_part()
+        self._main = main = self._main_part()
         root = self._archive.read_xml(main)
         if root.tag.startswith(_STRICT):
             raise UserError(
@@ -473,13 +494,17 @@ class _OfficeDocument(Document):
             if any(one.text and not one.text.isspace() for one in element.iter(text)):
                 yield element
 
-    def filled(self, translations: Translations) -> bytes:
+    def _changed_parts(self, translations: Translations) -> dict[str, bytes]:
+        """The parts with translations in them."""
         changed = set()
         for name, paragraph in self._paragraphs:
             if paragraph.is_changed(translations):
                 paragraph.write(translations)
                 changed.add(name)
-        parts = {name: write_xml(self._roots[name]) for name in changed}
+        return {name: write_xml(self._roots[name]) for name in changed}
+
+    def filled(self, translations: Translations) -> bytes:
+        parts = self._changed_parts(translations)
         if parts and self.styles in self._archive.names:
             parts[self.styles] = self._archive.read(self.styles)
         return self._archive.replaced(
@@ -511,7 +536,8 @@ class DocxDocument(_OfficeDocument):
     styles = "word/styles.xml"
     part = re.compile(
         r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments|"
-        rf"{_DRAWN_PARTS})\.xml"
+        rf"{_DRAWN_PARTS})\.xml",
+        re.IGNORECASE,
     )
     names: ClassVar = {f"{_W}p": WORD, **_DRAWN}
 
@@ -524,7 +550,8 @@ class PptxDocument(_OfficeDocument):
     main = "ppt/presentation.xml"
     part = re.compile(
         r"ppt/(?:slides/slide\d+|notesSlides/notesSlide\d+|comments/(?:comment\d+|modernComment_\w+)|"
-        rf"{_DRAWN_PARTS})\.xml"
+        rf"{_DRAWN_PARTS})\.xml",
+        re.IGNORECASE,
     )
     names: ClassVar = {f"{_P}cm": COMMENT, **_DRAWN}
 
@@ -533,24 +560,58 @@ _CELL_TEXTS = (f"{_S}si", f"{_S}is")
 
 
 class XlsxDocument(_OfficeDocument):
-    """`.xlsx`: text of cells, comments, text boxes, charts, diagrams. Formulas and names of sheets
-    stay, and so do cells with a text that something else in the workbook refers to: headers of
-    tables and pivot tables, and what formulas, filters and lists of valid values compare with."""
+    """`.xlsx`: text of cells, headers and footers, comments, text boxes, charts, diagrams. Formulas
+    and names of sheets stay, and so do cells with a text that something else in the workbook refers
+    to: headers of tables and pivot tables, and what formulas, filters and lists of valid values
+    compare with."""
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     kind = "a workbook (.xlsx)"
     main = "xl/workbook.xml"
     part = re.compile(
         r"xl/(?:sharedStrings|comments\d*|comments/comment\d+|"
-        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml"
+        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml",
+        re.IGNORECASE,
     )
     names: ClassVar = {
         **dict.fromkeys((*_CELL_TEXTS, f"{_S}text"), SHEET),
         **_DRAWN,
     }
     _table = re.compile(r"xl/(?:tables/[^/]+|pivotCache/pivotCacheDefinition[^/]*)\.xml")
-    _sheet = re.compile(r"xl/worksheets/[^/]+")
+    _sheet = re.compile(r"xl/(?:work|chart|dialog)sheets/[^/]+")
     _inline_string = re.compile(rb"<(?:\w+:)?is[\s>]")
+
+    def __init__(self, content: bytes, options: ReadingOptions):
+        super().__init__(content, options)
+        self._headers = {
+            name: read_headers(self._archive.read(name), options.stand_ins)
+            for name in self._archive.names
+            if self._sheet.fullmatch(name)
+        }
+        self._header_of = {
+            unit: header
+            for headers in self._headers.values()
+            for header in headers
+            for unit in header.units
+        }
+        self.units = list(limited([*self.units, *self._header_of]))
+
+    def problem(self, unit: Unit, translation: AlignedText) -> str | None:
+        header = self._header_of.get(unit)  # type: ignore[call-overload]
+        if header is not None and not header.has_room(unit, translation):
+            return f"a header has at most {MAX_LENGTH} characters"
+        return None
+
+    def _changed_parts(self, translations: Translations) -> dict[str, bytes]:
+        parts = super()._changed_parts(translations)
+        for name, headers in self._headers.items():
+            if any(header.is_changed(translations) for header in headers):
+                sheet = parts.get(name) or self._archive.read(name)
+                parts[name] = write_headers(sheet, headers, translations)
+        if parts:  # Excel shows the texts that formulas gave before unless it is told to calculate
+            book = self._archive.read(self._main)
+            parts[self._main] = _CALCULATION.sub(rb'\g<0> fullCalcOnLoad="1"', book)
+        return parts
 
     def _has_text(self, name: str) -> bool:
         if not self._sheet.fullmatch(name):
@@ -561,7 +622,7 @@ class XlsxDocument(_OfficeDocument):
     def _elements(self, root: Any) -> Iterator[Any]:
         for element in super()._elements(root):
             if element.tag in _CELL_TEXTS:
-                text = _unescaped("".join(one.text or "" for one in element.iter(f"{_S}t")))
+                text = _unescaped("".join(one.text or "" for one in _cell_texts(element)))
                 if text.casefold() in self._referred_to:
                     continue
             yield element
@@ -572,9 +633,10 @@ class XlsxDocument(_OfficeDocument):
         found: set[str] = set()
         for name in self._archive.names:
             if self._table.fullmatch(name):
-                columns = self._archive.read_xml(name).iter(*_COLUMNS)
-                found.update(_unescaped(one.get("name", "")).casefold() for one in columns)
-            elif name == self.main or self._sheet.fullmatch(name):
+                for column in self._archive.read_xml(name).iter(*_COLUMNS):
+                    names = (column.get(one, "") for one in ("name", "totalsRowLabel"))
+                    found.update(_unescaped(one).casefold() for one in names)
+            elif name == self._main or self._sheet.fullmatch(name):
                 found.update(_compared(self._archive.read(name)))
         return found
 
@@ -586,6 +648,15 @@ _COMPARED = re.compile(
     rb"|formula1[^<>]*>(?P<list>[^<]+)<"
     rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
 )
+
+
+_CALCULATION = re.compile(rb"<(?:\w+:)?calcPr\b(?![^<>]*\sfullCalcOnLoad=)")
+
+
+def _cell_texts(element: Any) -> Iterator[Any]:
+    """The text of a cell, in runs or in none, without its phonetic readings."""
+    for child in element.iterchildren(f"{_S}t", f"{_S}r"):
+        yield from child.iter(f"{_S}t")
 
 
 def _compared(sheet: bytes) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """PDF: the text that pypdf finds, as plain text. Layout, pictures and formatting are lost."""
 
+import itertools
 import logging
 import re
 
@@ -15,6 +16,7 @@ from nmt.documents.plain import Paragraph, fill_paragraphs, paragraphs
 from nmt.errors import UserError
 
 MAX_PAGES = 2000
+MAX_OPERATIONS = 3_000_000  # of all pages: 0.1 ms each, and forms may draw forms many times
 _SLACK = 0.25  # of the width of a line of print
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])-\n(?=[a-zà-öø-ÿ])")
 
@@ -55,7 +57,15 @@ def _extracted(content: bytes) -> str:
             raise UserError("the PDF is encrypted. Save it without a password.")
         if len(reader.pages) > MAX_PAGES:
             raise UserError(f"the PDF has more than {MAX_PAGES} pages. Split it.")
-        pages = [page.extract_text().strip("\n") for page in reader.pages]
+        number = itertools.count(1)
+
+        def count(*_: object) -> None:
+            if next(number) > MAX_OPERATIONS:
+                raise UserError(f"the PDF has more than {MAX_OPERATIONS:,} operations. Split it.")
+
+        pages = [
+            page.extract_text(visitor_operand_before=count).strip("\n") for page in reader.pages
+        ]
     except UserError:
         raise
     except Exception as error:  # pypdf raises whatever a damaged file causes

@@ -13,17 +13,19 @@ from nmt.documents.document import (
     is_translatable,
     limited,
 )
+from nmt.text.html_blocks import COLUMNS
 
 MIN_WIDTH = 40  # characters; shorter lines are lists or verses, and no wrapped paragraph
 
-_LINE_END = re.compile(r"(\r\n|\n|\r)")
+_LINE_END = re.compile(r"(\r\n|[\n\r\v\f\x85\u2028\u2029])")
 _BULLET = r"(?:[-*+•–—]|\d{1,9}[.)]|[a-zA-Z][.)])\s+"
 _QUOTE = r"\s*(?:>\s*)*"  # of mail
 _LINE = re.compile(
     rf"(?P<indent>(?P<quote>{_QUOTE})(?P<bullet>{_BULLET})?)(?P<text>(?:.*\S)?)(?P<rest>\s*)",
     re.DOTALL,
 )
-_COLUMNS = re.compile(r"(\t+| {4,})")  # between the cells of a table
+_COLUMNS = re.compile(f"({COLUMNS})")
+_CELLS = re.compile(r"((?<!\s)\s*\|\s*)")  # of a table whose lines begin with "|"
 
 
 @dataclass(eq=False)
@@ -117,7 +119,7 @@ def _is_wrapped(lines: Sequence[tuple[str, str]], index: int, width: float) -> b
         and end == lines[0][1]
         and not following["bullet"]
         and line["quote"].count(">") == following["quote"].count(">")
-        and not any(_COLUMNS.search(one["text"]) for one in (line, following))
+        and not any(_cell_ends(one["text"]).search(one["text"]) for one in (line, following))
         and len(line[0].rstrip()) + 1 + len(word) > width
     )
 
@@ -130,13 +132,19 @@ def _paragraph(lines: Sequence[tuple[str, str]], width: int) -> list[str | Parag
         text = " ".join(match["text"] for match in matches)
         raw = "".join(line + end for line, end in lines).removesuffix(lines[-1][1])
         return [Paragraph(text, raw, indents, rest, line_end, width), lines[-1][1]]
-    cells = _COLUMNS.split(matches[0]["text"])
+    text = matches[0]["text"]
+    cells = _cell_ends(text).split(text)
     first = Paragraph(cells[0], indents[0] + cells[0], indents, "", line_end)
     others = [
         Paragraph(cell, gap + cell, [gap], "", line_end)
         for gap, cell in zip(cells[1::2], cells[2::2], strict=True)
     ]
     return [first, *others, rest, line_end]
+
+
+def _cell_ends(text: str) -> re.Pattern[str]:
+    """What stands between the cells of a line."""
+    return _CELLS if text.startswith("|") else _COLUMNS
 
 
 def wrapped(text: str, width: int, first: str = "", other: str = "") -> list[str]:

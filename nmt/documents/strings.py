@@ -18,6 +18,8 @@ from nmt.errors import UserError
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<colon>\s*:)?', re.DOTALL)
 _ESCAPED = re.compile(r"\\u(?:00[89a-fA-F]|0[1-9a-fA-F]|[1-9a-fA-F])")  # more than ASCII
+# What need not be escaped, as the tags in "\u003cb\u003e"; and other escapes
+_ESCAPE = re.compile(r"\\(?:(?P<ascii>/|u00[2-7][0-9a-fA-F])|.)", re.DOTALL)
 DELIMITERS = "\t;|,"  # in doubt the first one: a comma may be that of a number
 _STATED_DELIMITER = re.compile(r"sep=([^\r\n])(?:\r\n|\n|\r|\Z)")  # the first line, for Excel
 # A cell with its quotes doubled, or escaped as Spark and MySQL do
@@ -63,13 +65,15 @@ class JsonDocument(_Strings):
     media_type = "application/json"
 
     def _strings(self) -> Iterable[tuple[tuple[int, int], str]]:
-        try:
-            json.loads(self._text)
-        except ValueError as error:
-            raise UserError(f"expected JSON. Received: {error}.") from None
-        except RecursionError:
-            raise UserError("expected JSON. Received: too many nested arrays.") from None
+        self._check()
         self._is_ascii = self._text.isascii() and bool(_ESCAPED.search(self._text))
+        escapes = {f"\\{one}" for one in set(_ESCAPE.findall(self._text)) if one}
+        characters = {escape: json.loads(f'"{escape}"') for escape in escapes}
+        self._escapes = {
+            ord(one): escape
+            for escape, one in characters.items()
+            if not one.isalnum() and one not in '"\\'
+        }
         for match in _JSON_STRING.finditer(self._text):
             if not match["colon"]:
                 yield match.span(), json.loads(match[0], strict=False)
@@ -77,7 +81,34 @@ class JsonDocument(_Strings):
     def _quoted(self, value: str, raw: str) -> str:
         # Half a surrogate pair has no encoding but its escape.
         is_ascii = self._is_ascii or any("\ud800" <= one <= "\udfff" for one in value)
-        return json.dumps(value, ensure_ascii=is_ascii)
+        return json.dumps(value, ensure_ascii=is_ascii).translate(self._escapes)
+
+    def _check(self) -> None:
+        _check_json(self._text)
+
+
+class JsonLinesDocument(JsonDocument):
+    """`.jsonl`, `.ndjson`: a value on each line, as in `.json`. Blank lines stay."""
+
+    media_type = "application/jsonl"
+
+    def _check(self) -> None:
+        for number, line in enumerate(self._text.split("\n"), 1):
+            if line.strip(" \t\r"):
+                _check_json(line, number)
+
+
+def _check_json(text: str, first_line: int = 1) -> None:
+    """Raises UserError with the line of a text that is no JSON."""
+    try:
+        json.loads(text, parse_int=str)  # int() refuses long numbers
+    except json.JSONDecodeError as error:
+        line, reason = first_line + error.lineno - 1, f"{error.msg} (column {error.colno})"
+    except RecursionError:
+        line, reason = first_line, "too many nested arrays"
+    else:
+        return
+    raise UserError(f"line {line}: expected JSON. Received: {reason}.")
 
 
 class CsvDocument(_Strings):

@@ -34,16 +34,22 @@ _TIME = (
     r"(?:[.,:](?P<f{0}>\d{{1,3}}))?"
 )
 _TIMING = re.compile(rf"\s*{_TIME.format(1)}\s*-->\s*{_TIME.format(2)}(?=\s|$).*")
+_WORD_TIME = re.compile(r"<[\d:.]+>")  # in WebVTT
 _LIKE_TIMING = re.compile(r"\s*-?\d[\d:.,]*\s*-->")
 _NUMBER = re.compile(r"\s*\d+\s*")  # of a cue
-_SPEAKER = re.compile(r"\s*(?:[-–—]|<v[.\s])")
+_CHEVRONS = r"(?:>|&gt;){2,3}"  # of a new speaker, as television writes them
+_SPEAKER = re.compile(rf"\s*(?:[-–—]|{_CHEVRONS}|<v[.\s])")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")
 _LONGEST_END = 20  # characters, in which the end of a sentence is looked for
 _STARTS_ANEW = re.compile(r"^\s*(?:[-–—♪>\[(#]|[A-Z][A-Z ]+:)")
 # What belongs to the cue and not to its words: positions, and who speaks.
-_CUE_START = re.compile(r"(?:\{\\[^{}]*\}|<[vc][.\s][^<>]*>|[-–—]\s+|\s)*")
+_CUE_START = re.compile(
+    rf"(?:\{{\\[^{{}}]*\}}|<[vc][.\s][^<>]*>|[-–—](?=\s|[^\W\d_])|{_CHEVRONS}|\s)*"
+)
 _CUE_END = re.compile(r"(?:>[vc]/<|\s)*")  # read backwards
+_VOICE_START, _VOICE_END = re.compile(r"<[vc][.\s>]"), re.compile(r"</[vc]>")
+_LANGUAGE = re.compile(r"(Language:\s*)([\w-]+)")  # in the header, as YouTube writes it
 _PUNCTUATION = re.compile(r"[,.;:!?…][\"'”’»)]*$")
 
 
@@ -59,6 +65,15 @@ class _Cue:
     end: float
     num_lines: int
     line_end: str
+    repeated: "_Cue | None" = None  # captions that roll up show a line again, above the next one
+
+    def again(self, shown: str) -> str:
+        """This cue, if the one that it repeats is now `shown`."""
+        if self.repeated is None or shown == self.repeated.raw:
+            return self.raw
+        shown = shown.removeprefix(self.repeated.before).removesuffix(self.repeated.after)
+        words = _plain(shown)
+        return self.before + words + self.after if words.strip() else self.raw
 
 
 @dataclass(eq=False)
@@ -88,7 +103,7 @@ class _Sentence:
         if self.block not in translations:
             yield from ((cue, cue.raw) for cue in self.cues)
             return
-        entries = placed(self.parts, translations)
+        entries = _timed(placed(self.parts, translations))
         is_escaped = any(has_entities(cue.text) for cue in self.cues)
         tokens = _words(escaped(entries) if is_escaped else entries)
         shares = _split(
@@ -145,8 +160,15 @@ class SubtitleDocument(Document):
         text_of = dict(
             itertools.chain.from_iterable(one.filled(translations) for one in self._sentences)
         )
-        parts = [part if isinstance(part, str) else text_of[part] for part in self._parts]
-        return self._encoding.encode("".join(parts))
+
+        def written(part: str | _Cue) -> str:
+            if isinstance(part, str):
+                return part
+            if part.repeated is not None:
+                return part.again(text_of[part.repeated])
+            return text_of.get(part, part.raw)
+
+        return self._encoding.encode("".join(map(written, self._parts)))
 
 
 class VttDocument(SubtitleDocument):
@@ -155,6 +177,18 @@ class VttDocument(SubtitleDocument):
     media_type = "text/vtt; charset=utf-8"
     is_vtt = True
 
+    def __init__(self, content: bytes, options: ReadingOptions):
+        super().__init__(content, options)
+        self._options = options
+
+    def filled(self, translations: Translations) -> bytes:
+        header_end = self._parts.index("") if translations else 0
+        for index, part in enumerate(self._parts[:header_end]):
+            language = _LANGUAGE.fullmatch(part) if isinstance(part, str) else None
+            if language and self._options.is_source(language[2]):
+                self._parts[index] = language[1] + self._options.target
+        return super().filled(translations)
+
 
 # ------------------------------------------------------------------------------------------ reading
 
@@ -162,6 +196,7 @@ class VttDocument(SubtitleDocument):
 def _read(text: str, is_vtt: bool) -> list[str | _Cue]:
     """Text of cues, and all else as it is."""
     parts: list[str | _Cue] = []
+    previous: _Cue | None = None
     lines = [(match[1], match[2]) for match in _LINE.finditer(text)]
     index = 0
     while index < len(lines):
@@ -179,7 +214,11 @@ def _read(text: str, is_vtt: bool) -> list[str | _Cue]:
                 parts += itertools.chain.from_iterable(group)
             else:
                 # The line end after the timing, for a last line that has none.
-                parts += _cues(list(group), _seconds(timing, 1), _seconds(timing, 2), end)
+                times = _seconds(timing, 1), _seconds(timing, 2)
+                for part in _cues(list(group), *times, end, previous):
+                    parts.append(part)
+                    if isinstance(part, _Cue) and part.text:
+                        previous = part
     return parts
 
 
@@ -203,31 +242,50 @@ def _seconds(match: re.Match[str], number: int) -> float:
 
 
 def _cues(
-    lines: Sequence[tuple[str, str]], start: float, end: float, line_end_of_file: str
+    lines: Sequence[tuple[str, str]],
+    start: float,
+    end: float,
+    line_end_of_file: str,
+    previous: _Cue | None,
 ) -> list[str | _Cue]:
-    """The text of a cue. Lines that begin with a dash or a voice are of several speakers."""
+    """The text of a cue. Lines that begin with a dash or a voice are of several speakers, and a
+    first line may repeat the text of the cue before."""
     groups: list[list[tuple[str, str]]] = []
-    for line in lines:
-        if not groups or _SPEAKER.match(line[0]):
+    is_again = bool(previous and lines[0][0].strip() == _plain(previous.text).strip())
+    for number, line in enumerate(lines):
+        if not groups or _SPEAKER.match(line[0]) or (is_again and number == 1):
             groups.append([])
         groups[-1].append(line)
     parts: list[str | _Cue] = []
-    for group in groups:
+    for number, group in enumerate(groups):
         raw = "".join(text + end_ for text, end_ in group[:-1]) + group[-1][0]
-        before = re.match(_CUE_START, raw)
-        head = before.end() if before else 0
-        after = _CUE_END.match(raw[head:][::-1])
-        tail = len(raw) - (after.end() if after else 0)
+        head, tail = _text_span(raw)
         line_end = group[0][1] or line_end_of_file
         num_lines = sum(bool(text.strip()) for text, _ in group)
         cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, num_lines, line_end)
+        if previous and is_again and number == 0:
+            cue.repeated = previous.repeated or previous
         parts += [cue, group[-1][1]]
     return parts
+
+
+def _text_span(raw: str) -> tuple[int, int]:
+    """Where the words of a cue begin and end."""
+    before = _CUE_START.match(raw)
+    head = before.end() if before else 0
+    after = _CUE_END.match(raw[head:][::-1])
+    tail = len(raw) - (after.end() if after else 0)
+    # What begins among the words ends there.
+    num_open = len(_VOICE_START.findall(raw, head, tail)) - len(_VOICE_END.findall(raw, head, tail))
+    ends = [match.end() for match in _VOICE_END.finditer(raw, tail)]
+    return head, ends[min(num_open, len(ends)) - 1] if num_open > 0 and ends else tail
 
 
 def _sentences(cues: Sequence[_Cue]) -> list[_Sentence]:
     sentences: list[_Sentence] = []
     for cue in cues:
+        if cue.repeated is not None or not cue.text:
+            continue
         if sentences and _goes_on(sentences[-1].cues, cue):
             sentences[-1].cues.append(cue)
         else:
@@ -247,6 +305,20 @@ def _goes_on(cues: Sequence[_Cue], following: _Cue) -> bool:
         and not following.before.strip()
         and not _STARTS_ANEW.match(_plain(following.text))
     )
+
+
+def _timed(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries with the times of words in order, which a translation may turn over."""
+    ordered = list(entries)
+    found = {
+        place: one
+        for place, one in enumerate(ordered)
+        if isinstance(one, Tag) and _WORD_TIME.fullmatch(one.raw)
+    }
+    times = sorted(found.values(), key=lambda one: (len(one.raw), one.raw))
+    for place, time in zip(found, times, strict=True):
+        ordered[place] = time
+    return ordered
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nmt.documents.document import ICU_MESSAGE, PLACEHOLDER, Document, Unit
+from nmt.documents.document import ICU_MESSAGE, PLACEHOLDER, Document, Unit, in_order
 from nmt.errors import LineError
 from nmt.text.html import Translated
 from nmt.text.html_blocks import AlignedText
@@ -116,11 +116,12 @@ def _problem(unit: Unit, translation: AlignedText) -> str | None:
         return "a message with plural forms"
     stand_ins = getattr(unit, "stand_ins", ())
     before, after = (
-        Counter(one for one in PLACEHOLDER.findall(text) if one not in stand_ins)
+        [one for one in PLACEHOLDER.findall(text) if one not in stand_ins]
         for text in (unit.text, translation.text)
     )
-    if before == after:
-        return None
-    lost, new = before - after, after - before
+    lost, new = Counter(before) - Counter(after), Counter(after) - Counter(before)
+    if not (lost or new):
+        moved = (a for a, b in zip(in_order(before), in_order(after), strict=True) if a != b)
+        return next((f"placeholder {one} takes another value" for one in moved), None)
     changes = [f"{one} is lost" for one in lost] or [f"{one} is new" for one in new]
     return f"placeholder {changes[0]}"

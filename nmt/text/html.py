@@ -18,7 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag, Written
+from nmt.text.html_blocks import (
+    COLUMNS,
+    AlignedText,
+    Block,
+    Entry,
+    PartsBuilder,
+    Space,
+    Tag,
+    Written,
+)
 
 # Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
@@ -54,16 +63,17 @@ _TEXT = re.compile(
     r"|[^\s&]+|&"
 )
 _NUMBER = re.compile(r"&#0*(\d+)")
-_LINE_END = re.compile(r"(\r?\n|\r)")
+_TEXT_END = re.compile(rf"(\r?\n|\r|{COLUMNS})")  # where white space is kept
 _NO_LETTER = re.compile(r"[\W\d_]*")
 
 TRANSLATED_ATTRIBUTES = ("alt", "title", "placeholder", "aria-label")
 _LABELLED = ("optgroup", "option", "track")  # their `label` is translated too
 _BUTTONS = ("button", "reset", "submit")  # types of inputs that show their `value`
+_RUBY_TEXTS = ("rt", "rp", "rtc")  # annotations over the text of `<ruby>`, which stay
 _COPIED = ("code", "kbd", "math", "samp", "var")  # their content is not translated
 _RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes")  # what is in them is no HTML
 _ESCAPABLE = ("textarea", "title")  # what is in them has character references, but no tags
-_LINES = ("pre", "textarea", "listing")  # line breaks in them are kept
+_LINES = ("pre", "textarea", "listing")  # line breaks and columns in them are kept
 # What ends an element that has no end tag: one of these, unless it stands in one of `_CONTAINERS`,
 # or its parent's end.
 _BLOCKS = (
@@ -105,6 +115,8 @@ _ENDED_BY = {
     "td": ("td", "th", "tr"),
     "th": ("td", "th", "tr"),
     "option": ("option", "optgroup"),
+    **dict.fromkeys(("rt", "rp"), ("rb", *_RUBY_TEXTS)),
+    "rtc": ("rb", "rtc"),
 }
 _CONTAINERS = ("dl", "menu", "ol", "select", "table", "ul")
 _VOID = (
@@ -129,7 +141,7 @@ _VOID = (
 _BOUNDARIES = frozenset(
     (
         *_BLOCKS,
-        *_ENDED_BY,
+        *(name for name in _ENDED_BY if name not in _RUBY_TEXTS),
         *("area", "audio", "base", "body", "br", "button", "canvas", "caption", "center", "col"),
         *("colgroup", "dialog", "dir", "figcaption", "frame", "frameset", "head", "hgroup", "html"),
         *("legend", "link", "listing", "map", "meta", "noembed", "noframes", "noscript", "object"),
@@ -245,8 +257,9 @@ def parse_html(
     """Any string is a document. See `translate_html`. In XHTML (`is_xml`), scripts may be empty
     elements, and CDATA sections stay as they are.
 
-    Not translated are scripts, styles, comments, `code`, `kbd`, `math`, `samp`, `var`, and elements
-    with `translate="no"` or the class `notranslate`. White space around a text is markup.
+    Not translated are scripts, styles, comments, `code`, `kbd`, `math`, `samp`, `var`, annotations
+    of ruby (`rt`), and elements with `translate="no"` or the class `notranslate`. White space
+    around a text is markup.
     """
     parser = _Parser(document, attributes, stand_ins, is_xml)
     parser.parse()
@@ -269,7 +282,7 @@ class _Parser:
         self._document, self._translates_attributes = document, attributes
         self._builder = PartsBuilder(stand_ins)
         self.attributes: list[tuple[Tag, list[str | _Attribute]]] = []
-        self._num_lines = 0  # elements around it whose line breaks are kept
+        self._num_lines = 0  # elements around it whose line breaks and columns are kept
 
     def parse(self) -> None:
         document, end = self._document, 0
@@ -297,9 +310,10 @@ class _Parser:
             if not name and raw.startswith(_STATEMENTS) and not raw.startswith(_VALUES):
                 self._builder.boundary(raw)
                 continue
-            is_kept |= not name and raw.startswith(_COPIES)
+            is_copied = is_kept and not is_void and name not in _RUBY_TEXTS
+            is_copied |= not name and raw.startswith(_COPIES)
             if is_whole and name not in _BOUNDARIES:
-                self._builder.add(Tag(raw, "point", is_copied=is_kept and not is_void))
+                self._builder.add(Tag(raw, "point", is_copied=is_copied))
             else:
                 self._builder.boundary(raw)
         self._read_text(document[end:])
@@ -309,7 +323,7 @@ class _Parser:
         if not self._num_lines:
             self._builder.add(*_text_entries(raw))
             return
-        for number, part in enumerate(_LINE_END.split(raw)):
+        for number, part in enumerate(_TEXT_END.split(raw)):
             if number % 2:
                 self._builder.boundary(part)
             else:
@@ -421,7 +435,7 @@ def _is_kept(name: str, rest: str) -> bool:
     translate = attributes.get("translate")
     if "notranslate" in attributes.get("class", "").split() or translate == "no":
         return True
-    return name in _COPIED and translate != "yes"
+    return name in (*_COPIED, *_RUBY_TEXTS) and translate != "yes"
 
 
 def _end_tag_of(name: str) -> re.Pattern[str]:

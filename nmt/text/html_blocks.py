@@ -26,6 +26,7 @@ MAX_ENTRIES = 4_000_000
 _BLOCK_ENTRIES = 20
 MAX_DEPTH = 32  # of inline elements in a sentence; what is nested deeper is text of its own
 
+COLUMNS = r"\t+| {4,}"  # between texts that stand beside each other, where spaces matter
 _WORD = re.compile(r"\S+")
 _ALNUM = re.compile(r"[^\W_]")
 _STAND_IN = re.compile(r"\{\d{1,9}\}")

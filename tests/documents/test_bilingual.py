@@ -164,3 +164,86 @@ def test_a_variant_of_tmx_1_1_names_its_language_as_the_others_do():
 def test_a_file_in_which_nothing_is_translated_stays_as_it_is(suffix):
     source = {".xliff": "<xliff>\r\n</xliff>", ".tmx": '<tmx version = "1.4"></tmx>'}[suffix]
     assert translated(suffix, source) == source
+
+
+IMAGE = '<ph id="1">&lt;img alt="<sub>{}</sub>" title="<sub>{}</sub>"/&gt;</ph>'.format
+
+
+def test_a_text_inside_an_inline_code_is_translated_on_its_own_and_the_code_stays():
+    content = translated(".xliff", unit(f"see {IMAGE('big dog', '42')} here"))
+    assert f">HERE SEE {IMAGE('DOG BIG', '42')}</target>" in content
+    assert f">see {IMAGE('big dog', '42')} here</source>" in content
+    content = translated(".xliff", unit(IMAGE("big dog", "red cat")))  # without other text
+    assert f"{IMAGE('DOG BIG', 'CAT RED')}</target>" in content
+
+
+def test_texts_inside_a_code_of_a_text_inside_a_code():
+    inner = '<it id="2" pos="open">{x}<sub>three four</sub></it>'
+    source = f'one <bpt id="1">a <sub>five {inner} six</sub></bpt>two<ept id="1">b</ept>'
+    content = translated(".xliff", unit(source))
+    new = inner.replace("three four", "FOUR THREE")
+    assert f'<bpt id="1">a <sub>SIX FIVE {new}</sub></bpt>TWO<ept id="1">b</ept> ONE' in content
+
+
+@pytest.mark.parametrize("mark", ['mtype="protected"', 'translate="no"'])
+def test_a_text_inside_a_protected_code_stays(mark):
+    content = translated(".xliff", unit(f"one <mrk {mark}>{IMAGE('big dog', 'x')}</mrk> two"))
+    assert f">TWO ONE <mrk {mark}>{IMAGE('big dog', 'x')}</mrk></target>" in content
+
+
+def test_a_segment_whose_inner_text_could_not_be_translated_has_no_target():
+    @translator
+    def forget(words):
+        return ["x"], [(0, 0)]
+
+    outcome = translate_document(read(".xliff", unit(f"see {IMAGE('%s dog', 'x')}")), forget)
+    assert b"<target" not in outcome.content and len(outcome.left) == 1
+
+
+def test_a_text_inside_a_code_of_tmx_is_translated():
+    segment = '<seg>{} <ph x="1">[note: <sub>{}</sub>]</ph></seg>'.format
+    source = f'<tmx version="1.4"><body><tu><tuv xml:lang="en">{segment("one", "two three")}</tuv>'
+    content = translated(".tmx", f"{source}</tu></body></tmx>")
+    assert f'<tuv xml:lang="fr">{segment("ONE", "THREE TWO")}</tuv>' in content
+
+
+def test_references_of_version_2_to_other_units_stay():
+    code = '<ph id="1" subFlows="u2 u3"/>'
+    paired = '<pc id="2" subFlowsStart="u4" subFlowsEnd="u5">{}</pc>'.format
+    source = XLIFF_2.replace("Hello", f"Hello {code} {paired('one two')}")
+    source = source.replace(
+        "</unit>", '</unit><unit id="u2"><segment><source>big dog</source></segment></unit>'
+    )
+    content = translated(".xliff", source)
+    assert content.count(code) == 2 and paired("TWO ONE") in content
+    assert "<target>DOG BIG</target>" in content
+
+
+def test_tags_of_angular_go_around_their_words():
+    link = '<x id="START_LINK{}"/>{}<x id="CLOSE_LINK"/>'.format
+    content = translated(
+        ".xliff", unit(f"one {link('', 'two three')} four {link('_1', 'five')} six")
+    )
+    assert f">SIX {link('_1', 'FIVE')} FOUR {link('', 'THREE TWO')} ONE</target>" in content
+    content = translated(".xliff", unit('one <x id="INTERPOLATION_1"/> two<x id="CLOSE_B"/>'))
+    assert '<x id="INTERPOLATION_1"/>' in content.partition("<target")[2]
+
+
+def test_marks_between_two_elements_go_around_their_words():
+    mark = '<sm id="m" type="term"/>{}<em startRef="m"/>'.format
+    content = translated(".xliff", XLIFF_2.replace("Hello", f"one {mark('two three')} four"))
+    assert mark("THREE TWO") in content
+
+
+def test_sentences_without_a_translation_get_one_beside_those_that_have_one():
+    mark = '<mrk mtype="seg" mid="{}">{}</mrk>'.format
+    second = mark(2, '<g id="5">big</g> dog')
+    cut = f"<seg-source>{mark(1, 'One two.')} {second}</seg-source>"
+    translation = (mark(1, 'Un <x id="3"/>deux.') + " {}").format
+    for missing in ("", mark(2, "")):
+        target = f"{cut}<target>{translation(missing)}</target>"
+        content = translated(".xliff", unit("One two. Big dog", target))
+        new = translation(mark(2, 'DOG <g id="5">BIG</g>'))
+        assert f"{new}</target>" in content and content.count("<target") == 1
+    full = f"{cut}<target>{translation(mark(2, 'gros chien'))}</target>"
+    assert translated(".xliff", unit("x", full)) == unit("x", full)

@@ -82,3 +82,12 @@ def test_chapters_of_old_books_are_translated(media_type):
     container = entries["META-INF/container.xml"].replace(b'"OEBPS', b'"/OEBPS')
     book = {**entries, "OEBPS/book.opf": package, "META-INF/container.xml": container}
     assert b"DARK" in unzipped(translated(".epub", zipped(book)))["OEBPS/text/one a.xhtml"]
+
+
+def test_contents_and_package_name_the_target_language():
+    entries = unzipped(epub())
+    for name, element in (("OEBPS/toc.ncx", b"<ncx "), ("OEBPS/book.opf", b"<package ")):
+        entries[name] = entries[name].replace(element, element + b'xml:lang="en-US" ')
+    changed = unzipped(translated(".epub", zipped(entries)))
+    for name in ("OEBPS/toc.ncx", "OEBPS/book.opf"):
+        assert b'xml:lang="fr"' in changed[name] and b"en-US" not in changed[name]

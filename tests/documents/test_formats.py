@@ -100,6 +100,11 @@ def test_a_file_that_breaks_off_is_refused_or_translated_but_never_breaks(suffix
 
 
 BEGIN = '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
+LINK = (
+    f"{BEGIN}<w:r><w:instrText>HYPERLINK</w:instrText></w:r><w:r><w:fldChar "
+    'w:fldCharType="separate"/></w:r>'
+)
+END = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
 CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
 
 
@@ -109,11 +114,31 @@ CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
         (".json", f'"{"<aaaa" * 4000} one"'),
         (".json", f'"<{"a" * 20_000} one"'),
         (".txt", f"a{' ' * 20_000}b"),
+        (".txt", f"|a{' ' * 20_000}b"),
         (".srt", f"{CUE}{'a ' * 4000}\n"),
         (".srt", f"{CUE}a{'</v> ' * 4000}b\n"),
         (".srt", f"{CUE}a{'.' * 20_000}b\n\n2\n00:00:02,000 --> 00:00:03,000\nc\n"),
         (".srt", CUE + "one two three four\n" * 1000),
+        *(
+            (".md", f"{one * 4000} one")
+            for one in (
+                "\\(",
+                "\\[",
+                "[",
+                "==",
+                "{",
+                "{%",
+                "{{<",
+                "%%",
+                "@",
+                "#a",
+                "$",
+                "<rt>",
+                "[@a",
+            )
+        ),
         (".docx", word(f"<w:p>{BEGIN * 3000}<w:r><w:t>one</w:t></w:r></w:p>")),
+        (".docx", word(f"<w:p>{LINK * 1000}<w:r><w:t>one</w:t></w:r>{END * 1000}</w:p>")),
     ],
 )
 def test_the_time_of_hostile_content_is_not_quadratic(suffix, content):

@@ -167,3 +167,21 @@ def test_line_ends_of_windows_stay():
     assert translated(".po", source.replace("\n", "\r\n")) == translated(".po", source).replace(
         "\n", "\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'msgid "translator-credits"',
+        'msgctxt "NAME OF TRANSLATORS"\nmsgid "Your names"',
+        'msgctxt "EMAIL OF TRANSLATORS"\nmsgid "Your emails"',
+    ],
+)
+def test_the_names_of_the_translators_are_left_to_them(message):
+    source = f'{HEADER.format("UTF-8")}\n{message}\nmsgstr ""\n'
+    assert translated(".po", source) == source
+
+
+def test_the_columns_of_a_message_stay():
+    source = f'{HEADER.format("UTF-8")}\nmsgid "  -h, --help      show this\\n"\nmsgstr ""\n'
+    assert 'msgstr "  --HELP -H,      THIS SHOW\\n"' in translated(".po", source)

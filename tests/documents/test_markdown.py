@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from nmt.documents.translating import translate_document
+from nmt.errors import UserError
 
 
 def rendered(text):
@@ -109,6 +110,12 @@ INLINE = [
     "[t]",
     "![l](m)",
     "<http://n.o>",
+    "==u v==",
+    "[w x]{.y}",
+    "{#z}",
+    "\\(a^2\\)",
+    "{% if c %}",
+    "<rt>e</rt>",
 ]
 BLOCKS = ["<b>j</b>", "#", "- q", "> r", "1. s"]
 PIECES = st.sampled_from([*TEXT, *INLINE, *BLOCKS])
@@ -127,7 +134,8 @@ def test_any_markdown_that_is_written_again_is_rendered_alike(pieces):
     source = " ".join(pieces)
     again = refilled(".md", source).decode()
     # A line that is wrapped loses spaces at the edges of code.
-    words = [re.sub(r"\s+(?=</code>)", "", rendered(text)).split() for text in (source, again)]
+    edges = re.compile(r"(?<=<code>)\s+|\s+(?=</code>)")
+    words = [edges.sub("", rendered(text)).split() for text in (source, again)]
     assert words[0] == words[1]
 
 
@@ -156,11 +164,84 @@ def test_labels_of_footnotes_and_alerts_stay_in_front():
     assert translated(".md", source) == expected
 
 
-@pytest.mark.parametrize("markup", ["{{ a.b }}", "{% if x %}", "$$a b$$", "{#an-id}", "[^note]"])
+@pytest.mark.parametrize(
+    "markup",
+    [
+        *("{{ a.b }}", "{% if x %}", '{{< ref "a b.md" >}}', "{{% p x %}}", "$$a b$$", "[^note]"),
+        *("{#an-id}", "{: .b #c}", "{ .md-button }", "{/* a comment */}", "%%a comment%%"),
+        *("[@smith04, p. 3]", "@octocat", "@babel/core", "#tag/sub", "++ctrl+alt+del++"),
+        *("\\(a^2 + b\\)", "\\\\(x\\\\)", "\\[E = mc^2\\]", "![[image one.png|300]]"),
+    ],
+)
 def test_markup_of_dialects_is_copied(markup):
     assert sorted(translated(".md", f"one {markup} two\n").split()) == sorted(
         f"ONE {markup} TWO".split()
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a ==b c== d", "D ==C B== A"),
+        ("a [b c]{.d e=f} g", "G [C B]{.d e=f} A"),
+        ("a [b](c){ .d } e", "E [B](c){ .d } A"),
+        ('a [b](c){:target="_blank"} d', 'D [B](c){:target="_blank"} A'),
+        ("a `b`{.c} d", "D A `b`{.c}"),
+        ("a ![b](c){width=50%} d", "D A ![b](c){width=50%}"),
+        ("a b ^block-1", "B A ^block-1"),
+        ("# a `b` {#c}", "# A `b` {#c}"),
+        ("a b{: .c}", "B A{: .c}"),
+        ("> [!tip]- a b\n> c d\n> e", "> [!tip]- B A\n> E D C"),
+        ("a b\n{: .c}\n\n# d e\n{: #f}", "B A\n{: .c}\n\n# E D\n{: #f}"),
+        ("{% if a %}\nb\nc\n{% endif %}", "{% if a %}\nC B\n{% endif %}"),
+        ("{{< tabs >}}\na b\n{{< /tabs >}}", "{{< tabs >}}\nB A\n{{< /tabs >}}"),
+        ("a [b] \\[c=d\\] e", "E [B] \\[c=d\\] A"),
+        ("a \\[no formula\\] b", "B FORMULA\\] \\[NO A"),
+    ],
+)
+def test_markup_of_dialects_stays_at_its_words(source, expected):
+    assert translated(".md", source) == expected
+    assert translated(".md", source, same) == source
+
+
+CODE = "def show\n\n  puts a, *b*\nend"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        f"{{% highlight ruby %}}\n{CODE}\n{{% endhighlight %}}",
+        f'{{{{< highlight go "a=b" >}}}}\n{CODE}\n{{{{< /highlight >}}}}',
+        f"{{%- raw -%}}\n<p>{CODE}</p>\n{{%- endraw -%}}",
+        "{% comment %}\na b\n{% endcomment %}",
+        '{% include a.html\n  title="b c" %}',
+        '{{< figure\n  src="a b.png"\n  caption="c d"\n>}}',
+        "import A from '@theme/A';\nimport { b } from \"b\"\nimport './c.css'",
+        "export const a = (b) => (\n  <span>c d</span>\n);",
+        "<<< @/snippets/a.js{1,3}",
+        '--8<-- "a.md"',
+        "+---+---+\n| a | b |\n+===+===+\n| c | d |\n+---+---+",
+        "[TOC]",
+        "\\[\nE = mc^2\n\\]",
+    ],
+)
+def test_what_is_code_in_a_dialect_stays(kept):
+    source = f"one two\n\n{kept}\n\nthree four\n"
+    assert translated(".md", source) == f"TWO ONE\n\n{kept}\n\nFOUR THREE\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["import taxes are high", "export goods", "{a", "a {% b", "{% raw %}"]
+)
+def test_what_begins_as_code_and_is_none_is_text(text):
+    assert "ONE" in translated(".md", f"{text}\n\none\n")
+
+
+@pytest.mark.parametrize(
+    "matter", ['{\n  "title": "A b"\n}\n', "+++\ntitle = 'A b'\n+++\n", "---\ntitle: A b\n---\n"]
+)
+def test_front_matter_stays(matter):
+    assert translated(".md", f"{matter}\none two\n") == f"{matter}\nTWO ONE\n"
 
 
 @pytest.mark.parametrize(
@@ -210,3 +291,10 @@ def test_what_is_indented_below_an_admonition_a_tab_or_a_footnote_is_text():
     )
     assert translated(".md", ADMONITION, shout) == expected
     assert refilled(".md", ADMONITION).decode() == ADMONITION
+
+
+def test_a_file_has_at_most_so_much_markup(monkeypatch):
+    monkeypatch.setattr("nmt.documents.markdown.MAX_MARKS", 10)
+    assert read(".md", "one *two*\n" * 3).units
+    with pytest.raises(UserError, match="at most 10 lines"):
+        read(".md", "one *two*\n" * 4)

@@ -48,6 +48,19 @@ def body(content):
             "<text:p>PAGE <text:page-number>one</text:page-number></text:p>",
         ),
         (
+            "<text:p>the <text:ruby><text:ruby-base>big</text:ruby-base><text:ruby-text>no word"
+            "</text:ruby-text></text:ruby> dog</text:p>",
+            "<text:p>DOG <text:ruby><text:ruby-base>BIG</text:ruby-base><text:ruby-text>no word"
+            "</text:ruby-text></text:ruby> THE</text:p>",
+        ),
+        *(  # what a reader fills in
+            (
+                f"<text:p>see <{name}>one two</{name}></text:p>",
+                f"<text:p><{name}>TWO ONE</{name}> SEE</text:p>",
+            )
+            for name in ("text:text-input", "text:content-control")
+        ),
+        (
             "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
             "<text:tracked-changes><text:p>one two</text:p></text:tracked-changes>",
         ),
@@ -122,6 +135,7 @@ INLINE = ["<text:s/>", "<text:tab/>", "<text:bookmark/>", "<text:note>h</text:no
 SPANS = [
     '<text:span text:style-name="B">d e</text:span>',
     "<text:span>f <text:a>g</text:a></text:span>",
+    "<text:ruby><text:ruby-base>i</text:ruby-base><text:ruby-text>j</text:ruby-text></text:ruby>",
 ]
 PIECES = st.sampled_from(["a", " ", "b c", *INLINE, *SPANS])
 
@@ -132,7 +146,7 @@ def test_any_paragraph_keeps_its_elements(pieces):
     content = odt(f"<text:p>{''.join(pieces)}</text:p>")
     assert body(translated(".odt", content, same)) == body(content)
     again = body(translated(".odt", content))
-    for name in ("tab", "span", "a", "bookmark", "note"):
+    for name in ("tab", "span", "a", "bookmark", "note", "ruby-base", "ruby-text>j<"):
         assert again.count(f"<text:{name}") == body(content).count(f"<text:{name}")
 
 
@@ -151,12 +165,20 @@ def row(*cells, around=""):
     return f"<table:table>{around}<table:table-row>{''.join(cells)}</table:table-row></table:table>"
 
 
-def test_a_cell_shows_its_new_text_and_that_of_a_formula_stays():
-    source = row(
-        cell("one two", 'office:string-value="one two"'), cell("three", 'table:formula="x"')
+def test_a_cell_shows_its_new_text_and_that_of_a_formula_is_calculated_again():
+    source = odt(
+        row(
+            cell("one two", 'office:string-value="one two"'),
+            cell("three", 'table:formula="x" office:string-value="three"'),
+        )
     )
-    found = body(translated(".ods", odt(source)))
-    assert "TWO ONE" in found and "string-value" not in found and "three" in found
+    found = body(translated(".ods", source))
+    assert "TWO ONE" in found and "string-value" not in found
+    assert 'table:formula="x"/>' in found and "three" not in found
+    assert body(translated(".ods", source, same)) == body(source)
+    number = '<table:table-cell table:formula="x" office:value-type="float" office:value="3">'
+    shown = f"{number}<text:p>3 kg</text:p></table:table-cell>"
+    assert shown in body(translated(".ods", odt(row(cell("one"), shown))))
 
 
 @pytest.mark.parametrize(

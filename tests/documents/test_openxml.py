@@ -1,6 +1,7 @@
 """Office files: formatting lands on the right words, and all else stays."""
 
 import io
+import re
 
 import docx
 import openpyxl
@@ -12,6 +13,7 @@ from fixtures.documents import (
     pptx_slides,
     read,
     refilled,
+    same,
     saved,
     shout,
     translated,
@@ -107,6 +109,33 @@ def test_only_the_parts_with_text_change():
             '<w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>one</w:t></w:r><w:r><w:fldChar '
             'w:fldCharType="end"/></w:r></w:p>',
         ),
+        (  # a link that is a simple field, and a field of a form
+            '<w:p><w:r><w:t xml:space="preserve">go </w:t></w:r><w:fldSimple w:instr=" HYPERLINK '
+            '&quot;u&quot; "><w:fldData>AA</w:fldData><w:r><w:rPr><w:u/></w:rPr><w:t>right here'
+            '</w:t></w:r></w:fldSimple><w:r><w:t xml:space="preserve"> </w:t></w:r><w:fldSimple '
+            'w:instr="FORMTEXT"><w:r><w:t>now</w:t></w:r></w:fldSimple></w:p>',
+            '<w:p><w:fldSimple w:instr="FORMTEXT"><w:r><w:t>NOW</w:t></w:r></w:fldSimple><w:r><w:t'
+            ' xml:space="preserve"> </w:t></w:r><w:fldSimple w:instr=" HYPERLINK &quot;u&quot; ">'
+            "<w:fldData>AA</w:fldData><w:r><w:rPr><w:u/></w:rPr><w:t>HERE RIGHT</w:t></w:r>"
+            '</w:fldSimple><w:r><w:t xml:space="preserve"> GO</w:t></w:r></w:p>',
+        ),
+        *(  # other simple fields move as one, with what they show
+            (
+                f'<w:p><w:r><w:t xml:space="preserve">see </w:t></w:r><w:fldSimple w:instr="{code}"'
+                "><w:r><w:t>one two</w:t></w:r></w:fldSimple></w:p>",
+                f'<w:p><w:r><w:t xml:space="preserve">SEE </w:t></w:r><w:fldSimple w:instr="{code}"'
+                "><w:r><w:t>one two</w:t></w:r></w:fldSimple></w:p>",
+            )
+            for code in ("PAGE", " DATE x", "REF _Ref1 \\h", " SEQ Figure ", "MERGEFIELD Name")
+        ),
+        (  # the text under an annotation is translated, and the annotation stays
+            '<w:p><w:r><w:t xml:space="preserve">the </w:t></w:r><w:r><w:ruby><w:rubyPr/><w:rt>'
+            "<w:r><w:t>no word</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>big</w:t></w:r></w:rubyBase>"
+            '</w:ruby></w:r><w:r><w:t xml:space="preserve"> dog</w:t></w:r></w:p>',
+            '<w:p><w:r><w:t xml:space="preserve">DOG </w:t></w:r><w:r><w:ruby><w:rubyPr/><w:rt>'
+            "<w:r><w:t>no word</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>BIG</w:t></w:r></w:rubyBase>"
+            '</w:ruby></w:r><w:r><w:t xml:space="preserve"> THE</w:t></w:r></w:p>',
+        ),
         (  # a line end is a space
             "<w:p><w:r><w:t>one\n  two</w:t></w:r></w:p>",
             "<w:p><w:r><w:t>TWO ONE</w:t></w:r></w:p>",
@@ -189,6 +218,13 @@ def test_the_main_part_has_the_name_that_the_archive_says():
     }
     changed = unzipped(translated(".docx", zipped(entries)))
     assert b"TWO ONE" in changed["word/document2.xml"]
+
+
+def test_the_case_of_the_name_of_a_part_does_not_matter():
+    entries = unzipped(with_strings("one two"))
+    entries["xl/SharedStrings.xml"] = entries.pop("xl/sharedStrings.xml")
+    changed = unzipped(translated(".xlsx", zipped(entries)))
+    assert b"TWO ONE" in changed["xl/SharedStrings.xml"]
 
 
 def test_strict_open_xml_is_refused_in_one_line():
@@ -282,6 +318,9 @@ PIECES = st.one_of(
             '<w:r><w:footnoteReference w:id="1"/></w:r>',
             '<w:bookmarkStart w:id="0"/>',
             "<w:hyperlink><w:r><w:t>a b</w:t></w:r></w:hyperlink>",
+            '<w:fldSimple w:instr="HYPERLINK a"><w:r><w:t>a</w:t></w:r></w:fldSimple>',
+            "<w:r><w:ruby><w:rt><w:r><w:t>c</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>a</w:t></w:r>"
+            "</w:rubyBase></w:ruby></w:r>",
         ]
     ),
 )
@@ -296,7 +335,14 @@ def test_any_paragraph_keeps_its_text_and_formatting_when_it_is_written_again(pi
         again = (
             translated(".docx", content, translate) if translate else translated(".docx", content)
         )
-        for name in ("tab/", "footnoteReference", "bookmarkStart", "hyperlink>"):
+        for name in (
+            "tab/",
+            "footnoteReference",
+            "bookmarkStart",
+            "hyperlink>",
+            "fldSimple",
+            "ruby",
+        ):
             assert body(again).count(f"<w:{name}") == body(content).count(f"<w:{name}")
 
 
@@ -350,6 +396,13 @@ def test_a_header_of_several_lines_stays_as_the_table_names_it():
     for header in ("Total\ncost", "Total_x000D_\ncost"):
         assert {"Total", "cost"}.isdisjoint(texts(".xlsx", with_strings(header)))
     assert {"Total", "costs"} <= set(texts(".xlsx", with_strings("Total\ncosts")))
+
+
+def test_the_label_of_the_totals_of_a_table_stays():
+    entries = unzipped(with_strings("Sum of all", "one two"))
+    table = entries["xl/tables/table1.xml"].replace(b"name=", b'totalsRowLabel="Sum of all" name=')
+    found = texts(".xlsx", zipped({**entries, "xl/tables/table1.xml": table}))
+    assert "one two" in found and "Sum of all" not in found
 
 
 def test_the_line_end_of_windows_that_excel_escapes_is_no_word():
@@ -408,6 +461,31 @@ def test_an_empty_value_in_a_list_keeps_no_comment():
     assert "seen" in texts(".xlsx", zipped({**entries, "xl/comments1.xml": comments}))
 
 
+def test_excel_is_told_to_calculate_where_a_text_has_changed():
+    def calculated(properties, translate=shout):
+        entries = unzipped(workbook([["one two", "=A1"]]))
+        book = re.sub(rb"<calcPr[^<>]*/>", properties, entries["xl/workbook.xml"])
+        changed = translated(".xlsx", zipped({**entries, "xl/workbook.xml": book}), translate)
+        return re.findall(rb"<calcPr[^<>]*/>", unzipped(changed)["xl/workbook.xml"])
+
+    assert calculated(b'<calcPr calcId="1"/>') == [b'<calcPr fullCalcOnLoad="1" calcId="1"/>']
+    assert calculated(b'<calcPr calcId="1"/>', same) == [b'<calcPr calcId="1"/>']
+    stated = b'<calcPr calcId="1" fullCalcOnLoad="1"/>'
+    assert calculated(stated) == [stated] and calculated(b"") == []
+
+
+def test_names_of_a_workbook_are_read_whatever_its_main_part_is_called():
+    entries = {
+        name.replace("workbook.xml", "workbook2.xml"): content.replace(
+            b"/workbook.xml", b"/workbook2.xml"
+        )
+        for name, content in unzipped(workbook([["Yes", "no"]])).items()
+    }
+    defined = b'<definedNames><definedName name="x">"Yes"</definedName></definedNames><calcPr'
+    book = entries["xl/workbook2.xml"].replace(b"<calcPr", defined)
+    assert texts(".xlsx", zipped({**entries, "xl/workbook2.xml": book})) == ["no"]
+
+
 def test_the_header_of_a_pivot_table_stays():
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     pivot = f'<x xmlns="{main}"><cacheFields><cacheField name="Yes"/></cacheFields></x>'
@@ -416,3 +494,30 @@ def test_the_header_of_a_pivot_table_stays():
         "xl/pivotCache/pivotCacheDefinition1.xml": pivot,
     }
     assert texts(".xlsx", zipped(entries)) == ["no"]
+
+
+def test_tabs_and_columns_stay_in_slides_and_cells():
+    example = {
+        **unzipped(pptx_slides()),
+        "ppt/slides/slide9.xml": DIAGRAM("9:00\tone two    three"),
+    }
+    changed = unzipped(translated(".pptx", zipped(example)))
+    assert DIAGRAM("9:00\tTWO ONE    THREE") in changed["ppt/slides/slide9.xml"].decode()
+    changed = unzipped(translated(".xlsx", with_strings("one two\tthree")))
+    assert b">TWO ONE\tTHREE<" in changed["xl/sharedStrings.xml"]
+
+
+READING = '<rPh sb="0" eb="3"><t>no word</t></rPh><phoneticPr fontId="1"/>'
+
+
+def test_a_cell_with_a_reading_is_compared_without_it_and_loses_it_with_its_text():
+    def with_readings(content):
+        entries = unzipped(content)
+        strings = entries["xl/sharedStrings.xml"].replace(b"</si>", f"{READING}</si>".encode())
+        return zipped({**entries, "xl/sharedStrings.xml": strings})
+
+    content = with_readings(with_strings("Total_x000a_cost", "one two"))  # a table's column
+    strings = unzipped(translated(".xlsx", content))["xl/sharedStrings.xml"].decode()
+    stays, changed = re.findall("<si>.*?</si>", strings)
+    assert stays == f"<si><t>Total_x000a_cost</t>{READING}</si>"
+    assert changed == '<si><t>TWO ONE</t><phoneticPr fontId="1"/></si>'

@@ -52,3 +52,10 @@ def test_what_a_damaged_file_makes_the_library_log_is_not_shown(caplog):
     with pytest.raises(UserError, match="damaged"):
         read(".pdf", pdf("one two")[:200])
     assert not caplog.records
+
+
+def test_a_file_has_at_most_so_many_operations(monkeypatch):
+    monkeypatch.setattr("nmt.documents.pdf.MAX_OPERATIONS", 40)
+    assert read(".pdf", pdf(["one"] * 10)).units
+    with pytest.raises(UserError, match=r"^the PDF has more than 40 operations\. Split it\.$"):
+        read(".pdf", pdf(["one"] * 10, ["two"] * 10))

@@ -46,7 +46,7 @@ def test_another_encoding_is_named_with_the_command_that_converts_it():
         read(".txt", "one\ncaf\xe9".encode("latin-1"))
 
 
-LINES = st.lists(st.text(st.sampled_from("ab.-1 \t{}é\u00a0"), max_size=60), max_size=8)
+LINES = st.lists(st.text(st.sampled_from("ab.-1 \t|\f{}é\u00a0"), max_size=60), max_size=8)
 
 
 @settings(deadline=None)
@@ -106,3 +106,15 @@ def test_a_wrapped_paragraph_that_is_not_translated_is_not_wrapped_again():
     for rest in (".\n", " is this one, too\n     in it.\n"):  # with an indent of its own
         for content in (wrapped + rest, (wrapped + rest).replace("\n", "\r\n")):
             assert translated(".txt", content, same) == content
+
+
+def test_a_table_of_characters_keeps_its_cells():
+    table = "+-----+------+\n| a b | c d  |\n|-----|------|\n  | e f|g h |\n"
+    expected = "+-----+------+\n| B A | D C  |\n|-----|------|\n  | F E|H G |\n"
+    assert translated(".txt", table) == expected
+    assert translated(".txt", "a | b\n") == "B | A\n"
+
+
+@pytest.mark.parametrize("end", ["\f", "\v", "\u2028", "\u2029", "\x85", "\f\n"])
+def test_the_end_of_a_page_or_of_a_line_of_any_kind_stays(end):
+    assert translated(".txt", f"one two{end}three four") == f"TWO ONE{end}FOUR THREE"

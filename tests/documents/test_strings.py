@@ -39,6 +39,7 @@ def test_addresses_numbers_and_placeholders_stay(value):
     [
         *("first_name", "MAX_2", "#ff00aa", "#fab", "0x3f6fd5c8", "en-US", "pt_BR"),
         *("image/svg+xml", "src/main.js", "b/c_d.png", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
+        *("home.title", "errors.not_found.a", "/api/v1/users", "../a/b", "~/x/", "./a.b"),
         *("d41d8cd98f00b204e9800998ecf8427e", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04+01:00"),
     ],
 )
@@ -48,7 +49,9 @@ def test_what_is_for_programs_stays(value):
     assert translated(".csv", f"{value};one\n", shout) == f"{value};ONE\n"
 
 
-@pytest.mark.parametrize("value", ["well-known", "and/or", "iPhone", "Mr.", "1st", "#one"])
+@pytest.mark.parametrize(
+    "value", ["well-known", "and/or", "iPhone", "Mr.", "p.m.", "Yes.No", "1st", "#one"]
+)
 def test_a_word_is_not_for_programs(value):
     assert translated(".json", f'"{value}"', shout) == f'"{value.upper()}"'
 
@@ -111,10 +114,52 @@ def test_a_file_that_escapes_what_is_not_ascii_goes_on_to():
     assert translated(".json", '"été a"') == '"A ÉTÉ"'
 
 
-@pytest.mark.parametrize("content", ["{", "[1,]", "{'a': 1}", "[" * 100_000])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (r'"one \u003cb\u003etwo\u003c/b\u003e"', r'"\u003cb\u003eTWO\u003c/b\u003e ONE"'),
+        (r'["it\u0027s one", "two\/three"]', r'["ONE IT\u0027S", "TWO\/THREE"]'),
+        (r'["a\\/b c", "d\u0041\u0022 e"]', r'["C A\\/B", "E DA\""]'),
+    ],
+)
+def test_what_a_program_escapes_without_need_stays_escaped(source, expected):
+    assert translated(".json", source) == expected
+    assert json.loads(expected)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_columns_in_a_string_stay_columns(suffix):
+    source = r'"  -v, --verbose     print more\n\tone two\t3\tfour five"'
+    expected = r'"  --VERBOSE -V,     MORE PRINT\n\tTWO ONE\t3\tFIVE FOUR"'
+    assert translated(suffix, source) == expected
+
+
+@pytest.mark.parametrize("content", ["{", "[1,\n]", "{'a': 1}", "[" * 100_000, "[1]\n[2]"])
 def test_what_is_no_json_is_refused(content):
-    with pytest.raises(UserError, match="expected JSON"):
+    with pytest.raises(UserError, match=r"line \d: expected JSON"):
         read(".json", content)
+
+
+def test_a_number_may_have_any_length():
+    source = f'[{"9" * 5000}, "one"]'
+    assert translated(".json", source) == source.replace("one", "ONE")
+
+
+def test_each_line_is_a_value_of_its_own_and_line_ends_and_blank_lines_stay():
+    source = '{ "b": "one two",\t"a": 1.50}\r\n\n  \r\n"three \\u00e9"\n[1e3, "{x} four"]'
+    expected = '{ "b": "TWO ONE",\t"a": 1.50}\r\n\n  \r\n"\\u00c9 THREE"\n[1e3, "FOUR {x}"]'
+    assert translated(".jsonl", source) == expected
+    line_separator = '"one\u2028two"\n"three"'
+    assert translated(".jsonl", line_separator, same) == line_separator
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [('"a"\n\n{"b": }\n"c"', 3), ('["a",\n"b"]', 1), ('"a" "b"\n', 1), ('"a"\n' + "[" * 10**5, 2)],
+)
+def test_a_line_that_is_no_json_is_named(content, line):
+    with pytest.raises(UserError, match=rf"^line {line}: expected JSON\. Received: .*\.$"):
+        read(".jsonl", content)
 
 
 VALUES = st.recursive(
@@ -131,6 +176,15 @@ def test_any_json_stays_itself(value, is_ascii, indent):
     source = json.dumps(value, ensure_ascii=is_ascii, indent=indent)
     assert translated(".json", source, same) == source
     assert shape(json.loads(translated(".json", source, shout))) == shape(value)
+
+
+@settings(deadline=None)
+@given(st.lists(VALUES, max_size=4), st.booleans())
+def test_any_json_lines_stay_themselves(values, is_ascii):
+    source = "\n".join(json.dumps(value, ensure_ascii=is_ascii) for value in values)
+    assert translated(".jsonl", source, same) == source
+    lines = translated(".jsonl", source, shout).split("\n") if source else []
+    assert [shape(json.loads(line)) for line in lines] == [shape(value) for value in values]
 
 
 def shape(value):

@@ -175,3 +175,67 @@ def test_cues_as_programs_and_people_write_them(suffix, source):
 def test_what_follows_a_blank_line_in_webvtt_is_no_text():
     source = "WEBVTT\n\n00:01.000 --> 00:02.000\none\n\nnot me\n\nnor me\n00:03.000 --> 00:04.000\n"
     assert units(source, ".vtt") == ["one"]
+
+
+def test_a_dash_or_chevrons_before_a_speaker_are_no_text():
+    for source in ("-One two.\n-Three four", ">> One two.\n>> Three four", ">>> One two."):
+        expected = source.replace("One two.", "TWO. ONE").replace("Three four", "FOUR THREE")
+        assert expected in translated(".srt", cues(source))
+        assert translated(".srt", cues(source), same) == cues(source)
+    assert "DEGREES -5" in translated(".srt", cues("-5 degrees"))
+    source = VTT.replace("<v Fred>", "&gt;&gt; ")
+    assert translated(".vtt", source).splitlines()[-1] == "&gt;&gt; WORLD <c.red>BIG</c> HELLO"
+
+
+def test_styles_of_aegisub_go_with_their_words():
+    assert "{\\an8}THREE {\\i1}TWO{\\i0} ONE" in translated(
+        ".srt", cues("{\\an8}one {\\i1}two{\\i0} three")
+    )
+    assert "THREE TWO{\\b0} ONE" in translated(".srt", cues("one two{\\b0} three"))
+
+
+YOUTUBE = """WEBVTT
+Kind: captions
+Language: en
+
+00:00:00.160 --> 00:00:02.389 align:start position:0%
+\x20
+hello<00:00:00.480><c> big</c><00:00:01.000><c> world</c>
+
+00:00:02.389 --> 00:00:02.399 align:start position:0%
+hello big world
+\x20
+
+00:00:02.399 --> 00:00:04.470 align:start position:0%
+hello big world
+and<00:00:02.879><c> all</c>
+
+00:00:04.470 --> 00:00:04.480 align:start position:0%
+and all
+\x20
+
+"""
+
+
+def test_captions_that_roll_up_are_translated_once_and_repeated():
+    assert units(YOUTUBE, ".vtt") == ["hello big world and all"]
+    assert translated(".vtt", YOUTUBE, same) == YOUTUBE
+    marks = re.compile(r"</?c>|<[\d:.]+>")
+    shown, was = translated(".vtt", YOUTUBE), marks.sub("", YOUTUBE)
+    assert marks.sub("", shown) == was.replace("hello big world", "ALL AND WORLD").replace(
+        "and all", "BIG HELLO"
+    ).replace("Language: en", "Language: fr")
+    times = re.findall(r"<[\d:.]+>", shown)
+    assert times == sorted(times) and len(times) == 3
+
+
+def test_a_cue_that_repeats_the_one_before_keeps_its_own_dash_and_style():
+    source = cues("- No.", "No.", "<i>No.</i>", "No.\nWhy not?")
+    expected = cues("- NO.", "NO.", "<i>NO.</i>", "NO.\nNOT? WHY")
+    assert translated(".srt", source) == expected
+
+
+def test_a_span_at_the_end_of_a_cue_ends_in_its_text():
+    source = VTT.replace("Hello <c.red>big</c> world", "Hello <c.red>big world</c></v>")
+    last = translated(".vtt", source).splitlines()[-1]
+    assert last == "<v Fred><c.red>WORLD BIG</c> HELLO</v>"

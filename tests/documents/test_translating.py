@@ -1,5 +1,6 @@
 """Translating a document: what is asked of a translator, and what stays as it was."""
 
+import json
 from collections import Counter
 from types import SimpleNamespace
 
@@ -43,6 +44,21 @@ def test_a_text_whose_placeholder_is_lost_doubled_or_new_stays():
         ("a {x}", "placeholder {x} is lost"),
         ("c %s", "placeholder %s is new"),
         ("e", "placeholder {y} is new"),
+    ]
+
+
+def test_values_that_a_program_fills_in_by_their_order_stay_in_order():
+    texts = [
+        "%s has %d",
+        "%(a)s has %(b)d",
+        "%2$s has %1$d",
+        "%d/%m/%Y is %s",
+        "{} has %s",
+        "50%% of %s",
+    ]
+    outcome = translate_document(read(".json", json.dumps(texts)), reverse)
+    assert [(one.text, one.reason) for one in outcome.left] == [
+        ("%s has %d", "placeholder %s takes another value")
     ]
 
 

@@ -110,3 +110,46 @@ def test_a_page_in_ascii_that_declares_no_encoding_stays_one():
     for source in ("<p>e", "<html><meta charset=utf-8><p>e", "<html>é<p>e", "\ufeff<html><p>e"):
         assert translated(".html", source, accented) == source[:-1].replace("é", "é") + "é"
     assert translated(".xhtml", "<html><p>e", accented) == "<html><p>é"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "a <ruby>b<rp>(</rp><rt>x y</rt><rp>)</rp></ruby> c",
+            "C <ruby>B<rp>(</rp><rt>x y</rt><rp>)</rp></ruby> A",
+        ),
+        (
+            "<ruby><rb>b</rb><rtc><rt>x</rt></rtc></ruby> c",
+            "C <ruby><rb>B</rb><rtc><rt>x</rt></rtc></ruby>",
+        ),
+        ("<ruby>a<rt>x</rt></ruby>", "<ruby>A<rt>x</rt></ruby>"),
+        # Where an annotation has no end tag, the text ends before it.
+        ("a <ruby>b<rp>(<rt>x<b>y</b><rp>)</ruby> c", "A <ruby>B<rp>(<rt>x<b>y</b><rp>)</ruby> C"),
+        ("<ruby>b<rt>x<rb>d<rt>y</ruby>", "<ruby>B<rt>x<rb>D<rt>y</ruby>"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".html", ".xhtml"])
+def test_annotations_over_a_text_are_no_part_of_it(suffix, source, expected):
+    assert translated(suffix, f"<p>{source}</p>") == f"<p>{expected}</p>"
+    assert translated(suffix, f"<p>{source}</p>", same) == f"<p>{source}</p>"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "around"),
+    [
+        (".md", "{}\n"),
+        (".json", '"{}"'),
+        (".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n"),
+        (".po", 'msgid "{}"\nmsgstr ""\n'),
+    ],
+)
+def test_annotations_in_strings_are_no_part_of_their_text(suffix, around):
+    source = around.format("a <ruby>b<rp>(</rp><rt>x y</rt><rp>)</rp></ruby> c")
+    assert "C <ruby>B<rp>(</rp><rt>x y</rt><rp>)</rp></ruby> A" in translated(suffix, source)
+
+
+def test_columns_stay_where_white_space_is_kept():
+    source = "<p>a\tb    c</p><pre>one two\tthree    <b>four</b>\n\tfive</pre>"
+    expected = "<p>C B A</p><pre>TWO ONE\tTHREE    <b>FOUR</b>\n\tFIVE</pre>"
+    assert translated(".html", source) == expected

@@ -13,6 +13,7 @@ import pytest
 from fixtures.run import trained_translator
 from fixtures.shouter import Shouter
 
+from nmt.documents.formats import available
 from nmt.errors import LineError
 from nmt.serving.middleware import RateLimit
 from nmt.serving.schemas import Refusal
@@ -479,7 +480,8 @@ def test_settings_tell_a_page_what_it_needs(client_of):
     assert settings["charLimit"] == 7 and settings["keyRequired"] and settings["apiKeys"]
     assert settings["language"]["source"] == {"code": "en", "name": "English"}
     assert settings["filesTranslation"] and not settings["suggestions"]
-    assert {".docx", ".srt", ".po"} < set(settings["supportedFilesFormat"])
+    assert settings["supportedFilesFormat"] == available()
+    assert {".docx", ".srt", ".po", ".jsonl"} < set(settings["supportedFilesFormat"])
     settings = client_of(max_file_bytes=0).get("/frontend/settings").json()
     assert not settings["filesTranslation"] and settings["supportedFilesFormat"] == []
 
