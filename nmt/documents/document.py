@@ -36,6 +36,7 @@ _PLACEHOLDER = (
 )
 # Entities are read as characters; those that are none of HTML's are placeholders.
 PLACEHOLDER = re.compile(f"{_PLACEHOLDER}|{_ENTITY}")
+_DOLLAR_NUMBER = re.compile(r"\$[1-9](?![\d.,]?\d)")
 # Of printf, without a name or a number: they take their values in order. %m is one of a time.
 _UNNAMED = re.compile(r"%[-+#0]*\d*(?:\.\d+)?[hlLqjzt]*[a-zA-Z@]")
 _PRINTF_TYPES = "diouxXfFgGcsr@"
@@ -198,6 +199,13 @@ def is_of_language(code: str, language: str) -> bool:
 def is_translatable(text: str) -> bool:
     """Whether there are letters beside addresses, placeholders and what is for programs."""
     return has_letters(_NOT_TRANSLATED.sub(" ", text)) and not _IDENTIFIER.fullmatch(text)
+
+
+def placeholders_of(text: str) -> list[str]:
+    """In the order in which they stand. $1 and $2 are some (MediaWiki) where there is a $1; else
+    they are prices."""
+    numbered = _DOLLAR_NUMBER.findall(text)
+    return PLACEHOLDER.findall(text) + (numbered if "$1" in numbered else [])
 
 
 def in_order(placeholders: Iterable[str]) -> list[str]:

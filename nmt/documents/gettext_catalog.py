@@ -8,7 +8,6 @@ from typing import Any
 
 from nmt.documents.document import (
     MAX_UNITS,
-    PLACEHOLDER,
     Document,
     Encoding,
     MarkedText,
@@ -18,6 +17,7 @@ from nmt.documents.document import (
     is_of_language,
     is_translatable,
     library,
+    placeholders_of,
 )
 from nmt.errors import UserError
 
@@ -137,7 +137,7 @@ class PoDocument(Document):
         """The form that gets the translation of `msgid`. None: no form does."""
         one = self._plural(1)
         singular, plural = (
-            Counter(PLACEHOLDER.findall(text)) for text in (entry.msgid, entry.msgid_plural)
+            Counter(placeholders_of(text)) for text in (entry.msgid, entry.msgid_plural)
         )
         is_of_one = not self._is_one_shared or (self._count > 1 and singular == plural)
         return one if is_of_one else None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nmt.documents.document import ICU_MESSAGE, PLACEHOLDER, Document, Unit, in_order
+from nmt.documents.document import ICU_MESSAGE, Document, Unit, in_order, placeholders_of
 from nmt.errors import LineError
 from nmt.text.html import Translated
 from nmt.text.html_blocks import AlignedText
@@ -116,7 +116,7 @@ def _problem(unit: Unit, translation: AlignedText) -> str | None:
         return "a message with plural forms"
     stand_ins = getattr(unit, "stand_ins", ())
     before, after = (
-        [one for one in PLACEHOLDER.findall(text) if one not in stand_ins]
+        [one for one in placeholders_of(text) if one not in stand_ins]
         for text in (unit.text, translation.text)
     )
     lost, new = Counter(before) - Counter(after), Counter(after) - Counter(before)

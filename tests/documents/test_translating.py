@@ -47,6 +47,19 @@ def test_a_text_whose_placeholder_is_lost_doubled_or_new_stays():
     ]
 
 
+def test_numbered_values_of_mediawiki_are_placeholders_and_prices_are_not():
+    made = {"$1 deleted $2": "1 $ supprimé $2", "It costs $2.": "Ça coûte 2 $."}
+
+    def translate(lines, alignments):
+        return [translation(made[line]) for line in lines]
+
+    outcome = translate_document(read(".json", json.dumps(list(made))), translate)
+    assert json.loads(outcome.content) == ["$1 deleted $2", "Ça coûte 2 $."]
+    assert [(one.text, one.reason) for one in outcome.left] == [
+        ("$1 deleted $2", "placeholder $1 is lost")
+    ]
+
+
 def test_values_that_a_program_fills_in_by_their_order_stay_in_order():
     texts = [
         "%s has %d",
