@@ -103,9 +103,7 @@ def _large(text: str, scale: str) -> str | None:
 
 
 def _sign_and_number(text: str) -> tuple[str, str]:
-    sign, number = re.search(_SIGN, text), re.search(_NUMBER, text)
-    assert sign and number, text
-    return sign[0], number[0]
+    return re.findall(_SIGN, text)[0], re.findall(_NUMBER, text)[0]
 
 
 def _parts(number: str, language: NumberFormat) -> tuple[list[str], str]:
