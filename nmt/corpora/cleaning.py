@@ -21,7 +21,14 @@ from nmt.corpora.checks import CHECKS, Check, Sides, Task
 from nmt.corpora.duplicates import pair_hash
 from nmt.corpora.pairs import Pair
 from nmt.errors import UserError
-from nmt.text.lines import TABLE_SUFFIXES, ParallelFiles, atomic_write, is_blank, read_parallel
+from nmt.text.lines import (
+    TABLE_SUFFIXES,
+    ParallelFiles,
+    atomic_write,
+    is_blank,
+    read_parallel,
+    refuse_overwriting,
+)
 
 DEFAULT_DROP = tuple(key for key, check in CHECKS.items() if check.is_dropped)
 DEFAULT_FIX = tuple(key for key, check in CHECKS.items() if check.is_fixed)
@@ -187,11 +194,9 @@ class _Cleaner:
 
 def _check_writable(output: Output, inputs: Sequence[ParallelFiles]) -> None:
     """Before the corpus is read, which may take minutes."""
-    written = {os.path.realpath(path) for path in (output.source, output.target, output.dropped)}
-    for files in inputs:
-        for path in (files.source, files.target):
-            if os.path.realpath(path) in written:
-                raise UserError(f"{path}: would be overwritten. Give another name as --output.")
+    read = [path for files in inputs for path in (files.source, files.target)]
+    for path in (output.source, output.target, output.dropped):
+        refuse_overwriting(path, read)
     folder = output.source.parent
     if not folder.is_dir():
         raise UserError(f"{output.source}: the folder {folder} does not exist: create it first.")

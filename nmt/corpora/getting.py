@@ -19,22 +19,6 @@ from nmt.errors import UserError
 from nmt.text.lines import atomic_write, decode_lines, is_blank
 
 
-def _fetch_all(files: Sequence[RemoteFile], folder: Path, mirror: str | None) -> dict[str, Path]:
-    """Name -> path. The error of a file that cannot be had names the ones after it, too: who
-    fetches by hand needs all of them."""
-    paths = {}
-    for index, file in enumerate(files):
-        try:
-            paths[file.name] = download.fetch(file, folder, mirror)
-        except UserError as error:
-            others = [one for one in files[index + 1 :] if not (folder / one.name).exists()]
-            if not others:
-                raise
-            listed = ", ".join(f"{one.url} as {folder / one.name}" for one in others)
-            raise UserError(f"{error} Needed, too: {listed}.") from error
-    return paths
-
-
 @dataclass(frozen=True)
 class Written:
     """A parallel text that was written, or that was there already."""
@@ -84,6 +68,22 @@ def get_corpus(
         found, wanted = split.held_out(name), len(split.sets[name])
         written.append(writer.write(name, found, {"pairs_of_the_project": wanted}))
     return written
+
+
+def _fetch_all(files: Sequence[RemoteFile], folder: Path, mirror: str | None) -> dict[str, Path]:
+    """Name -> path. The error of a file that cannot be had names the ones after it, too: who
+    fetches by hand needs all of them."""
+    paths = {}
+    for index, file in enumerate(files):
+        try:
+            paths[file.name] = download.fetch(file, folder, mirror)
+        except UserError as error:
+            others = [one for one in files[index + 1 :] if not (folder / one.name).exists()]
+            if not others:
+                raise
+            listed = ", ".join(f"{one.url} as {folder / one.name}" for one in others)
+            raise UserError(f"{error} Needed, too: {listed}.") from error
+    return paths
 
 
 @dataclass(frozen=True)

@@ -202,8 +202,8 @@ def is_translatable(text: str) -> bool:
 
 
 def placeholders_of(text: str) -> list[str]:
-    """In the order in which they stand. $1 and $2 are some (MediaWiki) where there is a $1; else
-    they are prices."""
+    """All but those of MediaWiki in the order in which they stand. $1 and $2 are some where there
+    is a $1; else they are prices."""
     numbered = _DOLLAR_NUMBER.findall(text)
     return PLACEHOLDER.findall(text) + (numbered if "$1" in numbered else [])
 
@@ -341,9 +341,8 @@ def read_marked(
     for match in _MARKUP.finditer(text):
         add(text[position : match.start()])
         position = match.end()
-        name = (match["name"] or match["style"] or "").partition(".")[
-            0
-        ]  # WebVTT's <c.yellow> ends with </c>
+        # WebVTT's <c.yellow> ends with </c>
+        name = (match["name"] or match["style"] or "").partition(".")[0]
         if is_one or match["other"] or match["ruby"]:
             builder.add(Tag(match[0], "point"))
         elif match["end"] and is_wrapped and _INDENTED_LINE.match(text, position):

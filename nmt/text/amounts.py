@@ -87,7 +87,7 @@ def _price(text: str, source: NumberFormat | None, target: NumberFormat | None) 
     whole, decimals = _parts(number, source) if source else ([], "")
     if not whole or not target:
         return text
-    rewritten = target.group.join(whole) + (target.decimal + decimals if decimals else "")
+    rewritten = _written(whole, decimals, target)
     return f"{sign}{rewritten}" if target.sign_first else f"{rewritten}\u00a0{sign}"
 
 
@@ -97,8 +97,8 @@ def _large(text: str, scale: str) -> str | None:
     whole, decimals = _parts(number, FORMATS["en"])
     if sign not in _CURRENCIES or len(whole) != 1:
         return None
-    rewritten = whole[0] + (f",{decimals}" if decimals else "")
     plural = "s" if int(whole[0]) > 1 else ""
+    rewritten = _written(whole, decimals, FORMATS["fr"])
     return f"{rewritten}\u00a0{_SCALES[scale[0].lower()]}{plural} {_CURRENCIES[sign]}"
 
 
@@ -123,6 +123,10 @@ def _parts(number: str, language: NumberFormat) -> tuple[list[str], str]:
     if separators and not (is_grouped and set(separators) <= {language.group, *_SPACE[1:-1]}):
         return [], ""
     return groups, decimals
+
+
+def _written(groups: list[str], decimals: str, language: NumberFormat) -> str:
+    return language.group.join(groups) + (language.decimal + decimals if decimals else "")
 
 
 def _time(text: str, target: str) -> str:

@@ -72,7 +72,7 @@ function priceOf(text, source, target) {
   const [sign, number] = signAndNumber(text);
   const { groups, decimals } = source ? partsOf(number, source) : { groups: [], decimals: "" };
   if (!groups.length || !target) return text;
-  const written = groups.join(target.group) + (decimals && target.decimal + decimals);
+  const written = writtenNumber(groups, decimals, target);
   return target.signFirst ? sign + written : `${written}\u00a0${sign}`;
 }
 
@@ -81,7 +81,7 @@ function largeOf(text, scale) {
   const [sign, number] = signAndNumber(text);
   const { groups, decimals } = partsOf(number, FORMATS.en);
   if (!(sign in CURRENCIES) || groups.length !== 1) return null;
-  const written = groups[0] + (decimals && `,${decimals}`);
+  const written = writtenNumber(groups, decimals, FORMATS.fr);
   const plural = Number(groups[0]) > 1 ? "s" : "";
   return `${written}\u00a0${SCALES[scale[0].toLowerCase()]}${plural} ${CURRENCIES[sign]}`;
 }
@@ -107,6 +107,11 @@ function partsOf(number, language) {
   const isSeparator = (/** @type {string} */ one) => one === language.group || " \u00a0\u202f".includes(one);
   if (separators.length && !(isGrouped && separators.every(isSeparator))) return { groups: [], decimals: "" };
   return { groups, decimals };
+}
+
+/** @param {string[]} groups @param {string} decimals @param {NumberFormat} language */
+function writtenNumber(groups, decimals, language) {
+  return groups.join(language.group) + (decimals && language.decimal + decimals);
 }
 
 /** @param {string} text @param {string} target */

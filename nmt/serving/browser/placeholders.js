@@ -108,7 +108,7 @@ export class Copier {
     /** @type {CopySpan[]} */
     const spans = [];
     for (const match of this.pattern ? line.matchAll(this.pattern) : []) {
-      const kind = ["prices", "times"].find((name) => match.groups?.[name] !== undefined) ?? "";
+      const kind = Object.keys(AMOUNTS).find((name) => match.groups?.[name] !== undefined) ?? "";
       const restored = rewritten(kind, match[0], ...this.languages);
       if (restored !== null) spans.push([match.index, match.index + match[0].length, restored]);
     }
