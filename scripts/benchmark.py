@@ -100,17 +100,16 @@ def main() -> None:
 
 
 def benchmark_train(options: argparse.Namespace) -> None:
-    import tensorflow as tf
-
     from nmt.config.loader import load_config
     from nmt.training.distributed import Workers
     from nmt.training.input_pipeline import InputPipeline
     from nmt.training.setup import prepare
     from nmt.training.train_step import TrainStep
+    from nmt.training.trainer import make_deterministic
 
     config = load_config(options.recipe, options.set)
     if config.training.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        make_deterministic()
     data = config.data.model_copy(update={"train": options.data, "dev": options.dev})
     with tempfile.TemporaryDirectory() as folder:
         workers = Workers(config.training.batch_slices)

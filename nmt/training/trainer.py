@@ -61,7 +61,7 @@ def train(
     score_class(config.model.decoder.score, allow_custom)  # a mistake is reported before any work
     started = time.monotonic()
     if config.training.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        make_deterministic()
     workers = Workers(config.training.batch_slices)
     with workers.lost_is_an_error(), tempfile.TemporaryDirectory(prefix="nmt-worker-") as elsewhere:
         prepared = _prepare(workers, config, Path(path), accept_changes, Path(elsewhere))
@@ -77,6 +77,16 @@ def train(
                     run.clear()
                 raise
     return run if workers.is_chief else None
+
+
+def make_deterministic() -> None:
+    """From here on, the same operations in the same order give the same bits.
+
+    TensorFlow's arithmetic optimizer merges sums of two into sums of many, and such a sum begins
+    with whichever buffer is free to hold it: its last bit would depend on timing.
+    """
+    tf.config.experimental.enable_op_determinism()
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 def _log_texts(prepared: Prepared) -> None:

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fixtures.run import (
     assert_same_run,
     history,
@@ -35,15 +36,8 @@ pytest_plugins = ["fixtures.train"]
 # ------------------------------------------------------------------ invariant 7: as if nothing were
 
 
-@pytest.fixture
-def just_trained(stateful, tmp_path_factory):
-    """Trained just before what it is compared with: later in a process, the last bits may differ
-    (see invariant 7 in docs/develop/invariants.md)."""
-    return train(stateful, tmp_path_factory.mktemp("runs") / "uninterrupted").path
-
-
 def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
-    stateful, just_trained, tmp_path, monkeypatch, caplog
+    stateful, uninterrupted, tmp_path, monkeypatch, caplog
 ):
     """Twice, and the second time its newest state was damaged."""
     run = tmp_path / "run"
@@ -54,11 +48,11 @@ def test_a_run_that_was_interrupted_and_resumed_is_the_same_run(
     last_checkpoint(run).write_bytes(last_checkpoint(run).read_bytes()[:-1000])
     train(stateful, run)
     assert "step-00000006.npz is damaged" in caplog.text and "resuming from" in caplog.text
-    assert_same_run(run, just_trained)
+    assert_same_run(run, uninterrupted)
 
 
 def test_a_run_that_was_killed_while_it_saved_is_the_same_run(
-    stateful, just_trained, tmp_path, monkeypatch
+    stateful, uninterrupted, tmp_path, monkeypatch
 ):
     """best.npz of step 10 is written, the last state is that of step 5: all since then is done
     again, and alike."""
@@ -75,7 +69,12 @@ def test_a_run_that_was_killed_while_it_saved_is_the_same_run(
             train(stateful, tmp_path / "run")
     assert last_state(tmp_path / "run")[1]["step"] == 5
     train(stateful, tmp_path / "run")
-    assert_same_run(tmp_path / "run", just_trained)
+    assert_same_run(tmp_path / "run", uninterrupted)
+
+
+def test_sums_are_taken_in_one_order(uninterrupted):
+    """TensorFlow's arithmetic optimizer makes their order depend on timing."""
+    assert tf.config.optimizer.get_experimental_options()["arithmetic_optimization"] is False
 
 
 def test_the_checkpoint_holds_random_states_optimizer_and_averages(uninterrupted):
