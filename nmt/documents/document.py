@@ -25,14 +25,17 @@ MAX_LINES = 500_000  # of a text file
 MAX_UNITS = 200_000  # of a document: more than 1 KB of memory each
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
 # Those of more programs: %r %(x)a %Y (Python, times), %PATH% (Windows), %1 %L1 %n (Qt, KDE), $NAME$
-# (Chrome), {n, number} (ICU), ${a b} (JavaScript), <%= a %> (Ruby), $t(key) (i18next), @:key (Vue),
-# :name (Laravel; also :emoji:)
+# (Chrome), {n, number} (ICU), ${a b} (JavaScript), <%= a %> %<n>d (Ruby), $t(key) (i18next), @:key
+# (Vue), :name [2,*] (Laravel; also :emoji:), @name %name (Drupal; also @people), *|NAME|*
+# (Mailchimp)
 _PLACEHOLDER = (
     rf"{PATTERNS['placeholders']}|(?<![\w%])%(?:L?\d{{1,2}}(?!\w)|[A-Za-z_]\w*%)"
     r"|(?<![\d%])%(?:\(\w+\))?[-+#0]*+\d*+(?:\.\d+)?[a-zA-Z](?![a-zA-Z])|\$[A-Za-z_]\w*\$"
     r"|\{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|duration)\b[^{}]*\}"
     r"|[$#]\{[^{}\n]*\}|<%[^<>%\n]*%>"
-    r"|\$t\([^()\s]*\)|(?<!\w)@(?:\.\w+)?:\w+(?:\.\w+)*|(?<![\w:]):[a-z]\w*:?(?![\w:])"
+    r"|\$t\([^()]*\)|(?<!\w)@(?:\.\w+)?:\w+(?:\.\w+)*|(?<![\w:]):[a-z]\w*:?(?![\w:])"
+    r"|%<\w+>[-+#0]*\d*(?:\.\d+)?[a-zA-Z]|(?<![\w@.])@[a-z]\w*|(?<![\w%])(?<!\d )%[a-z_]\w+"
+    r"|\*\|\w+\|\*|[\[\]](?:\d+|\*),(?:\d+|\*|Inf)[\[\]]"
 )
 # Entities are read as characters; those that are none of HTML's are placeholders.
 PLACEHOLDER = re.compile(f"{_PLACEHOLDER}|{_ENTITY}")
@@ -41,7 +44,7 @@ _DOLLAR_NUMBER = re.compile(r"\$[1-9](?![\d.,]?\d)")
 _UNNAMED = re.compile(r"%[-+#0]*\d*(?:\.\d+)?[hlLqjzt]*[a-zA-Z@]")
 _PRINTF_TYPES = "diouxXfFgGcsr@"
 # Messages of ICU: their keywords are no text, and their forms are no sentences of their own.
-ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
+ICU_MESSAGE = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal|choice)\s*,")
 _NOT_TRANSLATED = re.compile(f"(?:{PATTERNS['urls']})|(?:{PATTERNS['emails']})|{_PLACEHOLDER}")
 # A text that is one of these is for programs.
 _IDENTIFIER = re.compile(
@@ -55,7 +58,8 @@ _IDENTIFIER = re.compile(
       | [a-z][\w-]*+(?:\.[\w-]++)++ | (?:~|\.{1,2})?(?:/[\w.~-]++)++/?   # home.title, /api/v1
       | (?:application|audio|font|image|text|video)/[\w.+-]+        # a type of media
       | [\w./\\:~@-]+\.(?:avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg
-          |pdf|php|png|pptx?|py|svg|tiff?|ts|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip)   # a file
+          |pdf|php|png|pptx?|py|svg|tiff?|ts|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip)
+        (?:[?\#]\S*)?                                              # a file
     )\s*""",
     re.VERBOSE,
 )
@@ -294,8 +298,12 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 RUBY_TEXT = r"<(?P<ruby>rt|rp)\b[^<>]*+>[^<>]*+</(?P=ruby)>"
 _MARKUP = re.compile(
     rf"{RUBY_TEXT}|(?P<end>\r\n|\n|\r)"
+    # What may have bars in it; line breaks as programs write them, but not \nabla; plural forms
+    r"|(?P<kept>\{[^{}\n]*\}|\*\|\w+\|\*|[A-Za-z]:\\\S*)"
+    r"|(?P<between>(?:\\[Nnrt])+(?![a-z])|\s*\|\s*)"
     # a tag, or one of i18next: <0>text</0>
-    r"|(?P<tag><(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))(?P<rest>[^<>]*+)>)"
+    r"|(?P<tag>(?<!(?<!\d)%)<(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))"
+    r"(?P<rest>[^<>]*+)>)"
     r"|\{\\(?P<style>[bisu])(?P<on>[01])\}"  # of Aegisub: {\i1}text{\i0}
     r"|(?P<other>\{\\[^{}]*\}|<\d[\d:.]*>)"
 )
@@ -339,6 +347,8 @@ def read_marked(
 
     position = 0
     for match in _MARKUP.finditer(text):
+        if match["kept"] or (is_one and match["between"]):
+            continue
         add(text[position : match.start()])
         position = match.end()
         # WebVTT's <c.yellow> ends with </c>
@@ -347,7 +357,7 @@ def read_marked(
             builder.add(Tag(match[0], "point"))
         elif match["end"] and is_wrapped and _INDENTED_LINE.match(text, position):
             builder.add(Space(match[0]))
-        elif match["end"] or name.lower() == "br":
+        elif match["end"] or match["between"] or name.lower() == "br":
             builder.boundary(match[0])
         elif match["slash"] or match["on"] == "0":
             if builder.innermost is not None and builder.innermost.name == name:

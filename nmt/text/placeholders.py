@@ -105,6 +105,9 @@ PATTERNS = {  # class -> regular expression. Where several match at one place, t
     "urls": (
         rf"(?<![\w+-])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|www\.){_REST_OF_URL}"
         rf"|(?<![\w@.-])(?:[\w-]+\.)+(?:com|edu|gov|info|io|net|org)\b(?:[/?#:]{_REST_OF_URL})?"
+        # paths: /usr/bin, ~/.bashrc, C:\Users\Bob; not and/or, 5/6, he /she
+        r"|(?<![\w./\\:~)-])(?:(?:[A-Za-z]:\\|~/|\.{1,2}/)[\w.~-]+|/[\w.~-]+/[\w.~-]+)"
+        r"(?:[/\\][\w.~-]+)*[/\\]?(?<!\.)"
     ),
     "emails": r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     # {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100

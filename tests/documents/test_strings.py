@@ -26,7 +26,9 @@ def test_values_are_translated_and_keys_and_layout_stay():
         *("http://a.org/b", "a@b.org", "{name}", "42", "%s", "", "2024-05-12"),
         *("%r %(x)a", "%Y-%m-%d", "%H:%M", "%PATH%", "%1", "%L2 %n", "$NAME$", "<%= x %>"),
         *("{n, number} {d , date, short}", "${t('x y')} #{a b}", "$t(common.ok)"),
-        *("@:common.ok", "@.lower:ok", ":name", ":smile:"),
+        *("@:common.ok", "@.lower:ok", ":name", ":smile:", "@count %user_name", "%<count>d"),
+        *("*|FNAME|*", '$t(girls, {"count": {{girls}} })', "{{ name | upper }}", "[20,*]"),
+        *("/usr/local/bin", "~/.bashrc", r"C:\new\a.txt", "thumbs.jpg#xywh=0,0,160,90"),
     ],
 )
 def test_addresses_numbers_and_placeholders_stay(value):
@@ -47,6 +49,21 @@ def test_what_is_for_programs_stays(value):
     source = f'["{value}", "one {value}"]'
     assert translated(".json", source, shout).startswith(f'["{value}", "ONE ')
     assert translated(".csv", f"{value};one\n", shout) == f"{value};ONE\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (r"one two.\nThree four.\n\n five", r"TWO. ONE\nFOUR. THREE\n\n FIVE"),
+        ("one apple|many apples", "APPLE ONE|APPLES MANY"),
+        ("{0} one two | [2,*] three four", "TWO ONE {0} | FOUR THREE [2,*]"),
+        (r"in C:\new now", r"NOW C:\NEW IN"),
+        (r"let \nabla be", r"BE \NABLA LET"),
+        ("%<n>d one <b>two three</b>", "<b>THREE TWO</b> ONE %<n>d"),
+    ],
+)
+def test_line_breaks_and_bars_of_programs_divide_a_string(source, expected):
+    assert json.loads(translated(".json", json.dumps(source))) == expected
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,7 @@ def test_paragraphs_are_divided_where_python_divides_them(language):
     texts += [
         "Mr. Smith saw Dr. J. Jones at 5 p.m. on Sunday. He left.",
         "It costs 3.50 € (a lot).",
+        "1. See chapter 3. The bus leaves at 7. 2. Wait for number 8. Then go.",
     ]
     found = in_node("sentences", texts=texts, language=language)
     assert all("".join(parts) == text for parts, text in zip(found, texts, strict=True))

@@ -19,6 +19,8 @@ from nmt.text.sentence_splitter import sentences
         ("xx", ["No such language. ", "English rules serve."]),
         ("en", ["one sentence"]),
         ("en", ["  Edges stay. ", "Here too.  "]),
+        ("en", ["See chapter 3. ", "The bus leaves at 7. ", "Version 2.0. ", "It is out."]),
+        ("fr", ["1. Lisez le chapitre 4. ", "Ensuite, reposez-vous."]),
     ],
 )
 def test_sentences_by_hand(language, expected):

@@ -67,7 +67,9 @@ const REST_OF_URL =
 const PATTERNS = {
   urls:
     R`(?<![${WORD}+\-])(?:[A-Za-z][A-Za-z0-9+.\-]{0,20}:\/\/|www\.)${REST_OF_URL}` +
-    R`|(?<![${WORD}@.\-])(?:[${WORD}\-]+\.)+(?:com|edu|gov|info|io|net|org)(?![${WORD}])(?:[\/?#:]${REST_OF_URL})?`,
+    R`|(?<![${WORD}@.\-])(?:[${WORD}\-]+\.)+(?:com|edu|gov|info|io|net|org)(?![${WORD}])(?:[\/?#:]${REST_OF_URL})?` +
+    R`|(?<![${WORD}.\/\\:~)\-])(?:(?:[A-Za-z]:\\|~\/|\.{1,2}\/)[${WORD}.~\-]+|\/[${WORD}.~\-]+\/[${WORD}.~\-]+)` +
+    R`(?:[\/\\][${WORD}.~\-]+)*[\/\\]?(?<!\.)`,
   emails: R`(?<![${WORD}.+\-])[${WORD}.+\-]+@[${WORD}\-]+(?:\.[${WORD}\-]+)+`,
   placeholders:
     R`\{\{[^{}]*\}\}|[$%#]?\{[^{}${SPACE}]*\}` +

@@ -22,7 +22,8 @@ const ENCLOSED = /"[^"]*"|“[^”]*”|«[^»]*»|\([^()]*\)|\[[^[\]]*\]/gu;
 // What was said ends here, but not its sentence: `"Go!" he said`.
 const QUOTED = new RegExp(`["'”’»][${SPACE}]+$`, "u");
 const LAST_WORD = new RegExp(`(?:^|[${SPACE}("'“‘«\\[])([${WORD}.’'-]*)\\.["'”’»)\\]]*$`, "u");
-const INITIAL = new RegExp(`(?:^|[^${WORD}])[${WORD}]\\.[${SPACE}]*$`, "u");
+const INITIAL = new RegExp(`(?:^|[^${WORD}])\\p{L}\\.[${SPACE}]*$`, "u");
+const LIST_NUMBER = new RegExp(`^[${SPACE}]*\\p{Nd}+\\.[${SPACE}]*$`, "u");
 
 /** The sentences of a text, each with the white space that follows it. @param {string} text @param {string} language
  * @returns {string[]} */
@@ -36,10 +37,11 @@ export function sentences(text, language) {
     if (end >= text.length) break;
     // What decides stands after the previous end, even if that was not one of a sentence: each character is read once.
     const tail = text.slice(previous, end);
+    const isListNumber = previous === start && LIST_NUMBER.test(tail);
     previous = end;
     while (first < enclosed.length && enclosed[first][1] <= end) first += 1;
     const isEnclosed = first < enclosed.length && enclosed[first][0] < end;
-    if (isEnclosed || !endsHere(tail, text.slice(end), abbreviations)) continue;
+    if (isEnclosed || isListNumber || !endsHere(tail, text.slice(end), abbreviations)) continue;
     found.push(text.slice(start, end));
     start = end;
   }
