@@ -173,7 +173,7 @@ class Paragraph:
                 self._read_run(child, properties)
             elif child.tag == self._names.text:
                 self._read_text(child.text or "")
-            elif child.tag in self._names.containers:
+            elif child.tag in self._names.containers and not _is_choice(child):
                 content = self._names.containers[child.tag]
                 self._read_container(child, child if content is None else child.find(content))
             elif child.tag == _SIMPLE_FIELD and _TEXT_FIELD.match(child.get(f"{_W}instr", "")):
@@ -426,6 +426,7 @@ def _is_field(run: Any) -> bool:
 
 def _field_end(children: Sequence[Any], start: int) -> int:
     """After the end of a field that begins and ends in one run, as Google Docs writes it; else 0.
+_CONTENT_CONTROL = f"{_W}sdt"
 
     Such a field has no formatting of its own."""
     depth = 0
@@ -447,6 +448,15 @@ class _OfficeDocument(Document):
     is_archive = True
     kind = ""
     part: re.Pattern[str]  # names of the parts with text
+def _is_choice(element: Any) -> bool:
+    """Whether a content control shows one of its own entries, or a value that stands elsewhere."""
+    if element.tag != _CONTENT_CONTROL:
+        return False
+    kinds = (f"{_W}dropDownList", f"{_W}comboBox", "{*}dataBinding")
+    properties = element.find(f"{_W}sdtPr")
+    return properties is not None and any(properties.find(one) is not None for one in kinds)
+
+
     main = ""  # the part that there has to be
     styles = ""  # a part that names the language of texts which name none
     names: ClassVar[Mapping[str, RunNames]]  # of paragraphs: by their elements
@@ -491,7 +501,9 @@ class _OfficeDocument(Document):
             if element.tag == f"{_C}pt" and element.getparent().tag not in _STRINGS:
                 continue
             text = self.names[element.tag].text
-            if any(one.text and not one.text.isspace() for one in element.iter(text)):
+            if not any(one.text and not one.text.isspace() for one in element.iter(text)):
+                continue
+            if not any(map(_is_choice, element.iterancestors(_CONTENT_CONTROL))):
                 yield element
 
     def _changed_parts(self, translations: Translations) -> dict[str, bytes]:

@@ -171,6 +171,23 @@ def test_only_the_parts_with_text_change():
             "<w:p><w:sdt><w:sdtPr/><w:sdtContent><w:r><w:t>TWO ONE</w:t></w:r></w:sdtContent>"
             "</w:sdt></w:p>",
         ),
+        *(  # a control with entries of its own, or with a value that stands elsewhere
+            (
+                '<w:p><w:r><w:t xml:space="preserve">one two </w:t></w:r><w:sdt><w:sdtPr>'
+                f"<w:alias/>{kind}</w:sdtPr><w:sdtContent><w:r><w:t>three four</w:t></w:r>"
+                "</w:sdtContent></w:sdt></w:p>",
+                '<w:p><w:r><w:t xml:space="preserve">TWO ONE </w:t></w:r><w:sdt><w:sdtPr>'
+                f"<w:alias/>{kind}</w:sdtPr><w:sdtContent><w:r><w:t>three four</w:t></w:r>"
+                "</w:sdtContent></w:sdt></w:p>",
+            )
+            for kind in ("<w:dropDownList/>", "<w:comboBox/>", '<w:dataBinding w:xpath="x"/>')
+        ),
+        (  # the same around paragraphs
+            "<w:sdt><w:sdtPr><w:comboBox/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>one two</w:t>"
+            "</w:r></w:p></w:sdtContent></w:sdt><w:p><w:r><w:t>three four</w:t></w:r></w:p>",
+            "<w:sdt><w:sdtPr><w:comboBox/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>one two</w:t>"
+            "</w:r></w:p></w:sdtContent></w:sdt><w:p><w:r><w:t>FOUR THREE</w:t></w:r></w:p>",
+        ),
         (  # a text box inside a paragraph
             "<w:p><w:r><w:t>one two</w:t></w:r><w:r><w:pict><w:txbxContent><w:p><w:r>"
             "<w:t>three four</w:t></w:r></w:p></w:txbxContent></w:pict></w:r></w:p>",
