@@ -30,7 +30,7 @@ from nmt.documents.document import (
 )
 from nmt.documents.sheet_header import MAX_LENGTH, read_headers, write_headers
 from nmt.errors import UserError
-from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag
+from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag, is_note_mark
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -179,6 +179,8 @@ class Paragraph:
             elif child.tag == _SIMPLE_FIELD and _TEXT_FIELD.match(child.get(f"{_W}instr", "")):
                 self._read_container(child, child)
             else:
+            elif self._is_note_mark(child):
+                self._point(_Place((child,)))
                 self._point(_Place((child,)))
         if opening is not None:
             self._end(opening)
@@ -189,7 +191,8 @@ class Paragraph:
             return _key(base), None
         properties = child.find(self._names.properties)
         is_seen = _run_text(child, self._names).strip() and not _is_field(child)
-        if not is_seen:  # the formatting of a space does not matter
+        # The formatting of a space does not matter; the mark of a note keeps its own.
+        if not is_seen or self._is_note_mark(child):
             return current, properties
         return _key(properties), properties
 
@@ -203,6 +206,21 @@ class Paragraph:
             return
         start = kinds.index(["separate"]) + 1
         opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
+    def _is_note_mark(self, run: Any) -> bool:
+        """Whether a run is the number of a note, typed as text in superscript."""
+        names = self._names
+        if run.tag != names.run or any(
+            one.tag not in (names.properties, names.text) for one in run
+        ):
+            return False
+        if not _is_superscript(run.find(names.properties)):
+            return False
+        siblings = run.itersiblings(preceding=True)
+        previous = next((one for one in siblings if one.tag not in names.invisible), None)
+        is_after_run = previous is not None and previous.tag == names.run
+        before = _run_text(previous, names) if is_after_run else ""
+        return is_note_mark(_run_text(run, names), before)
+
         self._num_fields += 1
         self._read_children(runs[start:-1], base)
         self._num_fields -= 1
@@ -375,6 +393,15 @@ def _key(properties: Any) -> bytes:
         if child.tag in _NO_FORMATTING:
             plain.remove(child)
     for attribute in _NO_FORMATTING_ATTRIBUTES & set(plain.attrib):
+def _is_superscript(properties: Any) -> bool:
+    """By `vertAlign` of Word and Excel, or `baseline` of drawings, in thousandths of a percent."""
+    if properties is None:
+        return False
+    baseline = properties.get("baseline", "0").removesuffix("%")
+    values = [one.get(f"{_W}val") or one.get("val") for one in properties.iter("{*}vertAlign")]
+    return "superscript" in values or (baseline.isdecimal() and int(baseline[:9]) > 0)
+
+
         del plain.attrib[attribute]
     if not len(plain) and not plain.attrib:
         return b""

@@ -215,6 +215,51 @@ def test_the_start_of_a_range_stays_before_its_end(start, end):
     assert 0 < found.index(start) < found.index(end)
 
 
+WORD_RUN = '<w:r>{}<w:t xml:space="preserve">{}</w:t></w:r>'.format
+RAISED = '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr>'
+
+
+@pytest.mark.parametrize("mark", ["1", "[2]", "*", "1, 2", " 3 "])
+def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word(mark):
+    run = WORD_RUN(RAISED, mark)
+    split = f'<w:proofErr w:type="spellEnd"/>{run}'
+    for note in (run, split, f'<w:hyperlink w:anchor="n">{run}</w:hyperlink>'):
+        content = word(f"<w:p>{WORD_RUN('', 'one time')}{note}{WORD_RUN('', ' more')}</w:p>")
+        assert texts(".docx", content) == ["one time more"]
+        found = body(translated(".docx", content))
+        assert found.index("TIME<") < found.index(run) < found.index(" ONE<")
+        assert body(refilled(".docx", content)).count(run) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "raised", "text"),
+    [
+        ("20 m", "2", "20 m2 more"),
+        ("10", "3", "103 more"),
+        ("in 1998", "1", "in 1998 more"),
+        ("the 1", "st", "the 1st more"),
+        ("a time", "-1", "a time-1 more"),
+    ],
+)
+def test_an_exponent_is_part_of_its_word(before, raised, text):
+    runs = WORD_RUN("", before) + WORD_RUN(RAISED, raised) + WORD_RUN("", " more")
+    assert texts(".docx", word(f"<w:p>{runs}</w:p>")) == [text]
+
+
+def test_the_number_of_a_note_on_a_slide_and_in_a_cell_is_no_text():
+    run = "<a:r>{}<a:t>{}</a:t></a:r>".format
+    raised = run('<a:rPr baseline="30000"/>', "1")
+    slide = f"<x {DRAWING}><a:p>{run('', 'one time')}{raised}{run('', ' more')}</a:p></x>"
+    entries = {**unzipped(pptx_slides()), "ppt/slides/slide9.xml": slide}
+    assert "one time more" in texts(".pptx", zipped(entries))
+    assert (
+        raised in unzipped(translated(".pptx", zipped(entries)))["ppt/slides/slide9.xml"].decode()
+    )
+    raised = '<r><rPr><vertAlign val="superscript"/></rPr><t>1</t></r>'
+    cell = f"</t></si><si><r><t>one time</t></r>{raised}<r><t> more</t></r></si><si><t>x"
+    assert "one time more" in texts(".xlsx", with_strings(cell))
+
+
 @pytest.mark.parametrize("name", ["smartTag", "customXml", "bdo", "dir"])
 def test_what_goes_around_runs_is_translated(name):
     properties = f"<w:{name}Pr/>" if name in ("smartTag", "customXml") else ""
