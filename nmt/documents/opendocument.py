@@ -6,6 +6,7 @@ from typing import Any
 
 from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import Document, ReadingOptions, Translations, formula_texts, limited
+from nmt.documents.indirect import has_indirect, texts_of_names
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
 
@@ -20,6 +21,9 @@ _COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
 _COMMENT = f"{_OFFICE}annotation"
 _CELL, _COVERED_CELL = f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"
 _FORMULA = f"{_TABLE}formula"
+_NAMED = tuple(
+    f"{_TABLE}{name}" for name in ("table", "named-range", "named-expression", "database-range")
+)
 _VALUE_TYPE = f"{_OFFICE}value-type"
 _STRING_VALUE = f"{_OFFICE}string-value"
 _ID = f"{_TEXT}id"
@@ -153,10 +157,16 @@ def _paragraphs(root: Any) -> Iterator[Any]:
 def _compared(root: Any) -> set[str]:
     """The texts that cells are compared with, without case."""
     found: set[str] = set()
+    is_indirect = False
     for element in root.iter(f"{_TABLE}*"):
         for attribute in (_FORMULA, f"{_TABLE}condition", f"{_TABLE}expression"):
-            found.update(formula_texts(element.get(attribute, "")))
+            formula = element.get(attribute, "")
+            found.update(formula_texts(formula))
+            is_indirect = is_indirect or has_indirect(formula.encode())
         for attribute in (f"{_TABLE}value", f"{_TABLE}source-field-name"):
             if attribute in element.attrib:
                 found.add(element.get(attribute).casefold())
+    if is_indirect:
+        named = (element.get(f"{_TABLE}name", "") for element in root.iter(*_NAMED))
+        found |= texts_of_names(named)
     return found

@@ -28,6 +28,7 @@ from nmt.documents.document import (
     placed,
     words,
 )
+from nmt.documents.indirect import has_indirect, texts_of_names
 from nmt.documents.sheet_header import MAX_LENGTH, read_headers, write_headers
 from nmt.errors import UserError
 from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag, is_note_mark
@@ -672,12 +673,18 @@ class XlsxDocument(_OfficeDocument):
         found: set[str] = set()
         for name in self._archive.names:
             if self._table.fullmatch(name):
-                for column in self._archive.read_xml(name).iter(*_COLUMNS):
+                table = self._archive.read_xml(name)
+                named.add(table.get("displayName", ""))
+                for column in table.iter(*_COLUMNS):
                     names = (column.get(one, "") for one in ("name", "totalsRowLabel"))
                     found.update(_unescaped(one).casefold() for one in names)
             elif name == self._main or self._sheet.fullmatch(name):
-                found.update(_compared(self._archive.read(name)))
-        return found
+                part = self._archive.read(name)
+                found.update(_compared(part))
+                is_indirect = is_indirect or has_indirect(part)
+        for one in self._roots[self._main].iter(f"{_S}sheet", f"{_S}definedName"):
+            named.add(one.get("name", ""))
+        return found | texts_of_names(named) if is_indirect else found
 
 
 _COLUMNS = (f"{_S}tableColumn", f"{_S}cacheField")
@@ -687,6 +694,8 @@ _COMPARED = re.compile(
     rb"|formula1[^<>]*>(?P<list>[^<]+)<"
     rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
 )
+        named: set[str] = set()
+        is_indirect = False
 
 
 _CALCULATION = re.compile(rb"<(?:\w+:)?calcPr\b(?![^<>]*\sfullCalcOnLoad=)")

@@ -196,6 +196,23 @@ def test_a_cell_stays_that_something_else_in_the_sheet_is_compared_with(around):
     assert [unit.text for unit in read(".ods", source).units] == ["Yes sir"]
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        cell("x", "table:formula='of:=SUM(INDIRECT([.A1]))'"),
+        "<table:content-validation table:condition='of:cell-content-is-in-list(INDIRECT([.A1]))'/>",
+    ],
+)
+def test_a_cell_with_the_name_of_a_sheet_or_of_a_range_stays_where_formulas_read_names(around):
+    def of(around):
+        named = '<table:named-range table:name="Big_fruits"/><table:table table:name="Data"/>'
+        cells = row(cell("data"), cell("Big fruits"), cell("more"), around=named + around)
+        return [unit.text for unit in read(".ods", odt(cells)).units]
+
+    assert of(around) == ["more"]
+    assert of("") == ["data", "Big fruits", "more"]
+
+
 def test_marks_of_an_index_go_around_their_words():
     name = "text:alphabetical-index-mark"
     source = (
