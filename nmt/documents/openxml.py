@@ -111,6 +111,15 @@ COMMENT = RunNames(
     first=(f"{_P}pos",),
     last=(f"{_P}extLst",),
 )
+# A cell with a text of its own, as some programs write it, without runs.
+CELL = RunNames(
+    run=f"{_S}r",
+    properties=f"{_S}rPr",
+    text=f"{_S}v",
+    first=(),
+    last=(f"{_S}extLst",),
+    states_space=False,
+)
 # A name of a series or of a category, without runs.
 CHART = RunNames(run=f"{_C}r", properties=f"{_C}rPr", text=f"{_C}v", first=(), states_space=False)
 
@@ -170,6 +179,8 @@ class Paragraph:
                 position = field_end
             elif child.tag == self._names.run and (base_text := _ruby_base(child)) is not None:
                 self._read_container(child, base_text)
+            elif self._is_note_mark(child):
+                self._point(_Place((child,)))
             elif child.tag == self._names.run:
                 self._read_run(child, properties)
             elif child.tag == self._names.text:
@@ -180,8 +191,6 @@ class Paragraph:
             elif child.tag == _SIMPLE_FIELD and _TEXT_FIELD.match(child.get(f"{_W}instr", "")):
                 self._read_container(child, child)
             else:
-            elif self._is_note_mark(child):
-                self._point(_Place((child,)))
                 self._point(_Place((child,)))
         if opening is not None:
             self._end(opening)
@@ -197,16 +206,6 @@ class Paragraph:
             return current, properties
         return _key(properties), properties
 
-    def _read_field(self, runs: Sequence[Any], base: Any) -> None:
-        """A field from its begin to its end goes around its text, or is moved as one."""
-        code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
-        kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
-        is_text = _TEXT_FIELD.match(code) and ["separate"] in kinds
-        if not is_text or self._num_fields == MAX_FIELDS:
-            self._point(_Place(runs))
-            return
-        start = kinds.index(["separate"]) + 1
-        opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
     def _is_note_mark(self, run: Any) -> bool:
         """Whether a run is the number of a note, typed as text in superscript."""
         names = self._names
@@ -222,6 +221,16 @@ class Paragraph:
         before = _run_text(previous, names) if is_after_run else ""
         return is_note_mark(_run_text(run, names), before)
 
+    def _read_field(self, runs: Sequence[Any], base: Any) -> None:
+        """A field from its begin to its end goes around its text, or is moved as one."""
+        code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
+        kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
+        is_text = _TEXT_FIELD.match(code) and ["separate"] in kinds
+        if not is_text or self._num_fields == MAX_FIELDS:
+            self._point(_Place(runs))
+            return
+        start = kinds.index(["separate"]) + 1
+        opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
         self._num_fields += 1
         self._read_children(runs[start:-1], base)
         self._num_fields -= 1
@@ -384,6 +393,15 @@ def _run_text(run: Any, names: RunNames) -> str:
     return "".join(child.text or "" for child in run.iterchildren(names.text))
 
 
+def _is_superscript(properties: Any) -> bool:
+    """By `vertAlign` of Word and Excel, or `baseline` of drawings, in thousandths of a percent."""
+    if properties is None:
+        return False
+    baseline = properties.get("baseline", "0").removesuffix("%")
+    values = [one.get(f"{_W}val") or one.get("val") for one in properties.iter("{*}vertAlign")]
+    return "superscript" in values or (baseline.isdecimal() and int(baseline[:9]) > 0)
+
+
 def _key(properties: Any) -> bytes:
     """Equal for properties that look alike."""
     if properties is None:
@@ -394,15 +412,6 @@ def _key(properties: Any) -> bytes:
         if child.tag in _NO_FORMATTING:
             plain.remove(child)
     for attribute in _NO_FORMATTING_ATTRIBUTES & set(plain.attrib):
-def _is_superscript(properties: Any) -> bool:
-    """By `vertAlign` of Word and Excel, or `baseline` of drawings, in thousandths of a percent."""
-    if properties is None:
-        return False
-    baseline = properties.get("baseline", "0").removesuffix("%")
-    values = [one.get(f"{_W}val") or one.get("val") for one in properties.iter("{*}vertAlign")]
-    return "superscript" in values or (baseline.isdecimal() and int(baseline[:9]) > 0)
-
-
         del plain.attrib[attribute]
     if not len(plain) and not plain.attrib:
         return b""
@@ -417,6 +426,7 @@ _FIELD_CHAR = f"{_W}fldChar"
 _SIMPLE_FIELD = f"{_W}fldSimple"
 # Fields that show a text of the author. Others show what Word computes, or what text refers to.
 _TEXT_FIELD = re.compile(r"\s*(?:HYPERLINK|FORMTEXT)\b", re.IGNORECASE)
+_CONTENT_CONTROL = f"{_W}sdt"
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
@@ -438,6 +448,15 @@ def _field_ends(children: Sequence[Any]) -> dict[int, int]:
     return found
 
 
+def _is_choice(element: Any) -> bool:
+    """Whether a content control shows one of its own entries, or a value that stands elsewhere."""
+    if element.tag != _CONTENT_CONTROL:
+        return False
+    kinds = (f"{_W}dropDownList", f"{_W}comboBox", "{*}dataBinding")
+    properties = element.find(f"{_W}sdtPr")
+    return properties is not None and any(properties.find(one) is not None for one in kinds)
+
+
 def _ruby_base(run: Any) -> Any:
     """The text under an annotation, which is all that stands in its run; else None."""
     children = [child for child in run if child.tag != f"{_W}rPr"]
@@ -454,7 +473,6 @@ def _is_field(run: Any) -> bool:
 
 def _field_end(children: Sequence[Any], start: int) -> int:
     """After the end of a field that begins and ends in one run, as Google Docs writes it; else 0.
-_CONTENT_CONTROL = f"{_W}sdt"
 
     Such a field has no formatting of its own."""
     depth = 0
@@ -476,15 +494,6 @@ class _OfficeDocument(Document):
     is_archive = True
     kind = ""
     part: re.Pattern[str]  # names of the parts with text
-def _is_choice(element: Any) -> bool:
-    """Whether a content control shows one of its own entries, or a value that stands elsewhere."""
-    if element.tag != _CONTENT_CONTROL:
-        return False
-    kinds = (f"{_W}dropDownList", f"{_W}comboBox", "{*}dataBinding")
-    properties = element.find(f"{_W}sdtPr")
-    return properties is not None and any(properties.find(one) is not None for one in kinds)
-
-
     main = ""  # the part that there has to be
     styles = ""  # a part that names the language of texts which name none
     names: ClassVar[Mapping[str, RunNames]]  # of paragraphs: by their elements
@@ -596,7 +605,8 @@ class PptxDocument(_OfficeDocument):
     names: ClassVar = {f"{_P}cm": COMMENT, **_DRAWN}
 
 
-_CELL_TEXTS = (f"{_S}si", f"{_S}is")
+_CELL = f"{_S}c"
+_CELL_TEXTS = (f"{_S}si", f"{_S}is", _CELL)
 
 
 class XlsxDocument(_OfficeDocument):
@@ -615,11 +625,14 @@ class XlsxDocument(_OfficeDocument):
     )
     names: ClassVar = {
         **dict.fromkeys((*_CELL_TEXTS, f"{_S}text"), SHEET),
+        _CELL: CELL,
         **_DRAWN,
     }
     _table = re.compile(r"xl/(?:tables/[^/]+|pivotCache/pivotCacheDefinition[^/]*)\.xml")
     _sheet = re.compile(r"xl/(?:work|chart|dialog)sheets/[^/]+")
-    _inline_string = re.compile(rb"<(?:\w+:)?is[\s>]")
+    _inline_string = re.compile(
+        rb"<(?:\w+:)?(?:is[\s>]|c\b[^<>]*\bt=[\"']str[\"'][^<>]*>\s*<(?:\w+:)?v\b)"
+    )
 
     def __init__(self, content: bytes, options: ReadingOptions):
         super().__init__(content, options)
@@ -661,6 +674,10 @@ class XlsxDocument(_OfficeDocument):
 
     def _elements(self, root: Any) -> Iterator[Any]:
         for element in super()._elements(root):
+            if element.tag == _CELL and (
+                element.get("t") != "str" or element.find(f"{_S}f") is not None
+            ):
+                continue
             if element.tag in _CELL_TEXTS:
                 text = _unescaped("".join(one.text or "" for one in _cell_texts(element)))
                 if text.casefold() in self._referred_to:
@@ -671,6 +688,8 @@ class XlsxDocument(_OfficeDocument):
     def _referred_to(self) -> set[str]:
         """The texts of cells that other parts refer to, without case."""
         found: set[str] = set()
+        named: set[str] = set()
+        is_indirect = False
         for name in self._archive.names:
             if self._table.fullmatch(name):
                 table = self._archive.read_xml(name)
@@ -694,17 +713,13 @@ _COMPARED = re.compile(
     rb"|formula1[^<>]*>(?P<list>[^<]+)<"
     rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
 )
-        named: set[str] = set()
-        is_indirect = False
-
-
 _CALCULATION = re.compile(rb"<(?:\w+:)?calcPr\b(?![^<>]*\sfullCalcOnLoad=)")
 
 
 def _cell_texts(element: Any) -> Iterator[Any]:
     """The text of a cell, in runs or in none, without its phonetic readings."""
-    for child in element.iterchildren(f"{_S}t", f"{_S}r"):
-        yield from child.iter(f"{_S}t")
+    for child in element.iterchildren(f"{_S}t", f"{_S}r", f"{_S}v"):
+        yield from child.iter(f"{_S}t", f"{_S}v")
 
 
 def _compared(sheet: bytes) -> Iterator[str]:

@@ -512,6 +512,60 @@ def test_a_cell_stays_that_something_else_in_the_workbook_is_compared_with(formu
     assert texts(".xlsx", workbook([["Yes", "Yes sir"]])) == ["Yes", "Yes sir"]
 
 
+CELLS = (
+    '<row r="9"><c r="A9" t="str"><v>{0}</v></c><c r="B9" t="str"><f>A9</f><v>{1}</v></c>'
+    '<c r="C9"><v>3</v></c><c r="D9" t="str"><v>Yes</v></c></row>'
+).format
+
+
+@pytest.mark.parametrize(
+    ("text", "new"), [("one two", "TWO ONE"), (" one_x000D_\nfour two", " ONE_x000D_\nTWO FOUR")]
+)
+def test_a_text_that_stands_in_its_cell_is_translated_and_that_of_a_formula_stays(text, new):
+    entries = unzipped(workbook([["Yes sir", '=IF(A1="Yes", B1, "")']]))
+    name = "xl/worksheets/sheet1.xml"
+    sheet = entries[name].decode().replace("</sheetData>", CELLS(text, "no text") + "</sheetData>")
+    content = zipped({**entries, name: sheet})
+    found = texts(".xlsx", content)
+    assert "Yes sir" in found and "Yes" not in found and "no text" not in found
+    assert CELLS(new, "no text") in unzipped(translated(".xlsx", content))[name].decode()
+
+
+@pytest.mark.parametrize(
+    ("formula", "part"),
+    [
+        ('=INDIRECT("\'"&A1&"\'!B2")', ""),
+        ("=SUM(indirect (A1))", ""),
+        (
+            "",
+            '<dataValidations count="1"><dataValidation type="list" sqref="C1"><formula1>'
+            'INDIRECT(SUBSTITUTE(A1," ","_"))</formula1></dataValidation></dataValidations>',
+        ),
+        (
+            "",
+            "<extLst><ext><x14:dataValidation xmlns:x14='x14' xmlns:xm='xm'><x14:formula1><xm:f>"
+            "INDIRECT(A1)</xm:f></x14:formula1></x14:dataValidation></ext></extLst>",
+        ),
+    ],
+)
+def test_a_cell_with_the_name_of_a_sheet_or_of_a_range_stays_where_formulas_read_names(
+    formula, part
+):
+    def of(formula, part):
+        entries = unzipped(
+            workbook([["data", "Big fruits", "fruits", "more"], [formula]], pageMargins=part)
+        )
+        names = b'<definedNames><definedName name="Big_fruits">$A$1</definedName></definedNames>'
+        book = entries["xl/workbook.xml"].replace(b"<calcPr", names + b"<calcPr")
+        assert b'name="Sheet"' in book and names in book
+        book = book.replace(b'name="Sheet"', b'name="Data"')
+        tables = {"xl/tables/table1.xml": '<table displayName="Fruits"/>'}
+        return zipped({**entries, "xl/workbook.xml": book, **tables})
+
+    assert texts(".xlsx", of(formula, part)) == ["more"]
+    assert texts(".xlsx", of("", "")) == ["data", "Big fruits", "fruits", "more"]
+
+
 def test_an_empty_value_in_a_list_keeps_no_comment():
     part = (
         '<dataValidations count="1"><dataValidation type="list" sqref="A1"><formula1>'
