@@ -38,6 +38,7 @@ _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 _STRICT = "{http://purl.oclc.org/ooxml/"
 _XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 MAX_FIELDS = 8  # in one another; what is nested deeper is moved as one
@@ -122,6 +123,14 @@ CELL = RunNames(
 )
 # A name of a series or of a category, without runs.
 CHART = RunNames(run=f"{_C}r", properties=f"{_C}rPr", text=f"{_C}v", first=(), states_space=False)
+# The same in the charts of Office 2016, such as maps and funnels.
+NEW_CHART = RunNames(
+    run=f"{_CX}r",
+    properties=f"{_CX}rPr",
+    text=f"{_CX}v",
+    first=(f"{_CX}f",),
+    states_space=False,
+)
 
 
 @dataclass(frozen=True)
@@ -495,7 +504,7 @@ class _OfficeDocument(Document):
     kind = ""
     part: re.Pattern[str]  # names of the parts with text
     main = ""  # the part that there has to be
-    styles = ""  # a part that names the language of texts which name none
+    styles = re.compile("(?!)")  # names of parts with the language of texts which name none
     names: ClassVar[Mapping[str, RunNames]]  # of paragraphs: by their elements
 
     def __init__(self, content: bytes, options: ReadingOptions):
@@ -554,8 +563,9 @@ class _OfficeDocument(Document):
 
     def filled(self, translations: Translations) -> bytes:
         parts = self._changed_parts(translations)
-        if parts and self.styles in self._archive.names:
-            parts[self.styles] = self._archive.read(self.styles)
+        for name in self._archive.names if parts else ():
+            if self.styles.fullmatch(name):
+                parts[name] = self._archive.read(name)
         return self._archive.replaced(
             {name: _LANGUAGE.sub(self._new_language, part) for name, part in parts.items()}
         )
@@ -571,8 +581,9 @@ _LANGUAGE = re.compile(
 )
 _RELATIONSHIPS = "_rels/.rels"
 _STRINGS = frozenset((f"{_C}strCache", f"{_C}strLit", f"{_C}lvl"))  # other caches are of numbers
-_DRAWN = {f"{_A}p": DRAWING, f"{_C}pt": CHART}
-_DRAWN_PARTS = r"charts/chart\d+|diagrams/(?:data|drawing)\d+"
+_DRAWN = {f"{_A}p": DRAWING, f"{_C}pt": CHART, f"{_CX}txData": NEW_CHART}
+# Text boxes in charts are drawings.
+_DRAWN_PARTS = r"charts/chart(?:Ex)?\d+|diagrams/(?:data|drawing)\d+|drawings/drawing\d+"
 
 
 class DocxDocument(_OfficeDocument):
@@ -582,9 +593,9 @@ class DocxDocument(_OfficeDocument):
     media_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     kind = "a Word document (.docx)"
     main = "word/document.xml"
-    styles = "word/styles.xml"
+    styles = re.compile(r"word/styles\d*\.xml", re.IGNORECASE)
     part = re.compile(
-        r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments|"
+        r"word/(?:document|(?:header|footer|footnotes|endnotes|comments)\d*|"
         rf"{_DRAWN_PARTS})\.xml",
         re.IGNORECASE,
     )
@@ -619,8 +630,7 @@ class XlsxDocument(_OfficeDocument):
     kind = "a workbook (.xlsx)"
     main = "xl/workbook.xml"
     part = re.compile(
-        r"xl/(?:sharedStrings|comments\d*|comments/comment\d+|"
-        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml",
+        rf"xl/(?:sharedStrings\d*|comments\d*|comments/comment\d+|{_DRAWN_PARTS})\.xml",
         re.IGNORECASE,
     )
     names: ClassVar = {

@@ -312,6 +312,17 @@ COMMENT = (
 ).format
 
 
+NEW_CHART = (
+    f'<cx:x xmlns:cx="http://schemas.microsoft.com/office/drawing/2014/chartex" {DRAWING}>'
+    "<cx:tx><cx:txData><cx:f>a</cx:f><cx:v>{0}</cx:v></cx:txData></cx:tx><a:p><a:r><a:t>{0}</a:t>"
+    "</a:r></a:p></cx:x>"
+).format
+NOTES = (
+    '<w:x xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:p><w:r>'
+    "<w:t>{}</w:t></w:r></w:p></w:x>"
+).format
+
+
 SLIDE_COMMENT = (
     '<p:cmLst xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"><p:cm '
     'authorId="0"><p:pos x="10" y="10"/><p:text>{}</p:text></p:cm></p:cmLst>'
@@ -328,9 +339,14 @@ SLIDE_COMMENT = (
                 ("charts/chart1.xml", CHART),
                 ("diagrams/data1.xml", DIAGRAM),
                 ("diagrams/drawing1.xml", DIAGRAM),
+                ("charts/chartEx1.xml", NEW_CHART),
+                ("drawings/drawing1.xml", DIAGRAM),
             )
         ),
-        (".xlsx", "xl/drawings/drawing1.xml", DIAGRAM),
+        *(
+            (".docx", f"word/{name}2.xml", NOTES)
+            for name in ("header", "footer", "footnotes", "endnotes", "comments")
+        ),
         (".xlsx", "xl/comments1.xml", COMMENT),
         (".pptx", "ppt/comments/comment1.xml", SLIDE_COMMENT),
         (".pptx", "ppt/comments/modernComment_101_0.xml", DIAGRAM),
@@ -349,8 +365,8 @@ def test_text_in_the_source_language_becomes_text_in_the_target_language():
         paragraphs = "".join(f"<w:p>{run.format(language)}</w:p>" for language in languages)
         style = '<w:style w:styleId="a"><w:lang w:eastAsia="en-US" w:val="{}"/></w:style>'
         styles = "".join(style.format(language) for language in languages)
-        entries = {**unzipped(word(paragraphs)), "word/styles.xml": f"<w:x>{styles}</w:x>"}
-        return zipped(entries)
+        parts = {f"word/styles{n}.xml": f"<w:x>{styles}</w:x>" for n in ("", "2")}
+        return zipped({**unzipped(word(paragraphs)), **parts})
 
     changed = unzipped(translated(".docx", of(["en-US", "de-DE", "en"]), shout))
     expected = unzipped(translated(".docx", of(["fr", "de-DE", "fr"]), shout))
