@@ -7,9 +7,11 @@ other characters of the file stay. A translation that would be parsed in another
 import bisect
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from nmt.documents.document import (
     RUBY_TEXT,
@@ -102,6 +104,9 @@ _FORMULA = re.compile(
 _RUBY_TEXT = re.compile(RUBY_TEXT)
 _FORMULA_LINES = re.compile(rf"\n?(?P<formula>{_FORMULA.pattern})\n?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
+# A link to a heading of the file; its address is made of the heading's text.
+_ANCHOR = re.compile(r"""(?P<start>\]\(<?|\bhref=["'])#(?P<slug>[^\s)>"']+)""")
+_NO_SLUG = re.compile(r"[^\w -]")
 _SPECIAL = "<>*_`[]|~\\"  # characters that are written as entities again
 
 
@@ -112,6 +117,7 @@ class _Text:
     content: str
     spans: Sequence[tuple[int, int]]
     is_cell: bool
+    is_heading: bool = False
     parts: Sequence[str | Tag | Block] = ()
     units: Sequence[Block] = ()
     labels: Mapping[Tag, str] = field(default_factory=dict)  # end of a link -> what it refers to
@@ -180,10 +186,11 @@ class MarkdownDocument(Document):
             if spans is None:
                 continue
             position = spans[-1][1]
-            text = _Text(token.content, spans, is_cell)
+            is_heading = tokens[index - 1].type == "heading_open"
+            text = _Text(token.content, spans, is_cell, is_heading)
             _Reader(text, token.children, options.stand_ins).read()
             text.units = blocks(text.parts)
-            if text.units:
+            if text.units or is_heading or _ANCHOR.search(token.content):
                 self._texts.append(text)
 
     def _tokens(self, text: str, first_line: int = 0) -> list[Any]:
@@ -259,19 +266,48 @@ class MarkdownDocument(Document):
 
         return written(map(entry, placed(text.parts, translations)))
 
+    def _new_slugs(self, translations: Translations) -> dict[str, str]:
+        """The slugs of headings whose text changes, old -> new, where they are of one heading."""
+        headings = [text for text in self._texts if text.is_heading]
+        old = [self._slug(self._content(text, {})) for text in headings]
+        new = [self._slug(self._content(text, translations)) for text in headings]
+        counts = Counter(old), Counter(new)
+        return {
+            before: after
+            for before, after in zip(old, new, strict=True)
+            if before != after and counts[0][before] == counts[1][after] == 1
+        }
+
+    def _slug(self, content: str) -> str:
+        """The address of a heading, as GitHub makes it."""
+        children = self._parser.parseInline(content, dict(self._environment))[0].children
+        kinds = ("text", "text_special", "code_inline")
+        shown = "".join(token.content for token in children if token.type in kinds)
+        return _NO_SLUG.sub("", shown.strip().lower()).replace(" ", "-")
+
     def filled(self, translations: Translations) -> bytes:
-        changes: list[tuple[tuple[int, int], str]] = []
+        slugs = self._new_slugs(translations) if _ANCHOR.search(self._body) else {}
+
+        def new_link(match: re.Match[str]) -> str:
+            slug = slugs.get(unquote(match["slug"]))
+            return f"{match['start']}#{slug}" if slug else match[0]
+
+        changes: list[tuple[tuple[int, int], str, str]] = []  # place, old, new
         for text in self._texts:
+            start, end = text.spans[0][0], text.spans[-1][1]
+            old = new = self._body[start:end]
             if any(unit in translations for unit in text.units):
-                changes.append(
-                    ((text.spans[0][0], text.spans[-1][1]), self._new(text, translations))
-                )
-        for span, markup in self._html:
+                new = self._new(text, translations)
+            changes.append(((start, end), old, _ANCHOR.sub(new_link, new)))
+        for (start, end), markup in self._html:
+            old = new = self._body[start:end]
             if any(unit in translations for unit in markup.units):
                 new = markup.filled([translations.get(unit) for unit in markup.units])
-                changes.append((span, new))
+            changes.append(((start, end), old, _ANCHOR.sub(new_link, new)))
         parts, end = [], -self._start
-        for (start, stop), new in sorted(changes):
+        for (start, stop), old, new in sorted(changes):
+            if new == old:
+                continue
             parts += [self._raw(end, start), new.replace("\n", self._line_end)]
             end = stop
         parts.append(self._raw(end, len(self._body)))
