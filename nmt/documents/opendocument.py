@@ -9,10 +9,13 @@ from nmt.documents.document import Document, ReadingOptions, Translations, formu
 from nmt.documents.indirect import has_indirect, texts_of_names
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
+from nmt.text.html_blocks import is_note_mark
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_RAISED = re.compile(r"super|0*[1-9]")  # of the position of text
 _PARTS = re.compile(r"(?:Object [^/]+/)*content\.xml|styles\.xml")  # and charts inside
 _DELETED = f"{_TEXT}tracked-changes"
 _PROPERTIES = re.compile(rb"<style:text-properties\b[^<>]*>")
@@ -71,8 +74,14 @@ class OpenDocument(Document):
         self._roots = {name: self._archive.read_xml(name) for name in names}
         if "content.xml" not in self._roots:
             self._archive.read("content.xml")  # says what is missing
+        self._superscripts = {
+            properties.getparent().get(f"{_STYLE}name")
+            for root in self._roots.values()
+            for properties in root.iter(f"{_STYLE}text-properties")
+            if _RAISED.match(properties.get(f"{_STYLE}text-position", ""))
+        }
         self._contents = [
-            (name, MixedContent(paragraph, _RULES, options.stand_ins))
+            (name, MixedContent(paragraph, _RULES, options.stand_ins, self._is_note_mark))
             for name, root in self._roots.items()
             for paragraph in limited(self._paragraphs(root))
         ]
@@ -80,6 +89,15 @@ class OpenDocument(Document):
 
     def _paragraphs(self, root: Any) -> Iterator[Any]:
         return _paragraphs(root)
+
+    def _is_note_mark(self, element: Any) -> bool:
+        """Whether a span is the number of a note, typed as text in superscript."""
+        name = element.get(f"{_TEXT}style-name")
+        if name is None or name not in self._superscripts:
+            return False
+        previous = element.getprevious()
+        before = element.getparent().text if previous is None else previous.tail
+        return is_note_mark("".join(element.itertext()), before or "")
 
     def filled(self, translations: Translations) -> bytes:
         changed = set()
