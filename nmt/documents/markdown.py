@@ -32,7 +32,15 @@ from nmt.documents.document import (
 from nmt.documents.plain import MIN_WIDTH, wrapped
 from nmt.errors import UserError
 from nmt.text.html import parse_html
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.html_blocks import (
+    AlignedText,
+    Block,
+    Entry,
+    PartsBuilder,
+    Space,
+    Tag,
+    is_note_mark,
+)
 
 MAX_MARKS = 300_000  # which take up to 2 KB of memory each in the parser
 _MARK = re.compile(r"[\n*_`\[\]!&<~|\\]")
@@ -102,6 +110,8 @@ _FORMULA = re.compile(
     re.DOTALL,
 )
 _RUBY_TEXT = re.compile(RUBY_TEXT)
+# The number of a note, typed as text, perhaps with a link
+_RAISED = re.compile(r"<sup>(?P<link><a\b[^<>]*>)?(?P<mark>[^<>\n]{1,20})(?(link)</a>)</sup>")
 _FORMULA_LINES = re.compile(rf"\n?(?P<formula>{_FORMULA.pattern})\n?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
 # A link to a heading of the file; its address is made of the heading's text.
@@ -456,6 +466,13 @@ def _note(name: str, state: Any, start: int, tokens: Sequence[Any]) -> None:
             token.meta[SPAN] = start, end
 
 
+def _note_marks(content: str) -> Iterator[re.Match[str]]:
+    for match in _RAISED.finditer(content):
+        before = "" if match["link"] else content[max(0, match.start() - 4) : match.start()]
+        if is_note_mark(match["mark"], before):
+            yield match
+
+
 def _mark(token: Any) -> tuple[int, int, Any]:
     """Where the markup of a token stands: start, end, and the token."""
     start, end = token.meta[SPAN]
@@ -472,6 +489,7 @@ class _Reader:
                 *(_mark(token) for token in tokens if SPAN in token.meta and token.type != "text"),
                 *((*match.span(), None) for match in _FORMULA.finditer(text.content)),
                 *((*match.span(), None) for match in _RUBY_TEXT.finditer(text.content)),
+                *((*match.span(), None) for match in _note_marks(text.content)),
             ],
             key=lambda mark: (mark[0], -mark[1]),
         )
@@ -510,11 +528,13 @@ class _Reader:
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
     def _add_whole(self, raw: str) -> None:
-        """Adds a formula, or an annotation, which is no part of the sentence."""
+        """Adds a formula; or an annotation or the mark of a note, which are no part of the
+        sentence."""
         if "\n" in raw:  # it stands on lines of its own
             self._builder.boundary(raw)
         else:
-            self._builder.add(Tag(raw, "point", is_copied=not _RUBY_TEXT.fullmatch(raw)))
+            is_apart = _RUBY_TEXT.fullmatch(raw) or _RAISED.fullmatch(raw)
+            self._builder.add(Tag(raw, "point", is_copied=not is_apart))
 
     def _read_softbreak(self, start: int, end: int) -> int:
         """Reads the end of a line, and markup of a dialect at the start of the next one. Returns

@@ -294,6 +294,17 @@ def test_what_is_indented_below_an_admonition_a_tab_or_a_footnote_is_text():
 
 
 @pytest.mark.parametrize(
+    "mark", ["<sup>1</sup>", "<sup>[2]</sup>", '<sup><a href="#n">3</a></sup>']
+)
+def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word(mark):
+    source = f"one time{mark} more\n"
+    for stand_ins in (False, True):
+        assert read(".md", source, stand_ins=stand_ins).units[0].text == "one time more"
+        assert translated(".md", source, stand_ins=stand_ins) == f"MORE TIME{mark} ONE\n"
+    assert read(".md", "20 m<sup>2</sup> of `<sup>1</sup>`").units[0].text == "20 m2 of"
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         (
