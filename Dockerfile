@@ -13,7 +13,7 @@ COPY nmt nmt
 RUN pip install --no-cache-dir --no-deps . \
     && pip install --no-cache-dir -r requirements-translate.txt \
         fastapi h11 uvicorn prometheus-client python-multipart py3langid \
-        lxml markdown-it-py polib pypdf
+        lxml markdown-it-py polib 'pypdf[crypto]'
 
 USER nobody
 EXPOSE 5000

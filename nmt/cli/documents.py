@@ -12,6 +12,7 @@ from nmt.terminal import progress_bar
 
 LINES = "lines"  # the name of what is no document
 _NAMES = {"text": ".txt"}  # names of formats that are not their suffixes
+_SCANNED = 256  # bytes of an input of no known suffix, in which XML declares itself
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,8 @@ def suffix_asked_for(options: argparse.Namespace) -> str | None:
             raise UserError(f"--format must be one of {names}. Received: {options.format}.")
     else:
         found = suffix_of(options.input)
+        if found is None:
+            _refuse_xml(options.input)
         if found is None or found == ".txt":
             return None
         suffix = found
@@ -64,6 +67,22 @@ def suffix_asked_for(options: argparse.Namespace) -> str | None:
             f"the translation of {suffix} is plain text. Give --output a name in {output_suffix}."
         )
     return suffix
+
+
+def _refuse_xml(path: Path) -> None:
+    """Markup that is translated line by line is destroyed."""
+    try:
+        if not path.is_file():  # what is read from a pipe cannot be read again
+            return
+        with path.open("rb") as stream:
+            start = stream.read(_SCANNED)
+    except OSError:
+        return  # said by what reads the lines
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<?xml"):
+        raise UserError(
+            f"{path}: expected lines of text. Received: XML. Name its format, such as"
+            " --format xhtml, or translate its markup too with --format lines."
+        )
 
 
 def translate(options: argparse.Namespace, suffix: str) -> int:

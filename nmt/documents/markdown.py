@@ -7,9 +7,11 @@ other characters of the file stay. A translation that would be parsed in another
 import bisect
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from nmt.documents.document import (
     RUBY_TEXT,
@@ -30,7 +32,15 @@ from nmt.documents.document import (
 from nmt.documents.plain import MIN_WIDTH, wrapped
 from nmt.errors import UserError
 from nmt.text.html import parse_html
-from nmt.text.html_blocks import AlignedText, Block, Entry, PartsBuilder, Space, Tag
+from nmt.text.html_blocks import (
+    AlignedText,
+    Block,
+    Entry,
+    PartsBuilder,
+    Space,
+    Tag,
+    is_note_mark,
+)
 
 MAX_MARKS = 300_000  # which take up to 2 KB of memory each in the parser
 _MARK = re.compile(r"[\n*_`\[\]!&<~|\\]")
@@ -100,8 +110,13 @@ _FORMULA = re.compile(
     re.DOTALL,
 )
 _RUBY_TEXT = re.compile(RUBY_TEXT)
+# The number of a note, typed as text, perhaps with a link
+_RAISED = re.compile(r"<sup>(?P<link><a\b[^<>]*>)?(?P<mark>[^<>\n]{1,20})(?(link)</a>)</sup>")
 _FORMULA_LINES = re.compile(rf"\n?(?P<formula>{_FORMULA.pattern})\n?", re.DOTALL)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|[a-zA-Z]\w*);")
+# A link to a heading of the file; its address is made of the heading's text.
+_ANCHOR = re.compile(r"""(?P<start>\]\(<?|\bhref=["'])#(?P<slug>[^\s)>"']+)""")
+_NO_SLUG = re.compile(r"[^\w -]")
 _SPECIAL = "<>*_`[]|~\\"  # characters that are written as entities again
 
 
@@ -112,6 +127,7 @@ class _Text:
     content: str
     spans: Sequence[tuple[int, int]]
     is_cell: bool
+    is_heading: bool = False
     parts: Sequence[str | Tag | Block] = ()
     units: Sequence[Block] = ()
     labels: Mapping[Tag, str] = field(default_factory=dict)  # end of a link -> what it refers to
@@ -180,10 +196,11 @@ class MarkdownDocument(Document):
             if spans is None:
                 continue
             position = spans[-1][1]
-            text = _Text(token.content, spans, is_cell)
+            is_heading = tokens[index - 1].type == "heading_open"
+            text = _Text(token.content, spans, is_cell, is_heading)
             _Reader(text, token.children, options.stand_ins).read()
             text.units = blocks(text.parts)
-            if text.units:
+            if text.units or is_heading or _ANCHOR.search(token.content):
                 self._texts.append(text)
 
     def _tokens(self, text: str, first_line: int = 0) -> list[Any]:
@@ -259,19 +276,48 @@ class MarkdownDocument(Document):
 
         return written(map(entry, placed(text.parts, translations)))
 
+    def _new_slugs(self, translations: Translations) -> dict[str, str]:
+        """The slugs of headings whose text changes, old -> new, where they are of one heading."""
+        headings = [text for text in self._texts if text.is_heading]
+        old = [self._slug(self._content(text, {})) for text in headings]
+        new = [self._slug(self._content(text, translations)) for text in headings]
+        counts = Counter(old), Counter(new)
+        return {
+            before: after
+            for before, after in zip(old, new, strict=True)
+            if before != after and counts[0][before] == counts[1][after] == 1
+        }
+
+    def _slug(self, content: str) -> str:
+        """The address of a heading, as GitHub makes it."""
+        children = self._parser.parseInline(content, dict(self._environment))[0].children
+        kinds = ("text", "text_special", "code_inline")
+        shown = "".join(token.content for token in children if token.type in kinds)
+        return _NO_SLUG.sub("", shown.strip().lower()).replace(" ", "-")
+
     def filled(self, translations: Translations) -> bytes:
-        changes: list[tuple[tuple[int, int], str]] = []
+        slugs = self._new_slugs(translations) if _ANCHOR.search(self._body) else {}
+
+        def new_link(match: re.Match[str]) -> str:
+            slug = slugs.get(unquote(match["slug"]))
+            return f"{match['start']}#{slug}" if slug else match[0]
+
+        changes: list[tuple[tuple[int, int], str, str]] = []  # place, old, new
         for text in self._texts:
+            start, end = text.spans[0][0], text.spans[-1][1]
+            old = new = self._body[start:end]
             if any(unit in translations for unit in text.units):
-                changes.append(
-                    ((text.spans[0][0], text.spans[-1][1]), self._new(text, translations))
-                )
-        for span, markup in self._html:
+                new = self._new(text, translations)
+            changes.append(((start, end), old, _ANCHOR.sub(new_link, new)))
+        for (start, end), markup in self._html:
+            old = new = self._body[start:end]
             if any(unit in translations for unit in markup.units):
                 new = markup.filled([translations.get(unit) for unit in markup.units])
-                changes.append((span, new))
+            changes.append(((start, end), old, _ANCHOR.sub(new_link, new)))
         parts, end = [], -self._start
-        for (start, stop), new in sorted(changes):
+        for (start, stop), old, new in sorted(changes):
+            if new == old:
+                continue
             parts += [self._raw(end, start), new.replace("\n", self._line_end)]
             end = stop
         parts.append(self._raw(end, len(self._body)))
@@ -420,6 +466,13 @@ def _note(name: str, state: Any, start: int, tokens: Sequence[Any]) -> None:
             token.meta[SPAN] = start, end
 
 
+def _note_marks(content: str) -> Iterator[re.Match[str]]:
+    for match in _RAISED.finditer(content):
+        before = "" if match["link"] else content[max(0, match.start() - 4) : match.start()]
+        if is_note_mark(match["mark"], before):
+            yield match
+
+
 def _mark(token: Any) -> tuple[int, int, Any]:
     """Where the markup of a token stands: start, end, and the token."""
     start, end = token.meta[SPAN]
@@ -436,6 +489,7 @@ class _Reader:
                 *(_mark(token) for token in tokens if SPAN in token.meta and token.type != "text"),
                 *((*match.span(), None) for match in _FORMULA.finditer(text.content)),
                 *((*match.span(), None) for match in _RUBY_TEXT.finditer(text.content)),
+                *((*match.span(), None) for match in _note_marks(text.content)),
             ],
             key=lambda mark: (mark[0], -mark[1]),
         )
@@ -474,11 +528,13 @@ class _Reader:
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
     def _add_whole(self, raw: str) -> None:
-        """Adds a formula, or an annotation, which is no part of the sentence."""
+        """Adds a formula; or an annotation or the mark of a note, which are no part of the
+        sentence."""
         if "\n" in raw:  # it stands on lines of its own
             self._builder.boundary(raw)
         else:
-            self._builder.add(Tag(raw, "point", is_copied=not _RUBY_TEXT.fullmatch(raw)))
+            is_apart = _RUBY_TEXT.fullmatch(raw) or _RAISED.fullmatch(raw)
+            self._builder.add(Tag(raw, "point", is_copied=not is_apart))
 
     def _read_softbreak(self, start: int, end: int) -> int:
         """Reads the end of a line, and markup of a dialect at the start of the next one. Returns

@@ -4,7 +4,7 @@ The content of an element is read into parts, and written back from them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +57,17 @@ class InlineRules:
 
 
 class MixedContent:
-    """The content of an element, as parts."""
+    """The content of an element, as parts. `is_point` says of an inline element that it moves as
+    one nevertheless."""
 
-    def __init__(self, element: Any, rules: InlineRules, stand_ins: bool = False):
-        self.element, self._rules = element, rules
+    def __init__(
+        self,
+        element: Any,
+        rules: InlineRules,
+        stand_ins: bool = False,
+        is_point: Callable[[Any], bool] = lambda element: False,
+    ):
+        self.element, self._rules, self._is_point = element, rules, is_point
         self._builder = PartsBuilder(stand_ins)
         self._starts: dict[str, Tag] = {}
         self._elements: dict[Tag, Any] = {}
@@ -115,6 +122,9 @@ class MixedContent:
             tag.is_copied = True
             self._whole.add(child)
             self._builder.add(tag)
+        elif kind == INLINE and self._is_point(child):
+            self._whole.add(child)
+            self._builder.add(self._tag(child, "point", f"<{name}/>"))
         elif kind == INLINE:
             opening = self._tag(child, "open", f"<{name}>")
             is_sentence = child.get("mtype") == "seg"

@@ -6,12 +6,16 @@ from typing import Any
 
 from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import Document, ReadingOptions, Translations, formula_texts, limited
+from nmt.documents.indirect import has_indirect, texts_of_names
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
+from nmt.text.html_blocks import is_note_mark
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_RAISED = re.compile(r"super|0*[1-9]")  # of the position of text
 _PARTS = re.compile(r"(?:Object [^/]+/)*content\.xml|styles\.xml")  # and charts inside
 _DELETED = f"{_TEXT}tracked-changes"
 _PROPERTIES = re.compile(rb"<style:text-properties\b[^<>]*>")
@@ -20,6 +24,9 @@ _COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
 _COMMENT = f"{_OFFICE}annotation"
 _CELL, _COVERED_CELL = f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"
 _FORMULA = f"{_TABLE}formula"
+_NAMED = tuple(
+    f"{_TABLE}{name}" for name in ("table", "named-range", "named-expression", "database-range")
+)
 _VALUE_TYPE = f"{_OFFICE}value-type"
 _STRING_VALUE = f"{_OFFICE}string-value"
 _ID = f"{_TEXT}id"
@@ -67,8 +74,14 @@ class OpenDocument(Document):
         self._roots = {name: self._archive.read_xml(name) for name in names}
         if "content.xml" not in self._roots:
             self._archive.read("content.xml")  # says what is missing
+        self._superscripts = {
+            properties.getparent().get(f"{_STYLE}name")
+            for root in self._roots.values()
+            for properties in root.iter(f"{_STYLE}text-properties")
+            if _RAISED.match(properties.get(f"{_STYLE}text-position", ""))
+        }
         self._contents = [
-            (name, MixedContent(paragraph, _RULES, options.stand_ins))
+            (name, MixedContent(paragraph, _RULES, options.stand_ins, self._is_note_mark))
             for name, root in self._roots.items()
             for paragraph in limited(self._paragraphs(root))
         ]
@@ -76,6 +89,15 @@ class OpenDocument(Document):
 
     def _paragraphs(self, root: Any) -> Iterator[Any]:
         return _paragraphs(root)
+
+    def _is_note_mark(self, element: Any) -> bool:
+        """Whether a span is the number of a note, typed as text in superscript."""
+        name = element.get(f"{_TEXT}style-name")
+        if name is None or name not in self._superscripts:
+            return False
+        previous = element.getprevious()
+        before = element.getparent().text if previous is None else previous.tail
+        return is_note_mark("".join(element.itertext()), before or "")
 
     def filled(self, translations: Translations) -> bytes:
         changed = set()
@@ -153,10 +175,16 @@ def _paragraphs(root: Any) -> Iterator[Any]:
 def _compared(root: Any) -> set[str]:
     """The texts that cells are compared with, without case."""
     found: set[str] = set()
+    is_indirect = False
     for element in root.iter(f"{_TABLE}*"):
         for attribute in (_FORMULA, f"{_TABLE}condition", f"{_TABLE}expression"):
-            found.update(formula_texts(element.get(attribute, "")))
+            formula = element.get(attribute, "")
+            found.update(formula_texts(formula))
+            is_indirect = is_indirect or has_indirect(formula.encode())
         for attribute in (f"{_TABLE}value", f"{_TABLE}source-field-name"):
             if attribute in element.attrib:
                 found.add(element.get(attribute).casefold())
+    if is_indirect:
+        named = (element.get(f"{_TABLE}name", "") for element in root.iter(*_NAMED))
+        found |= texts_of_names(named)
     return found

@@ -28,15 +28,17 @@ from nmt.documents.document import (
     placed,
     words,
 )
+from nmt.documents.indirect import has_indirect, texts_of_names
 from nmt.documents.sheet_header import MAX_LENGTH, read_headers, write_headers
 from nmt.errors import UserError
-from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag
+from nmt.text.html_blocks import COLUMNS, AlignedText, Block, PartsBuilder, Tag, is_note_mark
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 _STRICT = "{http://purl.oclc.org/ooxml/"
 _XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 MAX_FIELDS = 8  # in one another; what is nested deeper is moved as one
@@ -110,8 +112,25 @@ COMMENT = RunNames(
     first=(f"{_P}pos",),
     last=(f"{_P}extLst",),
 )
+# A cell with a text of its own, as some programs write it, without runs.
+CELL = RunNames(
+    run=f"{_S}r",
+    properties=f"{_S}rPr",
+    text=f"{_S}v",
+    first=(),
+    last=(f"{_S}extLst",),
+    states_space=False,
+)
 # A name of a series or of a category, without runs.
 CHART = RunNames(run=f"{_C}r", properties=f"{_C}rPr", text=f"{_C}v", first=(), states_space=False)
+# The same in the charts of Office 2016, such as maps and funnels.
+NEW_CHART = RunNames(
+    run=f"{_CX}r",
+    properties=f"{_CX}rPr",
+    text=f"{_CX}v",
+    first=(f"{_CX}f",),
+    states_space=False,
+)
 
 
 @dataclass(frozen=True)
@@ -169,11 +188,13 @@ class Paragraph:
                 position = field_end
             elif child.tag == self._names.run and (base_text := _ruby_base(child)) is not None:
                 self._read_container(child, base_text)
+            elif self._is_note_mark(child):
+                self._point(_Place((child,)))
             elif child.tag == self._names.run:
                 self._read_run(child, properties)
             elif child.tag == self._names.text:
                 self._read_text(child.text or "")
-            elif child.tag in self._names.containers:
+            elif child.tag in self._names.containers and not _is_choice(child):
                 content = self._names.containers[child.tag]
                 self._read_container(child, child if content is None else child.find(content))
             elif child.tag == _SIMPLE_FIELD and _TEXT_FIELD.match(child.get(f"{_W}instr", "")):
@@ -189,9 +210,25 @@ class Paragraph:
             return _key(base), None
         properties = child.find(self._names.properties)
         is_seen = _run_text(child, self._names).strip() and not _is_field(child)
-        if not is_seen:  # the formatting of a space does not matter
+        # The formatting of a space does not matter; the mark of a note keeps its own.
+        if not is_seen or self._is_note_mark(child):
             return current, properties
         return _key(properties), properties
+
+    def _is_note_mark(self, run: Any) -> bool:
+        """Whether a run is the number of a note, typed as text in superscript."""
+        names = self._names
+        if run.tag != names.run or any(
+            one.tag not in (names.properties, names.text) for one in run
+        ):
+            return False
+        if not _is_superscript(run.find(names.properties)):
+            return False
+        siblings = run.itersiblings(preceding=True)
+        previous = next((one for one in siblings if one.tag not in names.invisible), None)
+        is_after_run = previous is not None and previous.tag == names.run
+        before = _run_text(previous, names) if is_after_run else ""
+        return is_note_mark(_run_text(run, names), before)
 
     def _read_field(self, runs: Sequence[Any], base: Any) -> None:
         """A field from its begin to its end goes around its text, or is moved as one."""
@@ -365,6 +402,15 @@ def _run_text(run: Any, names: RunNames) -> str:
     return "".join(child.text or "" for child in run.iterchildren(names.text))
 
 
+def _is_superscript(properties: Any) -> bool:
+    """By `vertAlign` of Word and Excel, or `baseline` of drawings, in thousandths of a percent."""
+    if properties is None:
+        return False
+    baseline = properties.get("baseline", "0").removesuffix("%")
+    values = [one.get(f"{_W}val") or one.get("val") for one in properties.iter("{*}vertAlign")]
+    return "superscript" in values or (baseline.isdecimal() and int(baseline[:9]) > 0)
+
+
 def _key(properties: Any) -> bytes:
     """Equal for properties that look alike."""
     if properties is None:
@@ -389,6 +435,7 @@ _FIELD_CHAR = f"{_W}fldChar"
 _SIMPLE_FIELD = f"{_W}fldSimple"
 # Fields that show a text of the author. Others show what Word computes, or what text refers to.
 _TEXT_FIELD = re.compile(r"\s*(?:HYPERLINK|FORMTEXT)\b", re.IGNORECASE)
+_CONTENT_CONTROL = f"{_W}sdt"
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
@@ -408,6 +455,15 @@ def _field_ends(children: Sequence[Any]) -> dict[int, int]:
             elif kind == "end" and begun and (start := begun.pop()) < index:
                 found[start] = index + 1
     return found
+
+
+def _is_choice(element: Any) -> bool:
+    """Whether a content control shows one of its own entries, or a value that stands elsewhere."""
+    if element.tag != _CONTENT_CONTROL:
+        return False
+    kinds = (f"{_W}dropDownList", f"{_W}comboBox", "{*}dataBinding")
+    properties = element.find(f"{_W}sdtPr")
+    return properties is not None and any(properties.find(one) is not None for one in kinds)
 
 
 def _ruby_base(run: Any) -> Any:
@@ -448,7 +504,7 @@ class _OfficeDocument(Document):
     kind = ""
     part: re.Pattern[str]  # names of the parts with text
     main = ""  # the part that there has to be
-    styles = ""  # a part that names the language of texts which name none
+    styles = re.compile("(?!)")  # names of parts with the language of texts which name none
     names: ClassVar[Mapping[str, RunNames]]  # of paragraphs: by their elements
 
     def __init__(self, content: bytes, options: ReadingOptions):
@@ -491,7 +547,9 @@ class _OfficeDocument(Document):
             if element.tag == f"{_C}pt" and element.getparent().tag not in _STRINGS:
                 continue
             text = self.names[element.tag].text
-            if any(one.text and not one.text.isspace() for one in element.iter(text)):
+            if not any(one.text and not one.text.isspace() for one in element.iter(text)):
+                continue
+            if not any(map(_is_choice, element.iterancestors(_CONTENT_CONTROL))):
                 yield element
 
     def _changed_parts(self, translations: Translations) -> dict[str, bytes]:
@@ -505,8 +563,9 @@ class _OfficeDocument(Document):
 
     def filled(self, translations: Translations) -> bytes:
         parts = self._changed_parts(translations)
-        if parts and self.styles in self._archive.names:
-            parts[self.styles] = self._archive.read(self.styles)
+        for name in self._archive.names if parts else ():
+            if self.styles.fullmatch(name):
+                parts[name] = self._archive.read(name)
         return self._archive.replaced(
             {name: _LANGUAGE.sub(self._new_language, part) for name, part in parts.items()}
         )
@@ -522,8 +581,9 @@ _LANGUAGE = re.compile(
 )
 _RELATIONSHIPS = "_rels/.rels"
 _STRINGS = frozenset((f"{_C}strCache", f"{_C}strLit", f"{_C}lvl"))  # other caches are of numbers
-_DRAWN = {f"{_A}p": DRAWING, f"{_C}pt": CHART}
-_DRAWN_PARTS = r"charts/chart\d+|diagrams/(?:data|drawing)\d+"
+_DRAWN = {f"{_A}p": DRAWING, f"{_C}pt": CHART, f"{_CX}txData": NEW_CHART}
+# Text boxes in charts are drawings.
+_DRAWN_PARTS = r"charts/chart(?:Ex)?\d+|diagrams/(?:data|drawing)\d+|drawings/drawing\d+"
 
 
 class DocxDocument(_OfficeDocument):
@@ -533,9 +593,9 @@ class DocxDocument(_OfficeDocument):
     media_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     kind = "a Word document (.docx)"
     main = "word/document.xml"
-    styles = "word/styles.xml"
+    styles = re.compile(r"word/styles\d*\.xml", re.IGNORECASE)
     part = re.compile(
-        r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments|"
+        r"word/(?:document|(?:header|footer|footnotes|endnotes|comments)\d*|"
         rf"{_DRAWN_PARTS})\.xml",
         re.IGNORECASE,
     )
@@ -556,7 +616,8 @@ class PptxDocument(_OfficeDocument):
     names: ClassVar = {f"{_P}cm": COMMENT, **_DRAWN}
 
 
-_CELL_TEXTS = (f"{_S}si", f"{_S}is")
+_CELL = f"{_S}c"
+_CELL_TEXTS = (f"{_S}si", f"{_S}is", _CELL)
 
 
 class XlsxDocument(_OfficeDocument):
@@ -569,17 +630,19 @@ class XlsxDocument(_OfficeDocument):
     kind = "a workbook (.xlsx)"
     main = "xl/workbook.xml"
     part = re.compile(
-        r"xl/(?:sharedStrings|comments\d*|comments/comment\d+|"
-        rf"drawings/drawing\d+|{_DRAWN_PARTS})\.xml",
+        rf"xl/(?:sharedStrings\d*|comments\d*|comments/comment\d+|{_DRAWN_PARTS})\.xml",
         re.IGNORECASE,
     )
     names: ClassVar = {
         **dict.fromkeys((*_CELL_TEXTS, f"{_S}text"), SHEET),
+        _CELL: CELL,
         **_DRAWN,
     }
     _table = re.compile(r"xl/(?:tables/[^/]+|pivotCache/pivotCacheDefinition[^/]*)\.xml")
     _sheet = re.compile(r"xl/(?:work|chart|dialog)sheets/[^/]+")
-    _inline_string = re.compile(rb"<(?:\w+:)?is[\s>]")
+    _inline_string = re.compile(
+        rb"<(?:\w+:)?(?:is[\s>]|c\b[^<>]*\bt=[\"']str[\"'][^<>]*>\s*<(?:\w+:)?v\b)"
+    )
 
     def __init__(self, content: bytes, options: ReadingOptions):
         super().__init__(content, options)
@@ -621,6 +684,10 @@ class XlsxDocument(_OfficeDocument):
 
     def _elements(self, root: Any) -> Iterator[Any]:
         for element in super()._elements(root):
+            if element.tag == _CELL and (
+                element.get("t") != "str" or element.find(f"{_S}f") is not None
+            ):
+                continue
             if element.tag in _CELL_TEXTS:
                 text = _unescaped("".join(one.text or "" for one in _cell_texts(element)))
                 if text.casefold() in self._referred_to:
@@ -631,14 +698,22 @@ class XlsxDocument(_OfficeDocument):
     def _referred_to(self) -> set[str]:
         """The texts of cells that other parts refer to, without case."""
         found: set[str] = set()
+        named: set[str] = set()
+        is_indirect = False
         for name in self._archive.names:
             if self._table.fullmatch(name):
-                for column in self._archive.read_xml(name).iter(*_COLUMNS):
+                table = self._archive.read_xml(name)
+                named.add(table.get("displayName", ""))
+                for column in table.iter(*_COLUMNS):
                     names = (column.get(one, "") for one in ("name", "totalsRowLabel"))
                     found.update(_unescaped(one).casefold() for one in names)
             elif name == self._main or self._sheet.fullmatch(name):
-                found.update(_compared(self._archive.read(name)))
-        return found
+                part = self._archive.read(name)
+                found.update(_compared(part))
+                is_indirect = is_indirect or has_indirect(part)
+        for one in self._roots[self._main].iter(f"{_S}sheet", f"{_S}definedName"):
+            named.add(one.get("name", ""))
+        return found | texts_of_names(named) if is_indirect else found
 
 
 _COLUMNS = (f"{_S}tableColumn", f"{_S}cacheField")
@@ -648,15 +723,13 @@ _COMPARED = re.compile(
     rb"|formula1[^<>]*>(?P<list>[^<]+)<"
     rb"|(?:filter|customFilter)\b[^<>]*\bval=[\"'](?P<filter>[^<>\"']+))"
 )
-
-
 _CALCULATION = re.compile(rb"<(?:\w+:)?calcPr\b(?![^<>]*\sfullCalcOnLoad=)")
 
 
 def _cell_texts(element: Any) -> Iterator[Any]:
     """The text of a cell, in runs or in none, without its phonetic readings."""
-    for child in element.iterchildren(f"{_S}t", f"{_S}r"):
-        yield from child.iter(f"{_S}t")
+    for child in element.iterchildren(f"{_S}t", f"{_S}r", f"{_S}v"):
+        yield from child.iter(f"{_S}t", f"{_S}v")
 
 
 def _compared(sheet: bytes) -> Iterator[str]:

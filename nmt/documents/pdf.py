@@ -4,6 +4,7 @@ import itertools
 import logging
 import re
 
+from nmt.about import install_command
 from nmt.documents.document import (
     Document,
     Encoding,
@@ -68,6 +69,11 @@ def _extracted(content: bytes) -> str:
         ]
     except UserError:
         raise
+    except pypdf.errors.DependencyError as error:  # of AES
+        raise UserError(
+            "the PDF is encrypted with AES, which needs cryptography. Install it with:"
+            f" {install_command('documents')}"
+        ) from error
     except Exception as error:  # pypdf raises whatever a damaged file causes
         detail = str(error) or type(error).__name__
         raise UserError(f"expected a PDF. Received: a damaged one ({detail}).") from error

@@ -38,11 +38,13 @@ _WORD_TIME = re.compile(r"<[\d:.]+>")  # in WebVTT
 _LIKE_TIMING = re.compile(r"\s*-?\d[\d:.,]*\s*-->")
 _NUMBER = re.compile(r"\s*\d+\s*")  # of a cue
 _CHEVRONS = r"(?:>|&gt;){2,3}"  # of a new speaker, as television writes them
-_SPEAKER = re.compile(rf"\s*(?:[-–—]|{_CHEVRONS}|<v[.\s])")
+# "DR. O'NEIL:", "MAN 2:"; a sound stands in brackets
+_NAME_OR_SOUND = r"[A-ZÀ-Þ][A-ZÀ-Þ .'’\d-]+:(?=\s|$)|[\[(]"
+_SPEAKER = re.compile(rf"\s*(?:[-–—]|{_CHEVRONS}|<v[.\s]|{_NAME_OR_SOUND})")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")
 _LONGEST_END = 20  # characters, in which the end of a sentence is looked for
-_STARTS_ANEW = re.compile(r"^\s*(?:[-–—♪>\[(#]|[A-Z][A-Z ]+:)")
+_STARTS_ANEW = re.compile(rf"^\s*(?:[-–—♪>#]|{_NAME_OR_SOUND})")
 # What belongs to the cue and not to its words: positions, and who speaks.
 _CUE_START = re.compile(
     rf"(?:\{{\\[^{{}}]*\}}|<[vc][.\s][^<>]*>|[-–—](?=\s|[^\W\d_])|{_CHEVRONS}|\s)*"
@@ -248,8 +250,8 @@ def _cues(
     line_end_of_file: str,
     previous: _Cue | None,
 ) -> list[str | _Cue]:
-    """The text of a cue. Lines that begin with a dash or a voice are of several speakers, and a
-    first line may repeat the text of the cue before."""
+    """The text of a cue. Lines that begin with a dash, a voice, a name or a sound are of several
+    speakers, and a first line may repeat the text of the cue before."""
     groups: list[list[tuple[str, str]]] = []
     is_again = bool(previous and lines[0][0].strip() == _plain(previous.text).strip())
     for number, line in enumerate(lines):

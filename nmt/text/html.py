@@ -27,12 +27,19 @@ from nmt.text.html_blocks import (
     Space,
     Tag,
     Written,
+    is_note_mark,
 )
 
+# A tag of a template among the attributes of an element; its end may be far away in bad HTML.
+_IN_TAG = (
+    r"\{%[^{}]{0,500}%\}|\{\{[^{}]{0,500}\}\}"
+    r"|<\?(?:[^?]|\?(?!>)){0,500}+\?>|<%(?:[^%]|%(?!>)){0,500}+%>"
+)
 # Markup without an end goes on to the end of the document.
 _MARKUP = re.compile(
     r"""
       \{%(?:[^{%<]|\{(?!%)|%(?!\})|<(?![a-zA-Z/!]))*+%\}            # a statement of a template
+    | \{\{(?:[^{}<]|\{(?!\{)|\}(?!\})|<(?![a-zA-Z/!]))*+\}\}\}?        # a value
     | <%(?:[^<%]|<(?![a-zA-Z/!%])|%(?!>))*+%>                       # the same, or a value
     | \{\#(?:[^#{<]|\#(?!\})|\{(?!\#)|<(?![a-zA-Z/!]))*+\#\}
     | <\?(?:php\b|=).*?(?:\?>|\Z)
@@ -41,20 +48,22 @@ _MARKUP = re.compile(
     | <!--(?:-?>|.*?(?:--!?>|\Z))                                           # a comment
     | <(?:[!?]|/(?![a-zA-Z]|\Z))[^>]*+(?:>|\Z)          # a declaration, or an odd one
     | <(?P<slash>/?)(?P<name>[a-zA-Z][^ \t\n\f\r/>]*+)                      # a tag ...
-      (?P<rest>(?:[^=>]|=[ \t\n\f\r]*+(?:"[^"]*+"|'[^']*+'|(?!["'])))*+)>   # ... and its attributes
+      (?P<rest>(?:@@|[^=>]|=[ \t\n\f\r]*+(?:"(?:@@|[^"])*+"|'(?:@@|[^'])*+'|(?!["'])))*+)>
+                                                                            # ... and its attributes
     | </?[a-zA-Z].*                                                         # a tag without end
-    """,
+    """.replace("@@", _IN_TAG),
     re.DOTALL | re.VERBOSE,
 )
 _STATEMENTS = ("{%", "{#", "<%")  # between them is a text of its own
-_VALUES = ("<%=", "<%-", "<?=")
+_VALUES = ("{{", "<%=", "<%-", "<?=")
 _COPIES = (*_VALUES, "\\(", "\\[", "$$")  # part of the sentence
 # XML has sections in which tags are text.
 _XML_MARKUP = re.compile(rf"<!\[CDATA\[.*?(?:\]\]>|\Z)|{_MARKUP.pattern}", _MARKUP.flags)
 _ATTRIBUTE = re.compile(
     r"""(?P<name>[^ \t\n\f\r/>=][^ \t\n\f\r/>=]*+)
-        (?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?P<value>"[^"]*+"|'[^']*+'|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+))?
-    """,
+        (?:[ \t\n\f\r]*+=[ \t\n\f\r]*+
+        (?P<value>"(?:@@|[^"])*+"|'(?:@@|[^'])*+'|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+))?
+    """.replace("@@", _IN_TAG),
     re.VERBOSE,
 )
 _TEXT = re.compile(
@@ -63,6 +72,15 @@ _TEXT = re.compile(
     r"|[^\s&]+|&"
 )
 _NUMBER = re.compile(r"&#0*(\d+)")
+# Attributes with these stay: a translation would be escaped.
+_TEMPLATE = re.compile(r"\{%|<[?%]|\{\{[^{}]*[<>&]")
+# What stands in `<sup>` after its tag, short and without elements that hide an end
+_SUPERSCRIPT = re.compile(
+    r"(?P<inside>(?:[^<]|</?(?:a|b|cite|em|i|ins|small|span|strong|u)\b[^<>]{0,400}>){1,40}+)"
+    r"</sup[ \t\n\f\r]*>",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<[^<>]*>")
 _TEXT_END = re.compile(rf"(\r?\n|\r|{COLUMNS})")  # where white space is kept
 _NO_LETTER = re.compile(r"[\W\d_]*")
 
@@ -258,7 +276,8 @@ def parse_html(
     elements, and CDATA sections stay as they are.
 
     Not translated are scripts, styles, comments, `code`, `kbd`, `math`, `samp`, `var`, annotations
-    of ruby (`rt`), and elements with `translate="no"` or the class `notranslate`. White space
+    of ruby (`rt`), marks of notes (`sup` with a number, `epub:type="noteref"`), values of templates
+    (`{{ }}`, `<%= %>`), and elements with `translate="no"` or the class `notranslate`. White space
     around a text is markup.
     """
     parser = _Parser(document, attributes, stand_ins, is_xml)
@@ -299,6 +318,8 @@ class _Parser:
                 end, is_whole = _raw_end(document, name, end)
             elif is_kept and not is_void:
                 end, is_whole = _kept_end(document, name, end, self._is_xml)
+            elif name == "sup" and not is_void and (note_end := self._note_end(match)):
+                end = note_end
             elif name and not is_kept:
                 self._start_tag(name, match, is_void)
                 if name in _ESCAPABLE and not is_void:
@@ -311,6 +332,7 @@ class _Parser:
                 self._builder.boundary(raw)
                 continue
             is_copied = is_kept and not is_void and name not in _RUBY_TEXTS
+            is_copied &= not _is_note_reference(rest)
             is_copied |= not name and raw.startswith(_COPIES)
             if is_whole and name not in _BOUNDARIES:
                 self._builder.add(Tag(raw, "point", is_copied=is_copied))
@@ -328,6 +350,18 @@ class _Parser:
                 self._builder.boundary(part)
             else:
                 self._builder.add(*_text_entries(part))
+
+    def _note_end(self, match: re.Match[str]) -> int:
+        """Where `<sup>` ends if all in it is the mark of a note; else 0."""
+        start = match.end()
+        content = _SUPERSCRIPT.match(self._document, start)
+        if content is None:
+            return 0
+        end, is_whole = _kept_end(self._document, "sup", start, self._is_xml)
+        text = _unescaped(_TAG.sub("", content["inside"]))
+        is_plain = "<" not in content["inside"]  # what links to a note is no exponent
+        before = self._document[max(0, match.start() - 4) : match.start()] if is_plain else ""
+        return end if is_whole and end == content.end() and is_note_mark(text, before) else 0
 
     def _read_escapable(self, name: str, start: int) -> int:
         """Reads text without tags, up to the end tag. Returns where that begins."""
@@ -370,7 +404,7 @@ class _Parser:
             seen.add(name)
             quote = value[0] if value[0] in "\"'" else ""
             text = " ".join(_unescaped(value[1:-1] if quote else value).split())
-            if _NO_LETTER.fullmatch(text):
+            if _NO_LETTER.fullmatch(text) or _TEMPLATE.search(value):
                 continue
             start = offset + attribute.start("value")
             parts += [tag.raw[end:start], _Attribute(text, quote or '"', value)]
@@ -435,7 +469,17 @@ def _is_kept(name: str, rest: str) -> bool:
     translate = attributes.get("translate")
     if "notranslate" in attributes.get("class", "").split() or translate == "no":
         return True
+    if _is_note_reference(lowered):
+        return True
     return name in (*_COPIED, *_RUBY_TEXTS) and translate != "yes"
+
+
+def _is_note_reference(rest: str) -> bool:
+    """Whether an element is the mark of a note by its attributes."""
+    lowered = rest.lower()
+    attributes = _attributes(lowered) if "noteref" in lowered else {}
+    types = attributes.get("epub:type", "").split() + attributes.get("role", "").split()
+    return "noteref" in types or "doc-noteref" in types
 
 
 def _end_tag_of(name: str) -> re.Pattern[str]:

@@ -31,6 +31,9 @@ _WORD = re.compile(r"\S+")
 _ALNUM = re.compile(r"[^\W_]")
 _STAND_IN = re.compile(r"\{\d{1,9}\}")
 _PLAIN_SPACES = re.compile(r"[ \t\n\f\r]*")
+_NOTE_MARK = re.compile(r"[\d\[\]()*†‡§,\s]+")
+# A short number, a unit of length or a letter: a number above it is an exponent.
+_BASE = re.compile(r"(?:(?<!\d)\d{1,3}|(?<![^\W\d_])(?:[cdhkmnµμ]?m|ft|in|mi|yd|[^\W\d_]))\Z")
 
 
 class WordAlignment(Protocol):
@@ -462,6 +465,14 @@ class Block:
         return _spaced(gap, space, is_first, is_last)
 
 
+def is_note_mark(text: str, before: str) -> bool:
+    """Whether text in superscript is the mark of a note: "1" in "time¹", and not in "m¹".
+
+    A mark is no part of the word that it stands behind; an exponent is, and models copy "m2"."""
+    is_exponent = text.isdecimal() and _BASE.search(before[-4:])
+    return bool(_NOTE_MARK.fullmatch(text)) and not text.isspace() and not is_exponent
+
+
 class PartsBuilder:
     """Cuts a sequence of text and tags into `parts`: blocks of text, and what stands between them.
 
@@ -732,7 +743,9 @@ def _spaced(
             written.append(Space(" "))
             is_owed = False
         written += _tags([entry])
-        has_space, is_owed = False, (is_seen and after) or (is_owed and not is_opening)
+        # What clings to the word before it may end up before a mark.
+        owes = is_seen and after and (before or is_first)
+        has_space, is_owed = False, owes or (is_owed and not is_opening)
     if space:
         written.append(Space(space))
     elif is_owed and not is_last:

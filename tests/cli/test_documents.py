@@ -95,6 +95,19 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     assert not list(tmp_path.glob("b.*")) and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n"])
+def test_xml_of_no_known_suffix_is_refused_unless_it_is_meant(
+    run, nmt_, one_model, file, start, tmp_path
+):
+    path = file("a.strings", f"{start}<?xml version='1.0'?>\n<a>cat dog.</a>\n")
+    output = tmp_path / "b.strings"
+    code, out, err = nmt_("translate", run, "--input", path, "--output", output)
+    assert (code, out) == (1, "") and not output.exists()
+    assert "Received: XML." in err and "--format lines" in err and err.count("\n") == 1
+    code, _, err = nmt_("translate", run, "--input", path, "--format", "lines")
+    assert (code, err) == (0, "")
+
+
 def test_a_document_of_100_mb_is_refused_without_reading_it_all(run, nmt_, one_model, tmp_path):
     path = tmp_path / "a.html"
     with path.open("wb") as stream:

@@ -293,6 +293,59 @@ def test_what_is_indented_below_an_admonition_a_tab_or_a_footnote_is_text():
     assert refilled(".md", ADMONITION).decode() == ADMONITION
 
 
+@pytest.mark.parametrize(
+    "mark", ["<sup>1</sup>", "<sup>[2]</sup>", '<sup><a href="#n">3</a></sup>']
+)
+def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word(mark):
+    source = f"one time{mark} more\n"
+    for stand_ins in (False, True):
+        assert read(".md", source, stand_ins=stand_ins).units[0].text == "one time more"
+        assert translated(".md", source, stand_ins=stand_ins) == f"MORE TIME{mark} ONE\n"
+    assert read(".md", "20 m<sup>2</sup> of `<sup>1</sup>`").units[0].text == "20 m2 of"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "# Getting started\n\nsee [one two](#getting-started) now\n",
+            "# STARTED GETTING\n\nNOW [TWO ONE](#started-getting) SEE\n",
+        ),
+        (  # of the text that is shown
+            "A *b*, `c_d` & (e)!\n===\n\n- [f](#a-b-c_d--e)\n",
+            "(E)! & *B*, `c_d` A\n===\n\n- [F](#e--b-c_d-a)\n",
+        ),
+        (  # in a text that stays, and in HTML
+            "# a b\n\n[1](#a-b)\n\nc <a href='#a-b'>d</a> f\n\n<p><a href=\"#a-b\">e</a></p>\n",
+            "# B A\n\n[1](#b-a)\n\nF <a href='#b-a'>D</a> C\n\n<p><a href=\"#b-a\">E</a></p>\n",
+        ),
+        (  # headings in another alphabet may be written in percent
+            '# é b\n\n[c](#%C3%A9-b "t")\n',
+            '# B É\n\n[C](#b-é "t")\n',
+        ),
+        *(  # of two headings, of none, of another file, of an address that is given, and code
+            (source, source.replace("a b", "B A").replace("[c]", "[C]"))
+            for source in (
+                "# a b\n\n# a b\n\n[c](#a-b)\n",
+                "# a b\n\n- [c](#a)\n- [c](#c-a-b)\n",
+                "# a b\n\n[c](x.md#a-b)\n",
+                "# a b {#a-b}\n\n[c](#a-b)\n",
+                "# a b\n\n```\n[x](#a-b)\n```\n",
+            )
+        ),
+        ("# a b\n\n# b, a\n\n[c](#a-b)\n", "# B A\n\n# A B,\n\n[C](#b-a)\n"),
+    ],
+)
+def test_a_link_to_a_heading_goes_to_its_translation(source, expected):
+    assert translated(".md", source) == expected
+    assert refilled(".md", source).decode() == source
+
+
+def test_links_to_headings_stay_where_nothing_is_translated():
+    source = "# a b\r\n\r\n[c\r\nd](#a-b) [e](#a-b)\r\n"
+    assert translated(".md", source, same) == source
+
+
 def test_a_file_has_at_most_so_much_markup(monkeypatch):
     monkeypatch.setattr("nmt.documents.markdown.MAX_MARKS", 10)
     assert read(".md", "one *two*\n" * 3).units

@@ -107,6 +107,27 @@ def test_the_start_of_a_range_stays_before_its_end(start, end):
     assert 0 < found.index(start) < found.index(end)
 
 
+@pytest.mark.parametrize("position", ["super 58%", "33% 58%"])
+def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word(position):
+    def of(text):
+        entries = unzipped(odt(text))
+        style = (
+            '<style:style style:name="T1" style:family="text"><style:text-properties '
+            f'style:text-position="{position}"/></style:style></office:automatic-styles>'
+        )
+        content = entries["content.xml"].decode().replace("</office:automatic-styles>", style)
+        return zipped({**entries, "content.xml": content})
+
+    note = '<text:span text:style-name="T1">1</text:span>'
+    source = f"<text:p>one time{note} more</text:p><text:p>20 m{note} of</text:p>"
+    assert [unit.text for unit in read(".odt", of(source)).units] == ["one time more", "20 m1 of"]
+    found = body(translated(".odt", of(source)))
+    assert f"<text:p>MORE TIME{note} ONE</text:p>" in found and f"M{note} 20" in found
+    assert body(translated(".odt", of(source), same)) == body(of(source))
+    lowered = of(source.replace("T1", "B"))
+    assert read(".odt", lowered).units[0].text == "one time1 more"
+
+
 def test_a_comment_on_a_number_is_translated():
     source = (
         '<table:table-cell office:value-type="float"><office:annotation><text:p>one two</text:p>'
@@ -194,6 +215,23 @@ def test_a_cell_shows_its_new_text_and_that_of_a_formula_is_calculated_again():
 def test_a_cell_stays_that_something_else_in_the_sheet_is_compared_with(around):
     source = odt(row(cell("Yes"), cell("Yes sir"), around=around))
     assert [unit.text for unit in read(".ods", source).units] == ["Yes sir"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        cell("x", "table:formula='of:=SUM(INDIRECT([.A1]))'"),
+        "<table:content-validation table:condition='of:cell-content-is-in-list(INDIRECT([.A1]))'/>",
+    ],
+)
+def test_a_cell_with_the_name_of_a_sheet_or_of_a_range_stays_where_formulas_read_names(around):
+    def of(around):
+        named = '<table:named-range table:name="Big_fruits"/><table:table table:name="Data"/>'
+        cells = row(cell("data"), cell("Big fruits"), cell("more"), around=named + around)
+        return [unit.text for unit in read(".ods", odt(cells)).units]
+
+    assert of(around) == ["more"]
+    assert of("") == ["data", "Big fruits", "more"]
 
 
 def test_marks_of_an_index_go_around_their_words():

@@ -171,6 +171,23 @@ def test_only_the_parts_with_text_change():
             "<w:p><w:sdt><w:sdtPr/><w:sdtContent><w:r><w:t>TWO ONE</w:t></w:r></w:sdtContent>"
             "</w:sdt></w:p>",
         ),
+        *(  # a control with entries of its own, or with a value that stands elsewhere
+            (
+                '<w:p><w:r><w:t xml:space="preserve">one two </w:t></w:r><w:sdt><w:sdtPr>'
+                f"<w:alias/>{kind}</w:sdtPr><w:sdtContent><w:r><w:t>three four</w:t></w:r>"
+                "</w:sdtContent></w:sdt></w:p>",
+                '<w:p><w:r><w:t xml:space="preserve">TWO ONE </w:t></w:r><w:sdt><w:sdtPr>'
+                f"<w:alias/>{kind}</w:sdtPr><w:sdtContent><w:r><w:t>three four</w:t></w:r>"
+                "</w:sdtContent></w:sdt></w:p>",
+            )
+            for kind in ("<w:dropDownList/>", "<w:comboBox/>", '<w:dataBinding w:xpath="x"/>')
+        ),
+        (  # the same around paragraphs
+            "<w:sdt><w:sdtPr><w:comboBox/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>one two</w:t>"
+            "</w:r></w:p></w:sdtContent></w:sdt><w:p><w:r><w:t>three four</w:t></w:r></w:p>",
+            "<w:sdt><w:sdtPr><w:comboBox/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>one two</w:t>"
+            "</w:r></w:p></w:sdtContent></w:sdt><w:p><w:r><w:t>FOUR THREE</w:t></w:r></w:p>",
+        ),
         (  # a text box inside a paragraph
             "<w:p><w:r><w:t>one two</w:t></w:r><w:r><w:pict><w:txbxContent><w:p><w:r>"
             "<w:t>three four</w:t></w:r></w:p></w:txbxContent></w:pict></w:r></w:p>",
@@ -196,6 +213,51 @@ def test_the_start_of_a_range_stays_before_its_end(start, end):
     source = f'{run("one")}<w:{start} w:id="0"/>{run("two three")}<w:{end} w:id="0"/>{run("four")}'
     found = body(translated(".docx", word(f"<w:p>{source}</w:p>")))
     assert 0 < found.index(start) < found.index(end)
+
+
+WORD_RUN = '<w:r>{}<w:t xml:space="preserve">{}</w:t></w:r>'.format
+RAISED = '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr>'
+
+
+@pytest.mark.parametrize("mark", ["1", "[2]", "*", "1, 2", " 3 "])
+def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word(mark):
+    run = WORD_RUN(RAISED, mark)
+    split = f'<w:proofErr w:type="spellEnd"/>{run}'
+    for note in (run, split, f'<w:hyperlink w:anchor="n">{run}</w:hyperlink>'):
+        content = word(f"<w:p>{WORD_RUN('', 'one time')}{note}{WORD_RUN('', ' more')}</w:p>")
+        assert texts(".docx", content) == ["one time more"]
+        found = body(translated(".docx", content))
+        assert found.index("TIME<") < found.index(run) < found.index(" ONE<")
+        assert body(refilled(".docx", content)).count(run) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "raised", "text"),
+    [
+        ("20 m", "2", "20 m2 more"),
+        ("10", "3", "103 more"),
+        ("in 1998", "1", "in 1998 more"),
+        ("the 1", "st", "the 1st more"),
+        ("a time", "-1", "a time-1 more"),
+    ],
+)
+def test_an_exponent_is_part_of_its_word(before, raised, text):
+    runs = WORD_RUN("", before) + WORD_RUN(RAISED, raised) + WORD_RUN("", " more")
+    assert texts(".docx", word(f"<w:p>{runs}</w:p>")) == [text]
+
+
+def test_the_number_of_a_note_on_a_slide_and_in_a_cell_is_no_text():
+    run = "<a:r>{}<a:t>{}</a:t></a:r>".format
+    raised = run('<a:rPr baseline="30000"/>', "1")
+    slide = f"<x {DRAWING}><a:p>{run('', 'one time')}{raised}{run('', ' more')}</a:p></x>"
+    entries = {**unzipped(pptx_slides()), "ppt/slides/slide9.xml": slide}
+    assert "one time more" in texts(".pptx", zipped(entries))
+    assert (
+        raised in unzipped(translated(".pptx", zipped(entries)))["ppt/slides/slide9.xml"].decode()
+    )
+    raised = '<r><rPr><vertAlign val="superscript"/></rPr><t>1</t></r>'
+    cell = f"</t></si><si><r><t>one time</t></r>{raised}<r><t> more</t></r></si><si><t>x"
+    assert "one time more" in texts(".xlsx", with_strings(cell))
 
 
 @pytest.mark.parametrize("name", ["smartTag", "customXml", "bdo", "dir"])
@@ -250,6 +312,17 @@ COMMENT = (
 ).format
 
 
+NEW_CHART = (
+    f'<cx:x xmlns:cx="http://schemas.microsoft.com/office/drawing/2014/chartex" {DRAWING}>'
+    "<cx:tx><cx:txData><cx:f>a</cx:f><cx:v>{0}</cx:v></cx:txData></cx:tx><a:p><a:r><a:t>{0}</a:t>"
+    "</a:r></a:p></cx:x>"
+).format
+NOTES = (
+    '<w:x xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:p><w:r>'
+    "<w:t>{}</w:t></w:r></w:p></w:x>"
+).format
+
+
 SLIDE_COMMENT = (
     '<p:cmLst xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"><p:cm '
     'authorId="0"><p:pos x="10" y="10"/><p:text>{}</p:text></p:cm></p:cmLst>'
@@ -266,9 +339,14 @@ SLIDE_COMMENT = (
                 ("charts/chart1.xml", CHART),
                 ("diagrams/data1.xml", DIAGRAM),
                 ("diagrams/drawing1.xml", DIAGRAM),
+                ("charts/chartEx1.xml", NEW_CHART),
+                ("drawings/drawing1.xml", DIAGRAM),
             )
         ),
-        (".xlsx", "xl/drawings/drawing1.xml", DIAGRAM),
+        *(
+            (".docx", f"word/{name}2.xml", NOTES)
+            for name in ("header", "footer", "footnotes", "endnotes", "comments")
+        ),
         (".xlsx", "xl/comments1.xml", COMMENT),
         (".pptx", "ppt/comments/comment1.xml", SLIDE_COMMENT),
         (".pptx", "ppt/comments/modernComment_101_0.xml", DIAGRAM),
@@ -287,8 +365,8 @@ def test_text_in_the_source_language_becomes_text_in_the_target_language():
         paragraphs = "".join(f"<w:p>{run.format(language)}</w:p>" for language in languages)
         style = '<w:style w:styleId="a"><w:lang w:eastAsia="en-US" w:val="{}"/></w:style>'
         styles = "".join(style.format(language) for language in languages)
-        entries = {**unzipped(word(paragraphs)), "word/styles.xml": f"<w:x>{styles}</w:x>"}
-        return zipped(entries)
+        parts = {f"word/styles{n}.xml": f"<w:x>{styles}</w:x>" for n in ("", "2")}
+        return zipped({**unzipped(word(paragraphs)), **parts})
 
     changed = unzipped(translated(".docx", of(["en-US", "de-DE", "en"]), shout))
     expected = unzipped(translated(".docx", of(["fr", "de-DE", "fr"]), shout))
@@ -448,6 +526,60 @@ def test_a_cell_stays_that_something_else_in_the_workbook_is_compared_with(formu
     content = workbook([["Yes", "Yes sir", formula]], pageMargins=part)
     assert texts(".xlsx", content) == ["Yes sir"]
     assert texts(".xlsx", workbook([["Yes", "Yes sir"]])) == ["Yes", "Yes sir"]
+
+
+CELLS = (
+    '<row r="9"><c r="A9" t="str"><v>{0}</v></c><c r="B9" t="str"><f>A9</f><v>{1}</v></c>'
+    '<c r="C9"><v>3</v></c><c r="D9" t="str"><v>Yes</v></c></row>'
+).format
+
+
+@pytest.mark.parametrize(
+    ("text", "new"), [("one two", "TWO ONE"), (" one_x000D_\nfour two", " ONE_x000D_\nTWO FOUR")]
+)
+def test_a_text_that_stands_in_its_cell_is_translated_and_that_of_a_formula_stays(text, new):
+    entries = unzipped(workbook([["Yes sir", '=IF(A1="Yes", B1, "")']]))
+    name = "xl/worksheets/sheet1.xml"
+    sheet = entries[name].decode().replace("</sheetData>", CELLS(text, "no text") + "</sheetData>")
+    content = zipped({**entries, name: sheet})
+    found = texts(".xlsx", content)
+    assert "Yes sir" in found and "Yes" not in found and "no text" not in found
+    assert CELLS(new, "no text") in unzipped(translated(".xlsx", content))[name].decode()
+
+
+@pytest.mark.parametrize(
+    ("formula", "part"),
+    [
+        ('=INDIRECT("\'"&A1&"\'!B2")', ""),
+        ("=SUM(indirect (A1))", ""),
+        (
+            "",
+            '<dataValidations count="1"><dataValidation type="list" sqref="C1"><formula1>'
+            'INDIRECT(SUBSTITUTE(A1," ","_"))</formula1></dataValidation></dataValidations>',
+        ),
+        (
+            "",
+            "<extLst><ext><x14:dataValidation xmlns:x14='x14' xmlns:xm='xm'><x14:formula1><xm:f>"
+            "INDIRECT(A1)</xm:f></x14:formula1></x14:dataValidation></ext></extLst>",
+        ),
+    ],
+)
+def test_a_cell_with_the_name_of_a_sheet_or_of_a_range_stays_where_formulas_read_names(
+    formula, part
+):
+    def of(formula, part):
+        entries = unzipped(
+            workbook([["data", "Big fruits", "fruits", "more"], [formula]], pageMargins=part)
+        )
+        names = b'<definedNames><definedName name="Big_fruits">$A$1</definedName></definedNames>'
+        book = entries["xl/workbook.xml"].replace(b"<calcPr", names + b"<calcPr")
+        assert b'name="Sheet"' in book and names in book
+        book = book.replace(b'name="Sheet"', b'name="Data"')
+        tables = {"xl/tables/table1.xml": '<table displayName="Fruits"/>'}
+        return zipped({**entries, "xl/workbook.xml": book, **tables})
+
+    assert texts(".xlsx", of(formula, part)) == ["more"]
+    assert texts(".xlsx", of("", "")) == ["data", "Big fruits", "fruits", "more"]
 
 
 def test_an_empty_value_in_a_list_keeps_no_comment():

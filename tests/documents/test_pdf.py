@@ -26,13 +26,28 @@ def test_the_translation_is_text():
     assert translated(".pdf", pdf(["one two"], ["three four"])) == b"TWO ONE\n\nFOUR THREE\n"
 
 
-def test_a_pdf_with_a_password_is_refused():
-    writer = pypdf.PdfWriter(clone_from=pypdf.PdfReader(io.BytesIO(pdf(["one"]))))
-    writer.encrypt("secret", algorithm="RC4-128")
+def encrypted(password, algorithm):
+    writer = pypdf.PdfWriter(clone_from=pypdf.PdfReader(io.BytesIO(pdf(["one two"]))))
+    writer.encrypt(password, "of its owner", algorithm=algorithm)
     stream = io.BytesIO()
     writer.write(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_a_pdf_with_a_password_is_refused_and_one_that_only_its_owner_edits_is_read(algorithm):
     with pytest.raises(UserError, match="encrypted"):
-        read(".pdf", stream.getvalue())
+        read(".pdf", encrypted("secret", algorithm))
+    assert [unit.text for unit in read(".pdf", encrypted("", algorithm)).units] == ["one two"]
+
+
+def test_a_pdf_for_which_a_library_is_missing_is_no_damaged_one(monkeypatch):
+    def is_encrypted(reader):
+        raise pypdf.errors.DependencyError("cryptography>=3.1 is required for AES algorithm")
+
+    monkeypatch.setattr(pypdf.PdfReader, "is_encrypted", property(is_encrypted))
+    with pytest.raises(UserError, match=r"encrypted with AES, which needs cryptography\. Install"):
+        read(".pdf", pdf(["one"]))
 
 
 @pytest.mark.parametrize(

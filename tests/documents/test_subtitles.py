@@ -187,6 +187,31 @@ def test_a_dash_or_chevrons_before_a_speaker_are_no_text():
     assert translated(".vtt", source).splitlines()[-1] == "&gt;&gt; WORLD <c.red>BIG</c> HELLO"
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("JOHN: No two", "MARY: I was three"),
+        ("DR. O'NEIL: No two", "MAN 2: three"),
+        ("ÉLOÏSE: No two", "JEAN-LUC:"),
+        ("I was two", "[door creaks]"),
+        ("(sighs)", "(door creaks) I was three"),
+    ],
+)
+def test_a_name_or_a_sound_at_the_start_of_a_line_begins_a_text(lines):
+    expected = [line for line in lines if line != "JEAN-LUC:"]
+    found = units(cues("\n".join(lines)))
+    assert found[: len(expected)] == expected
+    assert found == units(cues(*lines))
+    assert translated(".srt", cues("\n".join(lines)), same) == cues("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "lines", [("He said NOW", "At 10:30 he went"), ("and THEN", "NASA:s plan"), ("one", "A: two")]
+)
+def test_a_colon_alone_begins_no_text(lines):
+    assert units(cues("\n".join(lines))) == [" ".join(lines)]
+
+
 def test_styles_of_aegisub_go_with_their_words():
     assert "{\\an8}THREE {\\i1}TWO{\\i0} ONE" in translated(
         ".srt", cues("{\\an8}one {\\i1}two{\\i0} three")

@@ -243,6 +243,46 @@ def test_elements_that_are_not_translated_are_placed_as_a_whole(kept):
     assert translated(document, twice, stand_ins=True).count(kept) == 1
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<sup>1</sup>",
+        "<sup>[12]</sup>",
+        "<SUP class=x> *&#8224; </SUP>",
+        '<sup><a href="#n1">1</a></sup>',
+        '<a epub:type="noteref" href="#n1">1</a>',
+        '<sup><a epub:type="noteref" href="#n1">1</a></sup>',
+        "<a role='doc-noteref' href=x>see 1</a>",
+    ],
+)
+def test_the_mark_of_a_note_is_no_text_and_stays_behind_its_word(mark):
+    document = f"<p>The cat{mark} is here. It sat.</p>"
+    links = "0-1 1-2 2-0 3-0 4-3 5-4"
+    translations = {"The cat is here. It sat.": ("Voici le chat. Il dort.", links)}
+    for stand_ins in (False, True):
+        found = translated(document, translations, stand_ins=stand_ins)
+        assert found == f"<p>Voici le chat{mark}. Il dort.</p>"
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("10<sup>3</sup> times", "103 times"),
+        ("20 m<sup>2</sup> more", "20 m2 more"),
+        ("400 per km<sup>2</sup> now", "400 per km2 now"),
+        ("the 1<sup>st</sup> day", "the 1st day"),
+        ("10<sup>-3</sup> times", "10-3 times"),
+        ("the year 1998<sup>1</sup> was", "the year 1998 was"),
+        ("20 m<sup><a>2</a></sup> more", "20 m more"),  # what is linked is a note
+        ("20 m<sup>(2)</sup> more", "20 m more"),
+        ("a<sup> </sup>b", "a b"),
+    ],
+)
+def test_an_exponent_is_part_of_its_word(document, text):
+    assert parse_html(document).texts == [text]
+    assert upper(document).casefold() == document.casefold()
+
+
 def test_a_copy_stays_inside_the_element_around_it():
     document = "Use <b>the <code>x</code> command</b> now"
     translation = {"Use the {1} command now": ("{1} maintenant la commande", "4-1 1-2 3-3")}
@@ -299,6 +339,21 @@ def test_code_may_ask_to_be_translated():
             "<select><optgroup label=\"ONE\"><option label='TWO' value=no>C</optgroup></select>",
         ),
         ("<p label=no value=no>", None),
+        *(  # a translation would be escaped
+            (f'<img title="{value}">', None)
+            for value in (
+                "<?php echo $a > 1 ?> no",
+                '<?= "a > b" ?> no',
+                "<%= no > 1 %> no",
+                "{% if no > 1 %}no{% endif %}",
+                "{{ no > 1 }} no",
+            )
+        ),
+        ('<img title="{{ 1 }} yes">', '<img title="{{ 1 }} YES">'),
+        (
+            '<a {% if b > 1 %}title=no{% endif %} title="yes">d',
+            '<a {% if b > 1 %}title=no{% endif %} title="YES">D',
+        ),
     ],
 )
 def test_attributes_are_translated_on_request(document, expected):
@@ -437,6 +492,11 @@ def test_an_escaped_script_stays_escaped():
         "a ",
         "<p translate=no><b>",
         "&#1",
+        "{{ ",
+        "<a b='<?",
+        "<a <%",
+        "<sup>1",
+        "<sup><a>1</sup>",
     ],
 )
 def test_no_document_takes_long(part):
@@ -505,6 +565,9 @@ def test_text_in_pictures_and_formulas_stays_where_it_is():
         ("a {# b # } c #}b {# c", "A {# b # } c #}B {# C"),
         ("<% for a in b %>b<% end %>", "<% for a in b %>B<% end %>"),
         ("a <%= b %> c <?= $d > e ?>f", "A <%= b %> C <?= $d > e ?>F"),
+        ('a {{ n if n > 1 else "b" }} c', 'A {{ n if n > 1 else "b" }} C'),
+        ("a {{ b && c }} d {{{e}}} {{f {g}} h", "A {{ b && c }} D {{{e}}} {{f {g}} H"),
+        ("a {{ b <b>c</b> }} d", "A {{ B <b>C</b> }} D"),
         ("a<?php if (a > b): ?>b<?php", "A<?php if (a > b): ?>B<?php"),
         (r"a \(b+c\) d \[e \\ f\] g $$h$$ i", r"A \(b+c\) D \[e \\ f\] G $$h$$ I"),
         (r"a \(b <b>c</b>\) {% d <% e $$ f", r"A \(B <b>C</b>\) {% D &lt;% E $$ F"),
@@ -519,4 +582,5 @@ def test_templates_and_formulas_are_no_text(document, expected):
 
 
 def test_a_statement_of_a_template_ends_a_text_and_a_value_does_not():
-    assert parse_html("a {% b %} c <%= d %> e").texts == ["a", "c e"]
+    assert parse_html("a {% b %} c <%= d %> e {{ f }} g").texts == ["a", "c e g"]
+    assert parse_html("c {{ f }} g", stand_ins=True).texts == ["c {1} g"]
