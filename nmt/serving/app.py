@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from nmt.about import VERSION
 from nmt.documents.document import Document, ReadingOptions
 from nmt.documents.formats import FORMATS, available, output_name
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 from nmt.inference.outputs import Candidate, Translation
 from nmt.serving import schemas
 from nmt.serving.documents import DocumentTranslator, download, file_name
@@ -482,7 +482,13 @@ class _Endpoints:
         found: dict[tuple[int, int], Translation] = {}
         for line_key, of_key in places.items():
             lines = [texts[i].lines[j] for i, j in of_key]
-            translated = await self.service.translate(request, line_key, lines)
+            try:
+                translated = await self.service.translate(request, line_key, lines)
+            except LineError as error:
+                i, j = of_key[error.index]
+                place = [f"text {i + 1}"] if len(texts) > 1 else []
+                place += [f"{texts[i].unit} {j + 1}"] if len(texts[i].lines) > 1 else []
+                raise _refused_at(place, error) from None
             found.update(zip(of_key, translated, strict=True))
         return [
             [found[i, j] for j in range(len(units.lines))] if key else []
@@ -531,7 +537,11 @@ class _Endpoints:
             )
             if asked.explains:
                 await asyncio.to_thread(self._check_explainable, key, lines)
-            translations = await self.service.translate(request, key, lines)
+            try:
+                translations = await self.service.translate(request, key, lines)
+            except LineError as error:
+                place = [f"line {error.index + 1}"] if len(lines) > 1 else []
+                raise _refused_at(place, error) from None
 
         def answer() -> Response:  # formatting of matrices may take a while
             fields: dict[str, Any] = {"source": source.language, "target": target}
@@ -620,6 +630,11 @@ class _Source:
     detected: Detected | None = None
 
 
+def _refused_at(place: Sequence[str], error: LineError) -> Refusal:
+    """Names the text and line that cannot be translated as asked for, if there are several."""
+    return Refusal(400, ": ".join([*([", ".join(place)] if place else []), error.message]))
+
+
 def _unchanged(line: str) -> Candidate:
     return Candidate(line, log_prob=0.0, score=0.0, truncated=False)
 
@@ -630,12 +645,13 @@ def _language(code: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Units:
-    """The lines of a text to translate, whether each needs an alignment, and a function that joins
-    their translations."""
+    """The lines of a text to translate, whether each needs an alignment, a function that joins
+    their translations, and what an error calls a line."""
 
     lines: Sequence[str]
     needs_alignment: Sequence[bool]
     join: Callable[[Sequence[Candidate]], str]
+    unit: str = "line"
 
 
 def _units(
@@ -663,7 +679,7 @@ def _from_text(text: str) -> _Units:
 
 def _from_html(document: str, attributes: bool, stand_ins: bool) -> _Units:
     markup = parse_html(document, attributes=attributes, stand_ins=stand_ins)
-    return _Units(markup.texts, markup.needs_alignment, markup.filled)
+    return _Units(markup.texts, markup.needs_alignment, markup.filled, unit="segment")
 
 
 def _rebuilt(

@@ -168,6 +168,19 @@ def test_what_a_client_that_left_had_asked_for_is_not_translated(served):
     assert served.metric("nmt_batch_lines_sum") - done <= 3 + 64 * 2
 
 
+def test_a_client_that_leaves_ends_its_long_request(served):
+    done = served.metric("nmt_batch_lines_sum")
+    fields = json.dumps({"q": "no\n" * 5000, **PAIR}).encode()
+    with served.socket(head(len(fields)) + fields):
+        time.sleep(0.3)
+    assert served.shouts()
+    assert served.metric("nmt_batch_lines_sum") - done < 2000
+    time.sleep(0.5)
+    between = served.metric("nmt_batch_lines_sum")
+    time.sleep(0.5)
+    assert served.metric("nmt_batch_lines_sum") == between
+
+
 # -------------------------------------------------------------------------------- without a network
 
 
