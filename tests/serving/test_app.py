@@ -239,8 +239,13 @@ SHAPE = (
         ([[f"dog {n}", "chien"] for n in range(1001)], SHAPE),
         (
             [[" ", "chien"]],
-            "Invalid request: a glossary entry needs a source and a target phrase. Received: ' ',"
-            " 'chien'.",
+            "Invalid request: a glossary entry needs a source and a target phrase, of visible"
+            " characters. Received: ' ', 'chien'.",
+        ),
+        (
+            [["dog", "\u200b"]],
+            "Invalid request: a glossary entry needs a source and a target phrase, of visible"
+            " characters. Received: 'dog', '\\u200b'.",
         ),
         (
             [["dog", "chien"], ["dog", "clebs"]],
@@ -279,6 +284,19 @@ def test_a_glossary_reaches_the_search_of_a_model(client_of):
     assert client.translate("the cat", glossary={"dog": "lait"}).json() == (
         client.translate("the cat").json()
     )
+
+
+def test_a_glossary_that_does_not_fit_into_a_line_is_refused_with_line_and_entry(client_of):
+    translator = trained_translator()
+    served = SimpleNamespace(
+        run=translator.run, num_workers=1, translate=translator.translate, gate=threading.Event()
+    )
+    long = "lait " * 30
+    answer = client_of(served).translate("the dog\nthe cat", glossary={"cat": long})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error.startswith("line 2: the glossary requires 'cat' -> 'lait lait")
+    assert error.endswith("Shorten the phrases, or leave entries out.")
 
 
 def test_half_a_surrogate_pair_in_a_glossary_is_refused(client_of):
