@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import PurePath
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -151,7 +151,12 @@ class _Endpoints:
     def add_to(self, app: FastAPI) -> None:
         errors: dict[int | str, dict[str, Any]] = {
             400: {"description": "The request is invalid"},
-            403: {"description": "An API key is needed, or the server does not offer this"},
+            403: {
+                "description": (
+                    "An API key is needed, the server does not offer this, or a page of another"
+                    " site asks"
+                )
+            },
             413: {
                 "description": (
                     "The request is too large, for example more than"
@@ -258,6 +263,24 @@ class _Endpoints:
         if kind == b"multipart/form-data" and charset not in (b"utf-8", b"utf8", b"us-ascii"):
             raise Refusal(415, "Invalid request: expected UTF-8")
         return kind.decode("latin-1")
+
+    def _check_site(self, request: Request) -> None:
+        """Refusal for a request that changes something and that a browser sends for a page of
+        another site, unless that site may use the API. Other clients send neither header."""
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site")
+        if {origin, "*"} & {*self.limits.cors_origins}:
+            return
+        # A proxy may change `Host`; the browser knows better.
+        is_own = site in ("same-origin", "none")
+        if not site and origin:
+            is_own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        if (site or origin) and not is_own:
+            raise Refusal(
+                403,
+                "Requests from pages of other sites are disabled on this server. Its operator can"
+                " allow a site with --cors-origin",
+            )
 
     async def _read_file(self, request: Request) -> tuple[schemas.FileRequest, str, bytes]:
         """The fields of a form, and the name and content of its file."""
@@ -408,6 +431,7 @@ class _Endpoints:
 
     async def translate_file(self, request: Request) -> Response:
         """Translate a document"""
+        self._check_site(request)
         asked, name, content = await self._read_file(request)
         glossary = asked.read_glossary()
         suffix = PurePath(name).suffix.lower()
@@ -576,6 +600,7 @@ class _Endpoints:
 
     async def suggest(self, request: Request) -> Response:
         """Suggest a better translation of a text"""
+        self._check_site(request)
         asked = await self._read(request, schemas.SuggestRequest)
         if self.suggestions is None:
             raise Refusal(403, "Suggestions are disabled on this server.")
