@@ -628,6 +628,7 @@ class _Endpoints:
                 "charLimit": self.limits.max_characters,
                 "filesTranslation": bool(self.limits.max_file_bytes),
                 "frontendTimeout": DEBOUNCE,
+                "glossaryCharLimit": schemas.MAX_GLOSSARY_CHARACTERS,
                 "glossaryLimit": schemas.MAX_PAIRS,
                 "keyRequired": bool(self.limits.api_keys),
                 "language": {"source": _language(source), "target": _language(target)},

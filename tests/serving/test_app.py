@@ -499,6 +499,7 @@ def test_settings_tell_a_page_what_it_needs(client_of):
     assert settings["charLimit"] == 7 and settings["keyRequired"] and settings["apiKeys"]
     assert settings["language"]["source"] == {"code": "en", "name": "English"}
     assert settings["filesTranslation"] and not settings["suggestions"]
+    assert settings["glossaryLimit"] == 1000 and settings["glossaryCharLimit"] == 40_000
     assert settings["supportedFilesFormat"] == available()
     assert {".docx", ".srt", ".po", ".jsonl"} < set(settings["supportedFilesFormat"])
     settings = client_of(max_file_bytes=0).get("/frontend/settings").json()
