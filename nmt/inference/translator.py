@@ -389,8 +389,8 @@ class Translator:
                 required, text = list(constraints.required), ""
                 if required or glossary:
                     text = self.run.source_tokenizer.decode(segment.ids, copies)
-                if glossary:
-                    required += glossary.required(text)
+                entries = glossary.entries_in(text) if glossary else []
+                required += [target for _, target in entries]
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
                 segment.constraints = constraint_encoder.encode(masked, required, text)
                 if options.source_numbers:
@@ -398,7 +398,8 @@ class Translator:
                     segment.asked_numbers = asked._replace(required=())
                 prefix = ""  # begins the first segment only
                 num_copies = sum(id in COPY_IDS for id in segment.ids)  # translated to themselves
-                check_constraints(segment.constraints, segment.max_length - num_copies, options)
+                max_length = segment.max_length - num_copies
+                check_constraints(segment.constraints, max_length, options, entries)
 
     def _search(
         self, segments: Sequence[Segment], search: SearchSettings, num_workers: int

@@ -7,7 +7,7 @@ with a capital letter. Words that differ in case otherwise are different words.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 from nmt.config.loader import DecodingConfig
 from nmt.errors import UserError
 from nmt.search.constraints import BannedPhrases, Phrase, Spelling, WordBoundaries
-from nmt.text.characters import RAW, SOURCE, CharacterView
+from nmt.text.characters import RAW, SOURCE, TARGET, CharacterView
 from nmt.text.escaping import escape, fold
 from nmt.text.lines import is_blank, read_phrase_table
 from nmt.text.placeholders import MaskedLine
@@ -25,6 +25,7 @@ from nmt.text.tokenizer import Tokenizer
 # Of a banned word into pieces; exceeded only by long words with an unusual vocabulary.
 MAX_SEGMENTATIONS = 1000
 
+_MOST_NAMED = 5  # entries in an error
 _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _FINAL = ".!?…。！？"
@@ -40,12 +41,14 @@ class Glossary:
 
     def __init__(self, entries: Iterable[tuple[str, str]]):
         self._targets: dict[tuple[str, ...], str] = {}
+        self._sources: dict[tuple[str, ...], str] = {}  # as they were written
         for source, target in entries:
-            if not _words(source) or is_blank(target):
+            if not _words(source) or not _is_visible(target):
                 raise UserError(
-                    f"a glossary entry needs a source and a target phrase. Received: {source!r},"
-                    f" {target!r}."
+                    "a glossary entry needs a source and a target phrase, of visible characters."
+                    f" Received: {source!r}, {target!r}."
                 )
+            self._sources.setdefault(_words(source), source.strip())
             known = self._targets.setdefault(_words(source), target.strip())
             if known != target.strip():
                 raise UserError(
@@ -71,31 +74,30 @@ class Glossary:
             raise UserError(f"{path}: {error}") from None
 
     def required(self, line: str) -> list[str]:
-        """The target phrases of the glossary entries in a line, without duplicates.
+        """The target phrases of the glossary entries in a line, without duplicates."""
+        return list(dict.fromkeys(target for _, target in self.entries_in(line)))
+
+    def entries_in(self, line: str) -> list[tuple[str, str]]:
+        """The entries whose source phrase stands in a line: source and target phrase.
 
         Of overlapping entries the leftmost counts, and of several that start there the longest. The
         first letter of the line may be a capital.
         """
-        words, targets, start = _words(line), [], 0
+        words, entries, start = _words(line), [], 0
         while start < len(words):
-            length = next(
-                (
-                    n
-                    for n in range(min(self._longest, len(words) - start), 0, -1)
-                    if self._target(words, start, n)
-                ),
-                0,
-            )
-            if length:
-                targets.append(self._target(words, start, length))
-            start += max(length, 1)
-        return list(dict.fromkeys(targets))
+            longest = min(self._longest, len(words) - start)
+            phrases = (self._phrase(words, start, n) for n in range(longest, 0, -1))
+            phrase = next((one for one in phrases if one in self._targets), ())
+            if phrase:
+                entries.append((self._sources[phrase], self._targets[phrase]))
+            start += max(len(phrase), 1)
+        return entries
 
-    def _target(self, words: tuple[str, ...], start: int, length: int) -> str:
+    def _phrase(self, words: tuple[str, ...], start: int, length: int) -> tuple[str, ...]:
         phrase = words[start : start + length]
         if start == 0 and phrase not in self._targets:
             phrase = (phrase[0][:1].lower() + phrase[0][1:], *phrase[1:])
-        return self._targets.get(phrase, "")
+        return phrase
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,8 @@ class ConstraintEncoder:
         return tuple(dict.fromkeys(allowed))
 
     def _phrase(self, text: str, what: str) -> str:
-        if is_blank(text):
-            raise UserError(f"{what} must be text. Received: {text!r}.")
+        if not _is_visible(text):
+            raise UserError(f"{what} must be text, of visible characters. Received: {text!r}.")
         return self._characters.read(text.strip())
 
     def _is_excluded(self, spelling: Spelling) -> bool:
@@ -237,23 +239,34 @@ class ConstraintEncoder:
 
 
 def check_constraints(
-    constraints: TargetConstraints, max_length: int, options: DecodingConfig
+    constraints: TargetConstraints,
+    max_length: int,
+    options: DecodingConfig,
+    entries: Sequence[tuple[str, str]] = (),
 ) -> None:
     """UserError if no translation of at most `max_length` tokens, including `</s>`, can satisfy the
-    constraints."""
+    constraints. It names the glossary `entries` that they are made of, if any: whoever sends them
+    to a server cannot change its options."""
     if not (constraints.prefix or constraints.required):
         return
+    distinct = [f"{source!r} -> {target!r}" for source, target in dict.fromkeys(entries)]
+    more = [f"{len(distinct) - _MOST_NAMED} more"] if len(distinct) > _MOST_NAMED else []
+    named = ", ".join(distinct[:_MOST_NAMED] + more)
     if constraints.required and (options.sampling or options.num_beam_groups > 1):
         raise UserError(
             "required words need a beam search without sampling and without num_beam_groups. Leave"
-            " these options out, or require nothing."
+            f" these options out, or {f'the glossary: {named}' if named else 'require nothing'}."
         )
     plain = [phrase[0].ids for phrase in constraints.required]
     needed = len(constraints.prefix) + sum(map(len, plain)) + 1
     if needed > max_length:
         raise UserError(
-            f"the prefix and the required phrases need {needed} tokens including </s>, but at most"
-            f" {max_length} are allowed. Ask for less, or raise decoding.max_length_ratio or"
+            f"the glossary requires {named}, which does not fit into a translation of this line:"
+            f" {needed} tokens including </s> are needed, but at most {max_length} are allowed."
+            " Shorten the phrases, or leave entries out."
+            if named
+            else f"the prefix and the required phrases need {needed} tokens including </s>, but at"
+            f" most {max_length} are allowed. Ask for less, or raise decoding.max_length_ratio or"
             " decoding.max_length_offset."
         )
     size = options.no_repeat_ngram_size
@@ -265,13 +278,21 @@ def check_constraints(
     ]
     if constraints.required and len(set(ngrams)) < len(ngrams):
         raise UserError(
-            f"the prefix and the required phrases repeat {size} tokens, which no_repeat_ngram_size"
-            " forbids. Raise it, or set it to 0."
+            f"the glossary requires {named}, which repeats {size} tokens. The options of this"
+            " model (no_repeat_ngram_size) forbid that. Leave entries out."
+            if named
+            else f"the prefix and the required phrases repeat {size} tokens, which"
+            " no_repeat_ngram_size forbids. Raise it, or set it to 0."
         )
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD_OR_MARK.findall(SOURCE.read(text)))
+
+
+def _is_visible(text: str) -> bool:
+    """Whether a model can read anything of a text: of a zero-width space it reads nothing."""
+    return not is_blank(TARGET.read(text))
 
 
 def _capitalised(text: str) -> str:

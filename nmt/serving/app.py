@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import PurePath
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from nmt.about import VERSION
 from nmt.documents.document import Document, ReadingOptions
 from nmt.documents.formats import FORMATS, available, output_name
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 from nmt.inference.outputs import Candidate, Translation
 from nmt.serving import schemas
 from nmt.serving.documents import DocumentTranslator, download, file_name
@@ -151,7 +151,12 @@ class _Endpoints:
     def add_to(self, app: FastAPI) -> None:
         errors: dict[int | str, dict[str, Any]] = {
             400: {"description": "The request is invalid"},
-            403: {"description": "An API key is needed, or the server does not offer this"},
+            403: {
+                "description": (
+                    "An API key is needed, the server does not offer this, or a page of another"
+                    " site asks"
+                )
+            },
             413: {
                 "description": (
                     "The request is too large, for example more than"
@@ -258,6 +263,24 @@ class _Endpoints:
         if kind == b"multipart/form-data" and charset not in (b"utf-8", b"utf8", b"us-ascii"):
             raise Refusal(415, "Invalid request: expected UTF-8")
         return kind.decode("latin-1")
+
+    def _check_site(self, request: Request) -> None:
+        """Refusal for a request that changes something and that a browser sends for a page of
+        another site, unless that site may use the API. Other clients send neither header."""
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site")
+        if {origin, "*"} & {*self.limits.cors_origins}:
+            return
+        # A proxy may change `Host`; the browser knows better.
+        is_own = site in ("same-origin", "none")
+        if not site and origin:
+            is_own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+        if (site or origin) and not is_own:
+            raise Refusal(
+                403,
+                "Requests from pages of other sites are disabled on this server. Its operator can"
+                " allow a site with --cors-origin",
+            )
 
     async def _read_file(self, request: Request) -> tuple[schemas.FileRequest, str, bytes]:
         """The fields of a form, and the name and content of its file."""
@@ -408,6 +431,7 @@ class _Endpoints:
 
     async def translate_file(self, request: Request) -> Response:
         """Translate a document"""
+        self._check_site(request)
         asked, name, content = await self._read_file(request)
         glossary = asked.read_glossary()
         suffix = PurePath(name).suffix.lower()
@@ -482,7 +506,13 @@ class _Endpoints:
         found: dict[tuple[int, int], Translation] = {}
         for line_key, of_key in places.items():
             lines = [texts[i].lines[j] for i, j in of_key]
-            translated = await self.service.translate(request, line_key, lines)
+            try:
+                translated = await self.service.translate(request, line_key, lines)
+            except LineError as error:
+                i, j = of_key[error.index]
+                place = [f"text {i + 1}"] if len(texts) > 1 else []
+                place += [f"{texts[i].unit} {j + 1}"] if len(texts[i].lines) > 1 else []
+                raise _refused_at(place, error) from None
             found.update(zip(of_key, translated, strict=True))
         return [
             [found[i, j] for j in range(len(units.lines))] if key else []
@@ -531,7 +561,11 @@ class _Endpoints:
             )
             if asked.explains:
                 await asyncio.to_thread(self._check_explainable, key, lines)
-            translations = await self.service.translate(request, key, lines)
+            try:
+                translations = await self.service.translate(request, key, lines)
+            except LineError as error:
+                place = [f"line {error.index + 1}"] if len(lines) > 1 else []
+                raise _refused_at(place, error) from None
 
         def answer() -> Response:  # formatting of matrices may take a while
             fields: dict[str, Any] = {"source": source.language, "target": target}
@@ -566,6 +600,7 @@ class _Endpoints:
 
     async def suggest(self, request: Request) -> Response:
         """Suggest a better translation of a text"""
+        self._check_site(request)
         asked = await self._read(request, schemas.SuggestRequest)
         if self.suggestions is None:
             raise Refusal(403, "Suggestions are disabled on this server.")
@@ -593,6 +628,7 @@ class _Endpoints:
                 "charLimit": self.limits.max_characters,
                 "filesTranslation": bool(self.limits.max_file_bytes),
                 "frontendTimeout": DEBOUNCE,
+                "glossaryCharLimit": schemas.MAX_GLOSSARY_CHARACTERS,
                 "glossaryLimit": schemas.MAX_PAIRS,
                 "keyRequired": bool(self.limits.api_keys),
                 "language": {"source": _language(source), "target": _language(target)},
@@ -620,6 +656,11 @@ class _Source:
     detected: Detected | None = None
 
 
+def _refused_at(place: Sequence[str], error: LineError) -> Refusal:
+    """Names the text and line that cannot be translated as asked for, if there are several."""
+    return Refusal(400, ": ".join([*([", ".join(place)] if place else []), error.message]))
+
+
 def _unchanged(line: str) -> Candidate:
     return Candidate(line, log_prob=0.0, score=0.0, truncated=False)
 
@@ -630,12 +671,13 @@ def _language(code: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Units:
-    """The lines of a text to translate, whether each needs an alignment, and a function that joins
-    their translations."""
+    """The lines of a text to translate, whether each needs an alignment, a function that joins
+    their translations, and what an error calls a line."""
 
     lines: Sequence[str]
     needs_alignment: Sequence[bool]
     join: Callable[[Sequence[Candidate]], str]
+    unit: str = "line"
 
 
 def _units(
@@ -663,7 +705,7 @@ def _from_text(text: str) -> _Units:
 
 def _from_html(document: str, attributes: bool, stand_ins: bool) -> _Units:
     markup = parse_html(document, attributes=attributes, stand_ins=stand_ins)
-    return _Units(markup.texts, markup.needs_alignment, markup.filled)
+    return _Units(markup.texts, markup.needs_alignment, markup.filled, unit="segment")
 
 
 def _rebuilt(

@@ -7,7 +7,8 @@ would have read up to it: so a short request overtakes most of an earlier long o
 waits for ever. Idle workers share the waiting lines.
 
 Requests do not harm each other: a result that is an exception fails its own request only, and when
-a batch fails, each of its requests is run again alone.
+a batch fails, each of its requests is run again alone. A LineError has the line's index in its
+request.
 """
 
 import heapq
@@ -18,6 +19,8 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
+
+from nmt.errors import LineError
 
 READING_SPEED = 1000.0  # characters per second, for due times
 SHORT = 7  # lines of up to 2^7 characters count as equally long; longer ones by powers of two
@@ -180,6 +183,8 @@ class Batcher:
     def _deliver(self, lines: Sequence[_Line], results: Sequence[Any]) -> None:
         with self._changed:  # one at a time, as a request's lines may be in several batches
             for line, result in zip(lines, results, strict=True):
+                if isinstance(result, LineError):  # which counts from the start of the batch
+                    result = LineError(line.place, result.message)
                 if isinstance(result, Exception):
                     _finish(line.request, result)
                 line.request.results[line.place] = result

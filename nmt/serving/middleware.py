@@ -182,7 +182,7 @@ class RequestMiddleware:
             "ms": round(1000 * seconds, 1),
         }
         logger.info(
-            json.dumps({"time": _now(), "client": client, **record, **scope.get("noted", {})})
+            json.dumps({"time": timestamp(), "client": client, **record, **scope.get("noted", {})})
         )
 
     @staticmethod
@@ -190,9 +190,11 @@ class RequestMiddleware:
         place = traceback.extract_tb(error.__traceback__)[-1]
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         logger.error(
-            json.dumps({"time": _now(), "error": name, "place": f"{place.filename}:{place.lineno}"})
+            json.dumps(
+                {"time": timestamp(), "error": name, "place": f"{place.filename}:{place.lineno}"}
+            )
         )
 
 
-def _now() -> str:
+def timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

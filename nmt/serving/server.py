@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from nmt.serving.middleware import timestamp
 
 # For a request, from its first byte, or from the connection, to its last byte. Each byte of a body
 # extends the deadline, to at most as long again from now.
@@ -55,7 +58,33 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    _make_logs_json()
     _Server(config, on_ready).run(sockets=[listener])
+
+
+def _make_logs_json() -> None:
+    """Lines of JSON, as the middleware's. What the parser of forms warns of is in the answer, too;
+    its warnings quote the body."""
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+    for name in ("asyncio", "uvicorn.asgi", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        if _as_json not in logger.filters:
+            logger.addFilter(_as_json)
+
+
+def _as_json(record: logging.LogRecord) -> bool:
+    """Makes the message of a record JSON, without a traceback, which may quote a text."""
+    fields = {
+        "time": timestamp(),
+        "logger": record.name,
+        "level": record.levelname.lower(),
+        "message": record.getMessage().partition("\n")[0],
+    }
+    if record.exc_info and record.exc_info[0]:
+        fields["error"] = f"{record.exc_info[0].__module__}.{record.exc_info[0].__qualname__}"
+    record.msg, record.args = json.dumps(fields), ()
+    record.exc_info = record.exc_text = None
+    return True
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,9 @@ from nmt.serving.middleware import Metrics
 from nmt.serving.schemas import Refusal
 from nmt.text.language_id import language_name, match_language
 
+LINES_AT_ONCE = 128  # of a request in the queue: other requests come between
+_RETRY_SECONDS = 0.1  # until lines are offered again to a queue that was full
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -137,26 +140,41 @@ class Service:
     ) -> list[Translation]:
         """The translations of lines, in order.
 
-        Raises Refusal if the queue is full, and ClientDisconnect if the client has left: lines
-        that still wait are not translated then.
+        The lines enter the queue in parts, each after the answer to the one before, so that a long
+        request leaves room for others. Raises Refusal if the queue is full at the start, LineError
+        for a line that cannot be translated as asked for, and ClientDisconnect if the client has
+        left: lines that still wait are not translated then.
         """
-        try:
-            future = asyncio.wrap_future(self._batcher.submit(key, lines))
-        except QueueFull as full:
-            raise Refusal(
-                503, f"The server is busy: {full}", {"Retry-After": str(full.seconds)}
-            ) from None
-        self.metrics.characters.inc(sum(map(len, lines)))
+        translations: list[Translation] = []
         gone = asyncio.create_task(_disconnected(request))
-        ends: set[asyncio.Future[Any]] = {future, gone}
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not future.done():
-                raise ClientDisconnect
-            return future.result()
-        finally:  # also when this task is cancelled
-            future.cancel()
+            for start in range(0, len(lines), LINES_AT_ONCE):
+                part = lines[start : start + LINES_AT_ONCE]
+                future = await self._submitted(key, part, gone, is_first=not start)
+                if not start:
+                    self.metrics.characters.inc(sum(map(len, lines)))
+                translations += await _unless_gone(future, gone)
+        except LineError as error:
+            raise LineError(len(translations) + error.index, error.message) from None
+        finally:
             gone.cancel()
+        return translations
+
+    async def _submitted(
+        self, key: BatchKey, lines: Sequence[str], gone: "asyncio.Task[None]", is_first: bool
+    ) -> "asyncio.Future[list[Translation]]":
+        """The future of a part of a request. The first part is refused if the queue is full; a
+        later one waits."""
+        while True:
+            try:
+                return asyncio.wrap_future(self._batcher.submit(key, lines))
+            except QueueFull as full:
+                if is_first:
+                    retry = {"Retry-After": str(full.seconds)}
+                    raise Refusal(503, f"The server is busy: {full}", retry) from None
+            await asyncio.wait({gone}, timeout=_RETRY_SECONDS)
+            if gone.done():
+                raise ClientDisconnect
 
     def _translate(self, key: BatchKey, lines: list[str]) -> list[Translation | Exception]:
         translator = self._by_pair[key.source, key.target]
@@ -178,9 +196,23 @@ class Service:
 
 
 def _error_of_one_line(error: LineError) -> Exception:
-    """The error without the line's number, which counts from the start of a batch: the failure
-    that caused it, or a UserError for a line that cannot be translated as asked for."""
-    return error.__cause__ if isinstance(error.__cause__, Exception) else UserError(error.message)
+    """The failure that caused the error, or the error itself for a line that cannot be translated
+    as asked for."""
+    return error.__cause__ if isinstance(error.__cause__, Exception) else error
+
+
+async def _unless_gone(
+    future: "asyncio.Future[list[Translation]]", gone: "asyncio.Task[None]"
+) -> list[Translation]:
+    """The future's result. Raises ClientDisconnect if the client leaves before."""
+    ends: set[asyncio.Future[Any]] = {future, gone}
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            raise ClientDisconnect
+        return future.result()
+    finally:  # also when this task is cancelled
+        future.cancel()
 
 
 async def _disconnected(request: Request) -> None:

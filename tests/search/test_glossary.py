@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nmt.errors import UserError
 from nmt.search.glossary import ConstraintEncoder, Glossary, check_constraints
+from nmt.text.characters import RAW, TARGET
 from nmt.text.tokenizer import train_tokenizer
 
 TEXT = [
@@ -66,9 +67,33 @@ def test_glossaries_with_the_same_entries_are_equal_and_share_a_batch():
     assert one != Glossary([("a", "b"), ("c", "e")]) and one != Glossary([("a", "b")])
 
 
-def test_an_entry_needs_a_word_or_a_mark():
-    with pytest.raises(UserError, match="needs a source and a target phrase"):
-        Glossary([("\u200b", "chien")])
+INVISIBLE = ["\u200b", "\u00ad", "\ufeff", "\u0000", "\u200d", "\ufe0f", "\u3164 \u2060", "\u2028"]
+
+
+@pytest.mark.parametrize("text", INVISIBLE)
+def test_an_entry_needs_visible_characters_on_both_sides(text):
+    for entry in ((text, "chien"), ("dog", text)):
+        with pytest.raises(UserError, match="of visible characters") as raised:
+            Glossary([entry])
+        assert repr(text) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", INVISIBLE)
+@pytest.mark.parametrize("characters", [RAW, TARGET])
+def test_a_required_or_banned_word_needs_visible_characters(text, characters, tokenizer):
+    with pytest.raises(UserError, match=r"a banned word must be text, of visible characters\."):
+        ConstraintEncoder(tokenizer, tokenizer.forbidden_ids, [text], characters)
+    encoder = ConstraintEncoder(tokenizer, tokenizer.forbidden_ids, [], characters)
+    with pytest.raises(UserError, match=r"a required phrase must be text, of visible characters\."):
+        encoder.encode(required=[text])
+
+
+def test_entries_in_a_line_are_named_as_they_were_written():
+    glossary = Glossary([(" hot  dog ", "hot-dog"), ("don't", "non")])
+    assert glossary.entries_in("Hot dog? Don't, don't!") == [
+        ("hot  dog", "hot-dog"),
+        ("don't", "non"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +236,7 @@ def test_what_cannot_be_is_refused(tokenizer):
         encoder.encode(required=["chat noir"])
     with pytest.raises(UserError, match="the prefix 'Un chat' contains a banned word"):
         encoder.encode(prefix="Un chat")
-    with pytest.raises(UserError, match=r"a required phrase must be text\. Received: ' '"):
+    with pytest.raises(UserError, match=r"a required phrase must be text, .* Received: ' '"):
         encoder.encode(required=[" "])
     with pytest.raises(UserError, match="a banned word must be text"):
         ConstraintEncoder(tokenizer, [], [""])
@@ -227,6 +252,19 @@ def test_more_than_the_maximum_length_is_refused(encoder):
         UserError, match=f"need {needed} tokens including </s>, but at most {needed - 1}"
     ):
         check_constraints(constraints, needed - 1, options_of())
+
+
+@pytest.mark.parametrize(
+    ("max_length", "options"),
+    [(3, {}), (50, {"no_repeat_ngram_size": 1}), (50, {"sampling": True})],
+)
+def test_a_refusal_names_the_entries_of_a_glossary(max_length, options, encoder):
+    entries = [("black cat", "chat noir"), ("black dog", "chien noir")]
+    constraints = encoder.encode(required=[target for _, target in entries])
+    with pytest.raises(UserError) as raised:
+        check_constraints(constraints, max_length, options_of(**options), entries)
+    assert "'black cat' -> 'chat noir', 'black dog' -> 'chien noir'" in str(raised.value)
+    assert "max_length_ratio" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fixtures.shouter import Shouter
 
 from nmt.documents.formats import available
 from nmt.errors import LineError
+from nmt.serving.dynamic_batching import Batcher, QueueFull
 from nmt.serving.middleware import RateLimit
 from nmt.serving.schemas import Refusal
 from nmt.text.lines import read_lines, text_path
@@ -238,8 +239,13 @@ SHAPE = (
         ([[f"dog {n}", "chien"] for n in range(1001)], SHAPE),
         (
             [[" ", "chien"]],
-            "Invalid request: a glossary entry needs a source and a target phrase. Received: ' ',"
-            " 'chien'.",
+            "Invalid request: a glossary entry needs a source and a target phrase, of visible"
+            " characters. Received: ' ', 'chien'.",
+        ),
+        (
+            [["dog", "\u200b"]],
+            "Invalid request: a glossary entry needs a source and a target phrase, of visible"
+            " characters. Received: 'dog', '\\u200b'.",
         ),
         (
             [["dog", "chien"], ["dog", "clebs"]],
@@ -278,6 +284,19 @@ def test_a_glossary_reaches_the_search_of_a_model(client_of):
     assert client.translate("the cat", glossary={"dog": "lait"}).json() == (
         client.translate("the cat").json()
     )
+
+
+def test_a_glossary_that_does_not_fit_into_a_line_is_refused_with_line_and_entry(client_of):
+    translator = trained_translator()
+    served = SimpleNamespace(
+        run=translator.run, num_workers=1, translate=translator.translate, gate=threading.Event()
+    )
+    long = "lait " * 30
+    answer = client_of(served).translate("the dog\nthe cat", glossary={"cat": long})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error.startswith("line 2: the glossary requires 'cat' -> 'lait lait")
+    assert error.endswith("Shorten the phrases, or leave entries out.")
 
 
 def test_half_a_surrogate_pair_in_a_glossary_is_refused(client_of):
@@ -480,6 +499,7 @@ def test_settings_tell_a_page_what_it_needs(client_of):
     assert settings["charLimit"] == 7 and settings["keyRequired"] and settings["apiKeys"]
     assert settings["language"]["source"] == {"code": "en", "name": "English"}
     assert settings["filesTranslation"] and not settings["suggestions"]
+    assert settings["glossaryLimit"] == 1000 and settings["glossaryCharLimit"] == 40_000
     assert settings["supportedFilesFormat"] == available()
     assert {".docx", ".srt", ".po", ".jsonl"} < set(settings["supportedFilesFormat"])
     settings = client_of(max_file_bytes=0).get("/frontend/settings").json()
@@ -829,6 +849,50 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_again(client_of):
     assert int(refused.headers["retry-after"]) >= 1 and "busy" in refused.json()["error"]
 
 
+def test_a_long_request_leaves_room_in_the_queue_for_others(client_of):
+    translator = Shouter()
+    translator.gate.clear()
+    client = client_of(translator)
+
+    async def ask_later():
+        while not translator.calls:
+            await asyncio.sleep(0.01)
+        sent = [
+            asyncio.ensure_future(client.http.post("/translate", json={"q": text, **PAIR}))
+            for text in ("b", "c")
+        ]
+        await asyncio.sleep(0.1)
+        translator.gate.set()
+        return await asyncio.gather(*sent)
+
+    text = "no\n" * 6666
+    long, others = client.together(
+        client.http.post("/translate", json={"q": text, **PAIR, "alternatives": 9}), ask_later()
+    )
+    assert long.json()["translatedText"] == text.upper()
+    assert [answer.json() for answer in others] == [
+        {"translatedText": "B"},
+        {"translatedText": "C"},
+    ]
+    place = next(i for i, (lines, _) in enumerate(translator.calls) if "b" in lines)
+    assert place < 6 < len(translator.calls)
+
+
+def test_the_rest_of_a_long_request_waits_for_a_full_queue(client_of, monkeypatch):
+    monkeypatch.setattr("nmt.serving.service.LINES_AT_ONCE", 2)
+    submit, outcomes = Batcher.submit, iter([True, False, False, True, True])
+
+    def submit_if_not_full(batcher, kind, lines):
+        if not next(outcomes):
+            raise QueueFull(7)
+        return submit(batcher, kind, lines)
+
+    monkeypatch.setattr(Batcher, "submit", submit_if_not_full)
+    client = client_of()
+    assert client.translate("a\nb\nc\nd\ne").json() == {"translatedText": "A\nB\nC\nD\nE"}
+    assert list(outcomes) == []
+
+
 def test_a_request_that_outlasts_the_end_of_the_server_is_a_503(client_of):
     """uvicorn cancels what it has waited for long enough."""
     translator = Shouter()
@@ -1034,6 +1098,33 @@ def test_a_translator_may_return_errors_of_lines(client_of):
     assert_refused(good[2], 400, "cannot be met")
     assert_refused(fault, 500, "Internal server error")
     assert len(translator.calls) < 5
+
+
+@pytest.mark.parametrize(
+    ("q", "fields", "place"),
+    [
+        ("bad", {}, ""),
+        ("a\nbad\nbad", {}, "line 2: "),
+        ("a\n" * 300 + "bad", {}, "line 301: "),
+        (["a", "bad"], {}, "text 2: "),
+        (["a\nb", "a\nb\nbad"], {}, "text 2, line 3: "),
+        ("<p>a</p><p>bad</p>", {"format": "html"}, "segment 2: "),
+    ],
+)
+def test_an_error_of_a_line_says_which_one(client_of, q, fields, place):
+    class Returning(Shouter):
+        def translate(self, lines, **options):
+            results = super().translate(lines, **options)
+            return [
+                LineError(index, "cannot be met") if line == "bad" else result
+                for index, (line, result) in enumerate(zip(lines, results, strict=True))
+            ]
+
+    client = client_of(Returning())
+    assert_refused(client.translate(q, **fields), 400, f"{place}cannot be met")
+    if not isinstance(q, list) and not fields:
+        asked = {"q": q, **PAIR}
+        assert_refused(client.post("/v1/translate", asked), 400, f"{place}cannot be met")
 
 
 def test_a_panic_outside_of_translation_is_json_too(client, monkeypatch):

@@ -1,6 +1,8 @@
 """The page in a real browser: headless Chromium types, points, presses keys. Skipped where there is
 none."""
 
+import contextlib
+import io
 import math
 import re
 import threading
@@ -11,6 +13,7 @@ import pytest
 import uvicorn
 from fixtures.chromium import PATIENCE, needs_chromium, playwright
 from fixtures.shouter import Shouter
+from matplotlib.image import imread
 
 from nmt.evaluation.word_alignment import Alignment
 from nmt.inference.outputs import Candidate
@@ -216,6 +219,31 @@ def test_a_word_of_the_text_shows_which_words_looked_at_it(open_page):
     assert lit(page, "#translation") == {"noir": 0.8, "chat": 0.2}
 
 
+def test_text_of_both_directions_lies_letter_for_letter_over_its_words(open_page):
+    """The letters of the text area, and those of the mirror in the same colour, are one picture."""
+    page = open_page()
+    lines = ["שלום cat, עולם!", CAT, "(12) ...", "مرحبا", "12 שלום", "", "cat שלום."]
+    page.fill("#text", "\n".join(lines))
+    playwright.expect(page.locator("#copy")).to_be_visible()
+    page.locator("h1").click()
+    area = page.locator(".stack")
+    pictures = []
+    for shown, hidden in (("text", "mirror"), ("mirror", "text")):
+        page.evaluate(
+            """([shown, hidden]) => {
+                document.getElementById(hidden).style.visibility = "hidden";
+                const { style } = document.getElementById(shown);
+                [style.visibility, style.color, style.outline] = ["visible", "black", "none"];
+            }""",
+            [shown, hidden],
+        )
+        pictures.append(imread(io.BytesIO(area.screenshot()))[:, :, :3])
+    text, mirror = pictures
+    assert text.min() < 0.1 and abs(text - mirror).max() < 0.5  # the letters of spans: 0.25
+    directions = "rows => rows.map(row => getComputedStyle(row).direction)"
+    assert page.locator("#mirror .row").evaluate_all(directions)[:2] == ["rtl", "ltr"]
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW, NARROWEST])
 def test_nothing_sticks_out_and_narrow_screens_stack_both_sides(open_page, size):
     page = open_page(size)
@@ -359,6 +387,93 @@ def test_an_answer_that_is_out_of_date_is_dropped(open_page):
         page.fill("#text", CAT)
     assert failed.value.url == first.value.url
     expect_translation(page, CHAT)
+
+
+def test_an_answer_to_a_request_that_another_one_replaced_is_dropped(open_page):
+    page = open_page()
+    held = []
+
+    def answer(route):
+        if route.request.post_data_json["source"] == "fr":
+            route.continue_()
+        elif len(page.asked) == 1:
+            route.fulfill(status=500, json={"error": "a fault"})
+        else:
+            held.append(route)
+
+    page.route("**/v1/translate", answer)
+    page.fill("#text", CAT)
+    for count in (1, 2):  # each click sends a request
+        page.get_by_role("button", name="Try again").click()
+        while len(held) < count:
+            page.wait_for_timeout(20)
+    page.select_option("#source", "fr")
+    expect_translation(page, CHAT)
+    wrong = {"text": "wrong", "tokens": [], "score": 0, "log_probability": 0, "truncated": False}
+    for route in held:
+        with contextlib.suppress(playwright.Error):  # it was aborted
+            route.fulfill(json={"lines": [{"source_tokens": [], "hypotheses": [wrong]}]})
+    page.wait_for_timeout(300)
+    expect_translation(page, CHAT)
+
+
+def refuse_tired(page):
+    def answer(route):
+        asked = route.request.post_data_json["q"].split("\n")
+        if "He is tired." not in asked:
+            route.continue_()
+        else:
+            place = f"line {asked.index('He is tired.') + 1}: " if len(asked) > 1 else ""
+            route.fulfill(status=400, json={"error": f"{place}the glossary does not fit."})
+
+    page.route("**/v1/translate", answer)
+
+
+def test_a_line_that_is_refused_leaves_the_others_translated(open_page):
+    page = open_page()
+    refuse_tired(page)
+    page.fill("#text", f"{CAT}\nHe is tired.\nHe is")
+    expect_rows = playwright.expect(page.locator("#translation .row"))
+    expect_rows.to_have_text([CHAT, "", "Il est"])
+    alert = page.get_by_role("alert")
+    playwright.expect(alert).to_contain_text(
+        "The server cannot do this: line 2: the glossary does not fit."
+    )
+    assert [asked["q"].count("\n") for asked in page.asked] == [2, 0, 0, 0]
+    page.fill("#text", f"{CAT}\nHe is tired.\nHe is A")
+    playwright.expect(page.locator("#translation .row").last).to_have_text("Il est Un")
+    assert [asked["q"] for asked in page.asked[4:]] == ["He is A"]
+    playwright.expect(alert).to_be_visible()
+    page.unroute("**/v1/translate")
+    page.get_by_role("button", name="Try again").click()
+    expect_rows.to_have_text([CHAT, "Il est fatigué.", "Il est Un"])
+    playwright.expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_what_is_refused_of_every_line_is_asked_for_twice_and_not_line_by_line(open_page):
+    page = open_page()
+    page.route(
+        "**/v1/translate", lambda route: route.fulfill(status=400, json={"error": "no cats"})
+    )
+    page.fill("#text", "\n".join(f"cat {number}" for number in range(9)))
+    playwright.expect(page.get_by_role("alert")).to_contain_text("no cats")
+    page.wait_for_timeout(200)
+    assert len(page.asked) == 2
+
+
+def test_half_a_surrogate_pair_harms_nothing(open_page):
+    page = open_page()
+    page.evaluate("""() => {
+        const text = document.getElementById("text");
+        text.value = "A black \\ud83d cat";
+        text.dispatchEvent(new Event("input"));
+    }""")
+    expect_translation(page, "Un \ufffd noir chat")
+    page.locator("#glossary summary").click()
+    page.evaluate("""localStorage.setItem("glossary.en-fr", '[["cat", "\\\\ud83d matou"]]')""")
+    page.reload()
+    page.fill("#text", "cat")
+    expect_translation(page, "chat \ufffd matou")
 
 
 def test_typing_is_not_asked_for_letter_by_letter(open_page):
@@ -626,6 +741,14 @@ def test_a_file_that_is_dropped_comes_back_translated(open_page, size):
     playwright.expect(page.locator("#document")).to_be_hidden()
 
 
+def test_a_file_that_is_done_leaves_the_focus_where_somebody_types(open_page):
+    page = open_page()
+    page.locator("#text").focus()
+    page.evaluate(DROP, ["cat.txt", CAT])
+    playwright.expect(page.locator("#document-state")).to_have_text("cat.txt is translated.")
+    playwright.expect(page.locator("#text")).to_be_focused()
+
+
 def test_a_file_can_be_chosen_and_one_that_is_no_document_is_refused(open_page):
     page = open_page()
     with page.expect_file_chooser() as chooser:
@@ -754,6 +877,41 @@ def test_a_file_is_translated_with_the_glossary(open_page):
         assert file.read() == f"{CHAT} matou"
 
 
+def test_lines_get_their_attention_back_after_a_glossary_that_was_too_long(open_page):
+    page = open_page()
+
+    def refuse(route):
+        if route.request.post_data_json.get("glossary"):
+            route.fulfill(status=413, json={"error": "glossary exceeds text limit"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/translate", refuse)
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "matou")
+    page.fill("#text", CAT)
+    playwright.expect(page.get_by_role("alert")).to_contain_text("exceeds text limit")
+    page.get_by_role("button", name="Remove entry 1").click()
+    expect_translation(page, CHAT)
+    word(page, "noir").hover()
+    assert lit(page, "#mirror") == {"A": 0.2, "black": 0.8}
+
+
+def test_a_glossary_is_sent_as_far_as_the_server_takes_it(open_page, address):
+    page = open_page()
+    long = [[f"{n:0200}", "é" * 200] for n in range(101)]
+    page.evaluate(
+        "entries => localStorage.setItem('glossary.en-fr', JSON.stringify(entries))", long
+    )
+    page.reload()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    assert glossaries(page) == [long[:100]]
+    playwright.expect(page.locator("#glossary-trouble")).to_have_text(
+        "The server takes no longer glossary: only the first 100 entries are used."
+    )
+
+
 def test_what_is_stored_as_something_else_is_no_glossary(open_page):
     page = open_page()
     page.evaluate("""localStorage.setItem("glossary.en-fr", '[["a"], 3, ["cat", "matou"]]')""")
@@ -804,6 +962,29 @@ def test_a_refused_correction_stays_in_its_form(open_page):
     playwright.expect(page.locator("#correction")).to_have_value("Chat.")
     page.locator("#correction").press("Escape")
     playwright.expect(page.locator("#suggestion")).to_be_hidden()
+
+
+def test_escape_keeps_a_correction_of_the_same_lines(open_page):
+    page = open_page()
+    page.fill("#text", CAT)
+    expect_translation(page, CHAT)
+    suggest = page.get_by_role("button", name="Suggest a correction")
+    correction = page.locator("#correction")
+    suggest.click()
+    correction.fill("Chat.")
+    escape = "element => element.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', "
+    escape += "bubbles: true, isComposing: true}))"
+    correction.evaluate(escape)  # ends what an input method composes
+    playwright.expect(correction).to_be_visible()
+    correction.press("Escape")
+    playwright.expect(correction).to_be_hidden()
+    suggest.click()
+    playwright.expect(correction).to_have_value("Chat.")
+    correction.press("Escape")
+    page.fill("#text", "He is tired.")
+    expect_translation(page, "Il est fatigué.")
+    suggest.click()
+    playwright.expect(correction).to_have_value("Il est fatigué.")
 
 
 def test_a_server_that_offers_neither_shows_neither(open_page, address):

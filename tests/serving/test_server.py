@@ -5,7 +5,9 @@ import asyncio
 import http.client
 import itertools
 import json
+import logging
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -166,6 +168,19 @@ def test_what_a_client_that_left_had_asked_for_is_not_translated(served):
         thread.join()
     assert served.shouts()
     assert served.metric("nmt_batch_lines_sum") - done <= 3 + 64 * 2
+
+
+def test_a_client_that_leaves_ends_its_long_request(served):
+    done = served.metric("nmt_batch_lines_sum")
+    fields = json.dumps({"q": "no\n" * 5000, **PAIR}).encode()
+    with served.socket(head(len(fields)) + fields):
+        time.sleep(0.3)
+    assert served.shouts()
+    assert served.metric("nmt_batch_lines_sum") - done < 2000
+    time.sleep(0.5)
+    between = served.metric("nmt_batch_lines_sum")
+    time.sleep(0.5)
+    assert served.metric("nmt_batch_lines_sum") == between
 
 
 # -------------------------------------------------------------------------------- without a network
@@ -421,6 +436,37 @@ def test_the_prefix_of_a_proxy_reaches_the_app(monkeypatch):
     monkeypatch.setattr(server, "_Server", Server)
     server.serve(length, None, lambda: None, "/translate")
     assert [config.root_path for config in configs] == ["/translate"]
+
+
+# ---------------------------------------------------------------------------------------------- log
+
+
+FORM = b"--x\r\nContent-Disposition: form-data; name=q\r\n\r\nsecret\r\n--x"
+
+
+def test_every_line_of_the_log_is_json_and_has_nothing_that_a_user_wrote():
+    served = Served()
+    request = (
+        b"POST /translate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: %d\r\n\r\n%b"
+    )
+    for body in (FORM + b"Q", b"Q" + FORM):
+        assert served.raw(request % (len(body), body)).startswith(b"HTTP/1.1 400 ")
+    assert served.raw(b"secret\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    lines = served.stop().splitlines()
+    assert [json.loads(line)["message"] for line in lines] == ["Invalid HTTP request received."]
+
+
+def test_a_traceback_does_not_enter_the_log():
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "Failed\n%s", ("secret",), None)
+    try:
+        raise KeyError("secret")
+    except KeyError:
+        record.exc_info = sys.exc_info()
+    assert server._as_json(record)
+    line = logging.Formatter("%(message)s").format(record)
+    assert json.loads(line).items() >= {"message": "Failed", "error": "builtins.KeyError"}.items()
+    assert "secret" not in line
 
 
 # ---------------------------------------------------------------------------------------------- end

@@ -120,11 +120,12 @@ def test_what_is_typed_is_translated_as_in_python_and_explained(open_page, width
     assert overflow <= 0
 
 
-def test_the_site_works_offline_after_its_first_visit(open_page, host):
+@pytest.mark.parametrize("name", ["", "index.html"])
+def test_the_site_works_offline_after_its_first_visit(open_page, host, name):
     page = open_page()
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     host.stop()
-    page.goto(f"{host.address}?q=cat+dog+house.")
+    page.goto(f"{host.address}{name}?q=cat+dog+house.")
     expect_translation(page, translated(LINES[:1]))
 
 

@@ -35,6 +35,51 @@ def test_a_suggestion_is_stored_where_training_reads_it(client_of, path):
     assert pairs_in(path) == [("a dog", "un chien"), ("a cat", "un chat")]
 
 
+ALLOWED = "https://editor.example"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://test"}, 200),
+        ({"Origin": "http://test:5000"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind-a-proxy.example"}, 200),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://other.test"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": ALLOWED}, 200),
+        ({"Origin": ALLOWED}, 200),
+    ],
+)
+def test_pages_of_other_sites_change_nothing_unless_they_are_allowed_to(
+    client_of, path, headers, status
+):
+    client = client_of(suggestions=path, cors_origins=(ALLOWED,))
+    form = {"q": "a dog", "s": "un chien", **PAIR}
+    answer = client.post("/suggest", data=form, headers=headers)
+    assert answer.status_code == status
+    assert path.read_text("utf-8") == ("a dog\tun chien\n" if status == 200 else "")
+    upload = client.post(
+        "/translate_file", data=PAIR, files={"file": ("a.txt", b"a")}, headers=headers
+    )
+    assert upload.status_code == status
+    if status == 403:
+        assert "other sites are disabled" in answer.json()["error"]
+    # This changes nothing, and other sites cannot read the answer.
+    assert client.post("/translate", {"q": "a", **PAIR}, headers=headers).status_code == 200
+
+
+def test_a_server_that_is_open_to_all_pages_takes_suggestions_from_them(client_of, path):
+    client = client_of(suggestions=path, cors_origins=("*",))
+    headers = {"Origin": "https://any.example", "Sec-Fetch-Site": "cross-site"}
+    answer = client.post("/suggest", {"q": "a dog", "s": "un chien", **PAIR}, headers=headers)
+    assert answer.status_code == 200
+
+
 def test_a_server_without_the_option_takes_none(client):
     assert client.get("/frontend/settings").json()["suggestions"] is False
     answer = client.post("/suggest", {"q": "a", "s": "b", **PAIR})

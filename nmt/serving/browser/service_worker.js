@@ -21,6 +21,10 @@ scope.addEventListener("activate", (/** @type {any} */ event) => {
 
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
   if (event.request.method !== "GET") return;
-  const stored = caches.open(NAME).then((cache) => cache.match(event.request, { ignoreSearch: true }));
+  // The page is stored under the address of its folder.
+  const url = new URL(event.request.url);
+  const isPage = event.request.mode === "navigate" && url.pathname === new URL("index.html", scope.registration.scope).pathname;
+  const asked = isPage ? scope.registration.scope : event.request;
+  const stored = caches.open(NAME).then((cache) => cache.match(asked, { ignoreSearch: true }));
   event.respondWith(stored.then((response) => response ?? fetch(event.request)));
 });

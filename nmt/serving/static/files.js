@@ -46,7 +46,9 @@ async function translateFile(file) {
     const answer = await send(form, signal);
     const left = answer.untranslated ? `, ${answer.untranslated} of ${answer.segments} segments were left untranslated` : "";
     show(`${file.name} is translated${left}.`, { url: answer.translatedFileUrl, name: answer.name });
-    parts.link.focus();
+    // Whoever types meanwhile goes on typing.
+    const focused = document.activeElement;
+    if (focused === document.body || focused === parts.button || parts.panel.contains(focused)) parts.link.focus();
   } catch (error) {
     const reason = error instanceof TypeError || error instanceof SyntaxError ? "The server does not answer." : error.message;
     if (!signal.aborted) show(`${file.name}: ${reason}`);

@@ -5,6 +5,7 @@ import { make, page } from "./rows.js";
 const LONGEST = 200; // characters of a phrase
 
 let limit = 0; // pairs that the server takes; 0: it takes no glossary
+let characterLimit = Infinity; // of all pairs together
 let key = ""; // of the chosen pair of languages
 let codes = { source: "", target: "" };
 let changed = () => {};
@@ -13,8 +14,9 @@ let entries = []; // [phrase, translation] of each row of the table, which may b
 // ------------------------------------------------------------------------------------------------ what others ask for
 
 /** Shows the panel if the server takes glossaries; `onChange()` is called when translations may differ. */
-export function offerGlossary(maxPairs, onChange) {
+export function offerGlossary(maxPairs, maxCharacters, onChange) {
   limit = maxPairs ?? 0;
+  characterLimit = maxCharacters ?? Infinity;
   changed = onChange;
   page.glossary.hidden = !limit;
 }
@@ -38,13 +40,21 @@ export function glossaryField() {
 
 const trimmed = (text) => text.replace(/\s+/gu, " ").trim();
 
-/** Entries with both sides; of several for a phrase the first. */
+/** Entries with both sides, as many as the server takes; of several for a phrase the first. */
 function completePairs() {
+  let size = 0;
+  const fits = (pair) => (size += Array.from(pair.join("")).length) <= characterLimit;
+  const pairs = distinctPairs().slice(0, limit);
+  const end = pairs.findIndex((pair) => !fits(pair));
+  return end < 0 ? pairs : pairs.slice(0, end);
+}
+
+function distinctPairs() {
   const pairs = new Map();
   for (const [phrase, translation] of entries.map((entry) => entry.map(trimmed))) {
     if (phrase && translation && !pairs.has(phrase)) pairs.set(phrase, translation);
   }
-  return Array.from(pairs).slice(0, limit);
+  return Array.from(pairs);
 }
 
 function read() {
@@ -82,7 +92,10 @@ function showSummary() {
   page["glossary-add"].disabled = entries.length >= limit;
   const phrases = entries.map(([phrase]) => trimmed(phrase)).filter(Boolean);
   const twice = phrases.find((phrase, index) => phrases.indexOf(phrase) < index);
-  page["glossary-trouble"].textContent = twice ? `“${twice}” is listed twice: the first translation counts.` : "";
+  page["glossary-trouble"].textContent = [
+    twice ? `“${twice}” is listed twice: the first translation counts.` : "",
+    distinctPairs().length > count ? `The server takes no longer glossary: only the first ${count} entries are used.` : "",
+  ].filter(Boolean).join(" ");
 }
 
 function showEntries() {

@@ -18,6 +18,9 @@ let timer = 0;
 let earliest = 0; // the time before which the server wants no further request
 let failures = 0; // in a row
 const plain = new Set(); // lines that the server translates but does not explain: too many pieces
+const alone = new Set(); // lines to ask for one by one, as the server refused one of them
+const refused = new Map(); // line -> why the server refused it alone
+let reason = ""; // why it refused several
 
 /** Aborts the request in progress, which is out of date, and sends a new one after a pause. */
 function askSoon(wait = pause) {
@@ -28,25 +31,33 @@ function askSoon(wait = pause) {
   timer = setTimeout(ask, Math.max(wait, earliest - Date.now()));
 }
 
+/** Asks for the next lines, in place of any request in progress: that may be for other languages. */
 async function ask() {
-  const [first, ...others] = new Set(missing());
+  request.abort();
+  const [first, ...others] = new Set(missing().filter((line) => !refused.has(line)));
   if (first === undefined || isTooLong()) return settle();
   const isPlain = (line) => line.length > LONG || plain.has(line);
   const explains = !isPlain(first);
-  const wanted = [first, ...others.filter((line) => isPlain(line) !== explains)].slice(0, LINES_AT_ONCE);
+  const fits = (line) => isPlain(line) !== explains && !alone.has(line);
+  const wanted = alone.has(first) ? [first] : [first, ...others.filter(fits)].slice(0, LINES_AT_ONCE);
   request = new AbortController();
   const { signal } = request;
   page.translation.setAttribute("aria-busy", "true");
   const looks = { attention: explains, choices: explains };
-  const asked = { q: wanted.join("\n"), ...languagesAndKey(), ...SEARCH, ...looks, ...glossaryField() };
+  const q = wanted.join("\n").toWellFormed(); // half a surrogate pair is no text
+  const asked = { q, ...languagesAndKey(), ...SEARCH, ...looks, ...glossaryField() };
   try {
     const answer = await call("v1/translate", asked, signal);
     if (signal.aborted) return;
     wanted.forEach((line, index) => answers.set(line, answer.lines[index]));
   } catch (error) {
     if (signal.aborted) return;
-    if (!(explains && error.status === 413)) return fail(error, ask);
-    wanted.forEach((line) => plain.add(line));
+    if (explains && error.status === 413) wanted.forEach((line) => plain.add(line));
+    else if (error.status === 400 && wanted.length > 1) {
+      wanted.forEach((line) => alone.add(line));
+      reason = error.message;
+    } else if (error.status === 400 && error.message !== reason) refused.set(first, error.message);
+    else return fail(error, ask); // what is refused for the same reason is no matter of the line
     return ask();
   }
   recover();
@@ -62,7 +73,31 @@ function settle() {
   page.translation.removeAttribute("aria-busy");
   clearTimeout(timer);
   timer = setTimeout(announce, 3 * pause); // a screen reader hears a translation once typing has paused
+  showRefused();
 }
+
+/** Says what is wrong with the first line that the server refused, if any. */
+function showRefused() {
+  const texts = lines();
+  const index = texts.findIndex((line) => refused.has(line));
+  if (index < 0) return;
+  const place = texts.length > 1 ? `line ${index + 1}: ` : "";
+  page.message.textContent = refusal(place + refused.get(texts[index]));
+  page.trouble.hidden = false;
+  page.again.onclick = () => {
+    forgetRefusals();
+    ask();
+  };
+}
+
+function forgetRefusals() {
+  plain.clear();
+  alone.clear();
+  refused.clear();
+  reason = "";
+}
+
+const refusal = (message) => `${REFUSED}: ${message.replace(/\.$/, "")}.`;
 
 function announce() {
   page.announcement.textContent = currentRow()?.hypothesis.text ?? "";
@@ -73,7 +108,7 @@ function fail(error, again) {
   const { status, message, seconds } = error instanceof Refusal ? error : new Refusal(0);
   const mayHelp = status === 0 || status === 429 || status >= 500;
   const wait = seconds || Math.min(2 ** ++failures, 30);
-  const explanation = EXPLANATIONS[status] ?? `${REFUSED}: ${message || `error ${status}`}.`;
+  const explanation = EXPLANATIONS[status] ?? refusal(message || `error ${status}`);
   page.message.textContent = mayHelp ? `${explanation} Trying again in ${wait} s.` : explanation;
   page.trouble.hidden = false;
   if (status === 403) page.unlock.hidden = false;
@@ -128,6 +163,7 @@ function translateAgain() {
   focusOn(null);
   answers.clear();
   chosen.clear();
+  forgetRefusals();
   show();
   askSoon(0);
 }
@@ -208,7 +244,7 @@ async function load() {
       const { glossary } = glossaryField();
       return { ...languagesAndKey(), ...(glossary && { glossary: JSON.stringify(glossary) }) };
     });
-    offerGlossary(settings.glossaryLimit, translateAgain);
+    offerGlossary(settings.glossaryLimit, settings.glossaryCharLimit, translateAgain);
     const { source, target } = settings.language;
     choosePair(codeOf(link.get("source")) ?? source.code, codeOf(link.get("target")) ?? target.code);
   } catch (error) {

@@ -45,7 +45,7 @@ export function showRows() {
 }
 
 function makeRow(index) {
-  const source = make("div", { class: "row" });
+  const source = make("div", { class: "row", dir: "auto" });
   const target = make("div", { class: "row", role: "group", "aria-label": `Line ${index + 1}`, dir: "auto" });
   page.mirror.append(source);
   page.translation.append(target);

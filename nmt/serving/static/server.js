@@ -20,9 +20,12 @@ export class Refusal extends Error {
   }
 }
 
+/** A value of JSON without halves of surrogate pairs, which are no text: the server refuses them. */
+const wellFormed = (name, value) => (typeof value === "string" ? value.toWellFormed() : value);
+
 /** The JSON at `path`, by POST if there is a `body`. Throws a Refusal. */
 export async function call(path, body = undefined, signal = new AbortController().signal) {
-  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body, wellFormed) };
   let response, answer;
   try {
     response = await fetch(path, { ...(body && post), signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });

@@ -3,14 +3,16 @@
 import { page } from "./rows.js";
 import { call, Refusal } from "./server.js";
 
-let lines = []; // of the text: [source, translation], when the form was opened
+let lines = []; // of the text: [source, translation], when the form was opened; none once they are corrected
 let fields = {}; // of a request: languages, and a key if there is one
 
-/** Opens the form with the translated lines, [source, translation] each. */
+/** Opens the form with the translated lines, [source, translation] each; with what was edited, if they are the same. */
 export function openSuggestion(translated, requestFields) {
+  const key = (translated, { source, target }) => JSON.stringify([translated, source, target]);
+  const isSame = key(translated, requestFields) === key(lines, fields);
   lines = translated;
   fields = requestFields;
-  page.correction.value = lines.map(([, translation]) => translation).join("\n");
+  if (!isSame) page.correction.value = lines.map(([, translation]) => translation).join("\n");
   page.correction.rows = Math.min(Math.max(lines.length, 2), 12);
   page.correction.lang = fields.target;
   page["suggestion-state"].textContent = "";
@@ -29,6 +31,7 @@ async function send(event) {
   const side = (index) => changed.map((one) => one[index]).join("\n");
   try {
     await call("suggest", { q: side(0), s: side(2), ...fields });
+    lines = [];
     close();
     page.announcement.textContent = page.state.textContent = "Thank you for the correction";
   } catch (error) {
@@ -44,4 +47,6 @@ function close() {
 
 page["suggestion-form"].addEventListener("submit", send);
 page["suggestion-close"].addEventListener("click", close);
-page.suggestion.addEventListener("keydown", ({ key }) => key === "Escape" && close());
+page.suggestion.addEventListener("keydown", ({ key, isComposing }) => {
+  if (key === "Escape" && !isComposing) close(); // an input method's Escape ends its composition
+});
