@@ -71,7 +71,21 @@ def duration_seconds(text: str) -> int:
     return seconds
 
 
+_LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", re.ASCII)
+
+
+def _language(text: str) -> str:
+    """A language is a part of file names, so it must not lead to another folder."""
+    if _LANGUAGE.fullmatch(text):
+        return text
+    raise ValueError(
+        "expected a language such as en or pt-BR, of at most 40 letters, digits and -_. only,"
+        f" received {text[:60]!r}"
+    )
+
+
 Duration = Annotated[str, AfterValidator(_duration)]
+Language = Annotated[str, AfterValidator(_language)]
 Count = Annotated[int, Field(ge=1)]
 MAX_BEAM_SIZE = 2000  # memory grows with it, as with the number of samples
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -146,9 +160,9 @@ class DataConfig(Section):
     # File with a number per line of `train`, if that is one text; 2 counts like a pair twice.
     weights: str | None = None
     # Source language, and suffix of source files.
-    source: str = "en"
+    source: Language = "en"
     # Target language, and suffix of target files.
-    target: str = "fr"
+    target: Language = "fr"
     # How the model reads a line: view, with plain spaces and quotes; others are for older runs.
     model_input: Literal["view", "raw", "nfc", "nfkc"] = "view"
     # Typography of the targets that training reads.

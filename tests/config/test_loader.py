@@ -153,6 +153,21 @@ def test_a_score_is_one_of_ours_or_a_class_of_ones_own():
     assert text.endswith("received 'aditive'. Did you mean 'additive'?")
 
 
+@pytest.mark.parametrize("key", ["data.source", "data.target"])
+@pytest.mark.parametrize(
+    "language", ["", "/../../victim", "../en", "a/b", ".en", "-x", "en\\", "e<n", "é", "e" * 41]
+)
+def test_a_language_cannot_lead_to_another_folder(key, language):
+    text = message(nested(key, language))
+    assert text.startswith(f"experiment.yaml: {key}: expected a language such as en or pt-BR")
+    assert f"received {language[:60]!r}" in text
+
+
+@pytest.mark.parametrize("language", ["de", "pt-BR", "zh_Hant", "sr-Latn-RS", "tok.de", "no", "2"])
+def test_a_language_may_have_a_region_a_script_and_a_suffix(language):
+    assert parse_config(nested("data.source", language), "x").data.source == language
+
+
 def test_all_mistakes_are_told_at_once():
     text = message({"training": {"batch_size": 0, "lr": 1}, "model": {"layer": "rnn"}})
     assert len(text.splitlines()) == 3

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import yaml
 from fixtures.package import install, packaged_run, rewritten
 from fixtures.run import trained_run
 from onnx import TensorProto, helper
@@ -153,6 +154,14 @@ def test_a_member_that_was_changed_has_the_wrong_checksum(path, tmp_path):
 def test_a_name_that_is_not_on_the_list_is_refused(name, path, tmp_path):
     refused(rewritten(path, tmp_path / "x.nmt", {name: b"import os"}), "unexpected member")
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.nmt"]
+
+
+@pytest.mark.parametrize("key", ["source", "target"])
+def test_a_language_that_leads_to_another_folder_is_refused(key, path, tmp_path):
+    config = yaml.safe_load(Package.open(path).members["config.yaml"])
+    config["data"][key] = "/../../victim"
+    changes = {"config.yaml": yaml.safe_dump(config).encode()}
+    refused(rewritten(path, tmp_path / "x.nmt", changes), f"data.{key}: expected a language")
 
 
 @pytest.mark.parametrize("name", sorted(packages.REQUIRED))

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import gzip
+import html
 import io
 import json
 import re
@@ -18,8 +19,9 @@ from fixtures.run import assert_error, toy_pairs
 from nmt.errors import UserError
 from nmt.inference.translator import Translator
 from nmt.runs.package import open_run
+from nmt.serving import static_site
 from nmt.serving.schemas import ExplainRequest, explained_line
-from nmt.serving.static_site import RuntimeFiles, export_site, read_runtime
+from nmt.serving.static_site import RuntimeFiles, _html, export_site, read_runtime
 from nmt.text.lines import atomic_write
 
 pytest_plugins = ["fixtures.cli"]
@@ -56,6 +58,13 @@ def test_the_page_allows_scripts_of_the_site_only_and_promises_no_server(site):
     assert policy.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';")
     assert "unsafe-inline" not in policy and "http:" not in policy and "*" not in policy
     assert "POST" not in page and "openapi" not in page
+
+
+@pytest.mark.parametrize("title", ["</title><script>", "a\\b", r"\g<1>", "a & b"])
+def test_a_title_is_text(title):
+    page = Path(static_site.__file__).with_name("static") / "index.html"
+    made = _html(page.read_text("utf-8"), title)
+    assert f"<title>{html.escape(title)}</title>" in made
 
 
 def test_all_files_but_the_service_worker_are_kept_for_use_offline(site):
