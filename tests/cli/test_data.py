@@ -74,6 +74,15 @@ def test_mistakes_are_said_in_a_line(corpus, nmt_):
     assert "The suffixes are the languages (--languages)." in err("train", "--dev", "no")
 
 
+def test_a_page_does_not_replace_what_is_read(corpus, nmt_):
+    (corpus / "dev.tsv").write_text("A bird.\tUn oiseau.\n")
+    for name in ("train.en", "train.fr", "dev.tsv"):
+        before = (corpus / name).read_bytes()
+        code, _, err = nmt_("data", "check", "train", "--dev", "dev.tsv", "--html", name)
+        assert code == 1 and f"{name} is an input, and would be overwritten" in err
+        assert (corpus / name).read_bytes() == before
+
+
 def test_a_pipe_is_refused_as_the_text_is_read_twice(corpus, nmt_):
     import os
 

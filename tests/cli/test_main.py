@@ -222,9 +222,11 @@ def test_an_output_that_is_an_input_is_refused(name, run, nmt_, tmp_path, monkey
     for output in (name, f"./{name}", "link"):
         result = nmt_("translate", run, "--input", name, "--output", output)
         assert_error(result, "is an input, and would be overwritten. Choose another file")
-    prefixed = ["--input", "other", "--output", "link", "--prefix-file", name]
     (tmp_path / "other").write_text("dog.\n")
-    assert_error(nmt_("translate", run, *prefixed), "link is an input")
+    for option in ("--prefix-file", "--glossary", "--dictionary", "--ban-file"):
+        result = nmt_("translate", run, "--input", "other", "--output", "link", option, name)
+        assert_error(result, "link is an input")
+    assert_error(nmt_("translate", name, "--input", "other", "--output", name), "is an input")
     assert (tmp_path / name).read_text() == "cat.\n"
 
 

@@ -252,6 +252,13 @@ def test_a_tokenizer_is_trained_from_files(nmt_, tmp_path):
     )
 
 
+def test_a_tokenizer_does_not_replace_its_text(nmt_, tmp_path):
+    write_lines(tmp_path / "text", LINES)
+    result = nmt_("tokenizer", "train", tmp_path / "text", "--input", tmp_path / "text")
+    assert_error(result, "is an input, and would be overwritten")
+    assert (tmp_path / "text").read_text("utf-8").splitlines() == LINES
+
+
 @pytest.mark.parametrize("line", [b"xyzzy", b"1 2.5", b"99999", b"-1"])
 def test_what_are_neither_ids_nor_pieces_is_named_by_line(line, model, nmt_):
     result = nmt_("tokenizer", "decode", model, stdin=b"5\n" + line + b"\n")
