@@ -15,6 +15,7 @@ import logging
 import platform
 import shlex
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -367,10 +368,30 @@ def _write_arrays(
     np.savez(stream, **named)
 
 
+def _refuse_bombs(file: Path | IO[bytes]) -> None:
+    """Raises ValueError for members that take more memory than the file has bytes: `np.savez`
+    compresses none."""
+    with zipfile.ZipFile(file) as archive:
+        infos = archive.infolist()
+    if isinstance(file, Path):
+        size = file.stat().st_size
+    else:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise ValueError("it is compressed")
+    if sum(info.file_size for info in infos) > size:
+        raise ValueError("its members are larger than the file")
+
+
 def _read_arrays(file: Path | IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    _refuse_bombs(file)
     with np.load(file, allow_pickle=False) as stream:
         arrays = {name: stream[name] for name in stream.files}
-    return arrays, json.loads(arrays.pop("facts.json").tobytes())
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} is of type {array.dtype}, and not of numbers")
+    return arrays, dict(json.loads(arrays.pop("facts.json").tobytes()))
 
 
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:
