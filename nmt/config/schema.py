@@ -87,6 +87,9 @@ def _language(text: str) -> str:
 Duration = Annotated[str, AfterValidator(_duration)]
 Language = Annotated[str, AfterValidator(_language)]
 Count = Annotated[int, Field(ge=1)]
+# The sizes of a model: memory grows with them before the first word is read.
+Units = Annotated[int, Field(ge=1, le=65_536)]
+Layers = Annotated[int, Field(ge=1, le=100)]
 MAX_BEAM_SIZE = 2000  # memory grows with it, as with the number of samples
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -205,7 +208,7 @@ class TokenizerConfig(Section):
     # Algorithm of SentencePiece.
     algorithm: Literal["bpe", "unigram"] = "bpe"
     # Pieces per vocabulary.
-    vocabulary_size: Annotated[int, Field(ge=64)] = 8000
+    vocabulary_size: Annotated[int, Field(ge=64, le=500_000)] = 8000
     # One vocabulary for both languages.
     joint: bool = True
     # Encodes characters outside the vocabulary as bytes instead of <unk>.
@@ -234,9 +237,9 @@ class EncoderConfig(Section):
     """The recurrent encoder."""
 
     # Recurrent layers.
-    num_layers: Count = 1
+    num_layers: Layers = 1
     # Units per layer and direction.
-    units: Count = 256
+    units: Units = 256
     # Reads the source in both directions.
     bidirectional: bool = True
 
@@ -249,7 +252,7 @@ class LocationOptions(Section):
     """Options of score `location`."""
 
     # Source positions with a weight of their own, in tokens.
-    max_length: Count = 200
+    max_length: Units = 200
 
 
 class WindowOptions(Section):
@@ -322,9 +325,9 @@ class DecoderConfig(Section):
     and score together."""
 
     # Recurrent layers.
-    num_layers: Count = 1
+    num_layers: Layers = 1
     # Units per layer.
-    units: Count = 512
+    units: Units = 512
     # Attends before the recurrent layer, after it, or between two of its transitions.
     cell: Literal["attend_first", "update_first", "conditional"] = "attend_first"
     # Attention score, such as additive or general, or MODULE:CLASS of your own.
@@ -332,13 +335,13 @@ class DecoderConfig(Section):
     # Options of the score, such as {window: 5} for local_p; arguments of `build_weights` for yours.
     score_options: dict[str, Any] = {}
     # Units of additive scores; default: `units`.
-    attention_units: Count | None = None
+    attention_units: Units | None = None
     # Feeds the attentional state of a step into the next (Luong et al., 2015).
     input_feeding: bool = False
     # Also attends to source embeddings, for the output (after Nguyen and Chiang, 2018).
     lexical: bool = False
     # Units of the layer before the output; default: `embedding_units`.
-    readout_units: Count | None = None
+    readout_units: Units | None = None
     # Initial decoder state: zeros, the last encoder state, or a dense layer over it.
     bridge: Literal["zero", "last", "dense"] = "dense"
 
@@ -404,7 +407,7 @@ class ModelConfig(Section):
     # Recurrent cell of encoder and decoder.
     layer: Literal["gru", "lstm", "layer_norm_gru", "layer_norm_lstm"] = "gru"
     # Units of the embeddings.
-    embedding_units: Count = 256
+    embedding_units: Units = 256
     # Embeddings that share their matrix with the output layer.
     tied_embeddings: Literal["none", "target", "all"] = "all"
     encoder: EncoderConfig = EncoderConfig()
@@ -559,11 +562,11 @@ class DecodingConfig(Section):
     # beta of the coverage penalty (Wu et al., 2016); 0: none.
     coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0
     # Maximum length: max_length_ratio * source tokens + max_length_offset.
-    max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0
+    max_length_ratio: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     # Tokens added to the maximum length.
-    max_length_offset: Annotated[int, Field(ge=1)] = 10
+    max_length_offset: Annotated[int, Field(ge=1, le=10_000)] = 10
     # Minimum length: min_length_ratio * source tokens.
-    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0
+    min_length_ratio: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     # No n-gram of this many tokens occurs twice in a translation; 0: no limit.
     no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0
     # Factor on the log-probability of tokens that the translation already contains; 1: none.

@@ -271,8 +271,8 @@ def _read_runtime(path: Path) -> RuntimeFiles:
             ]
             module, binary = (stream.read() if stream else b"" for stream in streams)
             return RuntimeFiles(module, binary)
-    except (OSError, KeyError, tarfile.TarError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
+    except Exception as error:  # of a dozen kinds from tarfile, depending on the damage
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"{path}: expected the npm package onnxruntime-web, with dist/{RUNTIME_MODULE} and"
             f" dist/{RUNTIME_BINARY}. Received: {reason}."

@@ -207,6 +207,8 @@ def test_an_error_leaves_the_previous_output_alone(run, nmt_, tmp_path):
         (["--beam-size", "0"], r"decoding\.beam_size.*received 0"),
         (["--batch-size", "-1"], r"decoding\.batch_size.*received -1"),
         (["--length-penalty", "nan"], "length_penalty"),
+        (["--max-length-ratio", "1e9"], r"max_length_ratio.*less than or equal to 100"),
+        (["--min-length-ratio", "1e9"], r"min_length_ratio.*less than or equal to 100"),
     ],
     ids=str,
 )

@@ -273,6 +273,8 @@ def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
     [
         ("config.yaml", "data: text"),
         ("export.json", {"versions": []}),
+        ("export.json", {"precision": ["int8"]}),
+        ("export.json", {"precision": "../../int8"}),
         ("export.json", {"golden": {"int8": [{"source": 5, "text": "x", "log_prob": 0.0}]}}),
         ("export.json", {"golden": {"int8": [{"source": "x", "text": "x", "log_prob": "0"}]}}),
         ("card.json", {"parameters": 10**400}),

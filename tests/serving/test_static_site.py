@@ -161,7 +161,14 @@ def test_what_is_not_onnx_runtime_is_refused_with_what_was_expected(tmp_path):
     (tmp_path / "text.tgz").write_text("no archive")
     (tmp_path / "empty").mkdir()
     incomplete = npm_archive(tmp_path / "other.tgz", NAMES[:1])
-    for path in (tmp_path / "text.tgz", tmp_path / "empty", tmp_path / "none", incomplete):
+    whole = npm_archive(tmp_path / "whole.tgz", NAMES).read_bytes()
+    cut = [tmp_path / f"cut{length}.tgz" for length in range(20, len(whole) // 2, 10)]
+    for number, path in enumerate(cut):
+        path.write_bytes(whole[: 20 + 10 * number])
+    flipped = tmp_path / "flipped.tgz"
+    flipped.write_bytes(whole[:20] + bytes(byte ^ 0xFF for byte in whole[20:40]) + whole[40:])
+    others = (tmp_path / "text.tgz", tmp_path / "empty", tmp_path / "none", incomplete)
+    for path in (*others, *cut, flipped):
         with pytest.raises(UserError, match="expected the npm package onnxruntime-web"):
             read_runtime(path)
 
