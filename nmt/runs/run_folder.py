@@ -19,6 +19,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
 
 WEIGHTS = "best.npz"  # the weights with the best dev BLEU
 FORMAT = 2  # of the folder; raised when older versions cannot read it
+
+
+# What training writes: files, and folders with all that is in them.
+_WRITTEN_FILES = (
+    *("config.yaml", "run.json", "tokenizer.model", "source.model", "target.model", WEIGHTS),
+    *("history.csv", "curve.png", "train.log", ".lock"),
+)
+_WRITTEN_FOLDERS = ("checkpoints", "corpus", "texts", "tensorboard", "onnx")
 
 
 class _LogFile(logging.FileHandler):
@@ -264,6 +273,19 @@ class Run:
             return [
                 {key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)
             ]
+
+
+def refuse_links(run: Path) -> None:
+    """Raises UserError if a link would lead what training writes out of the folder, which may come
+    from somebody else."""
+    files = (run / name for name in (*_WRITTEN_FILES, *_WRITTEN_FOLDERS))
+    inside = (path for name in _WRITTEN_FOLDERS for path in (run / name).rglob("*"))
+    for path in chain(files, inside):
+        if path.is_symlink():
+            raise UserError(
+                f"{path}: expected a file or folder of the run, which training may write to."
+                f" Received: a link. Copy the run with `cp -rL`, or replace the link."
+            )
 
 
 def _existing(path: Path) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.errors import UserError
-from nmt.runs.run_folder import Run
+from nmt.runs.run_folder import Run, refuse_links
 from nmt.text.lines import (
     ParallelFiles,
     atomic_write,
@@ -39,6 +39,7 @@ def hold_out(files: ParallelFiles, languages: tuple[str, str], run: Path) -> Hel
     each time, so that training resumes. UserError if the text is too short, and if the run exists
     and was begun with another text.
     """
+    refuse_links(run)
     pairs = [pair for pair in read_parallel(files) if not any(map(is_blank, pair))]
     sources = sorted({source for source, _ in pairs}, key=_digest)
     if len(sources) < MIN_PAIRS:
