@@ -169,6 +169,19 @@ def test_plot_looks_at_a_given_translation(run, nmt_, tmp_path):
     assert "chien" in (tmp_path / "x.svg").read_text("utf-8")
 
 
+def test_a_picture_that_cannot_be_written_is_said_before_a_model_loads(
+    run, nmt_, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nmt.cli.shared.load", lambda options: pytest.fail("loaded"))
+    (tmp_path / "words.png").write_text("cat\tchat\n")
+    for name, message in (
+        ("missing/x.png", "missing does not exist: create it first"),
+        ("words.png", "is an input, and would be overwritten"),
+    ):
+        arguments = ("--output", tmp_path / name, "--dictionary", tmp_path / "words.png")
+        assert_error(nmt_("plot", run, LINES[0], *arguments), message)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
