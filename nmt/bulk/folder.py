@@ -238,7 +238,7 @@ class OutputFolder:
             "nmt": VERSION,
         }
         with atomic_write(manifest, "w") as stream:
-            json.dump(record, stream, indent=2, ensure_ascii=False)
+            json.dump(record, stream, indent=2)  # in ASCII: a file's name may be no UTF-8
         for name in self._left_over(shard):  # would be taken for a part of the translation
             self.target(replace(shard, name=name)).unlink(missing_ok=True)
             self.manifest(name).unlink(missing_ok=True)

@@ -230,7 +230,8 @@ def _check(options: argparse.Namespace) -> int:
         print(report.as_text(analysis))
     if page:
         with atomic_write(page, "w") as stream:
-            stream.write(as_html(analysis, f"Report on {options.corpus}"))
+            name = os.fsencode(options.corpus).decode("utf-8", "replace")  # may be no UTF-8
+            stream.write(as_html(analysis, f"Report on {name}"))
     return int(options.strict and report.num_found(analysis) > 0)
 
 

@@ -10,6 +10,7 @@ import pickle
 import re
 import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -118,6 +119,14 @@ def test_a_damaged_or_missing_file_is_written_again(corpus, expected, tmp_path, 
     unharmed = contents(tmp_path / "out") == expected and summary.num_translated == 0
     assert unharmed or (summary.num_translated, summary.num_complete) == (1, 4)
     assert contents(tmp_path / "out") == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_may_have_a_name_that_is_no_utf8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.en")
+    path.write_text("one\n")
+    assert translate_all(path, tmp_path / "out", Upper()).num_translated == 1
+    assert translate_all(path, tmp_path / "out", Upper()).num_complete == 1
 
 
 def test_a_file_without_a_manifest_is_replaced_only_if_asked(corpus, expected, tmp_path):
