@@ -130,10 +130,16 @@ class OutputFolder:
     def manifest(self, name: str) -> Path:
         return self.path / MANIFESTS / f"{name}.json"
 
+    def _lock(self, shard: Shard) -> Path:
+        return self.path / MANIFESTS / f"{shard.name}.lock"
+
     def is_complete(self, shard: Shard) -> bool:
         """Whether the shard is translated. UserError if it was, from another source or with
-        another run or options, unless those are to be overwritten."""
+        another run or options, and if a file of its name has no manifest and so may be somebody
+        else's, unless those are to be overwritten."""
         path, target = self.manifest(shard.name), self.target(shard)
+        # Before the manifest is read, which another process may be about to write.
+        is_foreign = target.exists() and not self._lock(shard).exists()
         if left_over := self._left_over(shard):
             if self._overwrite:
                 return False
@@ -144,7 +150,12 @@ class OutputFolder:
         try:
             recorded = dict(json.loads(path.read_bytes()))
             told = recorded["target"]["sha256"], recorded["target"]["file"]
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if is_foreign and not self._overwrite:
+                raise UserError(
+                    f"{target} exists, and has no manifest ({path}): nmt may not have written it."
+                    " Choose another folder, or add --overwrite to replace it."
+                ) from error
             return False
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             logger.warning("%s is damaged (%s): translating %s again", path, error, shard.name)
@@ -196,7 +207,7 @@ class OutputFolder:
 
     def claim(self, shard: Shard) -> Claim | None:
         """None if another process translates the shard."""
-        claim = Claim.take(self.path / MANIFESTS / f"{shard.name}.lock")
+        claim = Claim.take(self._lock(shard))
         if claim and claim.is_locked:
             for path in (self.target(shard), self.manifest(shard.name)):
                 for temporary in left_over_temporaries(path):  # of processes that were killed
@@ -227,7 +238,7 @@ class OutputFolder:
             "nmt": VERSION,
         }
         with atomic_write(manifest, "w") as stream:
-            json.dump(record, stream, indent=2, ensure_ascii=False)
+            json.dump(record, stream, indent=2)  # in ASCII: a file's name may be no UTF-8
         for name in self._left_over(shard):  # would be taken for a part of the translation
             self.target(replace(shard, name=name)).unlink(missing_ok=True)
             self.manifest(name).unlink(missing_ok=True)

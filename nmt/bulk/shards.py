@@ -19,6 +19,7 @@ from nmt.errors import UserError
 from nmt.text.lines import read_lines, text_path
 
 SHARD_LINES = 250_000
+MAX_SHARD_LINES = 100_000_000  # they are held in memory
 WINDOW_LINES = 2048  # sorted by length and translated together
 
 
@@ -100,8 +101,10 @@ def read_shards(
 
     A file without lines is one empty shard. UserError for what cannot be read, once it is reached.
     """
-    if shard_lines < 1:
-        raise UserError(f"--shard-lines must be at least 1. Received: {shard_lines}.")
+    if not 1 <= shard_lines <= MAX_SHARD_LINES:
+        raise UserError(
+            f"--shard-lines must be from 1 to {MAX_SHARD_LINES:,}. Received: {shard_lines}."
+        )
     names = output_names(files, language)
     remaining_prefixes = None if prefixes is None else iter(prefixes)
     for path in files:

@@ -16,6 +16,7 @@ from nmt.cli.shared import (
     alignment_arguments,
     file_or_standard,
     load_both,
+    paths_read,
     run_argument,
     write_answers,
 )
@@ -123,6 +124,7 @@ def _scored_line(index: int, scored: "ScoredTarget", as_json: bool) -> str:
 def _align(options: argparse.Namespace) -> int:
     from nmt.evaluation.word_alignment import SYMMETRISATIONS
     from nmt.inference.aligner import align_pairs
+    from nmt.text.lines import refuse_overwriting
 
     method = options.symmetrise or ("grow-diag-final-and" if options.reverse else "forward")
     if method not in SYMMETRISATIONS:
@@ -136,6 +138,8 @@ def _align(options: argparse.Namespace) -> int:
         )
     if options.format == "npz" and not options.output:
         raise UserError("--format npz writes a file of arrays. Name it with --output.")
+    if options.output:
+        refuse_overwriting(options.output, paths_read(options))
     windows = _pairs_in_windows(options)
     links = AlignmentOptions.parsed(options)
     forward, backward = load_both(RunOptions.parsed(options), links.reverse)

@@ -168,7 +168,8 @@ def back_translate(options: argparse.Namespace) -> int:
         source=Path(f"{options.output}.{languages.target}"),
         target=Path(f"{options.output}.{languages.source}"),
     )
-    text.check(input_files(options.input), options.overwrite)
+    inputs = [*input_files(options.input), *shared.paths_read(options)]
+    text.check(inputs, options.overwrite)
     translated = translate(BulkOptions.parsed(options, text.shards))
     if translated.summary.busy:
         raise UserError(

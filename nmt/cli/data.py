@@ -211,13 +211,18 @@ def _check(options: argparse.Namespace) -> int:
     from nmt.corpora import report
     from nmt.corpora.analysis import analyse
     from nmt.corpora.report_html import as_html
-    from nmt.text.lines import atomic_write, resolve_parallel
+    from nmt.text.lines import atomic_write, refuse_overwriting, resolve_parallel
 
     task = _task(options)
     page = options.html
     if page and not page.parent.is_dir():  # said now, and not after some minutes
         raise UserError(f"{page}: the folder {page.parent} does not exist: create it first.")
     files = resolve_parallel(options.corpus, *task.languages, LANGUAGES)
+    if page:
+        held_out = [one.files for sets in task.held_out.values() for one in sets]
+        refuse_overwriting(
+            page, [p for one in (files, *held_out) for p in (one.source, one.target)]
+        )
     analysis = analyse(files, task, progress=_progress)
     if options.json:
         print(json.dumps(report.as_dict(analysis), ensure_ascii=False, indent=2))
@@ -225,7 +230,8 @@ def _check(options: argparse.Namespace) -> int:
         print(report.as_text(analysis))
     if page:
         with atomic_write(page, "w") as stream:
-            stream.write(as_html(analysis, f"Report on {options.corpus}"))
+            name = os.fsencode(options.corpus).decode("utf-8", "replace")  # may be no UTF-8
+            stream.write(as_html(analysis, f"Report on {name}"))
     return int(options.strict and report.num_found(analysis) > 0)
 
 

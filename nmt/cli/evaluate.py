@@ -15,6 +15,7 @@ from nmt.cli.shared import (
     SearchOptions,
     alignment_arguments,
     load_both,
+    paths_read,
     run_argument,
     search_arguments,
 )
@@ -100,7 +101,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
     saved = options.save_hypotheses
     if saved:
-        _check_writable(saved, [options.source, *options.reference])
+        _check_writable(saved, paths_read(options, "save_hypotheses"))
     if options.group_references:
         if len(references) > 1:
             raise UserError(
@@ -188,6 +189,7 @@ def _plot(options: argparse.Namespace) -> int:
 
     if is_blank(options.sentence):
         raise UserError("expected a sentence to translate. Received: a blank one.")
+    _check_writable(options.output, paths_read(options))
     search = SearchOptions.parsed(options)
     translator = shared.load(RunOptions.parsed(options))
     translator.check_options(**search.decoding)

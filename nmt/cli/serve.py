@@ -102,7 +102,10 @@ def _serve(options: argparse.Namespace) -> int:
     from nmt.serving.middleware import Metrics
     from nmt.serving.service import Service
     from nmt.serving.suggestions import Suggestions
+    from nmt.text.lines import refuse_overwriting
 
+    if options.suggestions:
+        refuse_overwriting(options.suggestions, shared.paths_read(options, "suggestions"))
     limits = _limits(options)
     runs = options.runs or list(installed_models().values())
     if not runs:

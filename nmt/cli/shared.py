@@ -57,6 +57,14 @@ def file_or_standard(text: str) -> Path | None:
     return None if text == "-" else Path(text)
 
 
+def paths_read(options: argparse.Namespace, output: str = "output") -> list[Path]:
+    """All files and folders that the arguments name, but for `output`: none of them is to be
+    overwritten."""
+    values = [value for name, value in vars(options).items() if name != output]
+    each = chain.from_iterable(value if isinstance(value, list) else [value] for value in values)
+    return [value for value in each if isinstance(value, Path)]
+
+
 # -------------------------------------------------------------------------------------------- runs
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli.console import say, verb
-from nmt.cli.shared import custom_argument, file_or_standard, given_texts, recipe_arguments
+from nmt.cli.shared import (
+    custom_argument,
+    file_or_standard,
+    given_texts,
+    paths_read,
+    recipe_arguments,
+)
 from nmt.errors import UserError
 from nmt.terminal import import_tensorflow, nmt_process
 
@@ -317,6 +323,7 @@ def _export_trained(run: "Run") -> UserError | OSError | None:
 def _export(options: argparse.Namespace) -> int:
     from nmt.runs.package import find_run
     from nmt.runs.run_folder import Run
+    from nmt.text.lines import refuse_overwriting
 
     path = find_run(options.run)
     is_web = options.format == "web"
@@ -332,6 +339,8 @@ def _export(options: argparse.Namespace) -> int:
     is_package = options.format == "package"
     if is_package and not options.output:
         raise UserError("a package is one file. Name it with --output NAME.nmt.")
+    if is_package:
+        refuse_overwriting(options.output, paths_read(options))
     if not is_package and (options.card or options.golden):
         raise UserError("--card and --golden are for --format package. Leave them out.")
     import_tensorflow()
@@ -402,8 +411,10 @@ def _average(options: argparse.Namespace) -> int:
 
 def _tokenizer_train(options: argparse.Namespace) -> int:
     from nmt.config.loader import parse_config
-    from nmt.text.lines import decode_lines, read_lines
+    from nmt.text.lines import decode_lines, read_lines, refuse_overwriting
     from nmt.text.tokenizer import train_tokenizer
+
+    refuse_overwriting(options.model, paths_read(options, "model"))
 
     given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}
     given |= {"byte_fallback": not options.no_byte_fallback, "fold_initial": options.fold_initial}

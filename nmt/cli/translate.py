@@ -17,6 +17,7 @@ from nmt.cli.shared import (
     RunOptions,
     SearchOptions,
     file_or_standard,
+    paths_read,
     run_argument,
     search_arguments,
     write_answers,
@@ -103,7 +104,7 @@ def _translate(options: argparse.Namespace) -> int:
     if not is_folder:
         bulk.check_output(options)
         if options.output:
-            refuse_overwriting(options.output, [options.input, options.prefix_file])
+            refuse_overwriting(options.output, paths_read(options))
     if suffix := documents.suffix_asked_for(options):
         if is_folder:
             raise UserError(

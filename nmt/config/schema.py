@@ -71,8 +71,25 @@ def duration_seconds(text: str) -> int:
     return seconds
 
 
+_LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", re.ASCII)
+
+
+def _language(text: str) -> str:
+    """A language is a part of file names, so it must not lead to another folder."""
+    if _LANGUAGE.fullmatch(text):
+        return text
+    raise ValueError(
+        "expected a language such as en or pt-BR, of at most 40 letters, digits and -_. only,"
+        f" received {text[:60]!r}"
+    )
+
+
 Duration = Annotated[str, AfterValidator(_duration)]
+Language = Annotated[str, AfterValidator(_language)]
 Count = Annotated[int, Field(ge=1)]
+# The sizes of a model: memory grows with them before the first word is read.
+Units = Annotated[int, Field(ge=1, le=65_536)]
+Layers = Annotated[int, Field(ge=1, le=100)]
 MAX_BEAM_SIZE = 2000  # memory grows with it, as with the number of samples
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -146,9 +163,9 @@ class DataConfig(Section):
     # File with a number per line of `train`, if that is one text; 2 counts like a pair twice.
     weights: str | None = None
     # Source language, and suffix of source files.
-    source: str = "en"
+    source: Language = "en"
     # Target language, and suffix of target files.
-    target: str = "fr"
+    target: Language = "fr"
     # How the model reads a line: view, with plain spaces and quotes; others are for older runs.
     model_input: Literal["view", "raw", "nfc", "nfkc"] = "view"
     # Typography of the targets that training reads.
@@ -191,7 +208,7 @@ class TokenizerConfig(Section):
     # Algorithm of SentencePiece.
     algorithm: Literal["bpe", "unigram"] = "bpe"
     # Pieces per vocabulary.
-    vocabulary_size: Annotated[int, Field(ge=64)] = 8000
+    vocabulary_size: Annotated[int, Field(ge=64, le=500_000)] = 8000
     # One vocabulary for both languages.
     joint: bool = True
     # Encodes characters outside the vocabulary as bytes instead of <unk>.
@@ -220,9 +237,9 @@ class EncoderConfig(Section):
     """The recurrent encoder."""
 
     # Recurrent layers.
-    num_layers: Count = 1
+    num_layers: Layers = 1
     # Units per layer and direction.
-    units: Count = 256
+    units: Units = 256
     # Reads the source in both directions.
     bidirectional: bool = True
 
@@ -235,7 +252,7 @@ class LocationOptions(Section):
     """Options of score `location`."""
 
     # Source positions with a weight of their own, in tokens.
-    max_length: Count = 200
+    max_length: Units = 200
 
 
 class WindowOptions(Section):
@@ -308,9 +325,9 @@ class DecoderConfig(Section):
     and score together."""
 
     # Recurrent layers.
-    num_layers: Count = 1
+    num_layers: Layers = 1
     # Units per layer.
-    units: Count = 512
+    units: Units = 512
     # Attends before the recurrent layer, after it, or between two of its transitions.
     cell: Literal["attend_first", "update_first", "conditional"] = "attend_first"
     # Attention score, such as additive or general, or MODULE:CLASS of your own.
@@ -318,13 +335,13 @@ class DecoderConfig(Section):
     # Options of the score, such as {window: 5} for local_p; arguments of `build_weights` for yours.
     score_options: dict[str, Any] = {}
     # Units of additive scores; default: `units`.
-    attention_units: Count | None = None
+    attention_units: Units | None = None
     # Feeds the attentional state of a step into the next (Luong et al., 2015).
     input_feeding: bool = False
     # Also attends to source embeddings, for the output (after Nguyen and Chiang, 2018).
     lexical: bool = False
     # Units of the layer before the output; default: `embedding_units`.
-    readout_units: Count | None = None
+    readout_units: Units | None = None
     # Initial decoder state: zeros, the last encoder state, or a dense layer over it.
     bridge: Literal["zero", "last", "dense"] = "dense"
 
@@ -390,7 +407,7 @@ class ModelConfig(Section):
     # Recurrent cell of encoder and decoder.
     layer: Literal["gru", "lstm", "layer_norm_gru", "layer_norm_lstm"] = "gru"
     # Units of the embeddings.
-    embedding_units: Count = 256
+    embedding_units: Units = 256
     # Embeddings that share their matrix with the output layer.
     tied_embeddings: Literal["none", "target", "all"] = "all"
     encoder: EncoderConfig = EncoderConfig()
@@ -545,11 +562,11 @@ class DecodingConfig(Section):
     # beta of the coverage penalty (Wu et al., 2016); 0: none.
     coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0
     # Maximum length: max_length_ratio * source tokens + max_length_offset.
-    max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0
+    max_length_ratio: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     # Tokens added to the maximum length.
-    max_length_offset: Annotated[int, Field(ge=1)] = 10
+    max_length_offset: Annotated[int, Field(ge=1, le=10_000)] = 10
     # Minimum length: min_length_ratio * source tokens.
-    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0
+    min_length_ratio: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     # No n-gram of this many tokens occurs twice in a translation; 0: no limit.
     no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0
     # Factor on the log-probability of tokens that the translation already contains; 1: none.

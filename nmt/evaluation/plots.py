@@ -19,6 +19,7 @@ import numpy as np
 
 from nmt.about import install_command
 from nmt.errors import UserError
+from nmt.text.lines import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -437,7 +438,7 @@ def _save(figure: Figure, path: Path) -> None:
         "dpi": 150,
         "facecolor": "white",
     }
-    with warnings.catch_warnings():
+    with atomic_write(path) as stream, warnings.catch_warnings():
         # Characters missing from the default font (emoji, Chinese) are drawn as boxes.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
-        figure.savefig(path, **options)
+        figure.savefig(stream, format=path.suffix[1:].lower(), **options)

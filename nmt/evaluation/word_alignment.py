@@ -27,8 +27,8 @@ from nmt.text.spans import Span
 
 Links = frozenset[tuple[int, int]]  # (source word, target word), from 0
 
-_PHARAOH = re.compile(r"(\d+)-(\d+)", re.ASCII)
-_GOLD = re.compile(r"(\d+)([-p])(\d+)", re.ASCII)
+_PHARAOH = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
+_GOLD = re.compile(r"(\d{1,9})([-p])(\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,9 @@ class Alignment:
 
 def with_lag(weights_TS: np.ndarray, lag: int) -> np.ndarray:
     """Replaces row t by row t + lag, or by the first or last row where there is none. See above."""
-    return weights_TS[np.clip(np.arange(len(weights_TS)) + lag, 0, max(len(weights_TS) - 1, 0))]
+    num_rows = len(weights_TS)
+    lag = max(-num_rows, min(num_rows, lag))  # a larger one may not fit into 64 bits
+    return weights_TS[np.clip(np.arange(num_rows) + lag, 0, max(num_rows - 1, 0))]
 
 
 def merge_pieces(
@@ -259,7 +261,7 @@ def _parsed(form: re.Pattern[str], line: str, expected: str) -> Iterable[tuple[s
     for text in line.split():
         match = form.fullmatch(text)
         if not match:
-            raise UserError(f"expected {expected}. Received: {text!r}.")
+            raise UserError(f"expected {expected}. Received: {text[:60]!r}.")
         yield match.groups()
 
 

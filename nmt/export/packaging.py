@@ -20,6 +20,7 @@ from nmt.export.int8 import as_integers
 from nmt.export.onnx import export_onnx
 from nmt.inference.onnx_artifact import COMPACT_FORMAT, Export, Golden, file_name
 from nmt.inference.translator import Translator
+from nmt.runs.onnx_file import check_operators
 from nmt.runs.package import (
     DTYPES,
     GRAPHS,
@@ -93,7 +94,13 @@ def _members(
         graphs[name] = _take_initializers(model.graph, store)
         for height, divisions in _splits(model.graph, graphs[name]).items():
             splits.setdefault(height, set()).update(divisions)
-        members[f"{name}.onnx"] = model.SerializeToString(deterministic=True)
+        members[f"{name}.onnx"] = content = model.SerializeToString(deterministic=True)
+        try:
+            check_operators(content)
+        except ValueError as error:
+            raise UserError(
+                f"{run.path} cannot be packaged: {error}. Export it without --format package."
+            ) from error
     variables = {name: _parts(array, splits, store) for name, array in weights.items()}
     members["weights.bin"] = store.content()
     metadata = {key: run.metadata[key] for key in METADATA if key in run.metadata}

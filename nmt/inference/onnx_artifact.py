@@ -173,6 +173,8 @@ def _parsed(text: bytes, where: Path) -> dict[str, Any]:
     record["golden"] = {
         name: [Golden(**one) for one in ones] for name, ones in record["golden"].items()
     }
+    if not {record["precision"]} | record["golden"].keys() <= set(PRECISIONS):
+        raise ValueError("expected the precisions float32 and int8")
     for one in chain.from_iterable(record["golden"].values()):
         if not (isinstance(one.source, str) and isinstance(one.text, str)):
             raise TypeError("expected lines of text as golden translations")

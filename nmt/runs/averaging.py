@@ -101,4 +101,10 @@ def _weights(path: Path) -> dict[str, np.ndarray]:
         for name, array in arrays.items()
         if name.startswith(AVERAGE)
     }
+    for name, array in (averaged or arrays).items():
+        if not np.isfinite(array).all():
+            raise UserError(
+                f"{path} cannot be averaged: expected finite weights. Received: infinity or NaN in"
+                f" {name}. Its training has diverged: leave it out."
+            )
     return averaged or arrays

@@ -14,10 +14,11 @@ and, as facts, the fields of `nmt.training.state.TrainingState`. See `run_folder
 import contextlib
 import fcntl
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -95,6 +96,15 @@ class Checkpoints:
         return None
 
 
+def _opened_lock(path: Path) -> IO[bytes]:
+    """Not through a link, and nothing is cut off: the file may be somebody else's."""
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return open(os.open(path, flags, 0o666), "r+b", buffering=0)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be opened to lock the run: {error.strerror}.") from error
+
+
 @contextlib.contextmanager
 def only_trainer(run: Path) -> Iterator[None]:
     """Locks a run against a second process that trains it, and removes temporary files and folders
@@ -103,7 +113,7 @@ def only_trainer(run: Path) -> Iterator[None]:
     The system releases the lock when its holder ends, however it ends. Raises UserError if another
     process holds it.
     """
-    with open(run / ".lock", "w") as stream:
+    with _opened_lock(run / ".lock") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

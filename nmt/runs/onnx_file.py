@@ -4,7 +4,10 @@ ONNX Runtime would open the files that a model names. A model from a stranger mu
 protocol buffer is searched before ONNX Runtime sees it.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
 
 MAX_DEPTH = 64  # of messages within messages
 
@@ -18,6 +21,67 @@ _MESSAGES: dict[str, dict[int, str]] = {
 }
 # Other places of tensors, which no export of nmt has: training graphs, functions, sparse tensors.
 _REFUSED = {"model": {20, 25}, "graph": {15}, "attribute": {22, 23}}
+# Operators of the packages of nmt, for all of its scores and cells.
+OPERATORS = frozenset(
+    [
+        "Abs",
+        "Add",
+        "And",
+        "Cast",
+        "Concat",
+        "ConstantOfShape",
+        "CumSum",
+        "Div",
+        "Equal",
+        "Exp",
+        "Expand",
+        "GRU",
+        "Gather",
+        "GatherElements",
+        "Identity",
+        "LSTM",
+        "Less",
+        "LessOrEqual",
+        "LogSoftmax",
+        "MatMul",
+        "MatMulIntegerToFloat",
+        "Max",
+        "Min",
+        "Mul",
+        "Neg",
+        "Not",
+        "QuantizeLinear",
+        "Range",
+        "Reciprocal",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceSum",
+        "Reshape",
+        "Scan",
+        "Shape",
+        "Sigmoid",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "TopK",
+        "Transpose",
+        "Unsqueeze",
+    ]
+)
+# Those of them whose output is as large as the values of an input say: which inputs.
+_SIZES = {"ConstantOfShape": (0,), "Expand": (1,), "Range": (0, 1, 2)}
+_PASSING_SIZES = {"Cast", "Concat", "Gather", "Identity", "Slice", "Squeeze", "Unsqueeze"}
+MAX_GROWTH = 2**20  # of a tensor, beyond the sizes of others
+_INPUT, _OUTPUT, _OPERATOR = 1, 2, 4  # fields of a node
+_DATA_TYPE, _RAW = 2, 9  # fields of a tensor
+_INTEGERS: dict[int | memoryview | None, tuple[int, str]] = {6: (5, "<i4"), 7: (7, "<i8")}
+MAX_SIZES_BYTES = 512  # of a list of sizes
 _NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14  # fields of a tensor
 
 
@@ -83,3 +147,97 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, position
     raise ValueError("a number of more than 64 bits")
+
+
+# ---------------------------------------------------------------------------------------- operators
+
+
+def check_operators(model: bytes) -> None:
+    """Raises ValueError for operators that no package of nmt has, and for tensors whose size is a
+    large number in the graph: a small file must not fill the memory."""
+    for field, value in _fields(memoryview(model)):
+        if field == 7 and isinstance(value, memoryview):
+            _check_graph(value, 0)
+
+
+def _check_graph(graph: memoryview, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError("the graph is too deep")
+    nodes: list[tuple[str, list[str]]] = []
+    makers: dict[str, tuple[str, list[str]]] = {}
+    numbers: dict[str, list[int]] = {}  # of the initialisers
+    for field, value in _fields(graph):
+        if field == 1 and isinstance(value, memoryview):
+            texts = {number: _texts(value, number) for number in (_INPUT, _OUTPUT, _OPERATOR)}
+            operator = (texts[_OPERATOR] or [""])[-1]
+            if operator not in OPERATORS:
+                raise ValueError(f"no package of nmt has the operator {operator!r}")
+            node = operator, texts[_INPUT]
+            nodes.append(node)
+            makers |= dict.fromkeys(texts[_OUTPUT], node)
+            for inner in _inner_graphs(value):
+                _check_graph(inner, depth + 1)
+        elif field == 5 and isinstance(value, memoryview):
+            numbers |= {name: _integers(value) for name in _texts(value, _NAME)}
+    growths = {name: math.prod(max(1, abs(one)) for one in of) for name, of in numbers.items()}
+    for operator, inputs in nodes:
+        growth = [_growth(inputs[i], makers, growths, 0) for i in _SIZES.get(operator, ())]
+        if math.prod(growth) > MAX_GROWTH:
+            raise ValueError(f"the operator {operator} makes too large a tensor")
+
+
+def _growth(
+    name: str,
+    makers: Mapping[str, tuple[str, list[str]]],
+    growths: dict[str, int],
+    depth: int,
+) -> int:
+    """The product of the numbers in a list of sizes; sizes of other tensors count as 1. `growths`
+    has those that are known, and gets this one."""
+    if name in growths:
+        return growths[name]
+    operator, inputs = makers.get(name, ("", []))
+    if operator != "Shape" and (operator not in _PASSING_SIZES or depth > MAX_DEPTH):
+        raise ValueError(f"the size of a tensor comes from {operator or 'an input'}")
+    lists = [] if operator == "Shape" else inputs if operator == "Concat" else inputs[:1]
+    growths[name] = math.prod(_growth(one, makers, growths, depth + 1) for one in lists)
+    return growths[name]
+
+
+def _inner_graphs(node: memoryview) -> Iterator[memoryview]:
+    for field, attribute in _fields(node):
+        if field == 5 and isinstance(attribute, memoryview):
+            for number, value in _fields(attribute):
+                if number in (6, 11) and isinstance(value, memoryview):
+                    yield value
+
+
+def _texts(message: memoryview, number: int) -> list[str]:
+    return [
+        bytes(value).decode("utf-8")
+        for field, value in _fields(message)
+        if field == number and isinstance(value, memoryview)
+    ]
+
+
+def _integers(tensor: memoryview) -> list[int]:
+    """The numbers of a tensor; too large a one for what is no short list of integers in it."""
+    fields = list(_fields(tensor))
+    data_type = next((value for field, value in reversed(fields) if field == _DATA_TYPE), None)
+    if data_type not in _INTEGERS or {_EXTERNAL_DATA, _DATA_LOCATION} & {f for f, _ in fields}:
+        return [MAX_GROWTH + 1]
+    of_type, dtype = _INTEGERS[data_type]
+    found: list[int] = []
+    for field, value in fields:
+        if isinstance(value, memoryview) and len(value) > MAX_SIZES_BYTES:
+            return [MAX_GROWTH + 1]
+        if field == _RAW and isinstance(value, memoryview):
+            found += np.frombuffer(value, dtype).tolist()
+        elif field == of_type and isinstance(value, int):
+            found.append(value)
+        elif field == of_type and isinstance(value, memoryview):  # packed
+            position = 0
+            while position < len(value):
+                number, position = _varint(value, position)
+                found.append(number)
+    return found

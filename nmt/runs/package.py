@@ -30,7 +30,7 @@ from nmt.about import VERSION
 from nmt.config.loader import config_of_text
 from nmt.config.schema import SCORES, Section
 from nmt.errors import UserError
-from nmt.runs.onnx_file import external_initializers
+from nmt.runs.onnx_file import check_operators, external_initializers
 from nmt.runs.run_folder import Run, check_format
 from nmt.terminal import printable
 from nmt.text.tokenizer import Tokenizer
@@ -263,6 +263,7 @@ class Package:
             given = {key: arrays[index] for key, index in self.manifest.graphs[name].items()}
             if external_initializers(model) != given.keys():
                 raise ValueError("its initialisers are not those of the manifest")
+            check_operators(model)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise damaged(self.path, f"{name}.onnx cannot be used: {error}") from error
         return PackagedGraph(f"{self.path}: {name}.onnx", model, given)

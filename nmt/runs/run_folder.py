@@ -15,9 +15,11 @@ import logging
 import platform
 import shlex
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
 
 WEIGHTS = "best.npz"  # the weights with the best dev BLEU
 FORMAT = 2  # of the folder; raised when older versions cannot read it
+
+
+# What training writes: files, and folders with all that is in them.
+_WRITTEN_FILES = (
+    *("config.yaml", "run.json", "tokenizer.model", "source.model", "target.model", WEIGHTS),
+    *("history.csv", "curve.png", "train.log", ".lock"),
+)
+_WRITTEN_FOLDERS = ("checkpoints", "corpus", "texts", "tensorboard", "onnx")
 
 
 class _LogFile(logging.FileHandler):
@@ -265,6 +275,19 @@ class Run:
             ]
 
 
+def refuse_links(run: Path) -> None:
+    """Raises UserError if a link would lead what training writes out of the folder, which may come
+    from somebody else."""
+    files = (run / name for name in (*_WRITTEN_FILES, *_WRITTEN_FOLDERS))
+    inside = (path for name in _WRITTEN_FOLDERS for path in (run / name).rglob("*"))
+    for path in chain(files, inside):
+        if path.is_symlink():
+            raise UserError(
+                f"{path}: expected a file or folder of the run, which training may write to."
+                f" Received: a link. Copy the run with `cp -rL`, or replace the link."
+            )
+
+
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise UserError(
@@ -367,10 +390,30 @@ def _write_arrays(
     np.savez(stream, **named)
 
 
+def _refuse_bombs(file: Path | IO[bytes]) -> None:
+    """Raises ValueError for members that take more memory than the file has bytes: `np.savez`
+    compresses none."""
+    with zipfile.ZipFile(file) as archive:
+        infos = archive.infolist()
+    if isinstance(file, Path):
+        size = file.stat().st_size
+    else:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise ValueError("it is compressed")
+    if sum(info.file_size for info in infos) > size:
+        raise ValueError("its members are larger than the file")
+
+
 def _read_arrays(file: Path | IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    _refuse_bombs(file)
     with np.load(file, allow_pickle=False) as stream:
         arrays = {name: stream[name] for name in stream.files}
-    return arrays, json.loads(arrays.pop("facts.json").tobytes())
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} is of type {array.dtype}, and not of numbers")
+    return arrays, dict(json.loads(arrays.pop("facts.json").tobytes()))
 
 
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> None:

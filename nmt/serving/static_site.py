@@ -11,6 +11,7 @@ Large files are stored gzip-compressed, and inflated by the page: few hosts comp
 
 import gzip
 import hashlib
+import html
 import json
 import logging
 import re
@@ -20,6 +21,7 @@ import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -184,17 +186,22 @@ def _page(run: Run) -> dict[str, bytes]:
 def _html(page: str, title: str) -> str:
     """The server's page with a policy, which no server adds, and without its API."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    changes = {
-        r'(<meta charset="utf-8">)': rf"\1\n  {policy}",
-        r"(<title>).*?(</title>)": rf"\g<1>{title}\2",
-        r"(<noscript>.*?JavaScript\.).*?(</p>)": r"\1\2",
-        r"(<footer[^>]*>).*?(</footer>)": rf"\g<1>{FOOTER}\2",
+    changes = {  # what comes between the two groups
+        r'(<meta charset="utf-8">)()': f"\n  {policy}",
+        r"(<title>).*?(</title>)": html.escape(title),
+        r"(<noscript>.*?JavaScript\.).*?(</p>)": "",
+        r"(<footer[^>]*>).*?(</footer>)": FOOTER,
     }
-    for pattern, replacement in changes.items():
-        page, count = re.subn(pattern, replacement, page, flags=re.DOTALL)
+    for pattern, text in changes.items():
+        page, count = re.subn(pattern, partial(_filled, text), page, flags=re.DOTALL)
         if count != 1:
             raise RuntimeError(f"index.html has {count} places for {pattern!r}, and should have 1")
     return page
+
+
+def _filled(text: str, match: re.Match[str]) -> str:
+    """A function, as backslashes have a meaning in a replacement."""
+    return f"{match[1]}{text}{match[2]}"
 
 
 def _service_worker(files: Mapping[str, bytes]) -> bytes:
@@ -264,8 +271,8 @@ def _read_runtime(path: Path) -> RuntimeFiles:
             ]
             module, binary = (stream.read() if stream else b"" for stream in streams)
             return RuntimeFiles(module, binary)
-    except (OSError, KeyError, tarfile.TarError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
+    except Exception as error:  # of a dozen kinds from tarfile, depending on the damage
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"{path}: expected the npm package onnxruntime-web, with dist/{RUNTIME_MODULE} and"
             f" dist/{RUNTIME_BINARY}. Received: {reason}."

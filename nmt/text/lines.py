@@ -157,8 +157,7 @@ def atomic_write(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[
     file is untouched and the temporary one is removed. Anything but a regular file (a pipe,
     /dev/stdout) is written to directly. Raises UserError if the file cannot be written.
     """
-    # A symbolic link stays one: what it points to is replaced.
-    final = Path(os.path.realpath(path))
+    final = _without_links(Path(path))
     # In the same folder, which is the same file system, on which a rename is atomic.
     temporary = final.with_name(f".{_short_name(final.name)}.{secrets.token_hex(6)}.tmp")
     try:
@@ -196,6 +195,17 @@ def left_over_temporaries(path: Path) -> list[Path]:
     writing."""
     pattern = f".{glob.escape(_short_name(path.name))}.{'[0-9a-f]' * 12}.tmp"
     return list(path.parent.glob(pattern))
+
+
+def _without_links(path: Path) -> Path:
+    """A symbolic link stays one: what it points to is replaced. Only links are followed: `realpath`
+    would also drop `missing/..`, and so find a file that the system does not."""
+    path = path.absolute()
+    for _ in range(40):  # as many as Linux follows
+        if not path.is_symlink():
+            break
+        path = path.parent / os.readlink(path)
+    return path
 
 
 def _short_name(name: str) -> str:

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.errors import UserError
-from nmt.runs.run_folder import Run
-from nmt.text.lines import ParallelFiles, atomic_write, is_blank, read_parallel
+from nmt.runs.run_folder import Run, refuse_links
+from nmt.text.lines import (
+    ParallelFiles,
+    atomic_write,
+    is_blank,
+    read_parallel,
+    refuse_overwriting,
+)
 
 SHARE = 0.1
 MAX_PAIRS = 500
@@ -33,6 +39,7 @@ def hold_out(files: ParallelFiles, languages: tuple[str, str], run: Path) -> Hel
     each time, so that training resumes. UserError if the text is too short, and if the run exists
     and was begun with another text.
     """
+    refuse_links(run)
     pairs = [pair for pair in read_parallel(files) if not any(map(is_blank, pair))]
     sources = sorted({source for source, _ in pairs}, key=_digest)
     if len(sources) < MIN_PAIRS:
@@ -46,7 +53,10 @@ def hold_out(files: ParallelFiles, languages: tuple[str, str], run: Path) -> Hel
     folder = run / "texts"
     for name, part in (("train", train), ("dev", dev)):
         for language, lines in zip(languages, zip(*part, strict=True), strict=True):
-            _write(folder / f"{name}.{language}", lines, run)
+            path = folder / f"{name}.{language}"
+            if not Run.exists(run):
+                refuse_overwriting(path, [files.source, files.target])
+            _write(path, lines, run)
     return HeldOut(folder / "train", folder / "dev", len(train), len(dev))
 
 

@@ -21,7 +21,7 @@ from nmt.config.loader import Config, CorpusConfig, TokenizerConfig
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.package import open_run
-from nmt.runs.run_folder import FORMAT, Run, model_input
+from nmt.runs.run_folder import FORMAT, Run, model_input, refuse_links
 from nmt.seeding import derive_seed
 from nmt.text.lines import (
     ParallelFiles,
@@ -170,6 +170,7 @@ def prepare(
     A run of another config or other text is refused, with what differs, unless `accept_changes`. A
     new run takes the tokenizers and the encoded text of `like`, if given.
     """
+    refuse_links(path)
     texts = find_texts(config)
     dev = list(read_parallel(texts.dev))
     if not dev:

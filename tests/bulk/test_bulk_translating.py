@@ -10,6 +10,7 @@ import pickle
 import re
 import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -112,9 +113,37 @@ def test_the_same_command_finishes_what_broke_off_at_any_window(corpus, expected
 def test_a_damaged_or_missing_file_is_written_again(corpus, expected, tmp_path, name, damage):
     translate_all(corpus, tmp_path / "out", Upper())
     damage(tmp_path / "out" / name)
+    if not (tmp_path / "out" / "manifests" / "b-00000.json").exists():
+        (tmp_path / "out" / "b-00000.fr").unlink()  # else it may be somebody else's
     summary = translate_all(corpus, tmp_path / "out", Upper())
     unharmed = contents(tmp_path / "out") == expected and summary.num_translated == 0
     assert unharmed or (summary.num_translated, summary.num_complete) == (1, 4)
+    assert contents(tmp_path / "out") == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_may_have_a_name_that_is_no_utf8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.en")
+    path.write_text("one\n")
+    assert translate_all(path, tmp_path / "out", Upper()).num_translated == 1
+    assert translate_all(path, tmp_path / "out", Upper()).num_complete == 1
+
+
+def test_a_file_without_a_manifest_is_replaced_only_if_asked(corpus, expected, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b-00000.fr").write_text("mine")
+    with pytest.raises(UserError, match=r"b-00000\.fr exists, and has no manifest.*--overwrite"):
+        translate_all(corpus, tmp_path / "out", Upper())
+    assert (tmp_path / "out" / "b-00000.fr").read_text() == "mine"
+    translate_all(corpus, tmp_path / "out", Upper(), overwrite=True)
+    assert contents(tmp_path / "out") == expected
+
+
+def test_a_file_whose_manifest_was_not_yet_written_is_ours(corpus, expected, tmp_path):
+    translate_all(corpus, tmp_path / "out", Upper())
+    manifests = tmp_path / "out" / "manifests"
+    (manifests / "b-00000.json").rename(manifests / "b-00000.lock")  # killed in between
+    assert translate_all(corpus, tmp_path / "out", Upper()).num_translated == 1
     assert contents(tmp_path / "out") == expected
 
 

@@ -96,10 +96,11 @@ def test_two_inputs_with_one_name_are_refused(tmp_path):
         output_names([tmp_path / "a.en", tmp_path / "a.en.gz"], "en")
 
 
-def test_a_shard_has_at_least_a_line(tmp_path):
+@pytest.mark.parametrize("number", [0, -1, 10**20])
+def test_a_shard_has_at_least_a_line_and_fits_into_memory(tmp_path, number):
     write_lines(tmp_path / "a.en", numbered(3))
-    with pytest.raises(UserError, match="shard-lines"):
-        shards_of(tmp_path / "a.en", 0)
+    with pytest.raises(UserError, match=f"shard-lines must be from 1 to .*Received: {number}"):
+        shards_of(tmp_path / "a.en", number)
 
 
 def test_text_that_breaks_off_is_reported_after_what_could_be_read(tmp_path):

@@ -68,6 +68,10 @@ def test_a_file_of_somebody_else_and_the_input_are_not_replaced(run_back, mono, 
     code, _, err = back_translate(nmt_, run_back, output="mono")
     assert code == 1 and "mono.fr is an input" in err
     assert list(read_lines(mono / "mono.fr")) == LINES
+    options = ("--ban-file", "bans.en", "--overwrite")
+    (mono / "bans.en").write_text("cat\n")
+    code, _, err = back_translate(nmt_, run_back, *options, output="bans")
+    assert code == 1 and "bans.en is an input" in err
 
 
 def test_a_model_is_trained_on_tagged_text_and_its_users_tags_are_text(

@@ -1,7 +1,9 @@
 """`nmt data check` on the command line."""
 
 import json
+import os
 import re
+import sys
 
 import pytest
 
@@ -59,6 +61,15 @@ def test_the_page_is_one_file_that_loads_and_runs_nothing(corpus, nmt_):
     assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_corpus_may_have_a_name_that_is_no_utf8(corpus, nmt_):
+    name = os.fsdecode(b"caf\xe9")
+    for suffix in ("en", "fr"):
+        (corpus / f"train.{suffix}").rename(corpus / f"{name}.{suffix}")
+    assert nmt_("data", "check", name, "--html", "report.html")[0] == 0
+    assert "<h1>Report on caf\ufffd</h1>" in (corpus / "report.html").read_text("utf-8")
+
+
 def test_mistakes_are_said_in_a_line(corpus, nmt_):
     def err(*arguments):
         code, _, err = nmt_("data", "check", *arguments)
@@ -74,9 +85,16 @@ def test_mistakes_are_said_in_a_line(corpus, nmt_):
     assert "The suffixes are the languages (--languages)." in err("train", "--dev", "no")
 
 
-def test_a_pipe_is_refused_as_the_text_is_read_twice(corpus, nmt_):
-    import os
+def test_a_page_does_not_replace_what_is_read(corpus, nmt_):
+    (corpus / "dev.tsv").write_text("A bird.\tUn oiseau.\n")
+    for name in ("train.en", "train.fr", "dev.tsv"):
+        before = (corpus / name).read_bytes()
+        code, _, err = nmt_("data", "check", "train", "--dev", "dev.tsv", "--html", name)
+        assert code == 1 and f"{name} is an input, and would be overwritten" in err
+        assert (corpus / name).read_bytes() == before
 
+
+def test_a_pipe_is_refused_as_the_text_is_read_twice(corpus, nmt_):
     os.mkfifo("pipe.tsv")
     code, _, err = nmt_("data", "check", "pipe.tsv")
     assert code == 1 and "the text is read twice" in err

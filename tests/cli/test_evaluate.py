@@ -28,6 +28,10 @@ def test_hypotheses_do_not_replace_an_input(evaluate, tmp_path, name):
     (tmp_path / "link").symlink_to("reference")
     before = [(tmp_path / side).read_bytes() for side in ("source", "reference")]
     assert "is an input, and would be overwritten" in evaluate("--save-hypotheses", name)
+    for option in ("--glossary", "--dictionary", "--ban-file"):
+        given = ("--save-hypotheses", "other.tsv", option, "other.tsv")
+        (tmp_path / "other.tsv").write_text("cat\tchat\n")
+        assert "other.tsv is an input" in evaluate(*given)
     assert before == [(tmp_path / side).read_bytes() for side in ("source", "reference")]
 
 

@@ -207,6 +207,8 @@ def test_an_error_leaves_the_previous_output_alone(run, nmt_, tmp_path):
         (["--beam-size", "0"], r"decoding\.beam_size.*received 0"),
         (["--batch-size", "-1"], r"decoding\.batch_size.*received -1"),
         (["--length-penalty", "nan"], "length_penalty"),
+        (["--max-length-ratio", "1e9"], r"max_length_ratio.*less than or equal to 100"),
+        (["--min-length-ratio", "1e9"], r"min_length_ratio.*less than or equal to 100"),
     ],
     ids=str,
 )
@@ -222,9 +224,11 @@ def test_an_output_that_is_an_input_is_refused(name, run, nmt_, tmp_path, monkey
     for output in (name, f"./{name}", "link"):
         result = nmt_("translate", run, "--input", name, "--output", output)
         assert_error(result, "is an input, and would be overwritten. Choose another file")
-    prefixed = ["--input", "other", "--output", "link", "--prefix-file", name]
     (tmp_path / "other").write_text("dog.\n")
-    assert_error(nmt_("translate", run, *prefixed), "link is an input")
+    for option in ("--prefix-file", "--glossary", "--dictionary", "--ban-file"):
+        result = nmt_("translate", run, "--input", "other", "--output", "link", option, name)
+        assert_error(result, "link is an input")
+    assert_error(nmt_("translate", name, "--input", "other", "--output", name), "is an input")
     assert (tmp_path / name).read_text() == "cat.\n"
 
 

@@ -216,6 +216,15 @@ def test_align_has_arrays_for_numpy(run, nmt_, pair, tmp_path):
             assert {tuple(link) for link in arrays[f"links_{index}"].tolist()} == alignment.links()
 
 
+@pytest.mark.parametrize("form", ["pharaoh", "json", "npz"])
+def test_links_do_not_replace_what_is_read(form, run, nmt_, pair, nothing_loads):
+    for path in (pair[1], pair[3]):
+        before = path.read_bytes()
+        result = nmt_("align", run, *pair, "--format", form, "--output", path)
+        assert_error(result, "is an input, and would be overwritten")
+        assert path.read_bytes() == before
+
+
 def test_a_reversed_run_is_symmetrised_with(run, nmt_, pair, tmp_path, monkeypatch):
     from inference.test_aligner import reversing
 

@@ -120,3 +120,6 @@ def test_suggestions_are_stored_only_where_a_file_is_named(
     assert len(apps) == 2 and (tmp_path / "corrections.tsv").read_text() == ""
     refused = nmt_("serve", run, "--port", 0, "--suggestions", tmp_path / "corrections.txt")
     assert_error(refused, r"suggestions need a file NAME\.tsv")
+    (tmp_path / "keys.tsv").write_text("secret\n")
+    given = ("--suggestions", tmp_path / "keys.tsv", "--api-key-file", tmp_path / "keys.tsv")
+    assert_error(nmt_("serve", run, "--port", 0, *given), "keys.tsv is an input")

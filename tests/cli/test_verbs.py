@@ -169,6 +169,19 @@ def test_plot_looks_at_a_given_translation(run, nmt_, tmp_path):
     assert "chien" in (tmp_path / "x.svg").read_text("utf-8")
 
 
+def test_a_picture_that_cannot_be_written_is_said_before_a_model_loads(
+    run, nmt_, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nmt.cli.shared.load", lambda options: pytest.fail("loaded"))
+    (tmp_path / "words.png").write_text("cat\tchat\n")
+    for name, message in (
+        ("missing/x.png", "missing does not exist: create it first"),
+        ("words.png", "is an input, and would be overwritten"),
+    ):
+        arguments = ("--output", tmp_path / name, "--dictionary", tmp_path / "words.png")
+        assert_error(nmt_("plot", run, LINES[0], *arguments), message)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -250,6 +263,13 @@ def test_a_tokenizer_is_trained_from_files(nmt_, tmp_path):
         ]
         == "1"
     )
+
+
+def test_a_tokenizer_does_not_replace_its_text(nmt_, tmp_path):
+    write_lines(tmp_path / "text", LINES)
+    result = nmt_("tokenizer", "train", tmp_path / "text", "--input", tmp_path / "text")
+    assert_error(result, "is an input, and would be overwritten")
+    assert (tmp_path / "text").read_text("utf-8").splitlines() == LINES
 
 
 @pytest.mark.parametrize("line", [b"xyzzy", b"1 2.5", b"99999", b"-1"])

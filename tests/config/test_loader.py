@@ -109,6 +109,15 @@ def test_an_unknown_key_like_no_other_is_told_what_is_known_there():
         ("tokenizer.vocabulary_size", 10, "greater than or equal to 64"),
         ("tokenizer.character_coverage", 1.1, "less than or equal to 1"),
         ("data.max_ratio", 0.5, "greater than or equal to 1"),
+        ("tokenizer.vocabulary_size", 10**14, "less than or equal to 500000"),
+        ("model.embedding_units", 10**9, "less than or equal to 65536"),
+        ("model.encoder.units", 65_537, "less than or equal to 65536"),
+        ("model.decoder.attention_units", 10**20, "less than or equal to 65536"),
+        ("model.decoder.readout_units", 10**9, "less than or equal to 65536"),
+        ("model.decoder.num_layers", 10**9, "less than or equal to 100"),
+        ("decoding.max_length_offset", 10_001, "less than or equal to 10000"),
+        ("decoding.max_length_ratio", 100.5, "less than or equal to 100"),
+        ("decoding.min_length_ratio", 1e300, "less than or equal to 100"),
         ("data.source", 3, "string"),
         ("training", [1], "section with keys (seed, epochs, "),
     ],
@@ -151,6 +160,21 @@ def test_a_score_is_one_of_ours_or_a_class_of_ones_own():
         "experiment.yaml: model.decoder.score: expected additive, normed_additive, dot, "
     )
     assert text.endswith("received 'aditive'. Did you mean 'additive'?")
+
+
+@pytest.mark.parametrize("key", ["data.source", "data.target"])
+@pytest.mark.parametrize(
+    "language", ["", "/../../victim", "../en", "a/b", ".en", "-x", "en\\", "e<n", "é", "e" * 41]
+)
+def test_a_language_cannot_lead_to_another_folder(key, language):
+    text = message(nested(key, language))
+    assert text.startswith(f"experiment.yaml: {key}: expected a language such as en or pt-BR")
+    assert f"received {language[:60]!r}" in text
+
+
+@pytest.mark.parametrize("language", ["de", "pt-BR", "zh_Hant", "sr-Latn-RS", "tok.de", "no", "2"])
+def test_a_language_may_have_a_region_a_script_and_a_suffix(language):
+    assert parse_config(nested("data.source", language), "x").data.source == language
 
 
 def test_all_mistakes_are_told_at_once():

@@ -69,11 +69,11 @@ def test_a_duplicate_key_is_refused_with_both_lines(tmp_path):
 
 @pytest.mark.parametrize("text", ["no", "nan", "2016", "1e5", "on", "0x10", "true", "12:30"])
 def test_the_value_of_a_text_key_is_what_was_typed(text, tmp_path):
-    path = written(tmp_path, f"data:\n  source: {text}\ntraining:\n  freeze: [{text}]\n")
-    assert load_config(path).data.source == text
+    path = written(tmp_path, f"data:\n  dev: {text}\ntraining:\n  freeze: [{text}]\n")
+    assert load_config(path).data.dev == text
     assert load_config(path).training.freeze == [text]
     assert load_config(written(tmp_path, ""), [f"data.train={text}"]).data.train == text
-    assert load_config(path, [f"data={{source: {text}}}"]).data.source == text
+    assert load_config(path, [f"data={{dev: {text}}}"]).data.dev == text
 
 
 def test_a_text_key_can_still_be_none(tmp_path):

@@ -1,4 +1,6 @@
 import builtins
+import errno
+import os
 import subprocess
 import sys
 
@@ -99,6 +101,19 @@ def test_the_suffix_chooses_the_format(tmp_path, suffix, magic):
     path = tmp_path / f"attention{suffix}"
     plot_attention(DOG, ["dog", "a", "."], ["chien", "un"], path, title="a dog .")
     assert path.read_bytes().startswith(magic)
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch):
+    path = tmp_path / "attention.png"
+    path.write_bytes(b"older")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"attention\.png: could not be written: No space left"):
+        plot_attention(DOG, ["dog", "a", "."], ["chien", "un"], path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"older"]
 
 
 @pytest.mark.filterwarnings("error")

@@ -86,6 +86,8 @@ def test_a_lag_takes_the_row_of_a_later_or_earlier_step():
     assert with_lag(weights, 1).ravel().tolist() == [1, 2, 2]
     assert with_lag(weights, -1).ravel().tolist() == [0, 0, 1]
     assert with_lag(weights, 0).ravel().tolist() == [0, 1, 2]
+    assert with_lag(weights, 10**20).ravel().tolist() == [2, 2, 2]
+    assert with_lag(weights, -(10**20)).ravel().tolist() == [0, 0, 0]
     assert with_lag(np.zeros((0, 2)), 1).shape == (0, 2)
 
 
@@ -191,6 +193,8 @@ def test_gold_counts_from_1_and_sure_links_are_possible_too():
         (parse_pharaoh, "0-0-1", "'0-0-1'"),
         (parse_gold, "1-1 2:2", "1-1 2p3. Received: '2:2'"),
         (parse_gold, "1-1 0-2", "from 1. Received: 0-2"),
+        (parse_gold, "1-1 " + "2" * 5000 + "-1", r"Received: '2{60}'\.$"),
+        (parse_pharaoh, "0-" + "1" * 5000, r"Received: '0-1{58}'\.$"),
     ],
 )
 def test_what_are_no_links_is_shown(parse, line, message):

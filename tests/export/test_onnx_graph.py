@@ -6,14 +6,18 @@ import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
+from conftest import _tiny_model
 from fixtures.onnx import SOURCE, TARGET, VARIANTS, both_engines, integer_engine, onnx_engine
 
 from nmt.attention import DotScore, GeneralScore
+from nmt.config.schema import SCORES
 from nmt.errors import UserError
-from nmt.export.onnx_graph import encoder_graph, hoisted, step_graph
+from nmt.export.int8 import quantized
+from nmt.export.onnx_graph import encoder_graph, hoisted, step_graph, within_one
 from nmt.inference.keras_engine import KerasEngine
 from nmt.model.recurrent import GRUCell, LSTMCell
 from nmt.model.signatures import named_leaves
+from nmt.runs.onnx_file import check_operators
 from nmt.search.beam import search
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
@@ -203,3 +207,11 @@ def test_the_graphs_need_no_newer_runtime_than_they_say(tiny_model):
             (o.domain, o.version) for o in graph.opset_import if not o.domain
         } == {("", 18)}
         onnx.checker.check_model(graph, full_check=True)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_the_graphs_of_every_score_may_be_packaged(score):
+    model = _tiny_model(attention=f"update_first/{score}")
+    graphs = encoder_graph(model, native=False), step_graph(model)
+    for graph in hoisted(*(quantized(graph, within_one(model)) for graph in graphs)):
+        check_operators(graph.SerializeToString())

@@ -1,10 +1,15 @@
 """The ONNX engine keeps the contract of `nmt.search.beam.Engine`: it equals that of Keras."""
 
+import os
+import sys
+
 import numpy as np
+import onnx
 import pytest
 from fixtures.onnx import FORBIDDEN, SOURCE, both_engines, integer_engine, onnx_engine
 
 from nmt.errors import UserError
+from nmt.export.onnx_graph import encoder_graph, hoisted, step_graph
 from nmt.inference.onnx_engine import OnnxEngine
 from nmt.search.beam import map_arrays
 
@@ -81,3 +86,33 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_bytes(b"no model")
     with pytest.raises(UserError, match=r"encoder\.onnx cannot be loaded.*nmt export"):
         OnnxEngine(path, path)
+
+
+def written(folder):
+    """The files of both graphs."""
+    model = both_engines()[0].model
+    paths = [folder / "encoder.onnx", folder / "step.onnx"]
+    for path, graph in zip(paths, hoisted(encoder_graph(model), step_graph(model)), strict=True):
+        onnx.save(graph, path)
+    return paths
+
+
+@pytest.mark.parametrize("location", ["weights.bin", "../secret", "/etc/passwd", "link"])
+def test_a_graph_of_a_folder_that_names_a_file_is_refused(location, tmp_path):
+    encoder, step = written(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(bytes(4096))
+    (tmp_path / "link").symlink_to("weights.bin")
+    graph = onnx.load(encoder)
+    constant = graph.graph.initializer.add(name="more", dims=[4], data_type=onnx.TensorProto.FLOAT)
+    constant.data_location = onnx.TensorProto.EXTERNAL
+    constant.external_data.add(key="location", value=location)
+    encoder.write_bytes(graph.SerializeToString())
+    with pytest.raises(UserError, match=r"encoder\.onnx: expected a graph with all.*for more"):
+        OnnxEngine(encoder, step)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_may_have_a_name_that_is_no_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    assert OnnxEngine(*written(folder)).encode(SOURCE)

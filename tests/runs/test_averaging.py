@@ -84,6 +84,9 @@ def test_what_has_no_mean_is_refused(a_run, tmp_path):
     wider = tiny_config({}, model={"decoder": {"units": 18}})
     with pytest.raises(UserError, match="differ in `model`"):
         average([one, a_run("wider", [1.0, 2.0], wider)], tmp_path / "mean")
+    for value in (np.nan, np.inf):
+        with pytest.raises(UserError, match=r"best\.npz cannot be averaged.*NaN in w"):
+            average([one, a_run(f"diverged {value}", [1.0, value])], tmp_path / "mean")
     with pytest.raises(UserError, match="already holds a run"):
         average([one, one], other.path)
     assert not (tmp_path / "mean").exists()

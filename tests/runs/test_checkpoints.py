@@ -111,6 +111,18 @@ def test_what_a_killed_process_was_writing_is_cleared_away(saved, tmp_path):
     assert steps(saved) == [5, 10, 100]
 
 
+def test_a_lock_is_neither_cut_off_nor_followed_to_another_file(tmp_path):
+    (tmp_path / ".lock").write_text("mine")
+    with only_trainer(tmp_path):
+        pass
+    assert (tmp_path / ".lock").read_text() == "mine"
+    (tmp_path / ".lock").rename(tmp_path / "other")
+    (tmp_path / ".lock").symlink_to("other")
+    with pytest.raises(UserError, match=r"\.lock: cannot be opened"), only_trainer(tmp_path):
+        pass
+    assert (tmp_path / "other").read_text() == "mine"
+
+
 SAVER = """
 import sys, itertools
 from pathlib import Path

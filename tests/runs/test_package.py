@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import yaml
 from fixtures.package import install, packaged_run, rewritten
 from fixtures.run import trained_run
 from onnx import TensorProto, helper
@@ -20,7 +21,7 @@ from nmt.cli.console import say
 from nmt.errors import UserError
 from nmt.inference.onnx_artifact import select_export
 from nmt.runs import package as packages
-from nmt.runs.onnx_file import external_initializers
+from nmt.runs.onnx_file import check_operators, external_initializers
 from nmt.runs.package import GivenCard, ModelCard, Package, find_run, open_run
 from nmt.runs.run_folder import load_arrays
 
@@ -155,6 +156,14 @@ def test_a_name_that_is_not_on_the_list_is_refused(name, path, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.nmt"]
 
 
+@pytest.mark.parametrize("key", ["source", "target"])
+def test_a_language_that_leads_to_another_folder_is_refused(key, path, tmp_path):
+    config = yaml.safe_load(Package.open(path).members["config.yaml"])
+    config["data"][key] = "/../../victim"
+    changes = {"config.yaml": yaml.safe_dump(config).encode()}
+    refused(rewritten(path, tmp_path / "x.nmt", changes), f"data.{key}: expected a language")
+
+
 @pytest.mark.parametrize("name", sorted(packages.REQUIRED))
 def test_a_missing_member_is_refused(name, path, tmp_path):
     refused(rewritten(path, tmp_path / "x.nmt", {name: None}), "is damaged")
@@ -264,6 +273,8 @@ def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
     [
         ("config.yaml", "data: text"),
         ("export.json", {"versions": []}),
+        ("export.json", {"precision": ["int8"]}),
+        ("export.json", {"precision": "../../int8"}),
         ("export.json", {"golden": {"int8": [{"source": 5, "text": "x", "log_prob": 0.0}]}}),
         ("export.json", {"golden": {"int8": [{"source": "x", "text": "x", "log_prob": "0"}]}}),
         ("card.json", {"parameters": 10**400}),
@@ -360,6 +371,62 @@ def test_functions_and_bytes_that_are_no_model_are_refused():
             external_initializers(content)
 
 
+def sized(operator, *sizes, nodes=()):
+    """A graph with a node that makes a tensor of these sizes, names or numbers."""
+    names = [size if isinstance(size, str) else f"size_{i}" for i, size in enumerate(sizes)]
+    constants = [
+        onnx.numpy_helper.from_array(np.asarray(size), name)
+        for size, name in zip(sizes, names, strict=True)
+        if not isinstance(size, str)
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    made = [*nodes, helper.make_node(operator, names, ["y"])]
+    return helper.make_graph(made, "graph", inputs, [output], constants)
+
+
+LENGTH = helper.make_node("Shape", ["x"], ["length"])
+LARGE = helper.make_node("Mul", ["length", "length"], ["large"])
+TYPED = [np.array([500_000_000], kind) for kind in ("int64", "int32", "float32")]
+
+
+@pytest.mark.parametrize(
+    "graph, message",
+    [
+        *((sized("ConstantOfShape", size), "too large a tensor") for size in TYPED),
+        (sized("ConstantOfShape", np.array([1000, 1000, 1000])), "too large a tensor"),
+        (sized("Expand", "x", np.array([2**40])), "too large a tensor"),
+        (sized("Range", np.array(0), np.array(10**9), np.array(1)), "too large a tensor"),
+        (sized("ConstantOfShape", "large", nodes=[LENGTH, LARGE]), "comes from Mul"),
+        (sized("ConstantOfShape", "x"), "comes from an input"),
+        (sized("Tile", "x", np.array([10**9])), "no package of nmt has the operator 'Tile'"),
+        (sized("RandomNormal"), "no package of nmt has the operator 'RandomNormal'"),
+        (
+            graph_with(nodes=[helper.make_node("Scan", [], ["y"], body=sized("Pad", "x"))]),
+            "no package of nmt has the operator 'Pad'",
+        ),
+    ],
+)
+def test_a_graph_that_would_fill_the_memory_is_refused(graph, message):
+    with pytest.raises(ValueError, match=message):
+        check_operators(helper.make_model(graph).SerializeToString())
+
+
+def test_sizes_of_tensors_and_small_numbers_are_allowed():
+    both = helper.make_node("Concat", ["length", "size_1"], ["both"], axis=0)
+    graph = sized("ConstantOfShape", "both", nodes=[LENGTH, both])
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([512]), "size_1"))
+    check_operators(helper.make_model(graph).SerializeToString())
+
+
+def test_a_package_with_such_a_graph_is_refused(path, tmp_path):
+    model = onnx.load_from_string(Package.open(path).members["encoder.onnx"])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(TYPED[0], "huge"))
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["huge"], ["zeros"]))
+    changes = {"encoder.onnx": model.SerializeToString()}
+    refused(rewritten(path, tmp_path / "x.nmt", changes), "makes too large a tensor")
+
+
 def test_a_graph_that_names_a_file_is_refused(path, tmp_path):
     model = onnx.load_from_string(Package.open(path).members["encoder.onnx"])
     model.graph.initializer.append(external(str(tmp_path / "secret")))
@@ -369,7 +436,7 @@ def test_a_graph_that_names_a_file_is_refused(path, tmp_path):
 
 def test_a_graph_that_onnx_runtime_cannot_load_is_refused(path, tmp_path):
     model = onnx.load_from_string(Package.open(path).members["step.onnx"])
-    model.graph.node[0].op_type = "Unheard"
+    model.graph.node[0].op_type = "Not" if model.graph.node[0].op_type != "Not" else "Abs"
     changes = {"step.onnx": model.SerializeToString()}
     refused(rewritten(path, tmp_path / "x.nmt", changes), "step.onnx cannot be loaded")
 

@@ -245,6 +245,33 @@ def test_other_peoples_archives_are_reported(tmp_path):
         load_arrays(tmp_path / "p.npz")
 
 
+@pytest.mark.parametrize(
+    "array", [np.array(["a"]), np.array([b"a"]), np.array([1j]), np.zeros(3, [("x", int)])]
+)
+def test_arrays_of_something_else_than_numbers_are_reported(array, tmp_path):
+    save_arrays(tmp_path / "x.npz", {"weights": array}, {})
+    with pytest.raises(UserError, match=r"is damaged.*weights is of type"):
+        load_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("facts", [b"[1]", b"1", b"{", b"[" * 10**5])
+def test_facts_that_are_no_object_are_reported(facts, tmp_path):
+    np.savez(tmp_path / "x.npz", **{"facts.json": np.frombuffer(facts, np.uint8)})
+    with pytest.raises(UserError, match="is damaged"):
+        load_arrays(tmp_path / "x.npz")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "deflated.npz", **ARRAYS)
+    with zipfile.ZipFile(tmp_path / "overlapping.npz", "w") as archive:
+        archive.writestr("a.npy", bytes(1000))
+        archive.filelist += archive.filelist * 9  # the same bytes ten times
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("unpacked"))
+    for name, message in (("deflated", "compressed"), ("overlapping", "larger than the file")):
+        with pytest.raises(UserError, match=f"is damaged.*{message}"):
+            load_arrays(tmp_path / f"{name}.npz")
+
+
 class Full(io.RawIOBase):
     """A file on a disk that is full after `room` bytes."""
 

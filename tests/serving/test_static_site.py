@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import gzip
+import html
 import io
 import json
 import re
@@ -18,8 +19,9 @@ from fixtures.run import assert_error, toy_pairs
 from nmt.errors import UserError
 from nmt.inference.translator import Translator
 from nmt.runs.package import open_run
+from nmt.serving import static_site
 from nmt.serving.schemas import ExplainRequest, explained_line
-from nmt.serving.static_site import RuntimeFiles, export_site, read_runtime
+from nmt.serving.static_site import RuntimeFiles, _html, export_site, read_runtime
 from nmt.text.lines import atomic_write
 
 pytest_plugins = ["fixtures.cli"]
@@ -56,6 +58,13 @@ def test_the_page_allows_scripts_of_the_site_only_and_promises_no_server(site):
     assert policy.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';")
     assert "unsafe-inline" not in policy and "http:" not in policy and "*" not in policy
     assert "POST" not in page and "openapi" not in page
+
+
+@pytest.mark.parametrize("title", ["</title><script>", "a\\b", r"\g<1>", "a & b"])
+def test_a_title_is_text(title):
+    page = Path(static_site.__file__).with_name("static") / "index.html"
+    made = _html(page.read_text("utf-8"), title)
+    assert f"<title>{html.escape(title)}</title>" in made
 
 
 def test_all_files_but_the_service_worker_are_kept_for_use_offline(site):
@@ -152,7 +161,14 @@ def test_what_is_not_onnx_runtime_is_refused_with_what_was_expected(tmp_path):
     (tmp_path / "text.tgz").write_text("no archive")
     (tmp_path / "empty").mkdir()
     incomplete = npm_archive(tmp_path / "other.tgz", NAMES[:1])
-    for path in (tmp_path / "text.tgz", tmp_path / "empty", tmp_path / "none", incomplete):
+    whole = npm_archive(tmp_path / "whole.tgz", NAMES).read_bytes()
+    cut = [tmp_path / f"cut{length}.tgz" for length in range(20, len(whole) // 2, 10)]
+    for number, path in enumerate(cut):
+        path.write_bytes(whole[: 20 + 10 * number])
+    flipped = tmp_path / "flipped.tgz"
+    flipped.write_bytes(whole[:20] + bytes(byte ^ 0xFF for byte in whole[20:40]) + whole[40:])
+    others = (tmp_path / "text.tgz", tmp_path / "empty", tmp_path / "none", incomplete)
+    for path in (*others, *cut, flipped):
         with pytest.raises(UserError, match="expected the npm package onnxruntime-web"):
             read_runtime(path)
 

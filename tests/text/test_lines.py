@@ -294,6 +294,21 @@ def test_a_symbolic_link_stays_a_link(tmp_path):
     assert link.is_symlink() and target.read_bytes() == b"new\n"
 
 
+def test_a_chain_of_links_is_followed_to_a_file_that_may_be_missing(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "first").symlink_to("folder/second")
+    (tmp_path / "folder" / "second").symlink_to("../third")
+    write_lines(tmp_path / "first", ["new"])
+    assert (tmp_path / "third").read_bytes() == b"new\n" and (tmp_path / "first").is_symlink()
+
+
+def test_a_missing_folder_in_a_path_is_not_skipped(tmp_path):
+    victim = put(tmp_path / "victim", "old")
+    with pytest.raises(UserError, match="does not exist: create it first"):
+        write_lines(tmp_path / "missing" / ".." / "victim", ["new"])
+    assert victim.read_bytes() == b"old"
+
+
 def test_text_mode_translates_no_line_ends(tmp_path):
     with atomic_write(tmp_path / "x", "w") as stream:
         stream.write("é\r\nb\n")

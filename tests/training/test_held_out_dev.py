@@ -59,3 +59,14 @@ def test_the_texts_of_a_run_are_not_replaced(tmp_path):
     with pytest.raises(UserError, match=r"holds a run with other text.*--run"):
         split(tmp_path / "c.tsv", pairs[:40], run)
     assert (pairs_in(parts.train), pairs_in(parts.dev)) == before
+
+
+def test_a_text_is_not_replaced_by_a_part_of_itself(tmp_path):
+    folder = tmp_path / "run" / "texts"
+    folder.mkdir(parents=True)
+    for suffix in ("en", "fr"):
+        (folder / f"train.{suffix}").write_text("".join(f"dog {n}\n" for n in range(50)))
+    files = resolve_parallel(folder / "train", "en", "fr")
+    with pytest.raises(UserError, match=r"train\.en is an input, and would be overwritten"):
+        hold_out(files, ("en", "fr"), tmp_path / "run")
+    assert len(files.source.read_text().splitlines()) == 50

@@ -263,6 +263,29 @@ def test_a_run_of_another_config_is_refused_key_by_key(data, run):
     assert str(run) in lines[0] and "--run" in lines[-1]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [".lock", "train.log", "history.csv", "best.npz", "checkpoints", "checkpoints/step-1.npz"],
+)
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_link_out_of_the_run_is_refused(name, has_begun, data, run, tmp_path):
+    if has_begun:
+        prepare(tiny_config(data), run)
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).symlink_to(victim)
+    with pytest.raises(UserError, match=f"{name}: expected a file or folder.*Received: a link"):
+        prepare(tiny_config(data), run)
+    assert victim.read_text() == "mine"
+
+
+def test_the_run_folder_itself_may_be_a_link(data, run, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    run.symlink_to(tmp_path / "elsewhere")
+    assert prepare(tiny_config(data), run).run.path == run
+
+
 def test_an_average_of_runs_is_not_resumed(data, run):
     config = tiny_config(data)
     prepare(config, run)
