@@ -103,7 +103,8 @@ def read_shards(
     """
     if not 1 <= shard_lines <= MAX_SHARD_LINES:
         raise UserError(
-            f"--shard-lines must be from 1 to {MAX_SHARD_LINES:,}. Received: {shard_lines}."
+            f"--shard-lines must be at least 1 and at most {MAX_SHARD_LINES:,}. Received:"
+            f" {shard_lines}."
         )
     names = output_names(files, language)
     remaining_prefixes = None if prefixes is None else iter(prefixes)

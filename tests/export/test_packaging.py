@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from fixtures.onnx import SOURCE, VARIANTS, onnx_engine
+from fixtures.onnx import FORBIDDEN, SOURCE, VARIANTS, graph_files
 from fixtures.package import exported_run, packaged_run
 from fixtures.run import toy_pairs, trained_run
 from onnx import numpy_helper
@@ -100,10 +100,11 @@ def test_weights_are_stored_once_in_8_bits():
 def test_graphs_without_their_arrays_compute_the_same(name, tiny_model, tmp_path, monkeypatch):
     """For every cell and score: constants are moved out of loops and shared."""
     monkeypatch.setattr(export, "SMALL", 16)
-    engine = onnx_engine(tiny_model(**VARIANTS[name]), native=False, integers=True)
+    files = graph_files(tiny_model(**VARIANTS[name]), native=False, integers=True)
+    engine = OnnxEngine(*files, FORBIDDEN)
     store, graphs = ArrayStore(), []
-    for graph in (engine._encoder, engine._step):
-        model = onnx.load(graph._model_path)
+    for file in files:
+        model = onnx.load(file)
         export._move_out_of_bodies(model.graph)
         taken = export._take_initializers(model.graph, store)
         graphs.append((model, taken))

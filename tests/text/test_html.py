@@ -495,8 +495,8 @@ def test_an_escaped_script_stays_escaped():
         "{{ ",
         "<a b='<?",
         "<a <%",
-        "<sup>1",
-        "<sup><a>1</sup>",
+        "<sup><a>",
+        "<sup><a> ",
     ],
 )
 def test_no_document_takes_long(part):
