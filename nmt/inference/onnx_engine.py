@@ -162,31 +162,29 @@ def _session(graph: Path | PackagedGraph) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3  # errors
     # Batches run in parallel instead, each on one core: most operations are too small to divide.
     options.intra_op_num_threads = 1
+    where, remedy = str(graph), "Write it again with `nmt export`."
     if isinstance(graph, PackagedGraph):
+        where, remedy = graph.where, "Get it again."
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.arrays.values()]
         options.add_external_initializers(list(graph.arrays), values)
-        model, remedy = graph.model, "Get it again."
-    else:
-        model, remedy = _self_contained(graph), "Write it again with `nmt export`."
     try:
+        model = graph.model if isinstance(graph, PackagedGraph) else _self_contained(graph)
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except UserError:
+        raise
     except Exception as error:  # of a dozen kinds from onnxruntime, depending on the damage
-        where = graph.where if isinstance(graph, PackagedGraph) else graph
         raise UserError(f"{where} cannot be loaded ({_first_line(error)}). {remedy}") from error
 
 
 def _self_contained(path: Path) -> bytes:
     """The content of a graph; ONNX Runtime could not open a path that is no UTF-8. UserError if it
-    names files, which older versions of ONNX Runtime would read wherever they are."""
+    names files, which older versions of ONNX Runtime would read wherever they are, and ValueError
+    for what is no graph."""
     try:
         model = path.read_bytes()
         named = external_initializers(model)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UserError(
-            f"{path} cannot be loaded ({error}). Write it again with `nmt export`."
-        ) from error
     if named:
         raise UserError(
             f"{path}: expected a graph with all its tensors, as `nmt export` writes it. Received:"

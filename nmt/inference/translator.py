@@ -390,7 +390,7 @@ class Translator:
                 if required or glossary:
                     text = self.run.source_tokenizer.decode(segment.ids, copies)
                 entries = glossary.entries_in(text) if glossary else []
-                required += [target for _, target in entries]
+                required += dict.fromkeys(target for _, target in entries)
                 masked = self._copier.mask_target(sentence.masked, prefix) if prefix else ""
                 segment.constraints = constraint_encoder.encode(masked, required, text)
                 if options.source_numbers:

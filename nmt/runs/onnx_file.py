@@ -1,15 +1,20 @@
-"""Which tensors an ONNX file reads from elsewhere, found without the package `onnx`.
+"""Which tensors an ONNX file reads from elsewhere, and which operators it has, found without the
+package `onnx`.
 
-ONNX Runtime would open the files that a model names. A model from a stranger must name none, so its
-protocol buffer is searched before ONNX Runtime sees it.
+ONNX Runtime would open the files that a model names, and compute whatever it says. A model from a
+stranger must name no file and not fill the memory, so its protocol buffer is searched before ONNX
+Runtime sees it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 MAX_DEPTH = 64  # of messages within messages
+
+Field: TypeAlias = tuple[int, int | memoryview]  # number and value
 
 # Message -> its fields that hold messages with tensors (onnx.proto, IR version 10).
 _MESSAGES: dict[str, dict[int, str]] = {
@@ -78,6 +83,7 @@ OPERATORS = frozenset(
 _SIZES = {"ConstantOfShape": (0,), "Expand": (1,), "Range": (0, 1, 2)}
 _PASSING_SIZES = {"Cast", "Concat", "Gather", "Identity", "Slice", "Squeeze", "Unsqueeze"}
 MAX_GROWTH = 2**20  # of a tensor, beyond the sizes of others
+_NODE, _INITIALISER = 1, 5  # fields of a graph
 _INPUT, _OUTPUT, _OPERATOR = 1, 2, 4  # fields of a node
 _DATA_TYPE, _RAW = 2, 9  # fields of a tensor
 _INTEGERS: dict[int | memoryview | None, tuple[int, str]] = {6: (5, "<i4"), 7: (7, "<i8")}
@@ -113,7 +119,7 @@ def _search(message: memoryview, kind: str, depth: int) -> Iterator[str]:
         yield name
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(message: memoryview) -> Iterator[Field]:
     """Number and value of each field; fixed-width numbers as their bytes."""
     position = 0
     while position < len(message):
@@ -167,18 +173,20 @@ def _check_graph(graph: memoryview, depth: int) -> None:
     makers: dict[str, tuple[str, list[str]]] = {}
     numbers: dict[str, list[int]] = {}  # of the initialisers
     for field, value in _fields(graph):
-        if field == 1 and isinstance(value, memoryview):
-            texts = {number: _texts(value, number) for number in (_INPUT, _OUTPUT, _OPERATOR)}
-            operator = (texts[_OPERATOR] or [""])[-1]
+        if field not in (_NODE, _INITIALISER) or not isinstance(value, memoryview):
+            continue
+        fields = list(_fields(value))
+        if field == _NODE:
+            operator = (_texts(fields, _OPERATOR) or [""])[-1]
             if operator not in OPERATORS:
                 raise ValueError(f"no package of nmt has the operator {operator!r}")
-            node = operator, texts[_INPUT]
+            node = operator, _texts(fields, _INPUT)
             nodes.append(node)
-            makers |= dict.fromkeys(texts[_OUTPUT], node)
-            for inner in _inner_graphs(value):
+            makers |= dict.fromkeys(_texts(fields, _OUTPUT), node)
+            for inner in _inner_graphs(fields):
                 _check_graph(inner, depth + 1)
-        elif field == 5 and isinstance(value, memoryview):
-            numbers |= {name: _integers(value) for name in _texts(value, _NAME)}
+        else:
+            numbers |= dict.fromkeys(_texts(fields, _NAME), _integers(fields))
     growths = {name: math.prod(max(1, abs(one)) for one in of) for name, of in numbers.items()}
     for operator, inputs in nodes:
         growth = [_growth(inputs[i], makers, growths, 0) for i in _SIZES.get(operator, ())]
@@ -204,31 +212,30 @@ def _growth(
     return growths[name]
 
 
-def _inner_graphs(node: memoryview) -> Iterator[memoryview]:
-    for field, attribute in _fields(node):
+def _inner_graphs(node: Sequence[Field]) -> Iterator[memoryview]:
+    for field, attribute in node:
         if field == 5 and isinstance(attribute, memoryview):
             for number, value in _fields(attribute):
                 if number in (6, 11) and isinstance(value, memoryview):
                     yield value
 
 
-def _texts(message: memoryview, number: int) -> list[str]:
+def _texts(message: Sequence[Field], number: int) -> list[str]:
     return [
         bytes(value).decode("utf-8")
-        for field, value in _fields(message)
+        for field, value in message
         if field == number and isinstance(value, memoryview)
     ]
 
 
-def _integers(tensor: memoryview) -> list[int]:
+def _integers(tensor: Sequence[Field]) -> list[int]:
     """The numbers of a tensor; too large a one for what is no short list of integers in it."""
-    fields = list(_fields(tensor))
-    data_type = next((value for field, value in reversed(fields) if field == _DATA_TYPE), None)
-    if data_type not in _INTEGERS or {_EXTERNAL_DATA, _DATA_LOCATION} & {f for f, _ in fields}:
+    data_type = next((value for field, value in reversed(tensor) if field == _DATA_TYPE), None)
+    if data_type not in _INTEGERS or {_EXTERNAL_DATA, _DATA_LOCATION} & {f for f, _ in tensor}:
         return [MAX_GROWTH + 1]
     of_type, dtype = _INTEGERS[data_type]
     found: list[int] = []
-    for field, value in fields:
+    for field, value in tensor:
         if isinstance(value, memoryview) and len(value) > MAX_SIZES_BYTES:
             return [MAX_GROWTH + 1]
         if field == _RAW and isinstance(value, memoryview):

@@ -28,7 +28,7 @@ from nmt.serving.schemas import Refusal
 from nmt.serving.service import BatchKey, Service
 from nmt.text.spans import Span
 
-LINES_AT_ONCE = 64  # of a document in the queue: other requests come between
+LINES_AT_ONCE = 64  # of a document, between two reports of its progress
 MAX_DOCUMENTS = 4  # in progress
 DOWNLOAD_SECONDS = 1800.0
 MAX_STORED = 200_000_000  # bytes of all translated documents; the oldest ones go first

@@ -140,10 +140,10 @@ class Service:
     ) -> list[Translation]:
         """The translations of lines, in order.
 
-        The lines enter the queue in parts, each after the answer to the one before, so that a long
-        request leaves room for others. Raises Refusal if the queue is full at the start, LineError
-        for a line that cannot be translated as asked for, and ClientDisconnect if the client has
-        left: lines that still wait are not translated then.
+        The lines enter the queue in parts, each after the answer to the one before, so that other
+        requests come between. Raises Refusal if the queue is full at the start, LineError for a
+        line that cannot be translated as asked for, and ClientDisconnect if the client has left:
+        lines that still wait are not translated then.
         """
         translations: list[Translation] = []
         gone = asyncio.create_task(_disconnected(request))
