@@ -5,7 +5,7 @@
 
 DATA_DIR holds the English and French files of `tatoeba`, `europarl`, `multi30k` (only to keep its
 sets out of the text) and `general`; the embedded corpus everyday and what this project wrote
-(data/phrases.tsv, data/sentences) are added. OUTPUT_DIR receives
+(data/first_phrases.tsv, data/phrases.tsv, data/sentences) are added. OUTPUT_DIR receives
 
     GROUP.{en,fr}        training text, a pair of files for each of GROUPS
     general_dev.{en,fr}, sentences_dev.{en,fr}
@@ -54,6 +54,7 @@ Pair = tuple[str, str]  # English, French
 
 GROUPS = {
     "everyday": ["everyday/train"],
+    "first_phrases": [f"{WRITTEN}/first_phrases"],
     "phrases": [f"{WRITTEN}/phrases"],
     "sentences": [f"{WRITTEN}/sentences"],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
@@ -541,7 +542,7 @@ def main() -> None:
         type=Path,
         default=ROOT / "data",
         metavar="DIR",
-        help="folder of phrases.tsv and sentences/ (default: that of this checkout)",
+        help="folder of the tables that this project writes (default: that of this checkout)",
     )
     arguments = parser.parse_args()
     try:

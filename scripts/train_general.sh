@@ -28,11 +28,12 @@ python scripts/general_corpus.py "$data" "$text"
 # First everything: about 6 M target tokens per epoch. A weight says how often a pair is drawn per
 # epoch; those below 1 draw other pairs in the next one. Manuals and laws count little, or everything
 # sounds like them; so does the generated grammar of `everyday`.
-weights="everyday=0.5 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.2"
-weights=${WEIGHTS:-$weights europarl=0.125}
-# Then, from these weights and with a rate of its own, more of what people say and write every day.
-last="everyday=0.25 phrases=6 sentences=2 tatoeba=1 stories=2 services=1 ui=1 docs=0.1 law=0.1"
-last=${LAST_WEIGHTS:-$last europarl=0.08}
+weights="everyday=0.5 first_phrases=10 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1"
+weights=${WEIGHTS:-$weights docs=0.1 law=0.2 europarl=0.125}
+# Then, from these weights and with a rate of its own, more of what people say and write every day:
+# a phrase must be seen dozens of times before it is not translated word by word.
+last="everyday=0.2 first_phrases=100 phrases=40 sentences=1.5 tatoeba=1 stories=2 services=0.8"
+last=${LAST_WEIGHTS:-$last ui=0.5 docs=0.08 law=0.1 europarl=0.12}
 
 train() { # RUN WEIGHTS [ARGUMENT...]
     local corpora= overrides=() weight override
