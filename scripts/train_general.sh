@@ -28,12 +28,12 @@ python scripts/general_corpus.py "$data" "$text"
 # First everything: about 6 M target tokens per epoch. A weight says how often a pair is drawn per
 # epoch; those below 1 draw other pairs in the next one. Manuals and laws count little, or everything
 # sounds like them; so does the generated grammar of `everyday`.
-weights="everyday=0.5 first_phrases=10 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1"
+weights="everyday=0.5 first_phrases=6 phrases=4 sentences=2 tatoeba=1 stories=2 services=1 ui=1"
 weights=${WEIGHTS:-$weights docs=0.1 law=0.2 europarl=0.125}
 # Then, from these weights and with a rate of its own, more of what people say and write every day:
-# a phrase must be seen dozens of times before it is not translated word by word.
-last="everyday=0.2 first_phrases=100 phrases=40 sentences=1.5 tatoeba=1 stories=2 services=0.8"
-last=${LAST_WEIGHTS:-$last ui=0.5 docs=0.08 law=0.1 europarl=0.12}
+# a phrase must be seen dozens of times before it is not translated word by word. Epochs are small.
+last="everyday=0.012 first_phrases=6 phrases=2.4 sentences=0.09 tatoeba=0.06 stories=0.12"
+last=${LAST_WEIGHTS:-$last services=0.048 ui=0.03 docs=0.0048 law=0.006 europarl=0.0072}
 
 train() { # RUN WEIGHTS [ARGUMENT...]
     local corpora= overrides=() weight override
@@ -51,7 +51,7 @@ train() { # RUN WEIGHTS [ARGUMENT...]
 train "$run" "$weights"
 train "$run-last" "$last" --init-from "$run" --set training.learning_rate=1e-3 \
     --set training.warmup_steps=100 --set training.ema_decay=0.999 --set training.batch_size=1800 \
-    --set training.evaluate_every=1000 --set training.max_steps=6000
+    --set training.evaluate_every=1000 --set training.max_steps=6000 --set training.epochs=40
 run=$run-last
 
 score() { # NAME PREFIX [ARGUMENT...]

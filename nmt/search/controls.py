@@ -56,13 +56,13 @@ LENGTH_PENALTIES: dict[str, Callable[[Any, float], np.ndarray]] = {
 
 
 def maximum_lengths(source_lengths_B: Any, ratio: float, offset: int) -> np.ndarray:
-    """floor(ratio * source length) + offset, at least 1 -> b. Includes `</s>`."""
+    """The integer part of ratio * source length, plus offset, at least 1 -> b. With `</s>`."""
     lengths_B = np.floor(ratio * np.asarray(source_lengths_B, np.float64)).astype(np.int64) + offset
     return np.maximum(lengths_B, 1)
 
 
 def minimum_lengths(source_lengths_B: Any, ratio: float) -> np.ndarray:
-    """floor(ratio * source length) -> b. Includes `</s>`."""
+    """The integer part of ratio * source length -> b. With `</s>`."""
     return np.floor(ratio * np.asarray(source_lengths_B, np.float64)).astype(np.int64)
 
 
