@@ -5,7 +5,7 @@
 
 DATA_DIR holds the English and French files of `tatoeba`, `europarl`, `multi30k` (only to keep its
 sets out of the text) and `general`; the embedded corpus everyday and what this project wrote
-(data/first_phrases.tsv, data/phrases.tsv, data/sentences) are added. OUTPUT_DIR receives
+(data/first_phrases_*.tsv, data/phrases.tsv, data/sentences) are added. OUTPUT_DIR receives
 
     GROUP.{en,fr}        training text, a pair of files for each of GROUPS
     general_dev.{en,fr}, sentences_dev.{en,fr}
@@ -54,7 +54,8 @@ Pair = tuple[str, str]  # English, French
 
 GROUPS = {
     "everyday": ["everyday/train"],
-    "first_phrases": [f"{WRITTEN}/first_phrases"],
+    "first_phrases_en": [f"{WRITTEN}/first_phrases_en"],
+    "first_phrases_fr": [f"{WRITTEN}/first_phrases_fr"],
     "phrases": [f"{WRITTEN}/phrases"],
     "sentences": [f"{WRITTEN}/sentences"],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],

@@ -17,9 +17,11 @@ from general_corpus import (  # noqa: E402
     DEV_MIXTURE,
     EVALUATION,
     GROUPS,
+    ROOT,
     WRITTEN,
     NearCopies,
     _quotas,
+    read_ordinary,
     read_phrases,
     why_not,
     words_of,
@@ -27,6 +29,7 @@ from general_corpus import (  # noqa: E402
 
 from nmt.config.loader import load_config  # noqa: E402
 from nmt.errors import UserError  # noqa: E402
+from nmt.text.lines import read_parallel, resolve_parallel  # noqa: E402
 
 SIDES = ("en", "fr")
 TRAINING = [
@@ -60,7 +63,8 @@ def folders(tmp_path):
     for name in TRAINING + EVALUATION:
         write_pairs(prefix(data, everyday, name), numbered(name, 6))
     (written / "sentences").mkdir(parents=True)
-    counts = {"first_phrases": 6, "phrases": 6, "sentences/home": 3, "sentences/work": 3}
+    counts = {"first_phrases_en": 6, "first_phrases_fr": 6, "phrases": 6}
+    counts |= {"sentences/home": 3, "sentences/work": 3}
     for name, count in counts.items():
         table = "".join(f"{en}\t{fr}\n" for en, fr in numbered(name, count))
         (written / f"{name}.tsv").write_text(table, "utf-8")
@@ -281,6 +285,20 @@ def test_the_tables_that_are_kept_are_distinct_and_well_formed(table):
         )
 
 
+def test_the_sentences_of_the_package_are_of_this_project_and_none_is_held_out():
+    """What installed models are fine-tuned on beside a text."""
+    pairs = list(read_parallel(resolve_parallel("everyday/sentences", "en", "fr")))
+    written = {
+        pair
+        for table in sorted((ROOT / "data" / "sentences").glob("*.tsv"))
+        for pair in read_phrases(table)
+    }
+    assert len(set(pairs)) == len(pairs) > 9000 and written.issuperset(pairs)
+    for side, name in enumerate((("en", "fr"), ("fr", "en"))):
+        copies = NearCopies([sentence.source for sentence in read_ordinary(*name)], Counter())
+        assert not [pair for pair in pairs if words_of(pair[side]) in copies]
+
+
 def test_a_file_without_a_group_is_an_error(folders):
     write_pairs(folders[0] / "general" / "novels", numbered("novels", 1))
     with pytest.raises(UserError, match="general/novels: belongs to no group"):
@@ -326,7 +344,9 @@ def test_the_script_that_trains_gives_each_group_a_weight_and_the_recipe_exists(
     script = (SCRIPTS / "train_general.sh").read_text("utf-8")
     for name in ("weights", "last"):
         first, rest = re.findall(rf'^{name}=(?:"(.*)"|.*:-\${name} (.*)}})$', script, re.MULTILINE)
-        weights = dict(item.split("=") for item in f"{first[0]} {rest[1]}".split())
-        assert set(weights) == set(GROUPS)
-        assert all(0 < float(weight) <= 6 for weight in weights.values())
+        for source, target in (SIDES, SIDES[::-1]):
+            items = f"{first[0]} {rest[1]}".replace("$source", source).split()
+            weights = dict(item.split("=") for item in items)
+            assert set(weights) == set(GROUPS) - {f"first_phrases_{target}"}
+            assert all(0 < float(weight) <= 6 for weight in weights.values())
     assert load_config("general").data.typography.apostrophe == "straight"

@@ -205,8 +205,10 @@ def _train(options: argparse.Namespace) -> int:
     score = config.model.decoder.score
     allow_custom = options.allow_custom or is_typed_score(score, options.set)
     check_score(score, allow_custom)
-    if not options.recipe and config.data.dev is None:
-        config = with_held_out_dev(config, path)
+    if not options.recipe:
+        if config.data.dev is None:
+            config = with_held_out_dev(config, path)
+        config = with_rehearsal(config)
     find_texts(config)  # a missing file is reported before TensorFlow loads, which takes seconds
 
     import_tensorflow()
@@ -298,6 +300,26 @@ def with_held_out_dev(config: "Config", run: Path) -> "Config":
     values = config.model_dump()
     values["data"] |= {"train": str(held_out.train), "dev": str(held_out.dev)}
     return parse_config(values, "the command line")
+
+
+def with_rehearsal(config: "Config") -> "Config":
+    """Sentences like those that an installed model knows, beside the one text that it is fine-tuned
+    on: against forgetting."""
+    from nmt.config.loader import REHEARSAL, REHEARSAL_SHARE
+    from nmt.config.schema import CorpusConfig
+    from nmt.runs.package import find_run, installed_models
+    from nmt.text.lines import EVERYDAY, text_path
+
+    data = config.data
+    starts_from = find_run(config.training.init_from or "")
+    if not isinstance(data.train, str) or starts_from not in installed_models().values():
+        return config
+    # By its name, which holds wherever the run is taken, unless the current folder has another one.
+    is_found = text_path(REHEARSAL).is_relative_to(EVERYDAY)
+    path = REHEARSAL if is_found else str(EVERYDAY.parent / REHEARSAL)
+    rehearsal = CorpusConfig(path=path, share=REHEARSAL_SHARE)
+    update = {"train": [*data.corpora, rehearsal], "weights": None}
+    return config.model_copy(update={"data": data.model_copy(update=update)})
 
 
 def _complete(run: "Run") -> int:

@@ -1,2 +1,3 @@
-"""The embedded corpus, as data only: 24,000 English-French pairs of a generated grammar, dev and
-test sets. `everyday/train` names it wherever a text is expected; data/everyday writes it."""
+"""Text of this project, as data only. `everyday/train`, `everyday/dev` and `everyday/test` name the
+embedded corpus, 24,000 English-French pairs of a generated grammar, wherever a text is expected;
+data/everyday writes it. `everyday/sentences` are ordinary sentences, a part of data/sentences."""

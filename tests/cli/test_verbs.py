@@ -10,8 +10,10 @@ from fixtures.package import packaged_run
 from fixtures.run import assert_error, expected_texts, tiny_config, toy_data, toy_pairs, trained_run
 
 from nmt.cli.main import main
+from nmt.config.schema import CorpusConfig
+from nmt.runs.package import installed_models
 from nmt.runs.run_folder import Run
-from nmt.text.lines import read_lines, write_lines
+from nmt.text.lines import EVERYDAY, read_lines, write_lines
 
 pytest_plugins = ["fixtures.cli"]
 pytestmark = pytest.mark.usefixtures("one_model")
@@ -376,6 +378,33 @@ def test_without_development_text_a_part_of_the_corrections_is_held_out(nmt_, tr
     )
     assert "no --dev: 20 of 200 pairs are held out as development text" in err
     assert config.training.batch_size == 16 and config.training.epochs == 32
+
+
+def test_an_installed_model_is_fine_tuned_beside_sentences_of_the_package(
+    nmt_, trained, tmp_path, monkeypatch
+):
+    """Against forgetting; unless the texts are given as a list."""
+    monkeypatch.chdir(tmp_path)
+    rehearsal = CorpusConfig(path="everyday/sentences", share=0.3)
+    for name in ("en-fr", "fr-en", installed_models()["en-fr"]):
+        assert nmt_("train", "--init-from", name, "--data", "x", "--dev", "y")[0] == 0
+        config, _ = trained.pop()
+        assert config.data.train == [CorpusConfig(path="x"), rehearsal] and config.data.dev == "y"
+    (tmp_path / "corrections.tsv").write_text(
+        "".join(f"dog {n}.\tchien {n}.\n" for n in range(200)), "utf-8"
+    )
+    arguments = ["--data", tmp_path / "corrections.tsv", "--run", tmp_path / "run"]
+    assert nmt_("train", "--init-from", "en-fr", *arguments)[0] == 0
+    config, _ = trained.pop()
+    assert config.data.train == [CorpusConfig(path=str(tmp_path / "run/texts/train")), rehearsal]
+    texts = ["--set", "data.train=[{path: x}]", "--dev", "y"]
+    assert nmt_("train", "--init-from", "en-fr", *texts)[0] == 0
+    config, _ = trained.pop()
+    assert config.data.train == [CorpusConfig(path="x")]
+    (tmp_path / "everyday").mkdir()  # of the user
+    assert nmt_("train", "--init-from", "en-fr", "--data", "x", "--dev", "y")[0] == 0
+    config, _ = trained.pop()
+    assert config.data.corpora[1].path == str(EVERYDAY / "sentences")
 
 
 @pytest.mark.parametrize(
