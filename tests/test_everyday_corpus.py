@@ -24,6 +24,7 @@ from everyday.withheld import WITHHELD, WITHHELD_WORDS, withheld_in  # noqa: E40
 
 EVERYDAY = DATA.parent / "nmt" / "everyday"
 SPLITS = ("train", "dev", "test", "test_recombined")
+SIDES = ("en", "fr")
 NARROW, NO_BREAK = "\u202f", "\u00a0"
 
 
@@ -33,9 +34,7 @@ def built() -> dict[str, list[generate.Sentence]]:
 
 
 def read(split: str) -> list[Pair]:
-    sides = [
-        (EVERYDAY / f"{split}.{side}").read_text("utf-8").split("\n")[:-1] for side in ("en", "fr")
-    ]
+    sides = [(EVERYDAY / f"{split}.{side}").read_text("utf-8").split("\n")[:-1] for side in SIDES]
     return list(zip(*sides, strict=True))
 
 
@@ -63,8 +62,11 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes(tmp_path: 
 
 def test_sizes() -> None:
     assert [len(read(split)) for split in SPLITS] == [24_000, 1_000, 1_000, 1_000]
-    sizes = [path.stat().st_size for path in EVERYDAY.iterdir() if path.suffix in (".en", ".fr")]
-    assert len(sizes) == 8 and max(sizes) < 2_900_000 and sum(sizes) < 4_000_000
+    files = [path for path in EVERYDAY.iterdir() if path.suffix in (".en", ".fr")]
+    parts = (*SPLITS, "sentences")  # the last is not generated: a part of data/sentences
+    assert {path.name for path in files} == {f"{part}.{side}" for part in parts for side in SIDES}
+    sizes = [path.stat().st_size for path in files]
+    assert max(sizes) < 2_900_000 and sum(sizes) < 4_000_000
 
 
 def test_no_sentence_occurs_twice_in_any_split_on_either_side() -> None:
