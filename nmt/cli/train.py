@@ -305,21 +305,22 @@ def with_held_out_dev(config: "Config", run: Path) -> "Config":
 def with_rehearsal(config: "Config") -> "Config":
     """Sentences like those that an installed model knows, beside the one text that it is fine-tuned
     on: against forgetting."""
-    from nmt.config.loader import REHEARSAL, REHEARSAL_SHARE
-    from nmt.config.schema import CorpusConfig
+    from nmt.config.loader import REHEARSAL, REHEARSAL_LANGUAGES, REHEARSAL_SHARE, parse_config
     from nmt.runs.package import find_run, installed_models
     from nmt.text.lines import EVERYDAY, text_path
 
     data = config.data
-    starts_from = find_run(config.training.init_from or "")
-    if not isinstance(data.train, str) or starts_from not in installed_models().values():
+    if not isinstance(data.train, str) or {data.source, data.target} != REHEARSAL_LANGUAGES:
+        return config
+    if find_run(config.training.init_from or "") not in installed_models().values():
         return config
     # By its name, which holds wherever the run is taken, unless the current folder has another one.
     is_found = text_path(REHEARSAL).is_relative_to(EVERYDAY)
     path = REHEARSAL if is_found else str(EVERYDAY.parent / REHEARSAL)
-    rehearsal = CorpusConfig(path=path, share=REHEARSAL_SHARE)
-    update = {"train": [*data.corpora, rehearsal], "weights": None}
-    return config.model_copy(update={"data": data.model_copy(update=update)})
+    texts = [*data.corpora, {"path": path, "share": REHEARSAL_SHARE}]
+    values = config.model_dump()
+    values["data"] |= {"train": texts, "weights": None}
+    return parse_config(values, "the command line")
 
 
 def _complete(run: "Run") -> int:

@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 # What installed models are fine-tuned on beside a text, and its share of an epoch's pairs.
 REHEARSAL, REHEARSAL_SHARE = "everyday/sentences", 0.3
+REHEARSAL_LANGUAGES = {"en", "fr"}
 # Text of few pairs: steps of fine-tuning to aim for, and the most epochs to take for them.
 MIN_FINE_TUNING_STEPS = 400
 MAX_FINE_TUNING_EPOCHS = 50

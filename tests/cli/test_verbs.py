@@ -401,6 +401,10 @@ def test_an_installed_model_is_fine_tuned_beside_sentences_of_the_package(
     assert nmt_("train", "--init-from", "en-fr", *texts)[0] == 0
     config, _ = trained.pop()
     assert config.data.train == [CorpusConfig(path="x")]
+    german = ["--set", "data.source=de", "--dev", "y"]  # of which there are no such sentences
+    assert nmt_("train", "--init-from", "en-fr", "--data", "x", *german)[0] == 0
+    config, _ = trained.pop()
+    assert config.data.train == "x"
     (tmp_path / "everyday").mkdir()  # of the user
     assert nmt_("train", "--init-from", "en-fr", "--data", "x", "--dev", "y")[0] == 0
     config, _ = trained.pop()
