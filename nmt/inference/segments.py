@@ -22,6 +22,7 @@ from nmt.inference.outputs import Candidate, Choices
 from nmt.search.beam import Hypothesis
 from nmt.search.glossary import TargetConstraints
 from nmt.search.numbers import SourceNumbers
+from nmt.text.amounts import regrouped
 from nmt.text.characters import RAW, CharacterView, Span
 from nmt.text.lines import is_blank
 from nmt.text.model_input import ModelInput
@@ -69,6 +70,7 @@ class Sentence:
     before: str = ""  # what stands around its translation
     after: str = ""
     is_shouted: bool = False  # answered in capitals
+    languages: tuple[str, str] = ("", "")  # in which its large numbers are written
 
     @property
     def masked(self) -> MaskedLine:
@@ -142,7 +144,7 @@ def cut(
             ids = tokenizer.encode(masked)
             segments = [Segment(index, part) for part in split(tokenizer, ids, max_tokens)]
         read = ReadText(core, start + core_start, masked, view.source)
-        found.append(Sentence(read, segments, before, after, is_shouted))
+        found.append(Sentence(read, segments, before, after, is_shouted, copier.languages))
         start += len(text)
     return found
 
@@ -244,12 +246,13 @@ def joined_text(
     its tokens."""
     text, spans = "", list[Span]()
     for sentence in line.sentences:
-        # Copies are neither put into capitals nor written in a typography. The spans of the pieces
-        # say where they stand.
-        is_rewritten = sentence.is_shouted or (typography.rules and sentence.masked.copies)
+        # Copies are neither put into capitals nor written in a typography, nor regrouped. The spans
+        # of the pieces say where they stand.
+        is_rewritten = sentence.is_shouted or sentence.masked.copies
         of_sentence, its_spans, kept = _sentence_text(
             tokenizer, sentence, n, with_spans or bool(is_rewritten)
         )
+        of_sentence = regrouped(of_sentence, kept, sentence.text.raw, *sentence.languages)
         if sentence.is_shouted:
             of_sentence, places = _in_capitals(of_sentence, kept)
             its_spans, kept = _moved(its_spans, places), _moved(kept, places)

@@ -41,6 +41,10 @@ _NUMBER = re.compile(
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+")
 _DECADE = re.compile(r"(?<![0-9])[0-9]{2}([0-9]0)(?:'?s\b)")
 _HOUR = re.compile(r"\s?(?:[ap]\.?\s?m\b|h\b|heures?\b|o'clock)", re.IGNORECASE)
+# Before these, a number is hardly ever spelled out, as it may be before % (50 pour cent).
+_UNIT = re.compile(
+    r"[ \u00a0\u202f]?(?:[kcmµ]?m|km/h|[km]?g|[cm]?l|[mk]?[sWV]|min|[kMG]?Hz|[kMGT]B)(?!\w)"
+)
 
 
 Forms = frozenset[str]  # digit groups, of which one stands in a translation
@@ -58,7 +62,8 @@ class SourceNumbers(NamedTuple):
         19 h 45, and 19:45 be 7.45.
 
         Required are the groups of numbers that are rarely spelled out: above 20, and of several
-        groups, such as 98.67, 4:58 or a date; not of round ones, such as 500 or 1,000.
+        groups, such as 98.67, 4:58 or a date; of round ones, such as 500, only those before the
+        symbol of a unit, as in 30 s.
         """
         permitted, required = list[Forms](), list[Forms]()
         decades = {match.start(1): match[1] for match in _DECADE.finditer(text)}
@@ -69,7 +74,8 @@ class SourceNumbers(NamedTuple):
             if decade := decades.get(match.end() - 2):  # of the last one in "1980-1990s"
                 forms[-1] |= {decade}
             is_small = len(groups) < 2 and int(digits[:3]) <= LARGEST_SPELLED_OUT
-            is_required = not is_small and len(digits.strip("0")) > 1
+            is_round = len(digits.strip("0")) < 2
+            is_required = not is_small and not (is_round and not _UNIT.match(text, match.end()))
             if _THOUSANDS.fullmatch(match[0]):  # whole, or with separators
                 forms = [frozenset({digits, groups[0]}), *(frozenset({g}) for g in groups[1:])]
                 required += [frozenset({digits, groups[-1]})] * is_required

@@ -1,17 +1,22 @@
-"""Prices and times of day: where they stand in a line, and how another language writes them.
+"""Prices, times of day and large numbers: where they stand in a line, and how another language
+writes them.
 
 A small model often drops the sign of a currency, or takes 8 p.m. for eight in the morning. As
 copies (`copying.classes`) they keep their meaning, and are restored as the target language
 writes them: "$1,250.50" is "1 250,50 $" in French, and "8 p.m." is "20 h". The order of
-sign and number follows the currency patterns of CLDR.
+sign and number follows the currency patterns of CLDR. Other numbers are the model's, which spells
+them digit by digit and may separate the groups of one by different characters.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from nmt.text.spans import Span
 
 
 class NumberFormat(NamedTuple):
-    """How a language writes the numbers of prices."""
+    """How a language writes prices and large numbers: separators of one character each."""
 
     decimal: str
     group: str
@@ -46,6 +51,10 @@ _BEFORE_HOUR = "".join(
     for word in ("à", "À", "dès", "vers", "Vers", "avant", "après", "entre", "h et")
 )
 _MINUTES = rf"(?:{_SPACE}?[0-5][0-9])?"
+_SEPARATOR = "[ ,.'’\u00a0\u202f]"
+_GROUPED = re.compile(
+    rf"(?<![\w.,])[1-9][0-9]{{0,2}}(?:{_SEPARATOR}[0-9]{{3}})+(?:[.,][0-9]+)?(?!\w|[.,][0-9])"
+)
 
 PATTERNS = {  # class -> regular expression without capturing groups
     # $12.50, €20, US$1,000, $3 million; 12,50 €, 2 500 $; not a range such as 10-20 €
@@ -79,6 +88,29 @@ def rewritten(kind: str, text: str, source: str, target: str) -> str | None:
             return _large(text, scale[0]) if (source, target) == ("en", "fr") else None
         return _price(text, FORMATS.get(source), FORMATS.get(target))
     return text
+
+
+def regrouped(translation: str, kept: Sequence[Span], line: str, source: str, target: str) -> str:
+    """A translation in which the numbers of `line` that have several groups of digits are written
+    as the language `target` does: 1,234,567 and 1 234,567 become 1\u00a0234\u00a0567 in French. It
+    is as long as before, and what stands in the spans `kept` stays."""
+    source_format, target_format = (
+        FORMATS.get(language.split("-")[0].lower()) for language in (source, target)
+    )
+    if not source_format or not target_format:
+        return translation
+    parts = (_parts(number, source_format) for number in _GROUPED.findall(line))
+    written = {
+        (*whole, *([decimals] if decimals else [])): _written(whole, decimals, target_format)
+        for whole, decimals in parts
+        if len(whole) > 1
+    }
+
+    def rewrite(match: re.Match[str]) -> str:
+        is_kept = any(match.start() < end and start < match.end() for start, end in kept)
+        return match[0] if is_kept else written.get(tuple(re.split("[^0-9]", match[0])), match[0])
+
+    return _GROUPED.sub(rewrite, translation) if written else translation
 
 
 def _price(text: str, source: NumberFormat | None, target: NumberFormat | None) -> str:

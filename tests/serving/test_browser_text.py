@@ -15,6 +15,7 @@ from fixtures.node import in_node, needs_node
 from nmt.runs.package import installed_models, open_run
 from nmt.search.numbers import SourceNumbers
 from nmt.text import model_input
+from nmt.text.amounts import regrouped
 from nmt.text.characters import SOURCE, CharacterView, typography
 from nmt.text.escaping import fold, unfold
 from nmt.text.lines import EVERYDAY, read_lines
@@ -113,6 +114,7 @@ RARE = [
     "$3bn, £1.5 million; US$2 trillion, €1,000 million, $4k, $20 billions of ¥1M, ₽3 million",
     "12 a.m. 3 p.m.-5 p.m. 9-5 p.m. 8PM: 0.5 pm, at 8 P.M. 20 h, de 9h à 18 h, à 2 h de Lyon",
     "Vers 20\u00a0heures, è à 23h59, entre 9\u202fh et 18 h 5, éà 9 h, vers 20 h du soir",
+    "30 s, 40\u00a0kg, 500 m², 100 km/h, 60 Hzx and 90 µm; 1,234,567.5 or 1 234 567, 1.234.567,80",
     "192.168.0.1:8080, 12 345 678 900, 12.345.678.900, ٣ ٤ ٥ ٦ ٧, 2024-05-12 10:30-11:30",
 ]
 LINES = [*odd_lines(1500, seed=1), *RARE]
@@ -219,6 +221,16 @@ def test_numbers_are_found_alike():
         names = ("permitted", "required")
         expected.append({name: [sorted(one) for one in getattr(numbers, name)] for name in names})
     assert_same(in_node("numbers", lines=LINES), expected)
+
+
+@pytest.mark.parametrize("languages", [("en", "fr"), ("fr", "en"), ("de", "it"), ("eo", "fr")])
+def test_large_numbers_are_regrouped_alike(languages):
+    lines = [*LINES, "1,234,567 of 1\u202f234,5 and 12 345.67 or 3.456.789,1"]
+    kept = [(12, 14)]  # in characters, and in the units of JavaScript
+    lines = [line for line in lines if max(line[:14], default="") < "\U00010000"]
+    expected = [regrouped(line.replace(",", "."), kept, line, *languages) for line in lines]
+    found = in_node("regrouped", lines=lines, kept=kept, languages=languages)
+    assert_same(found, expected, lines)
 
 
 # --------------------------------------------------------------------------------------- tokenizers

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from nmt.text.amounts import FORMATS, PATTERNS, rewritten
+from nmt.text.amounts import FORMATS, PATTERNS, regrouped, rewritten
 from nmt.text.placeholders import Copier
 
 
@@ -146,7 +146,39 @@ def test_a_pair_shares_what_is_written_as_the_target_language_does():
     assert copier.pair_up("It was $12.50.", "C'était 12 dollars 50.") == []
 
 
+@pytest.mark.parametrize(
+    ("source", "line", "translation", "expected"),
+    [
+        ("en", "1,234,567 visitors", "1 234,567 visiteurs", "1\u00a0234\u00a0567 visiteurs"),
+        ("en", "1,234.56 or 2,500?", "1 234.56 ou 2,500 ?", "1\u00a0234,56 ou 2\u00a0500 ?"),
+        ("en", "9'876'543 or 1.234.567", "9 876,543 ou 1.234,567", "9 876,543 ou 1.234,567"),
+        ("en", "12,345 and 1,234", "1234 et 12.345", "1234 et 12\u00a0345"),
+        ("fr", "2 165 423 habitants", "2,165 423 inhabitants", "2,165,423 inhabitants"),
+        ("fr", "1\u202f250,50 de plus", "1 250,50 more", "1,250.50 more"),
+        ("fr", "1,234 m", "1,234 m", "1,234 m"),  # of one metre
+    ],
+)
+def test_large_numbers_are_written_as_the_target_language_does(source, line, translation, expected):
+    target = {"en": "fr", "fr": "en"}[source]
+    assert regrouped(translation, [], line, source, target) == expected
+    assert len(expected) == len(translation)
+
+
+def test_only_large_numbers_of_the_line_are_regrouped():
+    line, translation = (
+        "1,234,567 of https://x.org/1,234,567",
+        "1 234,567 de https://x.org/1,234,567",
+    )
+    kept = [(translation.index("https"), len(translation))]
+    found = regrouped(translation, kept, line, "en", "fr")
+    assert found == "1\u00a0234\u00a0567 de https://x.org/1,234,567"
+    for languages in (("en", "xx"), ("xx", "fr"), ("", "")):
+        assert regrouped(translation, [], line, *languages) == translation
+    assert regrouped("7 654,321", [], "1,234,567", "en", "fr") == "7 654,321"
+
+
 def test_a_long_row_of_digits_takes_linear_time():
     for line in ("1" * 50_000, "1 " * 25_000, "1,000" * 10_000, "$" * 50_000, "à 9 h " * 10_000):
         rewrite(line, "en", "fr")
         rewrite(line, "fr", "en")
+        regrouped(line, [], line, "en", "fr")

@@ -1,4 +1,4 @@
-// Prices and times of day, and how another language writes them: `nmt/text/amounts.py`.
+// Prices, times of day and large numbers, and how another language writes them: `nmt/text/amounts.py`.
 
 import { SPACE, WORD } from "./unicode.js";
 
@@ -37,6 +37,12 @@ const BEFORE_HOUR = ["à", "À", "dès", "vers", "Vers", "avant", "après", "ent
   .join("");
 const MINUTES = R`(?:${GAP}?[0-5][0-9])?`;
 
+const SEPARATOR = "[ ,.'’\u00a0\u202f]";
+const GROUPED = new RegExp(
+  R`(?<![${WORD}.,])[1-9][0-9]{0,2}(?:${SEPARATOR}[0-9]{3})+(?:[.,][0-9]+)?(?![${WORD}]|[.,][0-9])`,
+  "gu",
+);
+
 /** Class -> regular expression without capturing groups. */
 export const PATTERNS = {
   prices:
@@ -64,6 +70,26 @@ export function rewritten(kind, text, source, target) {
     return priceOf(text, FORMATS[source], FORMATS[target]);
   }
   return text;
+}
+
+/** A translation in which the numbers of `line` that have several groups of digits are written as the language `target`
+ * does. It is as long as before, and what stands in the spans `kept` stays.
+ * @param {string} translation @param {[number, number][]} kept @param {string} line @param {string} source @param {string} target */
+export function regrouped(translation, kept, line, source, target) {
+  const [sourceFormat, targetFormat] = [source, target].map((language) => FORMATS[language.split("-")[0].toLowerCase()]);
+  if (!sourceFormat || !targetFormat) return translation;
+  /** @type {Map<string, string>} */
+  const written = new Map();
+  for (const number of line.match(GROUPED) ?? []) {
+    const { groups, decimals } = partsOf(number, sourceFormat);
+    if (groups.length < 2) continue;
+    written.set([...groups, ...(decimals ? [decimals] : [])].join(" "), writtenNumber(groups, decimals, targetFormat));
+  }
+  if (!written.size) return translation;
+  return translation.replace(GROUPED, (number, /** @type {number} */ start) => {
+    const isKept = kept.some(([first, last]) => start < last && first < start + number.length);
+    return isKept ? number : (written.get(number.replace(/[^0-9]/gu, " ")) ?? number);
+  });
 }
 
 /** Of a language that is not known, or not written as the language does: as it is.

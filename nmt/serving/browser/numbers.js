@@ -28,6 +28,10 @@ const HOUR = new RegExp(
     "|[oO]'[cC][lL][oO][cC][kK\u212a])",
   "uy",
 );
+const UNIT = new RegExp(
+  `[ \u00a0\u202f]?(?:[kcmµ]?m|km/h|[km]?g|[cm]?l|[mk]?[sWV]|min|[kMG]?Hz|[kMGT]B)(?![${WORD}])`,
+  "uy",
+);
 
 /** @param {string} text @returns {SourceNumbers} */
 export function numbersOf(text) {
@@ -42,13 +46,15 @@ export function numbersOf(text) {
     const groups = match[0].match(/[0-9]+/g) ?? [];
     const digits = match[0].replace(/[^0-9]/g, "");
     HOUR.lastIndex = end;
+    UNIT.lastIndex = end;
     const isClock = groups.length === 2 || HOUR.test(text);
     /** @type {Forms[]} */
     let forms = groups.map((group, i) => formsOf(group, isClock && i === 0));
     const decade = decades.get(end - 2); // of the last one in "1980-1990s"
     if (decade) forms[forms.length - 1].add(decade);
     const isSmall = groups.length < 2 && Number(digits.slice(0, 3)) <= LARGEST_SPELLED_OUT;
-    const isRequired = !isSmall && digits.replace(/^0+|0+$/g, "").length > 1;
+    const isRound = digits.replace(/^0+|0+$/g, "").length < 2;
+    const isRequired = !isSmall && !(isRound && !UNIT.test(text));
     if (THOUSANDS.test(match[0])) {
       forms = [new Set([digits, groups[0]]), ...groups.slice(1).map((group) => new Set([group]))];
       if (isRequired) required.push(new Set([digits, groups[groups.length - 1]]));

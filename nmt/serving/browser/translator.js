@@ -1,5 +1,6 @@
 // From lines to answers as the server's `/v1/translate` gives them: `nmt/inference/segments.py` and `translator.py`.
 
+import { regrouped } from "./amounts.js";
 import { search } from "./beam.js";
 import { RAW, typography } from "./characters.js";
 import { controlsOf, maximumLength } from "./controls.js";
@@ -210,8 +211,9 @@ export class Translator {
     /** @type {Span[]} */
     const spans = [];
     for (const sentence of cut) {
-      // Copies are neither put into capitals nor written in a typography.
+      // Copies are neither put into capitals nor written in a typography, nor regrouped.
       let part = this.#sentenceText(sentence, n);
+      part.text = regrouped(part.text, part.kept, sentence.raw, ...this.copier.languages);
       if (sentence.isShouted) part = inCapitals(part);
       if (this.typography !== RAW) part = inTypography(part, this.typography);
       text += sentence.before;
