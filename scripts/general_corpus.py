@@ -57,6 +57,7 @@ GROUPS = {
     "first_phrases_en": [f"{WRITTEN}/first_phrases_en"],
     "first_phrases_fr": [f"{WRITTEN}/first_phrases_fr"],
     "phrases": [f"{WRITTEN}/phrases"],
+    "quotations": [f"{WRITTEN}/quotations"],
     "sentences": [f"{WRITTEN}/sentences"],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
     "stories": ["general/african_storybook"],
@@ -100,6 +101,37 @@ EVALUATION = [  # whose sides the training text must not hold
     "everyday/test",
     "everyday/test_recombined",
 ]
+# Sentences in which a phrase is quoted, by the mark at its end. The first word of a quotation has
+# other pieces than that of a sentence, and is rare in text without dialogue.
+QUOTATIONS: dict[str, list[Pair]] = {
+    ".": [
+        ('"{}," she said.', "« {} », dit-elle."),
+        ('"{}," he said.', "« {} », dit-il."),
+        ('"{}," said the old man.', "« {} », dit le vieil homme."),
+        ('"{}," my mother answered.', "« {} », répondit ma mère."),
+        ('"{}," Paul whispered.', "« {} », murmura Paul."),
+        ('She said, "{}."', "Elle a dit : « {}. »"),
+        ('He answered: "{}."', "Il a répondu : « {}. »"),
+        ('They always say "{}" to me.', "Ils me disent toujours « {} »."),
+        ("The message is short ({}).", "Le message est court ({})."),
+    ],
+    "?": [
+        ('"{}?" she asked.', "« {} ? » demanda-t-elle."),
+        ('"{}?" he asked.', "« {} ? » demanda-t-il."),
+        ('"{}?" asked the teacher.', "« {} ? » demanda le professeur."),
+        ('She asked, "{}?"', "Elle a demandé : « {} ? »"),
+        ('He always asks me: "{}?"', "Il me demande toujours : « {} ? »"),
+    ],
+    "!": [
+        ('"{}!" he cried.', "« {} ! » cria-t-il."),
+        ('"{}!" she shouted.', "« {} ! » cria-t-elle."),
+        ('"{}!" shouted the children.', "« {} ! » crièrent les enfants."),
+        ('He shouted, "{}!"', "Il a crié : « {} ! »"),
+        ('They said "{}!" and left.', "Ils ont dit « {} ! » et sont partis."),
+    ],
+}
+QUOTED = [f"{WRITTEN}/{name}" for name in ("first_phrases_en", "first_phrases_fr", "phrases")]
+MOST_QUOTED_WORDS = 8
 SET_ASIDE = ("general_dev", "sentences_dev")
 DEV_MIXTURE = {
     "tatoeba/dev": 700,
@@ -286,6 +318,8 @@ class Corpora:
     def files(self, name: str) -> list[Path]:
         """Both sides of a text; of one written for this project its tables."""
         folder, _, rest = name.partition("/")
+        if name == f"{WRITTEN}/quotations":
+            return [path for phrases in QUOTED for path in self.files(phrases)]
         if folder == WRITTEN:
             path = self.written / rest
             return sorted(path.glob("*.tsv")) if path.is_dir() else [path.with_suffix(".tsv")]
@@ -293,6 +327,12 @@ class Corpora:
         return [sides.source, sides.target]
 
     def pairs(self, name: str) -> Iterator[Pair]:
+        if name == f"{WRITTEN}/quotations":
+            for phrases in QUOTED:
+                for pair in self.pairs(phrases):
+                    if not self.why_not(phrases, pair):
+                        yield from quotations(pair)
+            return
         if name.startswith(f"{WRITTEN}/"):
             for table in self.files(name):
                 yield from read_phrases(table)
@@ -337,6 +377,23 @@ def read_phrases(path: Path) -> Iterator[Pair]:
                 for side, of_side in zip(sides, groups, strict=True)
             ]
             yield chosen[0], chosen[1]
+
+
+def quotations(pair: Pair) -> list[Pair]:
+    """Sentences that quote a phrase: one of QUOTATIONS, or each if the phrase is short.
+
+    None if the sides end with other marks, or the phrase is long or has quotation marks itself.
+    """
+    phrase = [re.fullmatch(r"""([^"«»()…:]*\w)\s?([.?!]?)""", side) for side in pair]
+    num_words = len(pair[0].split())
+    if not all(phrase) or phrase[0][2] != phrase[1][2] or num_words > MOST_QUOTED_WORDS:
+        return []
+    frames = QUOTATIONS[phrase[0][2] or "."]
+    if num_words >= MIN_NEAR_COPY_WORDS:
+        frames = [frames[int.from_bytes(_order(pair)) % len(frames)]]
+    elif phrase[0][2] == "!":
+        frames = frames + QUOTATIONS["."]
+    return [(one.format(phrase[0][1]), other.format(phrase[1][1])) for one, other in frames]
 
 
 def _order(pair: Pair) -> bytes:

@@ -21,6 +21,7 @@ from general_corpus import (  # noqa: E402
     WRITTEN,
     NearCopies,
     _quotas,
+    quotations,
     read_ordinary,
     read_phrases,
     why_not,
@@ -97,9 +98,10 @@ def test_each_group_is_written_with_its_counts(folders):
         assert len(pairs) == report["groups"][group]["pairs"]
         for name in names:
             dev = set_aside.get(name, 0)
+            count = 18 if group == "quotations" else 6  # of three tables
             assert counts_of(folders, group, name) == {
-                "in": 6,
-                "out": 6 - dev,
+                "in": count,
+                "out": count - dev,
                 "dropped": {"evaluation": dev} if dev else {},
             }
         english_words = sum(len(english.split()) for english, _ in pairs)
@@ -269,6 +271,44 @@ def test_phrases_have_a_pair_for_each_choice(tmp_path):
     table.write_text("Hi.\tSalut.\nA {red|blue} cat!\tUn chat rouge !\n", "utf-8")
     with pytest.raises(UserError, match="line 2: expected as many choices on both sides"):
         list(read_phrases(table))
+
+
+@pytest.mark.parametrize(
+    ("pair", "quotation"),
+    [
+        (("Thank you.", "Merci."), ('"Thank you," she said.', "« Merci », dit-elle.")),
+        (("Hello", "Bonjour"), ('She said, "Hello."', "Elle a dit : « Bonjour. »")),
+        (("Stop!", "Arrêtez !"), ('"Stop!" he cried.', "« Arrêtez ! » cria-t-il.")),
+        (("Stop!", "Arrêtez !"), ('"Stop," he said.', "« Arrêtez », dit-il.")),
+        (("Why?", "Pourquoi ?"), ('"Why?" she asked.', "« Pourquoi ? » demanda-t-elle.")),
+    ],
+)
+def test_a_short_phrase_is_quoted_in_each_sentence_for_its_mark(pair, quotation):
+    found = quotations(pair)
+    assert quotation in found and len(set(found)) == len(found) > 4
+
+
+def test_a_longer_phrase_is_quoted_once_and_others_never():
+    pair = ("I do not know.", "Je ne sais pas.")
+    assert len(quotations(pair)) == 1 and quotations(pair) == quotations(pair)
+    (quoted,) = quotations(pair)
+    assert "I do not know" in quoted[0] and "Je ne sais pas" in quoted[1]
+    for other in (
+        ("Why?", "Pourquoi."),
+        ('He said "no".', "Il a dit « non »."),
+        ("one two three four five six seven eight nine.", "un deux trois."),
+        ("Wait...", "Attends…"),
+    ):
+        assert quotations(other) == []
+
+
+def test_what_is_held_out_is_not_quoted(folders):
+    with (folders[3] / "phrases.tsv").open("a", encoding="utf-8") as table:
+        table.write("Where is the train station?\tElle est loin ?\n")
+        table.write("Where is the dog?\tOù est le chien ?\n")
+    general_corpus.prepare(*folders)
+    text = "\n".join(en for en, _ in read_pairs(folders[2] / "quotations"))
+    assert "Where is the dog" in text and "train station" not in text
 
 
 @pytest.mark.parametrize(
