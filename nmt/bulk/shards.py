@@ -9,10 +9,11 @@ depends on nothing outside it.
 import glob
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from nmt.errors import UserError
@@ -61,19 +62,34 @@ class Shard:
 
 
 def input_files(pattern: str | Path) -> list[Path]:
-    """The file of this name, or all files that match a pattern, sorted by name. UserError if there
-    are none, or for a pipe: what is read of it here would be lost."""
+    """The file of this name, or all files that match a pattern, sorted by name; a pattern leaves
+    out folders. UserError if there are none, and for a link that leads nowhere or a pipe."""
     path = text_path(pattern)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UserError(f"{pattern}: expected a file, which can be read again. Received: a pipe.")
+    _refuse_links_and_pipes(path)
     if path.exists() or not glob.has_magic(str(path)):
         next(read_lines(path), None)  # reports what cannot be read, before a model is loaded
         return [path]
     names = glob.glob(str(path), recursive=True)
-    files = [path for path in map(Path, sorted(names)) if path.is_file()]
+    files = [path for path in map(Path, sorted(names)) if not path.is_dir()]
     if not files:
         raise UserError(f"{pattern}: no file matches this pattern.")
+    for path in files:
+        _refuse_links_and_pipes(path)
     return files
+
+
+def _refuse_links_and_pipes(path: Path) -> None:
+    """UserError for a link that leads nowhere, and for a pipe: what is read of it at first would be
+    lost."""
+    if path.is_file() or path.is_dir():
+        return
+    if path.exists():
+        raise UserError(f"{path}: expected a file, which can be read again. Received: a pipe.")
+    if path.is_symlink():
+        raise UserError(
+            f"{path}: expected a file. Received: a link to {os.readlink(path)}, which does not"
+            " exist. Correct the link, or remove it."
+        )
 
 
 def output_names(files: Sequence[Path], language: str) -> dict[Path, str]:
@@ -99,7 +115,9 @@ def read_shards(
     """The shards of all files, read one at a time. `language` is that of the source; `prefixes`
     are as many as all lines together.
 
-    A file without lines is one empty shard. UserError for what cannot be read, once it is reached.
+    A file without lines is one empty shard. UserError for a file that cannot be read, once it is
+    reached: who then asks for the next shard gets that of the next file. With prefixes there is
+    none, because it is not known which of them belong to the next file.
     """
     if not 1 <= shard_lines <= MAX_SHARD_LINES:
         raise UserError(
@@ -107,24 +125,51 @@ def read_shards(
             f" {shard_lines}."
         )
     names = output_names(files, language)
-    remaining_prefixes = None if prefixes is None else iter(prefixes)
-    for path in files:
-        lines = read_lines(path)
-        following = list(islice(lines, 1))  # whether there are more
-        first_line = number = 0
-        while following or number == 0:
-            part = following + list(islice(lines, shard_lines - 1))
+    if prefixes is not None:
+        return _with_prefixes(files, names, shard_lines, prefixes)
+    # A chain goes on with the next file after an exception. A generator would have ended.
+    return chain.from_iterable(_shards_of(path, names[path], shard_lines) for path in files)
+
+
+def _shards_of(path: Path, name: str, shard_lines: int) -> Iterator[Shard]:
+    """The shards of a file. UserError where it cannot be read, after all shards before."""
+    lines = read_lines(path)
+    following = list(islice(lines, 1))  # whether there are more
+    first_line = number = 0
+    while following or number == 0:
+        part = following + list(islice(lines, shard_lines - 1))
+        failure = None
+        try:
             following = list(islice(lines, 1))
-            of_part: list[str] = []
-            if remaining_prefixes is not None:
-                of_part = list(islice(remaining_prefixes, len(part)))
-                if len(of_part) < len(part):
+        except UserError as error:  # in the next shard: this one is whole
+            failure = error
+        is_last = not (following or failure)
+        yield Shard(path, f"{name}-{number:05}", first_line, part, is_last=is_last)
+        if failure:
+            raise failure
+        first_line, number = first_line + len(part), number + 1
+
+
+def _with_prefixes(
+    files: Sequence[Path], names: Mapping[Path, str], shard_lines: int, prefixes: Iterable[str]
+) -> Iterator[Shard]:
+    remaining = iter(prefixes)
+    for path in files:
+        try:
+            for shard in _shards_of(path, names[path], shard_lines):
+                of_shard = list(islice(remaining, len(shard.lines)))
+                if len(of_shard) < len(shard.lines):
                     raise UserError(
                         "--prefix-file must have a line for each line. It ends before line"
-                        f" {first_line + len(of_part) + 1} of {path}."
+                        f" {shard.first_line + len(of_shard) + 1} of {path}."
                     )
-            name = f"{names[path]}-{number:05}"
-            yield Shard(path, name, first_line, part, of_part, is_last=not following)
-            first_line, number = first_line + len(part), number + 1
-    if remaining_prefixes is not None and next(remaining_prefixes, None) is not None:
+                yield replace(shard, prefixes=of_shard)
+        except UserError as error:
+            if path == files[-1]:
+                raise
+            raise UserError(
+                f"{error} Files after {path.name} were not translated, because each line of"
+                " --prefix-file belongs to a line of the input."
+            ) from error
+    if next(remaining, None) is not None:
         raise UserError("--prefix-file must have a line for each line. It has more.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from nmt.bulk.folder import Claim, OutputFolder
+from nmt.bulk.folder import Claim, OtherSettings, OutputFolder
 from nmt.bulk.shards import Shard, Window
 from nmt.errors import LineError, UserError
 from nmt.inference.outputs import as_json, as_n_best, as_text
@@ -114,7 +114,7 @@ class Summary:
     num_translated: int = 0
     num_complete: int = 0  # before
     busy: list[str] = field(default_factory=list)  # translated by other processes
-    failed: list[str] = field(default_factory=list)  # messages
+    failed: list[str] = field(default_factory=list)  # messages: shards, and files not to be read
 
 
 def translate_shards(
@@ -126,8 +126,9 @@ def translate_shards(
     """Translates the shards that are not complete into the folder; `progress` is called with
     numbers of lines.
 
-    A line that cannot be translated fails its shard only, which is then not written. What is wrong
-    with all lines raises UserError.
+    A line that cannot be translated, or a file that must not be replaced, fails its shard only,
+    which is then not written; a file that cannot be read fails alone. Other settings than those of
+    an earlier translation end the reading of shards. What is wrong with all lines raises UserError.
     """
     folder.create()
     summary = Summary()
@@ -135,17 +136,33 @@ def translate_shards(
     failed: set[Shard] = set()
     owners: deque[Shard] = deque()  # of the windows that are not answered yet
 
-    def windows() -> Iterator[Window]:
-        for shard in shards:
-            if claim := _claim(shard, folder, summary):
+    def claimed() -> Iterator[Shard]:
+        # No error leaves this iterator: the answers to earlier windows are not written yet.
+        remaining = iter(shards)
+        while True:
+            try:
+                shard = next(remaining, None)
+                if shard is None:
+                    return
+                claim = _claim(shard, folder, summary)
+            except UserError as error:
+                summary.failed.append(str(error))
+                if isinstance(error, OtherSettings):
+                    return
+                continue
+            if claim:
                 claims[shard] = claim
-                for window in shard.windows():
-                    if shard in failed:
-                        break
-                    owners.append(shard)
-                    yield window
+                yield shard
             else:
                 progress(len(shard.lines))
+
+    def windows() -> Iterator[Window]:
+        for shard in claimed():
+            for window in shard.windows():
+                if shard in failed:
+                    break
+                owners.append(shard)
+                yield window
 
     with contextlib.closing(workers.translate(windows())) as answers:
         owned = ((owners.popleft(), answer) for answer in answers)

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -91,6 +92,7 @@ class BulkOptions:
     as_json: bool = False
     prefix_file: Path | None = None
     glossary: Path | None = None  # as in `search`
+    paths_read: tuple[Path, ...] = ()  # all files that the options name
 
     @classmethod
     def parsed(cls, options: argparse.Namespace, output: Path) -> "BulkOptions":
@@ -107,6 +109,7 @@ class BulkOptions:
             options.cluster,
             options.overwrite,
             glossary=options.glossary,
+            paths_read=tuple(shared.paths_read(options)),
         )
 
 
@@ -120,10 +123,10 @@ class Translated:
 
 
 def translate(bulk: BulkOptions) -> Translated:
-    """Translates the corpus, says what was done, and raises UserError if a line could not be."""
+    """Translates the corpus and says what was done. UserError if a shard could not be written."""
     from nmt.bulk.fingerprint import fingerprint
     from nmt.bulk.folder import OutputFolder, Settings
-    from nmt.bulk.shards import input_files, read_shards
+    from nmt.bulk.shards import input_files, output_names, read_shards
     from nmt.bulk.translating import Form, Request, translate_shards
     from nmt.runs.package import open_run
     from nmt.text.lines import read_lines
@@ -147,6 +150,8 @@ def translate(bulk: BulkOptions) -> Translated:
         Settings(identify(), _options_record(bulk, request)),
         bulk.overwrite,
     )
+    files = _without_shards(files, folder, bulk.input)
+    folder.protect([*files, *bulk.paths_read], output_names(files, languages.source))
     prefixes = read_lines(bulk.prefix_file) if bulk.prefix_file else None
     with _workers(bulk, request, identify) as workers, progress_bar("translating") as bar:
         shards = read_shards(files, languages.source, bulk.shard_lines, prefixes)
@@ -163,6 +168,11 @@ def back_translate(options: argparse.Namespace) -> int:
     from nmt.bulk.shards import input_files
     from nmt.runs.package import open_run
 
+    if os.path.basename(options.output) in ("", ".", ".."):
+        raise UserError(
+            "--output: expected a prefix, the beginning of the names of two files, such as"
+            f" {os.path.join(options.output, 'bt')}. Received: {options.output!r}."
+        )
     languages = open_run(options.runs[0], options.allow_custom).config.data
     text = SyntheticText(
         source=Path(f"{options.output}.{languages.target}"),
@@ -179,6 +189,20 @@ def back_translate(options: argparse.Namespace) -> int:
     count = text.write(translated.shards(), translated.folder, options.tag)
     say(f"{count:,} pairs in {text.source} and {text.target}; {text.shards} can be removed.")
     return 0
+
+
+def _without_shards(files: Sequence[Path], folder: "OutputFolder", pattern: Path) -> list[Path]:
+    """The files that are not shards of the output folder itself, which a pattern may match."""
+    shards = folder.own_files(files)
+    remaining = [path for path in files if path not in shards]
+    if not remaining:
+        raise UserError(
+            f"{pattern}: expected files to translate. Received: only shards of the output folder"
+            f" {folder.path}. Choose another folder."
+        )
+    if shards:
+        say(f"{folder.path}: shards of this folder, left out of the input: {len(shards)}.")
+    return remaining
 
 
 def _with_absolute_paths(run: RunOptions) -> RunOptions:
@@ -236,14 +260,15 @@ def _workers(
 
 
 def _report(summary: "Summary", folder: "OutputFolder") -> None:
-    if summary.failed:
-        raise UserError(
-            f"{len(summary.failed)} shards were not written. {' '.join(summary.failed[:5])}"
-        )
     plural = "" if summary.num_translated == 1 else "s"
     said = f"{summary.num_translated} shard{plural} translated"
     if summary.num_complete:
         said += f", {summary.num_complete} were complete"
     if summary.busy:
         said += f", {len(summary.busy)} are being translated by other processes"
+    if summary.failed:
+        for message in summary.failed:
+            say(message)
+        plural = "" if len(summary.failed) == 1 else "s"
+        raise UserError(f"{folder.path}: {said}; {len(summary.failed)} failure{plural}, see above.")
     say(f"{folder.path}: {said}.")

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import nullcontext
 
 import pytest
 from fixtures.bulk import SETTINGS, Upper, contents, numbered, translate_all
@@ -46,6 +47,11 @@ def corpus(tmp_path):
 def expected(corpus, tmp_path):
     translate_all(corpus, tmp_path / "expected", Upper())
     return contents(tmp_path / "expected")
+
+
+def assert_refused(summary, message):
+    (refused,) = summary.failed
+    assert re.search(message, refused)
 
 
 def test_each_shard_becomes_a_file_and_a_manifest(expected):
@@ -104,6 +110,7 @@ def test_the_same_command_finishes_what_broke_off_at_any_window(corpus, expected
     [
         lambda path: path.unlink(),
         lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"[" * 200_000),
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
         lambda path: path.write_bytes(path.read_bytes().replace(b"ONE", b"UNE")),
         lambda path: path.write_bytes(path.read_bytes().removeprefix(b"ONE\n")),
@@ -132,8 +139,9 @@ def test_a_file_may_have_a_name_that_is_no_utf8(tmp_path):
 def test_a_file_without_a_manifest_is_replaced_only_if_asked(corpus, expected, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b-00000.fr").write_text("mine")
-    with pytest.raises(UserError, match=r"b-00000\.fr exists, and has no manifest.*--overwrite"):
-        translate_all(corpus, tmp_path / "out", Upper())
+    summary = translate_all(corpus, tmp_path / "out", Upper())
+    assert_refused(summary, r"b-00000\.fr exists, and has no manifest.*--overwrite")
+    assert summary.num_translated == 4
     assert (tmp_path / "out" / "b-00000.fr").read_text() == "mine"
     translate_all(corpus, tmp_path / "out", Upper(), overwrite=True)
     assert contents(tmp_path / "out") == expected
@@ -153,8 +161,9 @@ def test_a_changed_option_or_run_is_refused_and_nothing_is_touched(corpus, expec
         (Settings(SETTINGS.run, {"beam_size": 5, "mbr": 2}), "options.mbr was null, is 2"),
         (Settings({"models": ["n"]}, SETTINGS.options), r'run.models was \["m"\], is \["n"\]'),
     ):
-        with pytest.raises(UserError, match=message):
-            translate_all(corpus, tmp_path / "expected", Upper(), settings=changed)
+        write_lines(tmp_path / "text" / "new.en", ["new"])
+        summary = translate_all(corpus, tmp_path / "expected", Upper(), settings=changed)
+        assert_refused(summary, message)
         assert contents(tmp_path / "expected") == expected
 
 
@@ -165,8 +174,8 @@ def test_another_release_is_refused_and_another_patch_is_not(
     monkeypatch.setattr(folder_module, "VERSION", f"{major}.{minor}.{patch}9")
     assert translate_all(corpus, tmp_path / "expected", Upper()).num_complete == 5
     monkeypatch.setattr(folder_module, "VERSION", f"{major}.{minor}9.0")
-    with pytest.raises(UserError, match=rf"nmt was {re.escape(VERSION)}, is {major}\.{minor}9"):
-        translate_all(corpus, tmp_path / "expected", Upper())
+    summary = translate_all(corpus, tmp_path / "expected", Upper())
+    assert_refused(summary, rf"nmt was {re.escape(VERSION)}, is {major}\.{minor}9")
     assert contents(tmp_path / "expected") == expected
     summary = translate_all(corpus, tmp_path / "expected", Upper(), overwrite=True)
     assert summary.num_translated == 5
@@ -176,15 +185,14 @@ def test_changed_lines_are_refused_by_their_numbers(corpus, expected, tmp_path):
     lines = numbered(25)
     lines[12] = "another line"
     write_lines(tmp_path / "text" / "a.en.gz", lines)
-    with pytest.raises(UserError, match=r"a\.en\.gz, lines 11 to 20, had other text"):
-        translate_all(corpus, tmp_path / "expected", Upper())
+    summary = translate_all(corpus, tmp_path / "expected", Upper())
+    assert_refused(summary, r"a\.en\.gz, lines 11 to 20, had other text")
     assert contents(tmp_path / "expected") == expected
 
 
 def test_shards_that_a_shortened_source_no_longer_has_are_noticed(corpus, expected, tmp_path):
     write_lines(tmp_path / "text" / "a.en.gz", numbered(20))
-    with pytest.raises(UserError, match="had more lines"):
-        translate_all(corpus, tmp_path / "expected", Upper())
+    assert_refused(translate_all(corpus, tmp_path / "expected", Upper()), "had more lines")
 
 
 def test_shards_that_a_shortened_source_no_longer_has_are_removed_if_asked(corpus, tmp_path):
@@ -193,8 +201,7 @@ def test_shards_that_a_shortened_source_no_longer_has_are_removed_if_asked(corpu
     for name in ("a-1-00002.fr.gz", "manifests/a-1-00002.json"):
         (tmp_path / "out" / name).unlink()  # failed, or was interrupted
     write_lines(tmp_path / "text" / "a-1.en.gz", numbered(20))
-    with pytest.raises(UserError, match="a-1-00003 is left over"):
-        translate_all(corpus, tmp_path / "out", Upper())
+    assert_refused(translate_all(corpus, tmp_path / "out", Upper()), "a-1-00003 is left over")
     translate_all(corpus, tmp_path / "out", Upper(), overwrite=True)
     translate_all(corpus, tmp_path / "fresh", Upper())
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
@@ -220,6 +227,126 @@ def test_a_line_that_cannot_be_translated_fails_its_shard_only(corpus, expected,
     assert summary.failed[0].endswith("a.en.gz, line 17: cannot be translated.")
     assert contents(tmp_path / "out").keys() == {name for name in expected if "a-00001" not in name}
     translate_all(corpus, tmp_path / "out", Upper())
+    assert contents(tmp_path / "out") == expected
+
+
+NOT_UTF8 = b"ok\n" * 10 + b"\xff\n"
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 8])
+def test_a_file_that_cannot_be_read_fails_alone(corpus, expected, tmp_path, num_workers):
+    (tmp_path / "text" / "a2.en").write_bytes(NOT_UTF8)
+    (tmp_path / "text" / "b2.en").write_bytes(b"\xff\n")
+    summary = translate_all(corpus, tmp_path / "out", Upper(num_workers=num_workers))
+    assert [message.partition(":")[0] for message in summary.failed] == [
+        f"{tmp_path}/text/a2.en, line 11",
+        f"{tmp_path}/text/b2.en, line 1",
+    ]
+    written = contents(tmp_path / "out")
+    assert written.pop("a2-00000.fr") == b"OK\n" * 10  # whole, before the line
+    written.pop("manifests/a2-00000.json")
+    assert written == expected
+    (tmp_path / "text" / "a2.en").write_bytes(NOT_UTF8.replace(b"\xff", b"end"))
+    assert translate_all(corpus, tmp_path / "out", Upper()).num_translated == 1
+
+
+def test_with_prefixes_files_after_one_that_cannot_be_read_are_named(corpus, tmp_path):
+    (tmp_path / "text" / "a2.en").write_bytes(b"\xff\n")
+    folder = OutputFolder(tmp_path / "out", ".fr", SETTINGS)
+    shards = read_shards(shards_module.input_files(corpus), "en", 10, prefixes=["x"] * 29)
+    summary = translate_shards(shards, folder, Threads(Upper(), Request()))
+    assert summary.num_translated == 3
+    assert_refused(summary, r"a2\.en, line 1: expected UTF-8.* after a2\.en were not translated")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["an input", "a link to an input", "a folder", "a pipe"])
+def test_a_shard_that_must_not_be_written_fails_alone(corpus, expected, tmp_path, overwrite, kind):
+    out, text = tmp_path / "out", tmp_path / "text"
+    out.mkdir()
+    target, mine = out / "a-00001.fr.gz", tmp_path / "mine"
+    mine.write_text("mine")
+    if kind == "an input":
+        mine = mine.rename(target)
+    elif kind == "a link to an input":
+        target.symlink_to(mine)
+    else:
+        os.mkfifo(target) if kind == "a pipe" else target.mkdir()
+    folder = OutputFolder(out, ".fr", SETTINGS, overwrite)
+    folder.protect([text / "b.en", mine], {})
+    shards = read_shards(shards_module.input_files(corpus), "en", 10)
+    summary = translate_shards(shards, folder, Threads(Upper(), Request()))
+    assert_refused(summary, rf"{target}: expected a file|{target} is an input")
+    assert mine.read_text() == "mine" and summary.num_translated == 4
+    with pytest.raises(UserError, match="is an input") if "input" in kind else nullcontext():
+        folder.protect([mine], {text / "a.en.gz": "a"})
+
+
+def test_only_names_of_shards_are_reserved(tmp_path):
+    inputs = [tmp_path / name for name in ("a.en", "a-1.fr", "b-00000.fr", "a-00000.fr.gz")]
+    for path in inputs:
+        path.touch()
+    folder = OutputFolder(tmp_path, ".fr", SETTINGS)
+    folder.protect(inputs, {path: path.name.removesuffix(".en") for path in inputs})
+
+
+@pytest.mark.parametrize("pointed_to", ["other", "missing"])
+def test_a_link_is_replaced_and_not_what_it_points_to(corpus, expected, tmp_path, pointed_to):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other").write_text("mine")
+    (tmp_path / "out" / "b-00000.fr").symlink_to(tmp_path / pointed_to)
+    assert_refused(translate_all(corpus, tmp_path / "out", Upper()), "b-00000.fr exists")
+    translate_all(corpus, tmp_path / "out", Upper(), overwrite=True)
+    assert contents(tmp_path / "out") == expected
+    assert (tmp_path / "other").read_text() == "mine" and not (tmp_path / "missing").exists()
+
+
+def test_overwriting_removes_shards_with_another_suffix(corpus, tmp_path):
+    out = tmp_path / "out"
+    translate_all(corpus, out, Upper())
+    write_lines(tmp_path / "text" / "a.en", numbered(15))
+    (tmp_path / "text" / "a.en.gz").unlink()
+    translate_all(corpus, out, Upper(), overwrite=True)
+    translate_all(corpus, tmp_path / "fresh", Upper())
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
+def test_a_source_that_was_renamed_only_is_named(tmp_path):
+    write_lines(tmp_path / "a.en", numbered(3))
+    translate_all(tmp_path / "a.en", tmp_path / "out", Upper())
+    write_lines(tmp_path / "a.en.gz", numbered(3))
+    summary = translate_all(tmp_path / "a.en.gz", tmp_path / "out", Upper())
+    assert_refused(
+        summary, r"a-00000\.fr was .*: the source was called 'a\.en', is called 'a\.en\.gz'\."
+    )
+
+
+@pytest.mark.parametrize(
+    "file", ["../mine.fr", "/mine.fr", "b-00000./../../mine.fr", "mine.fr", "b-000001.fr", 5, "\0"]
+)
+def test_a_manifest_cannot_have_other_files_removed(corpus, tmp_path, file):
+    out = tmp_path / "out"
+    translate_all(corpus, out, Upper())
+    mine = [tmp_path / "mine.fr", out / "mine.fr", out / "b-000001.fr"]
+    for path in mine:
+        path.touch()
+    manifest = out / "manifests" / "b-00000.json"
+    record = json.loads(manifest.read_bytes())
+    record["target"]["file"] = file
+    manifest.write_text(json.dumps(record))
+    assert translate_all(corpus, out, Upper(), overwrite=True).num_translated == 1
+    assert all(path.exists() for path in mine)
+
+
+@pytest.mark.parametrize("length", [245, 252])
+def test_a_name_that_is_too_long_for_the_folder_fails_alone(corpus, expected, tmp_path, length):
+    path = tmp_path / "text" / f"{'b' * length}.en"
+    if length > 250:
+        path = path.with_suffix("")
+        corpus = corpus.removesuffix(".en*") + "*"
+    path.write_text("one\n")
+    summary = translate_all(corpus, tmp_path / "out", Upper())
+    assert_refused(summary, r"bbb.*: this name is too long for the output folder.*shorter name")
     assert contents(tmp_path / "out") == expected
 
 

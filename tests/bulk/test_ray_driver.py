@@ -3,12 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
-from fixtures.bulk import Upper, numbered, same_everywhere
+from fixtures.bulk import SETTINGS, Upper, numbered, same_everywhere
 
+from nmt.bulk.folder import OutputFolder
 from nmt.bulk.ray_workers import ATTEMPTS, Model, _Actor, _Driver
-from nmt.bulk.shards import Window
-from nmt.bulk.translating import Request
+from nmt.bulk.shards import Window, read_shards
+from nmt.bulk.translating import Request, translate_shards
 from nmt.errors import UserError
+from nmt.text.lines import write_lines
 
 
 class FakeRay:
@@ -28,8 +30,11 @@ class FakeRay:
             answer=SimpleNamespace(remote=lambda window: lambda: actor.answer(window)),
         )
 
+    def answers(self, windows):
+        return _Driver(self, self.new_actor, self.model.identity()).run(iter(windows))
+
     def translate(self, windows):
-        return list(_Driver(self, self.new_actor, self.model.identity()).run(iter(windows)))
+        return list(self.answers(windows))
 
     def cluster_resources(self):
         return {"CPU": 2}
@@ -81,3 +86,16 @@ def test_what_the_user_can_correct_is_not_tried_again():
     with pytest.raises(UserError, match="beam_size"):
         ray.translate(WINDOWS)
     assert ray.num_actors == 2
+
+
+def test_a_file_that_cannot_be_read_fails_alone(tmp_path):
+    files = [tmp_path / name for name in ("a.en", "b.en", "c.en")]
+    for path in files:
+        write_lines(path, ["one"])
+    files[1].write_bytes(b"\xff\n")
+    folder = OutputFolder(tmp_path / "out", ".fr", SETTINGS)
+    workers = SimpleNamespace(translate=FakeRay(Upper()).answers)
+    summary = translate_shards(read_shards(files, "en"), folder, workers)
+    assert (summary.num_translated, len(summary.failed)) == (2, 1)
+    assert (tmp_path / "out" / "a-00000.fr").read_text() == "ONE\n"
+    assert (tmp_path / "out" / "c-00000.fr").read_text() == "ONE\n"

@@ -80,10 +80,27 @@ def test_a_pattern_is_a_file_of_that_name_or_all_files_that_match(tmp_path):
         input_files(tmp_path / "e.en")
 
 
-def test_a_pipe_is_refused_before_anything_is_read_of_it(tmp_path):
+@pytest.mark.parametrize("pattern", ["pipe", "p*"])
+def test_a_pipe_is_refused_before_anything_is_read_of_it(tmp_path, pattern):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match=r"pipe: expected a file, .* Received: a pipe"):
-        input_files(tmp_path / "pipe")
+        input_files(tmp_path / pattern)
+
+
+@pytest.mark.parametrize("pattern", ["b.en", "*.en"])
+def test_a_link_that_leads_nowhere_is_refused(tmp_path, pattern):
+    (tmp_path / "a.en").touch()
+    (tmp_path / "b.en").symlink_to("missing")
+    with pytest.raises(UserError, match=r"b\.en: .* Received: a link to missing, which does not"):
+        input_files(tmp_path / pattern)
+
+
+def test_a_pattern_leaves_out_folders_and_follows_links(tmp_path):
+    (tmp_path / "a.en").touch()
+    (tmp_path / "b.en").symlink_to("a.en")
+    (tmp_path / "c.en").mkdir()
+    (tmp_path / "d.en").symlink_to("c.en")
+    assert [path.name for path in input_files(tmp_path / "*.en")] == ["a.en", "b.en"]
 
 
 def test_outputs_are_called_after_their_inputs(tmp_path):
@@ -110,3 +127,14 @@ def test_text_that_breaks_off_is_reported_after_what_could_be_read(tmp_path):
     assert next(shards).lines[0] == "0"
     with pytest.raises(UserError, match="reading broke off after line"):
         list(shards)
+
+
+def test_a_shard_before_a_line_that_cannot_be_read_is_whole(tmp_path):
+    (tmp_path / "a.en").write_bytes(b"one\ntwo\n\xff\n")
+    write_lines(tmp_path / "b.en", ["three"])
+    shards = read_shards([tmp_path / "a.en", tmp_path / "b.en"], "en", 2)
+    first = next(shards)
+    assert (first.lines, first.is_last) == (["one", "two"], False)
+    with pytest.raises(UserError, match=r"a\.en, line 3: expected UTF-8"):
+        next(shards)
+    assert [shard.name for shard in shards] == ["b-00000"]

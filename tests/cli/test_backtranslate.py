@@ -74,6 +74,14 @@ def test_a_file_of_somebody_else_and_the_input_are_not_replaced(run_back, mono, 
     assert code == 1 and "bans.en is an input" in err
 
 
+@pytest.mark.parametrize("output", ["", ".", "folder/", "folder/.", ".."])
+def test_an_output_without_a_name_is_refused(run_back, mono, nmt_, output):
+    (mono / "folder").mkdir()
+    code, _, err = back_translate(nmt_, run_back, output=output)
+    assert code == 1 and "--output: expected a prefix" in err and f"Received: {output!r}." in err
+    assert sorted(path.name for path in mono.rglob("*")) == ["folder", "mono.fr"]
+
+
 def test_a_model_is_trained_on_tagged_text_and_its_users_tags_are_text(
     run_back, mono, nmt_, tmp_path
 ):

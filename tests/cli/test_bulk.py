@@ -63,6 +63,49 @@ def test_shards_go_into_a_folder_of_other_files_only_with_a_slash(corpus, run, n
     assert "0 shards translated" in translate(nmt_, run, output="text")[2]
 
 
+def test_a_file_that_cannot_be_read_fails_alone_and_is_named(corpus, run, nmt_):
+    (corpus / "text" / "b1.en").write_bytes(b"\xff\n")
+    write_lines(corpus / "text" / "c.en", LINES)
+    (corpus / "out").mkdir()
+    (corpus / "out" / "c-00000.fr").write_text("mine")
+    code, _, err = translate(nmt_, run)
+    assert code == 1 and "text/b1.en, line 1: expected UTF-8" in err
+    assert "out/c-00000.fr exists, and has no manifest" in err
+    assert "nmt: error: out: 2 shards translated; 2 failures, see above." in err
+
+
+@pytest.mark.parametrize("option", ["--input", "--glossary", "--ban-file", "--prefix-file"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_an_input_is_never_overwritten(corpus, run, nmt_, option, is_link):
+    (corpus / "out").mkdir()
+    target, read = corpus / "out" / "b-00000.fr", "out/b-00000.fr"
+    target.write_text("chat\tcat\n")
+    pattern = "*/b*"
+    if is_link:
+        target.rename(corpus / "text" / "b.tsv")
+        target.symlink_to("../text/b.tsv")
+        read, pattern = "text/b.tsv", "text/b*"
+    options = () if option == "--input" else (option, read)
+    pattern = pattern if option == "--input" else "text/*.en"
+    code, _, err = translate(nmt_, run, "--overwrite", *options, pattern=pattern)
+    assert code == 1 and "out/b-00000.fr is an input, and would be overwritten" in err
+    assert (corpus / read).read_text() == "chat\tcat\n" and not (corpus / "out/manifests").exists()
+
+
+@pytest.mark.parametrize("pattern", ["text/*", "text/**"])
+def test_a_folder_s_own_shards_are_not_translated(corpus, run, nmt_, pattern):
+    translate(nmt_, run, pattern=pattern, output="text/")
+    names = sorted(path.name for path in (corpus / "text").rglob("*"))
+    (corpus / "text" / "manifests" / "b-00000.lock").touch()  # of a process that was killed
+    code, _, err = translate(nmt_, run, pattern=pattern, output="text/")
+    assert code == 0 and "shards of this folder, left out of the input: " in err
+    assert "0 shards translated, 2 were complete" in err
+    (corpus / "text" / "manifests" / "b-00000.lock").unlink()
+    assert sorted(path.name for path in (corpus / "text").rglob("*")) == names
+    code, _, err = translate(nmt_, run, pattern="text/b-00000.fr", output="text/")
+    assert code == 1 and "Received: only shards of the output folder text" in err
+
+
 def test_a_changed_glossary_or_dictionary_is_noticed(corpus, run, nmt_):
     (corpus / "glossary.tsv").write_text("cat\tlait\n")
     options = ("--glossary", "glossary.tsv", "--length-penalty", "0")
