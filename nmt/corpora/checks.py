@@ -18,7 +18,15 @@ from nmt.about import install_command, is_installed
 from nmt.corpora import duplicates, misalignment, typography
 from nmt.corpora.languages import can_detect
 from nmt.corpora.pairs import LENGTH_RATIO, TRANSLATION, Learned, Pair, feature_values
-from nmt.corpora.words import MAX_LENGTH_RATIO, MAX_WORDS, has_extreme_ratio, is_long, words_of
+from nmt.corpora.words import (
+    LETTERS_PER_WORD,
+    MAX_LENGTH_RATIO,
+    MAX_WORDS,
+    has_extreme_ratio,
+    is_long,
+    num_words,
+    words_of,
+)
 from nmt.text.characters import IGNORABLE, UNSEEN
 from nmt.text.lines import ParallelFiles, read_parallel
 
@@ -461,7 +469,10 @@ class LengthRatio(Check):
 
 
 class LongLines(Check):
-    meaning = f"pairs with more than {MAX_WORDS} words on a side"
+    meaning = (
+        f"pairs with more than {MAX_WORDS} words on a side; in scripts without spaces,"
+        f" {LETTERS_PER_WORD} letters count as a word"
+    )
     advice = (
         "Training leaves out pairs with more than data.max_tokens sub-words. Split them if they"
         " matter, or drop them to save space."
@@ -470,7 +481,7 @@ class LongLines(Check):
     def at(self, pair: Pair) -> str | None:
         if not is_long(pair.source, pair.target):
             return None
-        return f"{len(pair.source.split())} and {len(pair.target.split())} words"
+        return f"{num_words(pair.source)} and {num_words(pair.target)} words"
 
 
 class Misaligned(Check):

@@ -167,6 +167,12 @@ def test_lines_that_differ_by_vowel_signs_are_no_leak(lines_of):
     assert lines_of("dev_in_train", pairs, dev=[("लड़का गया", "か来た。")]) == [2]
 
 
+def test_a_leak_is_found_whatever_the_spacing_of_a_script_without_spaces(lines_of):
+    pairs = planted(clean_pairs(20), p2=("我 喜欢 你。", "x y"), p3=("z", "これは コーヒーです"))
+    dev = [("我喜欢你", "Je t'aime."), ("This is coffee.", "これはコーヒー です。")]
+    assert lines_of("dev_in_train", pairs, dev=dev) == [2, 3]
+
+
 def test_blank_and_wordless_lines_are_no_leak(lines_of):
     pairs = planted(clean_pairs(20), p2=("", "!"), p3=("?", "..."))
     assert lines_of("test_in_train", pairs, test=[("", ""), ("!", "?")]) == []
@@ -221,6 +227,39 @@ def test_without_the_detector_other_languages_are_not_found_and_that_is_said(wri
     analysis = analyse(write(pairs), Task(("en", "fr")))
     assert analysis.findings["swapped"].lines.tolist() == [7]
     assert "not detected" in str(analysis.findings["wrong_language"].check.details())
+
+
+# Sentences of a language without spaces: subject, verb, object, place.
+CHINESE = dictionary(
+    "dog:狗 cat:猫 man:男人 girl:女孩 boat:小船 house:房子 child:孩子 friend:朋友"
+    " sees:看见 wants:想要 hears:听到 finds:找到 leaves:离开 loves:喜欢 city:城市 garden:花园"
+    " street:街道 river:河流 forest:森林 market:市场 the:这 The:这 often:经常 in:在 behind:后面"
+)
+
+
+def chinese_pairs(count=400):
+    return [
+        (source, "".join(CHINESE[word] for word in source.rstrip(".").split()) + "。")
+        for source, _ in clean_pairs(count)
+    ]
+
+
+@pytest.mark.parametrize("is_target", [True, False])
+def test_faults_are_found_in_a_language_without_spaces(tmp_path, is_target):
+    pairs = chinese_pairs()
+    pairs[9] = pairs[9][::-1]
+    pairs[19] = (pairs[19][1], pairs[19][1])
+    pairs[29] = (pairs[40][1], pairs[29][1])
+    pairs = pairs if is_target else [pair[::-1] for pair in pairs]
+    for side, suffix in enumerate(("a", "b")):
+        text = "".join(f"{pair[side]}\n" for pair in pairs)
+        (tmp_path / f"train.{suffix}").write_text(text, "utf-8")
+    codes = ("en", "zh") if is_target else ("zh", "en")
+    analysis = analyse(resolve_parallel(tmp_path / "train", "a", "b"), Task(codes))
+    found = {key: f.lines.tolist() for key, f in analysis.findings.items() if f.count}
+    for key in ("near_duplicates", "outliers", "length_ratio"):
+        found.pop(key, None)
+    assert found == {"swapped": [10], "untranslated": [20], "wrong_language": [30]}
 
 
 def test_untranslated_pairs_are_found_but_names_are_not(lines_of):
