@@ -408,6 +408,30 @@ def test_pairs_far_from_the_rest_are_found_with_the_reason(write):
 # ------------------------------------------------------------------------------------ all text
 
 
+def pairs_of_rare_words(count, vocabulary, seed=1):
+    """Pairs of eight words each, most of which occur a few times in the whole corpus."""
+    generator = random.Random(seed)
+    weights = [1 / (rank + 3) for rank in range(vocabulary)]
+    words = [generator.choices(range(vocabulary), weights, k=8) for _ in range(count)]
+    return [tuple(" ".join(f"{side}{i}" for i in line) for side in "ef") for line in words]
+
+
+@pytest.mark.parametrize(("count", "vocabulary"), [(600, 300), (600, 600), (1500, 1500)])
+def test_a_corpus_whose_second_half_is_shifted_is_found(lines_of, count, vocabulary):
+    """Its wrong pairs are half of what the lexicon is trained on."""
+    pairs = pairs_of_rare_words(count, vocabulary)
+    assert lines_of("misaligned", pairs) == []
+    sources, targets = map(list, zip(*pairs, strict=True))
+    targets[count // 2 :] = [*targets[count // 2 + 1 :], targets[count // 2]]
+    lines = lines_of("misaligned", list(zip(sources, targets, strict=True)))
+    assert abs(lines[0] - (count // 2 + 1)) <= 2 and len(lines) >= 0.95 * (count // 2)
+
+
+@pytest.mark.parametrize("num_pairs", [10, 30, 100])
+def test_a_small_corpus_is_no_stretch(lines_of, num_pairs):
+    assert lines_of("misaligned", clean_pairs(num_pairs)) == []
+
+
 def test_every_check_says_what_it_means_and_what_to_do():
     for key, kind in CHECKS.items():
         assert kind.meaning and kind.advice.endswith((".", "first.")), key
