@@ -316,6 +316,36 @@ def test_control_characters_are_found_named_and_removed(write):
     assert fixed == [("a b", "x"), ("softly", "x"), ("ab", "x"), ("ab", "x y")]
 
 
+@pytest.mark.parametrize(
+    "character",
+    [*"\u3164\u115f\u1160\u17b4\u17b5\u034f\u180b\u180e\uffa0\ufe0f\ufe00\u200b\u00ad\ue000",
+     "\U000e0101", "\U000e0041", "\U0001d173"],
+    ids=ascii,
+)  # fmt: skip
+def test_a_hidden_character_is_found_where_it_is_the_only_one(write, character):
+    key = "control_characters"
+    pairs = planted(clean_pairs(10), p4=(f"a{character}b", "x"))
+    finding = analyse(write(pairs), Task(("en", "fr")), [key]).findings[key]
+    assert finding.lines.tolist() == [4] and finding.check.fix(*pairs[3]) == ("ab", "x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["❤\ufe0f", "1\ufe0f\u20e3", "👨\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "می\u200cخواهم",
+     "क्\u200dष", "🏴\U000e0067\U000e0062\U000e007f", "Ça coûte 3\u202f€"],
+    ids=ascii,
+)  # fmt: skip
+def test_characters_that_emoji_and_scripts_need_are_left(lines_of, line):
+    assert lines_of("control_characters", planted(clean_pairs(10), p4=(line, line))) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["x\ufe0f\u200d👩", "x" + "\U000e0041" * 100_000, "x" + "\ufe0f\u200d" * 100_000]
+)
+def test_what_hangs_on_a_removed_character_is_removed_too(line):
+    assert checks._without_controls(line) in ("x", "x👩")
+
+
 def test_spaces_at_edges_and_in_a_row_are_found_and_removed(write):
     pairs = planted(
         clean_pairs(20), p2=(" a", "b\u00a0"), p3=("a  b   c", "d"), p4=("a b", "c d"), p5=("", " ")
@@ -378,6 +408,30 @@ def test_a_stretch_whose_lines_are_shifted_is_found(write):
     assert finding.examples[0].source == shifted[finding.examples[0].line - 1][0]
 
 
+def pairs_of_rare_words(count, vocabulary, seed=1):
+    """Pairs of eight words each, most of which occur a few times in the whole corpus."""
+    generator = random.Random(seed)
+    weights = [1 / (rank + 3) for rank in range(vocabulary)]
+    words = [generator.choices(range(vocabulary), weights, k=8) for _ in range(count)]
+    return [tuple(" ".join(f"{side}{i}" for i in line) for side in "ef") for line in words]
+
+
+@pytest.mark.parametrize(("count", "vocabulary"), [(600, 300), (600, 600), (1500, 1500)])
+def test_a_corpus_whose_second_half_is_shifted_is_found(lines_of, count, vocabulary):
+    """Its wrong pairs are half of what the lexicon is trained on."""
+    pairs = pairs_of_rare_words(count, vocabulary)
+    assert lines_of("misaligned", pairs) == []
+    sources, targets = map(list, zip(*pairs, strict=True))
+    targets[count // 2 :] = [*targets[count // 2 + 1 :], targets[count // 2]]
+    lines = lines_of("misaligned", list(zip(sources, targets, strict=True)))
+    assert abs(lines[0] - (count // 2 + 1)) <= 2 and len(lines) >= 0.95 * (count // 2)
+
+
+@pytest.mark.parametrize("num_pairs", [10, 30, 100])
+def test_a_small_corpus_is_no_stretch(lines_of, num_pairs):
+    assert lines_of("misaligned", clean_pairs(num_pairs)) == []
+
+
 def test_a_stretch_is_found_where_unrelated_pairs_outweigh_the_change_of_state():
     scores = [5.0] * 10 + [-8.0] * 5 + [5.0] * 10 + [-30.0] + [5.0] * 10
     assert misalignment.stretches(scores) == [(10, 15)]
@@ -406,30 +460,6 @@ def test_pairs_far_from_the_rest_are_found_with_the_reason(write):
 
 
 # ------------------------------------------------------------------------------------ all text
-
-
-def pairs_of_rare_words(count, vocabulary, seed=1):
-    """Pairs of eight words each, most of which occur a few times in the whole corpus."""
-    generator = random.Random(seed)
-    weights = [1 / (rank + 3) for rank in range(vocabulary)]
-    words = [generator.choices(range(vocabulary), weights, k=8) for _ in range(count)]
-    return [tuple(" ".join(f"{side}{i}" for i in line) for side in "ef") for line in words]
-
-
-@pytest.mark.parametrize(("count", "vocabulary"), [(600, 300), (600, 600), (1500, 1500)])
-def test_a_corpus_whose_second_half_is_shifted_is_found(lines_of, count, vocabulary):
-    """Its wrong pairs are half of what the lexicon is trained on."""
-    pairs = pairs_of_rare_words(count, vocabulary)
-    assert lines_of("misaligned", pairs) == []
-    sources, targets = map(list, zip(*pairs, strict=True))
-    targets[count // 2 :] = [*targets[count // 2 + 1 :], targets[count // 2]]
-    lines = lines_of("misaligned", list(zip(sources, targets, strict=True)))
-    assert abs(lines[0] - (count // 2 + 1)) <= 2 and len(lines) >= 0.95 * (count // 2)
-
-
-@pytest.mark.parametrize("num_pairs", [10, 30, 100])
-def test_a_small_corpus_is_no_stretch(lines_of, num_pairs):
-    assert lines_of("misaligned", clean_pairs(num_pairs)) == []
 
 
 def test_every_check_says_what_it_means_and_what_to_do():
