@@ -20,6 +20,7 @@ from nmt.corpora.analysis import Analysis, Progress, analyse
 from nmt.corpora.checks import CHECKS, Check, Sides, Task
 from nmt.corpora.duplicates import pair_hash
 from nmt.corpora.pairs import Pair
+from nmt.corpora.temporaries import without_left_overs
 from nmt.errors import UserError
 from nmt.text.lines import (
     TABLE_SUFFIXES,
@@ -53,10 +54,19 @@ class Output:
 
     @classmethod
     def from_prefix(cls, prefix: str, languages: tuple[str, str]) -> "Output":
-        """PREFIX.SOURCE and PREFIX.TARGET, or one table if the name ends in .tsv or .tsv.gz."""
+        """PREFIX.SOURCE and PREFIX.TARGET, or one table if the name ends in .tsv or .tsv.gz. Raises
+        UserError for a prefix without a file name."""
         text = os.path.expanduser(prefix)
-        if text.endswith(TABLE_SUFFIXES):
-            base = text.removesuffix(".gz").removesuffix(".tsv")
+        is_table = text.endswith(TABLE_SUFFIXES)
+        base = text.removesuffix(".gz").removesuffix(".tsv") if is_table else text
+        folder, name = os.path.split(base)
+        if name in ("", ".", ".."):
+            example = os.path.join(folder, name, "clean.tsv" if is_table else "clean")
+            raise UserError(
+                "--output: expected a prefix that ends in the beginning of a file name, as in"
+                f" {example}. Received: {prefix!r}."
+            )
+        if is_table:
             return cls(Path(text), Path(text), Path(f"{base}.dropped.tsv"))
         return cls(
             Path(f"{text}.{languages[0]}"),
@@ -179,15 +189,6 @@ class _Cleaner:
             fixed_keys += [key for key in more_keys if key not in fixed_keys]
         return fixed, fixed_keys, self._later_reason(fixed, is_fixed=fixed != pair)
 
-    def _later_reason(self, pair: Sides, is_fixed: bool) -> str | None:
-        """Why a pair that would be written is dropped all the same, if it is."""
-        if is_fixed:
-            numbered = Pair(0, *pair)
-            for key in self._made_again(self.drop):
-                if self.checks[key].at(numbered) is not None:
-                    return key
-        if COPIES in self.drop and not any(map(is_blank, pair)):
-            pair_id = pair_hash(*pair)
     def _fixed_again(self, pair: Sides) -> tuple[Sides, set[str]]:
         """The pair without the faults that fixing has made, such as a zero-width space that was
         decoded wrongly before, and the keys of those."""
@@ -206,6 +207,15 @@ class _Cleaner:
     def _made_again(self, keys: frozenset[str]) -> list[str]:
         return [key for key in self.checks if key in keys and key not in NOT_MADE_AGAIN]
 
+    def _later_reason(self, pair: Sides, is_fixed: bool) -> str | None:
+        """Why a pair that would be written is dropped all the same, if it is."""
+        if is_fixed:
+            numbered = Pair(0, *pair)
+            for key in self._made_again(self.drop):
+                if self.checks[key].at(numbered) is not None:
+                    return key
+        if COPIES in self.drop and not any(map(is_blank, pair)):
+            pair_id = pair_hash(*pair)
             if pair_id in self.kept:
                 return COPIES
             self.kept.add(pair_id)
@@ -228,6 +238,8 @@ def _writer(
 ) -> Iterator[tuple[Callable[[Sides], None], Callable[[int, str, Sides], None]]]:
     """Functions that write a kept and a dropped pair; all files appear at the end, or none."""
     with contextlib.ExitStack() as stack:
+        paths = (output.source, output.target, output.dropped)
+        stack.enter_context(without_left_overs(paths))
         dropped = stack.enter_context(atomic_write(output.dropped))
         source = _open(stack, output.source)
         target = source if output.target == output.source else _open(stack, output.target)

@@ -1,7 +1,9 @@
 """Cleaning: what is dropped and fixed, what is written, and what is refused."""
 
 import gzip
+import multiprocessing
 import os
+import time
 import tracemalloc
 from types import SimpleNamespace
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nmt.corpora import analysis, cleaning
+from nmt.corpora import analysis, cleaning, temporaries
 from nmt.corpora.checks import CHECKS
 from nmt.corpora.cleaning import DEFAULT_DROP, DEFAULT_FIX, Output
 
@@ -200,6 +202,47 @@ def test_a_text_that_breaks_off_leaves_no_output(corpus, nmt_):
     code, _, err = nmt_("data", "clean", "train", "--output", "clean")
     assert code == 1 and "expected UTF-8" in err
     assert not list(corpus.glob("clean*")) and not list(corpus.glob(".*tmp"))
+
+
+@pytest.mark.parametrize("output", ["", "folder/", "folder/.", "..", "folder/.tsv", ".tsv.gz"])
+def test_an_output_without_a_file_name_is_refused(corpus, nmt_, output):
+    (corpus / "folder").mkdir()
+    before = sorted(corpus.rglob("*"))
+    code, _, err = nmt_("data", "clean", "train", "--output", output)
+    assert code == 1 and "--output: expected a prefix that ends in the beginning of a" in err
+    assert f"Received: {output!r}" in err and sorted(corpus.rglob("*")) == before
+
+
+def test_what_killed_processes_have_left_is_removed_unless_others_write(corpus, nmt_):
+    names = ["clean.en", "clean.fr", "clean.dropped.tsv"]
+    left_over = [corpus / f".{name}.0123456789ab.tmp" for name in names]
+    others = [corpus / ".other.en.0123456789ab.tmp", corpus / ".clean.en.mine.tmp"]
+    for path in (*left_over, *others):
+        path.touch()
+    clean = ["data", "clean", "train", "--output", "clean"]
+    with temporaries.without_left_overs([corpus / "else"]):  # another process in the folder
+        assert nmt_(*clean)[0] == 0
+        assert all(path.exists() for path in left_over)
+    assert nmt_(*clean)[0] == 0
+    assert not any(path.exists() for path in left_over) and all(p.exists() for p in others)
+
+
+def test_a_process_that_was_killed_leaves_nothing_to_the_next(corpus, nmt_):
+    def write_and_wait(started):
+        with cleaning._writer(Output.from_prefix("clean", ("en", "fr"))):
+            started.set()
+            time.sleep(60)
+
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    process = context.Process(target=write_and_wait, args=(started,))
+    process.start()
+    assert started.wait(30)
+    clean = ["data", "clean", "train", "--output", "clean"]
+    assert nmt_(*clean)[0] == 0 and len(list(corpus.glob(".clean*.tmp"))) == 3
+    process.kill()
+    process.join()
+    assert nmt_(*clean)[0] == 0 and not list(corpus.glob(".*"))
 
 
 def decoded_wrongly(text):
