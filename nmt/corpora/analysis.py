@@ -12,6 +12,7 @@ import numpy as np
 
 from nmt.corpora.checks import CHECKS, Check, Task
 from nmt.corpora.pairs import Learned, Pair, read_pairs
+from nmt.corpora.words import num_words
 from nmt.errors import UserError
 from nmt.text.lines import ParallelFiles
 
@@ -123,7 +124,7 @@ def _first_pass(
         rows = []
         for pair in batch:
             sides = (pair.source, pair.target)
-            rows.append([n for side in sides for n in (len(side.split()), len(side))])
+            rows.append([n for side in sides for n in (num_words(side), len(side))])
             if pair.number <= SAMPLE:
                 sample.append(pair)
             elif (slot := int(generator.random() * pair.number)) < SAMPLE:

@@ -18,7 +18,15 @@ from nmt.about import install_command, is_installed
 from nmt.corpora import duplicates, misalignment, typography
 from nmt.corpora.languages import can_detect
 from nmt.corpora.pairs import LENGTH_RATIO, TRANSLATION, Learned, Pair, feature_values
-from nmt.corpora.words import MAX_LENGTH_RATIO, MAX_WORDS, has_extreme_ratio, is_long, words_of
+from nmt.corpora.words import (
+    LETTERS_PER_WORD,
+    MAX_LENGTH_RATIO,
+    MAX_WORDS,
+    has_extreme_ratio,
+    is_long,
+    num_words,
+    words_of,
+)
 from nmt.text.characters import IGNORABLE, UNSEEN
 from nmt.text.lines import ParallelFiles, read_parallel
 
@@ -324,10 +332,10 @@ def _difference(before: str, after: str) -> tuple[str, str]:
     return tuple(line[start:].split(" ")[0][:30] for line in (before, after))  # type: ignore[return-value]
 
 
-# Not printable, says Python, are the characters of control and format, and spaces but U+0020.
 _CONTROLS = re.compile(rf"[\t\n\x0b\x0c\r\x1c-\x1f\x85\u2028\u2029\ue000-\uf8ff]|{UNSEEN}")
 _WHITE_CONTROLS = re.compile(r"[\t\n\x0b\x0c\r\x1c-\x1f\x85\u2028\u2029]+")
-_HIDDEN = re.compile(rf"{UNSEEN}|[\ue000-\uf8ff]")
+# With the tags that follow: each of them counts as a part of a flag because of the one before it.
+_HIDDEN = re.compile(rf"(?:{UNSEEN}|[\ue000-\uf8ff])[\U000e0000-\U000e007f]*+")
 _MAY_HOLD_CONTROLS = re.compile(
     rf"[{IGNORABLE}\t-\r\x1c-\x1f\x85\u200c\u200d\u2028\u2029\ufe00-\ufe0f\ue000-\uf8ff"
     "\U000e0000-\U000e01ef]"
@@ -346,7 +354,8 @@ class ControlCharacters(Check):
     def at(self, pair: Pair) -> str | None:
         found: dict[str, None] = {}
         for line in (pair.source, pair.target):
-            if not line.isprintable() and _MAY_HOLD_CONTROLS.search(line):
+            is_plain = line.isascii() and line.isprintable()
+            if not is_plain and _MAY_HOLD_CONTROLS.search(line):
                 found |= dict.fromkeys(_CONTROLS.findall(line))
         if not found:
             return None
@@ -363,7 +372,10 @@ class ControlCharacters(Check):
 
 
 def _without_controls(line: str) -> str:
-    return _HIDDEN.sub("", _WHITE_CONTROLS.sub(" ", line))
+    line = _WHITE_CONTROLS.sub(" ", line)
+    while (shorter := _HIDDEN.sub("", line)) != line:
+        line = shorter  # a joiner has lost the selector that it stood after
+    return line
 
 
 _SPACES = re.compile(r"^[ \u00a0\u202f\u3000]|[ \u00a0\u202f\u3000]$|  ")
@@ -461,7 +473,10 @@ class LengthRatio(Check):
 
 
 class LongLines(Check):
-    meaning = f"pairs with more than {MAX_WORDS} words on a side"
+    meaning = (
+        f"pairs with more than {MAX_WORDS} words on a side; in scripts without spaces,"
+        f" {LETTERS_PER_WORD} letters count as a word"
+    )
     advice = (
         "Training leaves out pairs with more than data.max_tokens sub-words. Split them if they"
         " matter, or drop them to save space."
@@ -470,7 +485,7 @@ class LongLines(Check):
     def at(self, pair: Pair) -> str | None:
         if not is_long(pair.source, pair.target):
             return None
-        return f"{len(pair.source.split())} and {len(pair.target.split())} words"
+        return f"{num_words(pair.source)} and {num_words(pair.target)} words"
 
 
 class Misaligned(Check):

@@ -20,6 +20,7 @@ from nmt.corpora.analysis import Analysis, Progress, analyse
 from nmt.corpora.checks import CHECKS, Check, Sides, Task
 from nmt.corpora.duplicates import pair_hash
 from nmt.corpora.pairs import Pair
+from nmt.corpora.temporaries import without_left_overs
 from nmt.errors import UserError
 from nmt.text.lines import (
     TABLE_SUFFIXES,
@@ -35,8 +36,11 @@ DEFAULT_FIX = tuple(key for key, check in CHECKS.items() if check.is_fixed)
 # Made of the pairs that would be written: fixing may make copies, and the first of several copies
 # may be dropped for another reason.
 COPIES = "exact_duplicates"
-# Made again of a pair that was fixed: removing characters may leave nothing, or a held-out line.
-MADE_AGAIN = ("blank", "dev_in_train", "test_in_train")
+# A pair that was fixed is checked again: removing characters may leave nothing, or a held-out line,
+# and a repaired letter may be one that another check looks for. Not by checks of the place of a
+# pair among others, nor for exchanged sides, which would be exchanged back.
+NOT_MADE_AGAIN = ("exact_duplicates", "near_duplicates", "misaligned", "swapped")
+MOST_PASSES = 5  # of the fixes over a pair: an end to letters that were decoded wrongly many times
 FIXABLE = tuple(key for key, check in CHECKS.items() if check.is_fixable)
 
 
@@ -50,10 +54,19 @@ class Output:
 
     @classmethod
     def from_prefix(cls, prefix: str, languages: tuple[str, str]) -> "Output":
-        """PREFIX.SOURCE and PREFIX.TARGET, or one table if the name ends in .tsv or .tsv.gz."""
+        """PREFIX.SOURCE and PREFIX.TARGET, or one table if the name ends in .tsv or .tsv.gz. Raises
+        UserError for a prefix without a file name."""
         text = os.path.expanduser(prefix)
-        if text.endswith(TABLE_SUFFIXES):
-            base = text.removesuffix(".gz").removesuffix(".tsv")
+        is_table = text.endswith(TABLE_SUFFIXES)
+        base = text.removesuffix(".gz").removesuffix(".tsv") if is_table else text
+        folder, name = os.path.split(base)
+        if name in ("", ".", ".."):
+            example = os.path.join(folder, name, "clean.tsv" if is_table else "clean")
+            raise UserError(
+                "--output: expected a prefix that ends in the beginning of a file name, as in"
+                f" {example}. Received: {prefix!r}."
+            )
+        if is_table:
             return cls(Path(text), Path(text), Path(f"{base}.dropped.tsv"))
         return cls(
             Path(f"{text}.{languages[0]}"),
@@ -171,18 +184,35 @@ class _Cleaner:
                 fixed_keys += [key] * (fixed != before)
             if key in self.drop and fixed == before:
                 return fixed, fixed_keys, key
-        if fixed != pair and "spaces" in self.fix:
-            # A line separator at an edge has become a space.
-            fixed = self.checks["spaces"].fix(*fixed)
+        if fixed != pair:
+            fixed, more_keys = self._fixed_again(fixed)
+            fixed_keys += [key for key in more_keys if key not in fixed_keys]
         return fixed, fixed_keys, self._later_reason(fixed, is_fixed=fixed != pair)
+
+    def _fixed_again(self, pair: Sides) -> tuple[Sides, set[str]]:
+        """The pair without the faults that fixing has made, such as a zero-width space that was
+        decoded wrongly before, and the keys of those."""
+        keys = set()
+        for _ in range(MOST_PASSES):
+            before = pair
+            for key in self._made_again(self.fix):
+                if self.checks[key].at(Pair(0, *pair)) is not None:
+                    fixed = self.checks[key].fix(*pair)
+                    keys |= {key} if fixed != pair else set()
+                    pair = fixed
+            if pair == before:
+                break
+        return pair, keys
+
+    def _made_again(self, keys: frozenset[str]) -> list[str]:
+        return [key for key in self.checks if key in keys and key not in NOT_MADE_AGAIN]
 
     def _later_reason(self, pair: Sides, is_fixed: bool) -> str | None:
         """Why a pair that would be written is dropped all the same, if it is."""
         if is_fixed:
             numbered = Pair(0, *pair)
-            for key in MADE_AGAIN:
-                can_drop = key in self.drop and key in self.checks
-                if can_drop and self.checks[key].at(numbered) is not None:
+            for key in self._made_again(self.drop):
+                if self.checks[key].at(numbered) is not None:
                     return key
         if COPIES in self.drop and not any(map(is_blank, pair)):
             pair_id = pair_hash(*pair)
@@ -208,6 +238,8 @@ def _writer(
 ) -> Iterator[tuple[Callable[[Sides], None], Callable[[int, str, Sides], None]]]:
     """Functions that write a kept and a dropped pair; all files appear at the end, or none."""
     with contextlib.ExitStack() as stack:
+        paths = (output.source, output.target, output.dropped)
+        stack.enter_context(without_left_overs(paths))
         dropped = stack.enter_context(atomic_write(output.dropped))
         source = _open(stack, output.source)
         target = source if output.target == output.source else _open(stack, output.target)

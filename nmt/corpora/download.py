@@ -105,9 +105,16 @@ def _is_cached(path: Path, file: RemoteFile) -> bool:
 
 
 def check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UserError(f"expected an address http://... or https://... Received: {url!r}.")
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # raises for one that is no number, or above 65535
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise UserError(
+            f"expected an address http://HOST/... or https://HOST/... Received: {url!r}."
+        )
 
 
 @contextlib.contextmanager
@@ -189,12 +196,12 @@ def _receive(url: str, part: Path, file: RemoteFile) -> None:
 
 def _request(url: str, part: Path, file: RemoteFile, bar: Any) -> None:
     """One request, which continues at the end of the partial file."""
-    start, state = _state(part, url)
+    start, validator = _state(part, url)
     headers = {"User-Agent": f"nmt/{VERSION}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-        if state.get("validator"):  # another version since then: the server sends it all
-            headers["If-Range"] = state["validator"]
+        if validator:  # another version since then: the server sends it all
+            headers["If-Range"] = validator
     try:
         response = _OPENER.open(
             urllib.request.Request(url, headers=headers), timeout=PATIENCE.timeout
@@ -338,16 +345,19 @@ def _state_path(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _state(part: Path, url: str) -> tuple[int, dict[str, Any]]:
-    """How much of the file is there, and what identifies the version that it is from."""
+def _state(part: Path, url: str) -> tuple[int, str]:
+    """How much of the file is there, and what identifies the version that it is from, if known."""
     if not part.exists():
-        return 0, {}
-    state: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        loaded = json.loads(_state_path(part).read_text("utf-8"))
+        return 0, ""
+    validator = ""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        state = json.loads(_state_path(part).read_text("utf-8"))
         # A validator says nothing to another server.
-        state = loaded if isinstance(loaded, dict) and loaded.get("url") == url else {}
-    return part.stat().st_size, state
+        if isinstance(state, dict) and state.get("url") == url:
+            validator = str(state.get("validator") or "")
+    # A header holds one line of ASCII; the file may be damaged.
+    is_header = validator.isascii() and validator.isprintable()
+    return part.stat().st_size, validator if is_header else ""
 
 
 def _write_state(part: Path, url: str, response: Any) -> None:

@@ -2,8 +2,8 @@
 
 import contextlib
 import gzip
+import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from nmt.corpora.archives import open_member
 from nmt.corpora.cache import data_folder
 from nmt.corpora.catalogue import Corpus, RemoteFile, TarredPair, TextPair, ZippedTable
 from nmt.corpora.held_out import Pair, Split, read_hashes
+from nmt.corpora.temporaries import without_left_overs
 from nmt.errors import UserError
 from nmt.text.lines import atomic_write, decode_lines, is_blank
 
@@ -102,45 +103,65 @@ class TextWriter:
         base = self.folder / prefix
         finals = [Path(f"{base}.{language}") for language in self.languages]
         about_path = Path(f"{base}.about.json")
-        old = [path for path in (*finals, about_path) if path.exists()]
-        with contextlib.ExitStack() as stack:
-            new = [Path(f"{path}.part") for path in finals] if old else finals
-            if old:
-                for path in new:
-                    stack.callback(path.unlink, missing_ok=True)
-            num_pairs = _write_sides(new, pairs)
-            written = {
-                path.name: download.sha256_of(n) for path, n in zip(finals, new, strict=True)
+        _refuse_other_record(about_path, self.about["corpus"])
+        is_new = not any(path.exists() for path in (*finals, about_path))
+        with without_left_overs((*finals, about_path)):
+            num_pairs, checksums = _write_sides(finals, pairs)
+            about = {
+                **self.about,
+                **(more or {}),
+                "languages": list(self.languages),
+                "pairs": num_pairs,
+                "outputs": {
+                    path.name: {"sha256": checksum}
+                    for path, checksum in zip(finals, checksums, strict=True)
+                },
+                "nmt": VERSION,
             }
-            for final, path in zip(finals, new, strict=True):
-                if not final.exists():  # interrupted before this side was in place
-                    os.replace(path, final)
-                elif download.sha256_of(final) != written[final.name]:
-                    raise UserError(
-                        f"{final}: exists, and is not what would be written. Choose another"
-                        " --output, or move the file away."
-                    )
-        about = {
-            **self.about,
-            **(more or {}),
-            "languages": list(self.languages),
-            "pairs": num_pairs,
-            "outputs": {name: {"sha256": value} for name, value in written.items()},
-            "nmt": VERSION,
-        }
-        with atomic_write(about_path) as stream:  # last: its presence marks a complete text
-            stream.write(json.dumps(about, indent=2, ensure_ascii=False).encode() + b"\n")
-        return Written(base, num_pairs, not old)
+            with atomic_write(about_path) as stream:  # last: its presence marks a complete text
+                stream.write(json.dumps(about, indent=2, ensure_ascii=False).encode() + b"\n")
+        return Written(base, num_pairs, is_new)
 
 
-def _write_sides(paths: Sequence[Path], pairs: Iterable[Pair]) -> int:
+def _refuse_other_record(path: Path, corpus: str) -> None:
+    """Raises UserError for a file that is no PREFIX.about.json of the corpus."""
+    if not path.exists():
+        return
+    record: Any = None
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        record = json.loads(path.read_bytes())
+    received = record.get("corpus") if isinstance(record, dict) else None
+    if received != corpus:
+        what = f"that of {received}" if isinstance(received, str) else "another file"
+        raise UserError(
+            f"{path}: expected the record that `nmt data get` writes of {corpus}. Received: {what}."
+            " Choose another --output, or move the file away."
+        )
+
+
+def _write_sides(paths: Sequence[Path], pairs: Iterable[Pair]) -> tuple[int, list[str]]:
+    """The number of pairs, and the SHA-256 of each side. A side that exists is compared; it may
+    stem from a process that was interrupted before the other side was in place."""
+    digests = [hashlib.sha256() for _ in paths]
     num_pairs = 0
-    with atomic_write(paths[0]) as source, atomic_write(paths[1]) as target:
+    with contextlib.ExitStack() as stack:
+        streams = [
+            None if path.exists() else stack.enter_context(atomic_write(path)) for path in paths
+        ]
         for pair in pairs:
-            for stream, line in zip((source, target), pair, strict=True):
-                stream.write(line.encode() + b"\n")
+            for stream, digest, text in zip(streams, digests, pair, strict=True):
+                line = text.encode() + b"\n"
+                digest.update(line)
+                if stream:
+                    stream.write(line)
             num_pairs += 1
-    return num_pairs
+        for path, stream, digest in zip(paths, streams, digests, strict=True):
+            if not stream and download.sha256_of(path) != digest.hexdigest():
+                raise UserError(
+                    f"{path}: exists, and is not what would be written. Choose another --output,"
+                    " or move the file away."
+                )
+    return num_pairs, [digest.hexdigest() for digest in digests]
 
 
 # ---------------------------------------------------------------------------------- contents

@@ -2,13 +2,18 @@
 
 import itertools
 import math
+import random
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from nmt.corpora.words import is_unspaced
+
 Words = Sequence[str]
 NULL = ""
+SEED = 1
 
 
 class Lexicon:
@@ -22,43 +27,48 @@ class Lexicon:
     # Target words that are more frequent say little, and rarer ones are not known well enough. Both
     # are left out of scores where there are so many others.
     COMMON, RARE, LARGE = 0.01, 5, 1000
-    MAX_CELLS = 4_000_000  # pairs of words in the sample: bounds memory and time
+    MAX_CELLS = 4_000_000  # pairs of words to train on: bounds memory and time
     ITERATIONS = 5
     UNRELATED = 0.2  # weight of the words' frequencies, which explain any word
+    # Words that are seen in training, and unexplained, before any other: what explains a rare word
+    # is not known well.
+    PRIOR = 2.0
     COPY = 0.5  # probability that a word translates itself
     SMALLEST = 5e-3  # lower probabilities are not stored
 
-    def __init__(self, table: dict[str, dict[str, float]], frequencies: dict[str, float]):
+    def __init__(
+        self, table: dict[str, dict[str, float]], unrelated: dict[str, tuple[float, float]]
+    ):
         self._table = table  # target word -> source word -> probability
-        self._frequencies = frequencies  # of target words
+        self._unrelated = unrelated  # target word -> its frequency, and the weight of that
 
     @classmethod
     def train(cls, pairs: Sequence[tuple[Words, Words]]) -> "Lexicon":
+        # In random order: a corpus is sorted by subject or length, and the rest may be cut off.
+        pairs = _first_cells(random.Random(SEED).sample(pairs, len(pairs)), cls.MAX_CELLS)
         sides = [(_distinct(source), _distinct(target)) for source, target in pairs]
         indices = [
             {word: i for i, word in enumerate([NULL, *_repeated(lines)])}
             for lines in ([source for source, _ in sides], [target for _, target in sides])
         ]
         source_ids, target_ids = [], []
-        num_cells = 0
         for source, target in sides:
             known = [indices[0][word] for word in source if word in indices[0]]
             found = [indices[1][word] for word in target if word in indices[1]]
             source_ids.append(np.array([0, *known], np.int64))
             target_ids.append(np.array(found, np.int64))
-            num_cells += len(source_ids[-1]) * len(found)
-            if num_cells > cls.MAX_CELLS:
-                break
         table = cls._expectation_maximization(source_ids, target_ids, indices)
         counts = Counter(word for _, target in pairs for word in target[: cls.MAX_WORDS])
         total = sum(counts.values())
         fewest, most = 1.0, float(total)
         if len(indices[1]) > cls.LARGE:
             fewest, most = cls.RARE, cls.COMMON * total
-        frequencies = {
-            word: counts[word] / total for word in indices[1] if fewest <= counts[word] <= most
+        unrelated = {
+            word: (count / total, (cls.UNRELATED * count + cls.PRIOR) / (count + cls.PRIOR))
+            for word in indices[1]
+            if fewest <= (count := counts[word]) <= most
         }
-        return cls(table, frequencies)
+        return cls(table, unrelated)
 
     @classmethod
     def _expectation_maximization(
@@ -100,16 +110,63 @@ class Lexicon:
         words.add(NULL)
         size, score = len(words), 0.0
         for word in target[: self.MAX_WORDS]:
-            frequency = self._frequencies.get(word)
-            if frequency is None:
+            if word not in self._unrelated:
                 continue
+            frequency, weight = self._unrelated[word]
             row = self._table.get(word, {})
             explained = sum([row[other] for other in row.keys() & words])
             if word in words:
                 explained = max(explained, self.COPY)
-            mixture = self.UNRELATED * frequency + (1 - self.UNRELATED) * explained / size
+            mixture = weight * frequency + (1 - weight) * explained / size
             score += math.log(mixture / frequency)
         return score
+
+
+class CrossFittedLexicon:
+    """Two lexicons, each trained on one half of the sample. A pair is scored by the lexicon of the
+    other half: one that was trained on the pair itself explains whatever stands in it.
+
+    The half of a pair depends on its words only. Copies of a pair are in the same half, and so are
+    pairs outside the sample in one of the two. Where the target is in a script without spaces and
+    the source is not, the target explains the source: the letters of a word that is unknown would
+    all count against the pair.
+    """
+
+    def __init__(self, lexicons: tuple[Lexicon, Lexicon], is_reversed: bool):
+        self._lexicons, self._is_reversed = lexicons, is_reversed
+
+    @classmethod
+    def train(cls, pairs: Sequence[tuple[Words, Words]]) -> "CrossFittedLexicon":
+        halves: tuple[list[tuple[Words, Words]], ...] = ([], [])
+        num_letters = [sum(is_unspaced(word) for p in pairs for word in p[side]) for side in (0, 1)]
+        is_reversed = num_letters[1] > num_letters[0]
+        for source, target in pairs:
+            halves[_half(source, target)].append(
+                (target, source) if is_reversed else (source, target)
+            )
+        return cls((Lexicon.train(halves[0]), Lexicon.train(halves[1])), is_reversed)
+
+    def score(self, source: Words, target: Words) -> float:
+        """`Lexicon.score` by the lexicon that was not trained on this pair."""
+        lexicon = self._lexicons[1 - _half(source, target)]
+        return lexicon.score(target, source) if self._is_reversed else lexicon.score(source, target)
+
+
+def _half(source: Words, target: Words) -> int:
+    text = f"{' '.join(source)}\n{' '.join(target)}"
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) & 1
+
+
+def _first_cells(
+    pairs: Sequence[tuple[Words, Words]], max_cells: int
+) -> Sequence[tuple[Words, Words]]:
+    """The first pairs, so many that they have at most this many pairs of words."""
+    num_cells = 0
+    for index, (source, target) in enumerate(pairs):
+        num_cells += (1 + len(source[: Lexicon.MAX_WORDS])) * len(target[: Lexicon.MAX_WORDS])
+        if num_cells > max_cells:
+            return pairs[:index]
+    return pairs
 
 
 def _distinct(words: Words) -> list[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nmt.corpora.ibm_model1 import Lexicon
+from nmt.corpora.ibm_model1 import CrossFittedLexicon, Lexicon
 from nmt.corpora.languages import LanguageEvidence, Verdict
 from nmt.corpora.typography import Conventions
 from nmt.corpora.words import has_letters_only, words_of
@@ -40,8 +40,8 @@ class Pair:
             self._verdict.append(None if self.is_blank else languages.verdict(words, text))
         return self._verdict[0]
 
-    def translation_score(self, lexicon: Lexicon) -> float:
-        """`Lexicon.score`; several checks ask."""
+    def translation_score(self, lexicon: CrossFittedLexicon) -> float:
+        """`CrossFittedLexicon.score`; several checks ask."""
         if self._score is None:
             self._score = lexicon.score(self.source_words, self.target_words)
         return self._score
@@ -73,7 +73,7 @@ class Learned:
     """What a random sample of the corpus says about all of it."""
 
     languages: LanguageEvidence
-    lexicon: Lexicon
+    lexicon: CrossFittedLexicon
     conventions: Conventions
     scales: dict[str, Scale]
 
@@ -84,7 +84,7 @@ class Learned:
         evidence = LanguageEvidence.from_sample(
             words, [(pair.source, pair.target) for pair in sample], languages
         )
-        lexicon = Lexicon.train(words)
+        lexicon = CrossFittedLexicon.train(words)
         conventions = Conventions.from_sample((pair.source, pair.target) for pair in sample)
         features = [feature_values(p, p.translation_score(lexicon)) for p in sample]
         scales = {}

@@ -167,6 +167,12 @@ def test_lines_that_differ_by_vowel_signs_are_no_leak(lines_of):
     assert lines_of("dev_in_train", pairs, dev=[("लड़का गया", "か来た。")]) == [2]
 
 
+def test_a_leak_is_found_whatever_the_spacing_of_a_script_without_spaces(lines_of):
+    pairs = planted(clean_pairs(20), p2=("我 喜欢 你。", "x y"), p3=("z", "これは コーヒーです"))
+    dev = [("我喜欢你", "Je t'aime."), ("This is coffee.", "これはコーヒー です。")]
+    assert lines_of("dev_in_train", pairs, dev=dev) == [2, 3]
+
+
 def test_blank_and_wordless_lines_are_no_leak(lines_of):
     pairs = planted(clean_pairs(20), p2=("", "!"), p3=("?", "..."))
     assert lines_of("test_in_train", pairs, test=[("", ""), ("!", "?")]) == []
@@ -223,6 +229,39 @@ def test_without_the_detector_other_languages_are_not_found_and_that_is_said(wri
     assert "not detected" in str(analysis.findings["wrong_language"].check.details())
 
 
+# Sentences of a language without spaces: subject, verb, object, place.
+CHINESE = dictionary(
+    "dog:狗 cat:猫 man:男人 girl:女孩 boat:小船 house:房子 child:孩子 friend:朋友"
+    " sees:看见 wants:想要 hears:听到 finds:找到 leaves:离开 loves:喜欢 city:城市 garden:花园"
+    " street:街道 river:河流 forest:森林 market:市场 the:这 The:这 often:经常 in:在 behind:后面"
+)
+
+
+def chinese_pairs(count=400):
+    return [
+        (source, "".join(CHINESE[word] for word in source.rstrip(".").split()) + "。")
+        for source, _ in clean_pairs(count)
+    ]
+
+
+@pytest.mark.parametrize("is_target", [True, False])
+def test_faults_are_found_in_a_language_without_spaces(tmp_path, is_target):
+    pairs = chinese_pairs()
+    pairs[9] = pairs[9][::-1]
+    pairs[19] = (pairs[19][1], pairs[19][1])
+    pairs[29] = (pairs[40][1], pairs[29][1])
+    pairs = pairs if is_target else [pair[::-1] for pair in pairs]
+    for side, suffix in enumerate(("a", "b")):
+        text = "".join(f"{pair[side]}\n" for pair in pairs)
+        (tmp_path / f"train.{suffix}").write_text(text, "utf-8")
+    codes = ("en", "zh") if is_target else ("zh", "en")
+    analysis = analyse(resolve_parallel(tmp_path / "train", "a", "b"), Task(codes))
+    found = {key: f.lines.tolist() for key, f in analysis.findings.items() if f.count}
+    for key in ("near_duplicates", "outliers", "length_ratio"):
+        found.pop(key, None)
+    assert found == {"swapped": [10], "untranslated": [20], "wrong_language": [30]}
+
+
 def test_untranslated_pairs_are_found_but_names_are_not(lines_of):
     pairs = planted(
         clean_pairs(),
@@ -275,6 +314,36 @@ def test_control_characters_are_found_named_and_removed(write):
     assert finding.examples[1].detail == "U+00ad soft hyphen"
     fixed = [finding.check.fix(*pairs[line - 1]) for line in finding.lines]
     assert fixed == [("a b", "x"), ("softly", "x"), ("ab", "x"), ("ab", "x y")]
+
+
+@pytest.mark.parametrize(
+    "character",
+    [*"\u3164\u115f\u1160\u17b4\u17b5\u034f\u180b\u180e\uffa0\ufe0f\ufe00\u200b\u00ad\ue000",
+     "\U000e0101", "\U000e0041", "\U0001d173"],
+    ids=ascii,
+)  # fmt: skip
+def test_a_hidden_character_is_found_where_it_is_the_only_one(write, character):
+    key = "control_characters"
+    pairs = planted(clean_pairs(10), p4=(f"a{character}b", "x"))
+    finding = analyse(write(pairs), Task(("en", "fr")), [key]).findings[key]
+    assert finding.lines.tolist() == [4] and finding.check.fix(*pairs[3]) == ("ab", "x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["❤\ufe0f", "1\ufe0f\u20e3", "👨\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "می\u200cخواهم",
+     "क्\u200dष", "🏴\U000e0067\U000e0062\U000e007f", "Ça coûte 3\u202f€"],
+    ids=ascii,
+)  # fmt: skip
+def test_characters_that_emoji_and_scripts_need_are_left(lines_of, line):
+    assert lines_of("control_characters", planted(clean_pairs(10), p4=(line, line))) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["x\ufe0f\u200d👩", "x" + "\U000e0041" * 100_000, "x" + "\ufe0f\u200d" * 100_000]
+)
+def test_what_hangs_on_a_removed_character_is_removed_too(line):
+    assert checks._without_controls(line) in ("x", "x👩")
 
 
 def test_spaces_at_edges_and_in_a_row_are_found_and_removed(write):
@@ -337,6 +406,30 @@ def test_a_stretch_whose_lines_are_shifted_is_found(write):
     assert 198 <= lines[0] <= 206 and 225 <= lines[-1] <= 233
     assert len(finding.examples) == 10
     assert finding.examples[0].source == shifted[finding.examples[0].line - 1][0]
+
+
+def pairs_of_rare_words(count, vocabulary, seed=1):
+    """Pairs of eight words each, most of which occur a few times in the whole corpus."""
+    generator = random.Random(seed)
+    weights = [1 / (rank + 3) for rank in range(vocabulary)]
+    words = [generator.choices(range(vocabulary), weights, k=8) for _ in range(count)]
+    return [tuple(" ".join(f"{side}{i}" for i in line) for side in "ef") for line in words]
+
+
+@pytest.mark.parametrize(("count", "vocabulary"), [(600, 300), (600, 600), (1500, 1500)])
+def test_a_corpus_whose_second_half_is_shifted_is_found(lines_of, count, vocabulary):
+    """Its wrong pairs are half of what the lexicon is trained on."""
+    pairs = pairs_of_rare_words(count, vocabulary)
+    assert lines_of("misaligned", pairs) == []
+    sources, targets = map(list, zip(*pairs, strict=True))
+    targets[count // 2 :] = [*targets[count // 2 + 1 :], targets[count // 2]]
+    lines = lines_of("misaligned", list(zip(sources, targets, strict=True)))
+    assert abs(lines[0] - (count // 2 + 1)) <= 2 and len(lines) >= 0.95 * (count // 2)
+
+
+@pytest.mark.parametrize("num_pairs", [10, 30, 100])
+def test_a_small_corpus_is_no_stretch(lines_of, num_pairs):
+    assert lines_of("misaligned", clean_pairs(num_pairs)) == []
 
 
 def test_a_stretch_is_found_where_unrelated_pairs_outweigh_the_change_of_state():

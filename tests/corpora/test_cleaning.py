@@ -1,15 +1,19 @@
 """Cleaning: what is dropped and fixed, what is written, and what is refused."""
 
 import gzip
+import multiprocessing
 import os
+import time
 import tracemalloc
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from nmt.corpora import analysis, cleaning
+from nmt.corpora import analysis, cleaning, temporaries
 from nmt.corpora.checks import CHECKS
-from nmt.corpora.cleaning import DEFAULT_DROP, DEFAULT_FIX
+from nmt.corpora.cleaning import DEFAULT_DROP, DEFAULT_FIX, Output
 
 pytest_plugins = ["fixtures.cli"]
 
@@ -198,6 +202,107 @@ def test_a_text_that_breaks_off_leaves_no_output(corpus, nmt_):
     code, _, err = nmt_("data", "clean", "train", "--output", "clean")
     assert code == 1 and "expected UTF-8" in err
     assert not list(corpus.glob("clean*")) and not list(corpus.glob(".*tmp"))
+
+
+@pytest.mark.parametrize("output", ["", "folder/", "folder/.", "..", "folder/.tsv", ".tsv.gz"])
+def test_an_output_without_a_file_name_is_refused(corpus, nmt_, output):
+    (corpus / "folder").mkdir()
+    before = sorted(corpus.rglob("*"))
+    code, _, err = nmt_("data", "clean", "train", "--output", output)
+    assert code == 1 and "--output: expected a prefix that ends in the beginning of a" in err
+    assert f"Received: {output!r}" in err and sorted(corpus.rglob("*")) == before
+
+
+def test_what_killed_processes_have_left_is_removed_unless_others_write(corpus, nmt_):
+    names = ["clean.en", "clean.fr", "clean.dropped.tsv"]
+    left_over = [corpus / f".{name}.0123456789ab.tmp" for name in names]
+    others = [corpus / ".other.en.0123456789ab.tmp", corpus / ".clean.en.mine.tmp"]
+    for path in (*left_over, *others):
+        path.touch()
+    clean = ["data", "clean", "train", "--output", "clean"]
+    with temporaries.without_left_overs([corpus / "else"]):  # another process in the folder
+        assert nmt_(*clean)[0] == 0
+        assert all(path.exists() for path in left_over)
+    assert nmt_(*clean)[0] == 0
+    assert not any(path.exists() for path in left_over) and all(p.exists() for p in others)
+
+
+def test_a_process_that_was_killed_leaves_nothing_to_the_next(corpus, nmt_):
+    def write_and_wait(started):
+        with cleaning._writer(Output.from_prefix("clean", ("en", "fr"))):
+            started.set()
+            time.sleep(60)
+
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    process = context.Process(target=write_and_wait, args=(started,))
+    process.start()
+    assert started.wait(30)
+    clean = ["data", "clean", "train", "--output", "clean"]
+    assert nmt_(*clean)[0] == 0 and len(list(corpus.glob(".clean*.tmp"))) == 3
+    process.kill()
+    process.join()
+    assert nmt_(*clean)[0] == 0 and not list(corpus.glob(".*"))
+
+
+def decoded_wrongly(text):
+    """As by a program that reads UTF-8 as Windows-1252."""
+    return "".join(
+        bytes([byte]).decode("cp1252", "replace").replace("\ufffd", chr(byte))
+        for byte in text.encode()
+    )
+
+
+HIDDEN = "\ufeff\u200b\u2028\u00ad\u0085\u2060\u034f\u3164\ufe0f\t\u200d\ue000\u200e"
+PIECES = [*HIDDEN, *" \u00a0\u202f", "é", "été", "l’été", "👩", "mot", "«", "!", "à", "“ok”"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(PIECES), st.integers(0, 2)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(["mojibake,control_characters,spaces", "mojibake,mixed_typography", None]),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_cleaning_what_was_cleaned_changes_nothing(tmp_path_factory, pieces, fix):
+    pytest.importorskip("ftfy")
+    from nmt.corpora.checks import Task
+    from nmt.text.lines import ParallelFiles
+
+    faulty = ""
+    for piece, times in pieces:
+        for _ in range(times):
+            piece = decoded_wrongly(piece)
+        faulty += piece
+    folder = tmp_path_factory.mktemp("clean")
+    pairs = [*PAIRS[:1], (f"A {faulty} dog.", f"{faulty}Un chien{faulty}"), ("Two.", "Deux !")]
+    write(folder / "t0", pairs)
+    rules = cleaning.Rules((), None if fix is None else fix.split(","))
+    for number in (0, 1):
+        files = ParallelFiles(folder / f"t{number}.en", folder / f"t{number}.fr")
+        output = Output.from_prefix(str(folder / f"t{number + 1}"), ("en", "fr"))
+        cleaned = cleaning.clean(files, Task(("en", "fr")), output, rules)
+    assert not cleaned.fixed
+    for suffix in ("en", "fr"):
+        assert read(folder / f"t1.{suffix}") == read(folder / f"t2.{suffix}")
+
+
+@pytest.mark.parametrize("hidden", ["\ufeff", "\u200b", "\u2028", "\u00ad"])
+def test_what_repairing_letters_brings_to_light_is_removed(corpus, nmt_, hidden):
+    pytest.importorskip("ftfy")
+    write("t", [*PAIRS[:1], ("A summer.", decoded_wrongly(f"{hidden}Un été{hidden}"))])
+    code, out, err = nmt_("data", "clean", "t", "--output", "clean")
+    assert code == 0 and "fixed 1: mojibake" in out, err
+    assert read("clean.fr")[1] == "Un été"
+
+
+def test_a_fixed_pair_is_dropped_for_what_fixing_shows(corpus, nmt_):
+    pytest.importorskip("ftfy")
+    sides = "L'Ã©tÃ© est une saison.", "L'été est une saison."
+    write("t", [*PAIRS[:1], sides])
+    assert "dropped 1: untranslated" in nmt_("data", "clean", "t", "--output", "clean")[1]
 
 
 def test_the_defaults_are_few():

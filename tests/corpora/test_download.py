@@ -273,7 +273,41 @@ def test_a_mirror_has_the_layout_of_the_cache(server, tmp_path):
     assert server.requests == [("/corpus/file.gz", None)]
 
 
-@pytest.mark.parametrize("address", ["ftp://x/y", "/a/folder", "http://", ""])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "[" * 100_000,
+        '{"url": URL, "validator": "a\\nb"}',
+        '{"url": URL, "validator": "é"}',
+        '{"url": URL, "validator": ["a"]}',
+        "[1]",
+        "",
+    ],
+    ids=lambda state: state[:30],
+)
+def test_a_damaged_record_of_a_part_does_no_harm(server, fetch, tmp_path, state):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "file.gz.part").write_bytes(CONTENT[:1000])
+    state = state.replace("URL", f'"{server.address}/corpus/file.gz"')
+    (folder / "file.gz.part.json").write_text(state, "utf-8")
+    assert fetch().read_bytes() == CONTENT
+    assert files_in(folder) == {"file.gz"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://x/y",
+        "/a/folder",
+        "http://",
+        "",
+        "http://[::1",
+        "http://:80",
+        "http://x:port/",
+        "http://x:99999/",
+    ],
+)
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(UserError, match="expected an address"):
         download.check_address(address)

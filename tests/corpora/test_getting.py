@@ -64,6 +64,41 @@ def test_other_text_is_never_overwritten(get, tmp_path):
     assert not list((tmp_path / "out").glob("*.part"))
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["mine", "[" * 100_000, '"multi30k"', '{"corpus": "europarl"}', '{"corpus": ["x"]}'],
+    ids=lambda content: content[:20],
+)
+def test_another_file_is_not_replaced_by_the_record(get, tmp_path, content):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "train.about.json").write_text(content)
+    code, _, err = get("multi30k")
+    assert code == 1 and "train.about.json: expected the record that `nmt data get`" in err
+    assert "Choose another --output, or move the file away" in err and "Traceback" not in err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["train.about.json"]
+    assert (tmp_path / "out" / "train.about.json").read_text() == content
+
+
+@pytest.mark.parametrize("is_other_text", [False, True])
+def test_files_with_names_like_temporary_ones_are_left(get, tmp_path, is_other_text):
+    assert get("multi30k")[0] == 0
+    own = [tmp_path / "out" / f"train.{suffix}.part" for suffix in ("en", "fr")]
+    for path in own:
+        path.write_text("mine\n")
+    if is_other_text:
+        (tmp_path / "out" / "train.en").write_text("mine\n")
+    assert get("multi30k")[0] == int(is_other_text)
+    assert [path.read_text() for path in own] == ["mine\n"] * 2
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_what_a_killed_process_has_left_is_removed(get, tmp_path):
+    (tmp_path / "out").mkdir()
+    left_over = tmp_path / "out" / ".train.en.0123456789ab.tmp"
+    left_over.touch()
+    assert get("multi30k")[0] == 0 and not left_over.exists()
+
+
 def test_a_mirror_may_be_named_by_the_environment(mirror, nmt_, tmp_path, monkeypatch):
     monkeypatch.setenv("NMT_DATA_MIRROR", mirror.address)
     monkeypatch.chdir(tmp_path)
