@@ -32,7 +32,7 @@ from nmt.config.schema import SCORES, Section
 from nmt.errors import UserError
 from nmt.runs.onnx_file import check_operators, external_initializers
 from nmt.runs.run_folder import Run, check_format
-from nmt.terminal import printable
+from nmt.terminal import printable, quoted
 from nmt.text.tokenizer import Tokenizer
 
 SUFFIX = ".nmt"
@@ -47,7 +47,7 @@ MB = 2**20
 # The largest size of each member. No other names are read.
 LIMITS = {
     "manifest.json": 4 * MB,
-    "config.yaml": MB,
+    "config.yaml": 64 * 2**10,  # YAML takes long to parse
     "run.json": MB,
     "export.json": MB,
     "card.json": MB,
@@ -237,8 +237,8 @@ class Package:
         )
         if config.model.decoder.score not in SCORES:
             raise UserError(
-                f"{self.path} names the score {config.model.decoder.score!r}, which is not part of"
-                " nmt. A package cannot have one: use the run folder."
+                f"{self.path} names the score {quoted(config.model.decoder.score)}, which is not"
+                " part of nmt. A package cannot have one: use the run folder."
             )
         try:
             metadata = dict(json.loads(self.members["run.json"]))
@@ -369,8 +369,9 @@ def find_run(name: str | Path) -> Path:
     """The run folder, export or package that a user means: a path, or the name of an installed
     model. Raises UserError with what there is, if there is no such thing."""
     path, models = Path(name), installed_models()
-    # A folder of that name may hold text of these languages.
-    is_run = path.is_file() or any((path / file).exists() for file in ("run.json", "config.yaml"))
+    # A folder or file of that name may hold text of these languages.
+    is_run = any((path / file).is_file() for file in ("run.json", "config.yaml"))
+    is_run |= path.is_file() and zipfile.is_zipfile(path)
     if str(name) in models and not is_run:
         return models[str(name)]
     if path.exists():
@@ -394,8 +395,9 @@ def _nearest(path: Path, models: Iterable[str]) -> str:
     name; "" if none is similar."""
     beside = [file.parent for file in path.parent.glob("*/run.json")]
     beside += path.parent.glob(f"*{SUFFIX}")
-    names = {name: name for name in models} | {one.name: str(one) for one in beside}
-    best = difflib.get_close_matches(path.name, names, n=1)
+    names = {name.lower(): name for name in models}
+    names |= {one.name.lower(): str(one) for one in beside}
+    best = difflib.get_close_matches(path.name.lower(), names, n=1)
     return f" Did you mean '{names[best[0]]}'?" if best else ""
 
 
@@ -406,10 +408,21 @@ def _list_of(models: Mapping[str, Path]) -> str:
 def open_run(name: str | Path, allow_custom: bool = False) -> Run:
     """Opens what `find_run` finds."""
     path = find_run(name)
-    if path.is_file() and path.suffix != SUFFIX and not zipfile.is_zipfile(path):
+    if path.is_file() and path.suffix != SUFFIX and not _has_manifest(path):
         model = next(iter(installed_models()), "RUN")
         raise UserError(
             f"{path} is no model. To translate a file: nmt translate {model} --input"
             f" {shlex.quote(str(path))}"
         )
     return Package.open(path).run() if path.is_file() else Run.open(path, allow_custom)
+
+
+def _has_manifest(path: Path) -> bool:
+    """Whether a file is a zip archive, as documents are, with the manifest of a package."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "manifest.json" in archive.namelist()
+    except OSError:  # `Package.open` reports it
+        return True
+    except Exception:  # of a dozen kinds from zipfile, depending on the damage
+        return False

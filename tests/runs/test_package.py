@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -83,6 +84,41 @@ def test_a_name_means_an_installed_model_unless_something_has_this_path(
     assert find_run("en-fr") == Path("en-fr")
 
 
+def test_what_is_no_run_does_not_hide_an_installed_model(path, tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "installed", {"en-fr": path, "fr-en": path})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "en-fr").write_text("Hello.\n")
+    (tmp_path / "fr-en" / "config.yaml").mkdir(parents=True)
+    for name in ("en-fr", "fr-en"):
+        assert find_run(name) == tmp_path / "installed" / f"{name}.nmt"
+    (tmp_path / "en-fr").write_bytes(path.read_bytes())
+    assert find_run("en-fr") == Path("en-fr")
+
+
+@pytest.mark.parametrize("name", ["EN-FR", "En-Fr", "en-Fr.nmt"])
+def test_a_name_in_capitals_has_a_suggestion(name, path, tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "installed", {"en-fr": path})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"Did you mean 'en-fr'\?"):
+        find_run(name)
+
+
+@pytest.mark.parametrize("name", ["letter.docx", "letter"])
+def test_a_document_is_told_where_it_belongs(name, path, tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "installed", {"en-fr": path})
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(UserError, match=rf"/{name} is no model\. .* --input .*/{name}$"):
+        open_run(tmp_path / name)
+    (tmp_path / "text.nmt").write_text("Hello.\n")
+    with pytest.raises(UserError, match="is damaged, or not a model of nmt"):
+        open_run(tmp_path / "text.nmt")
+
+
+def test_a_package_of_another_name_is_opened(path, tmp_path):
+    assert open_run(Path(shutil.copy(path, tmp_path / "model.zip"))).package
+
+
 def test_a_sentence_in_place_of_a_run_is_told_where_it_belongs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"echo 'Where is it' \| nmt translate"):
@@ -156,6 +192,12 @@ def test_a_name_that_is_not_on_the_list_is_refused(name, path, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.nmt"]
 
 
+def test_a_config_larger_than_any_is_refused_before_it_is_parsed(path, tmp_path, monkeypatch):
+    large = b"x: [" + b"0, " * 30_000 + b"]\n"
+    monkeypatch.setattr(packages, "config_of_text", None)
+    refused(rewritten(path, tmp_path / "x.nmt", {"config.yaml": large}), "config.yaml is too large")
+
+
 @pytest.mark.parametrize("key", ["source", "target"])
 def test_a_language_that_leads_to_another_folder_is_refused(key, path, tmp_path):
     config = yaml.safe_load(Package.open(path).members["config.yaml"])
@@ -198,7 +240,7 @@ def test_an_unusual_compression_is_refused(path, tmp_path):
     refused(rewritten(path, tmp_path / "x.nmt", {}, change=compress), "in an unknown way")
 
 
-@pytest.mark.parametrize("name", ["weights.bin", "config.yaml"])
+@pytest.mark.parametrize("name", ["weights.bin", "run.json"])
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(name, path, tmp_path, monkeypatch):
     bomb = rewritten(path, tmp_path / "x.nmt", {name: bytes(30 * packages.MB)})
     monkeypatch.setattr(packages, "_read", None)
