@@ -310,6 +310,10 @@ def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
     refused(with_manifest(path, tmp_path, change), str(tmp_path / "x.nmt"))
 
 
+GOLDEN = {"source": "cat.", "text": "chat.", "log_prob": 0.0}
+NO_LOG_PROBS = (10**400, math.nan, -math.inf, None, "0")
+
+
 @pytest.mark.parametrize(
     "member, text",
     [
@@ -319,6 +323,7 @@ def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
         ("export.json", {"precision": "../../int8"}),
         ("export.json", {"golden": {"int8": [{"source": 5, "text": "x", "log_prob": 0.0}]}}),
         ("export.json", {"golden": {"int8": [{"source": "x", "text": "x", "log_prob": "0"}]}}),
+        *(("export.json", {"golden": {"int8": [GOLDEN | {"log_prob": x}]}}) for x in NO_LOG_PROBS),
         ("card.json", {"parameters": 10**400}),
         ("run.json", {"format": None}),
     ],
@@ -327,6 +332,39 @@ def test_a_value_of_another_kind_is_refused(member, text, path, tmp_path):
     if isinstance(text, dict):
         text = json.dumps({**json.loads(Package.open(path).members[member]), **text})
     refused(rewritten(path, tmp_path / "x.nmt", {member: text.encode()}), str(tmp_path / "x.nmt"))
+
+
+def with_golden(path, output, *golden):
+    record = json.loads(Package.open(path).members["export.json"])
+    record["golden"]["int8"] = [{**GOLDEN, **one} for one in golden]
+    return rewritten(path, output, {"export.json": json.dumps(record).encode()})
+
+
+@pytest.mark.parametrize(
+    "golden",
+    [[{}] * 33, [{"source": "cat " * 251}], [{"text": "x" * 1001}]],
+    ids=["many", "long source", "long text"],
+)
+def test_more_stored_translations_than_are_quickly_checked_are_refused(golden, path, tmp_path):
+    refused(
+        with_golden(path, tmp_path / "x.nmt", *golden),
+        "Expected at most 32, of at most 1,000 characters. Get it again.",
+    )
+
+
+def test_a_fault_of_the_package_is_not_blamed_on_a_line_of_the_user(path, tmp_path):
+    with pytest.raises(UserError) as raised:
+        Translator.load(with_golden(path, tmp_path / "x.nmt", {}, {"source": "a\nb"}))
+    text = str(raised.value)
+    assert text.startswith(f"{tmp_path / 'x.nmt'} is damaged, or not a model of nmt: its stored")
+    assert "translations fail (a line must not contain a line feed" in text
+    assert text.endswith("Get it again.") and "line 2" not in text and "\n" not in text
+
+
+def test_a_changed_translation_is_quoted_in_short(path, tmp_path, caplog):
+    Translator.load(with_golden(path, tmp_path / "x.nmt", {"text": "x" * 1000}))
+    (record,) = caplog.records
+    assert "does not translate as it did" in record.message and len(record.message) < 800
 
 
 def test_graphs_of_something_else_are_refused(path, tmp_path):
