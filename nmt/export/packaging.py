@@ -27,7 +27,7 @@ from nmt.inference.onnx_artifact import (
     file_name,
 )
 from nmt.inference.translator import Translator
-from nmt.runs.onnx_file import check_operators
+from nmt.runs.onnx_sizes import check_sizes, read_graph
 from nmt.runs.package import (
     DTYPES,
     GRAPHS,
@@ -109,6 +109,7 @@ def _members(
     graphs: dict[str, dict[str, int]] = {}
     splits: Splits = {}
     members: dict[str, bytes] = {}
+    read = []
     for name in GRAPHS:
         model = onnx.load(export.folder / file_name(name, "int8"))
         _move_out_of_bodies(model.graph)
@@ -116,12 +117,14 @@ def _members(
         for height, divisions in _splits(model.graph, graphs[name]).items():
             splits.setdefault(height, set()).update(divisions)
         members[f"{name}.onnx"] = content = model.SerializeToString(deterministic=True)
-        try:
-            check_operators(content)
-        except ValueError as error:
-            raise UserError(
-                f"{run.path} cannot be packaged: {error}. Export it without --format package."
-            ) from error
+        taken = {one.name: tuple(one.dims) for one in model.graph.initializer if one.external_data}
+        read.append(read_graph(content, taken))
+    try:
+        check_sizes(*read)
+    except ValueError as error:
+        raise UserError(
+            f"{run.path} cannot be packaged: {error}. Export it without --format package."
+        ) from error
     variables = {name: _parts(array, splits, store) for name, array in weights.items()}
     members["weights.bin"] = store.content()
     metadata = {key: run.metadata[key] for key in METADATA if key in run.metadata}

@@ -182,9 +182,9 @@ class PackagedExport(Export):
     def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
         from nmt.inference.onnx_engine import OnnxEngine  # loads ONNX Runtime
 
-        encoder, step = self.package.graph("encoder"), self.package.graph("step")
+        graphs = self.package.graphs()
         try:
-            return OnnxEngine(encoder, step, forbidden_ids)
+            return OnnxEngine(**graphs, forbidden_ids=forbidden_ids)
         except UserError:
             raise
         except Exception as error:  # graphs with other inputs and outputs

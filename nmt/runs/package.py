@@ -30,7 +30,8 @@ from nmt.about import VERSION
 from nmt.config.loader import config_of_text
 from nmt.config.schema import SCORES, Section
 from nmt.errors import UserError
-from nmt.runs.onnx_file import check_operators, external_initializers
+from nmt.runs.onnx_file import external_initializers
+from nmt.runs.onnx_sizes import check_sizes, read_graph
 from nmt.runs.run_folder import Run, check_format
 from nmt.terminal import printable, quoted
 from nmt.text.tokenizer import Tokenizer
@@ -53,7 +54,7 @@ LIMITS = {
     "card.json": MB,
     "card.md": MB,
     **dict.fromkeys(TOKENIZERS, 32 * MB),
-    **{f"{name}.onnx": 64 * MB for name in GRAPHS},
+    **{f"{name}.onnx": 8 * MB for name in GRAPHS},
     "weights.bin": 512 * MB,
 }
 REQUIRED = LIMITS.keys() - set(TOKENIZERS)
@@ -256,17 +257,25 @@ class Package:
         run.metadata, run.package = metadata, self
         return run
 
-    def graph(self, name: str) -> PackagedGraph:
-        """The graph `encoder` or `step`. Raises UserError if it would read any file."""
-        model, arrays = self.members[f"{name}.onnx"], self._arrays
+    def graphs(self) -> dict[str, PackagedGraph]:
+        """The graphs `encoder` and `step`. Raises UserError if they would read any file, or fill
+        the memory."""
+        arrays, packaged, read = self._arrays, {}, []
+        for name in GRAPHS:
+            model = self.members[f"{name}.onnx"]
+            try:
+                given = {key: arrays[index] for key, index in self.manifest.graphs[name].items()}
+                if external_initializers(model) != given.keys():
+                    raise ValueError("its initialisers are not those of the manifest")
+                read.append(read_graph(model, {key: one.shape for key, one in given.items()}))
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                raise damaged(self.path, f"{name}.onnx cannot be used: {error}") from error
+            packaged[name] = PackagedGraph(f"{self.path}: {name}.onnx", model, given)
         try:
-            given = {key: arrays[index] for key, index in self.manifest.graphs[name].items()}
-            if external_initializers(model) != given.keys():
-                raise ValueError("its initialisers are not those of the manifest")
-            check_operators(model)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise damaged(self.path, f"{name}.onnx cannot be used: {error}") from error
-        return PackagedGraph(f"{self.path}: {name}.onnx", model, given)
+            check_sizes(*read)
+        except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            raise damaged(self.path, f"its graphs cannot be used: {error}") from error
+        return packaged
 
     def weights(self) -> dict[str, np.ndarray]:
         """The trained weights by name, to train on from: those that translate, in 8 bits."""
