@@ -23,6 +23,12 @@ def printable(text: str) -> str:
     return re.sub(r"[\t\n\u2028\u2029]", "\ufffd", without_controls(text))
 
 
+def quoted(value: object) -> str:
+    """A value as an error quotes it, in at most 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:76]} ..."
+
+
 def import_tensorflow() -> None:
     """Import TensorFlow without the messages that it writes to the terminal at start whatever its
     log level."""

@@ -42,6 +42,7 @@ from nmt.config.schema import (
 )
 from nmt.config.yaml_reader import read_yaml
 from nmt.errors import UserError
+from nmt.terminal import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ __all__ = [
 ]
 
 
+MAX_PROBLEMS = 20  # that one error lists
 MIX_KEYS = ("data.mix", "data.mix_share")  # of earlier versions, see `_convert_mix`
 
 
@@ -174,7 +176,10 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(problem, where) for problem in error.errors()]
+        problems = error.errors()
+        lines = [_explain(problem, where) for problem in problems[:MAX_PROBLEMS]]
+        if len(problems) > MAX_PROBLEMS:
+            lines.append(f"{where}: {len(problems) - MAX_PROBLEMS:,} more mistakes.")
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -188,15 +193,15 @@ def check_score(score: str, allow_custom: bool) -> None:
         package = score.partition(":")[0].partition(".")[0]
         if not package or (package not in sys.modules and not importlib.util.find_spec(package)):
             raise ConfigError(
-                f"no score '{score}': No module named '{package}'. Put the folder that holds it on"
-                f" PYTHONPATH. Use one of {', '.join(SCORES)}, or MODULE:CLASS."
+                f"no score {quoted(score)}: No module named {quoted(package)}. Put the folder that"
+                f" holds it on PYTHONPATH. Use one of {', '.join(SCORES)}, or MODULE:CLASS."
             )
         return
     raise ConfigError(
-        f"score '{score}' is code from outside nmt, and this config must not run it by itself. If"
-        " you trust it, say so: --allow-custom (in Python allow_custom=True) or, to train, --set"
-        f" model.decoder.score={score}. The scores of installed packages (entry points of the"
-        " group nmt.scores) need no permission."
+        f"score {quoted(score)} is code from outside nmt, and this config must not run it by"
+        " itself. If you trust it, say so: --allow-custom (in Python allow_custom=True) or, to"
+        f" train, --set model.decoder.score={score}. The scores of installed packages (entry points"
+        " of the group nmt.scores) need no permission."
     )
 
 
@@ -312,6 +317,7 @@ def _is_text(path: Sequence[str]) -> bool:
 
 def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split())  # those of YAML have several lines
+    text = text if len(text) <= 500 else f"{text[:496]} ..."  # and may quote a whole key
     return text if text.endswith(".") else f"{text}."
 
 
@@ -328,11 +334,11 @@ def _explain(problem: Any, where: str) -> str:
             name for name in names if "".join(word[0] for word in name.split("_")) == keys[-1]
         ]
         if elsewhere:
-            return f"{where}: unknown key '{path}'. Did you mean {' or '.join(elsewhere)}?"
+            return f"{where}: unknown key {quoted(path)}. Did you mean {' or '.join(elsewhere)}?"
         best = initials or difflib.get_close_matches(keys[-1], names, n=1)
         if best:
-            return f"{where}: unknown key '{path}'. Did you mean '{prefix}{best[0]}'?"
-        return f"{where}: unknown key '{path}'. Known here: {', '.join(names)}."
+            return f"{where}: unknown key {quoted(path)}. Did you mean '{prefix}{best[0]}'?"
+        return f"{where}: unknown key {quoted(path)}. Known here: {', '.join(names)}."
     if problem["type"] == "value_error":  # one of our own rules
         text = str(problem["ctx"]["error"])
         return f"{where}: {path + ': ' if path else ''}{text}{'' if text.endswith('?') else '.'}"
@@ -345,7 +351,7 @@ def _explain(problem: Any, where: str) -> str:
     message = problem["msg"].removeprefix("Input should be ")
     if problem["type"] in ("model_type", "model_attributes_type"):
         message = f"a section with keys ({', '.join(_fields(keys))})"
-    return f"{where}: '{path}' must be {message}, received {received!r}{hint}"
+    return f"{where}: '{path}' must be {message}, received {quoted(received)}{hint}"
 
 
 def _fields(keys: Sequence[str]) -> Mapping[str, Any]:

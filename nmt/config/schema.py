@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from nmt.terminal import quoted
+
 # Name in the literature -> cell, score.
 ATTENTIONS = {
     "bahdanau": ("attend_first", "additive"),
@@ -40,14 +42,14 @@ def expand_attention(values: Any) -> Any:
         cell, score = ATTENTIONS[name]
     elif not score:
         raise ValueError(
-            f"expected one of {', '.join(ATTENTIONS)} or CELL/SCORE, received {name!r}"
+            f"expected one of {', '.join(ATTENTIONS)} or CELL/SCORE, received {quoted(name)}"
             + nearest(str(name), [*ATTENTIONS])
         )
     for key, value in (("cell", cell), ("score", score)):
         if values.get(key, value) != value:
             raise ValueError(
-                f"attention '{name}' means {key} '{value}', received {key} '{values[key]}'"
-                " beside it"
+                f"attention {quoted(name)} means {key} {quoted(value)}, received {key}"
+                f" {quoted(values[key])} beside it"
             )
     return {
         **{key: value for key, value in values.items() if key != "attention"},
@@ -67,7 +69,7 @@ def duration_seconds(text: str) -> int:
     hours, minutes, seconds = (int(count or 0) for count in match.groups()) if match else (0, 0, 0)
     seconds += 60 * minutes + 3600 * hours
     if not seconds:
-        raise ValueError(f"expected a duration such as 90s, 30m or 1h30m, received '{text}'")
+        raise ValueError(f"expected a duration such as 90s, 30m or 1h30m, received {quoted(text)}")
     return seconds
 
 
@@ -315,7 +317,7 @@ def _known_score(name: str) -> str:
     if name in SCORES or ":" in name or name in installed_scores():
         return name
     raise ValueError(
-        f"expected {', '.join(SCORES)} or MODULE:CLASS, received '{name}'"
+        f"expected {', '.join(SCORES)} or MODULE:CLASS, received {quoted(name)}"
         + nearest(name, [*SCORES])
     )
 
@@ -363,14 +365,14 @@ class DecoderConfig(Section):
             if problem["type"] == "extra_forbidden":
                 known = f"it has {', '.join(names)}" if names else "it has none"
                 message = (
-                    f"score '{self.score}' has no option '{option}';"
+                    f"score '{self.score}' has no option {quoted(option)};"
                     f" {known}{nearest(option, names)}"
                 )
             else:
                 expected = problem["msg"].removeprefix("Input should be ")
                 message = (
                     f"'{option}' of score '{self.score}' must be {expected}, received"
-                    f" {problem['input']!r}"
+                    f" {quoted(problem['input'])}"
                 )
             raise ValueError(f"score_options: {message}") from None
         return self
@@ -657,8 +659,9 @@ class Config(Section):
             )
         if self.training.budget and self.training.max_steps:
             raise ValueError(
-                f"training.budget '{self.training.budget}' determines the number of steps, received"
-                f" training.max_steps {self.training.max_steps}, too. Leave one of them out"
+                f"training.budget {quoted(self.training.budget)} determines the number of steps,"
+                f" received training.max_steps {self.training.max_steps}, too. Leave one of them"
+                " out"
             )
         if self.training.keep_initial and not self.training.init_from:
             raise ValueError(

@@ -215,7 +215,10 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
         folder=folder,
         weights=file_fingerprint([run.path / WEIGHTS]),
         precision="int8" if changed is not None and changed < MAX_CHANGED else "float32",
-        golden={precision: ones[:NUM_GOLDEN] for precision, ones in golden.items()},
+        golden={
+            precision: [one for one in ones if one.is_short][:NUM_GOLDEN]
+            for precision, ones in golden.items()
+        },
         proof=Proof(difference, len(pairs), scores, changed, round(of_int8 - of_float32, 5)),
         versions={"nmt": VERSION, **{name: metadata.version(name) for name in packages}},
     )

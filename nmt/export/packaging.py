@@ -18,9 +18,16 @@ from nmt.config.schema import SCORES
 from nmt.errors import UserError
 from nmt.export.int8 import as_integers
 from nmt.export.onnx import export_onnx
-from nmt.inference.onnx_artifact import COMPACT_FORMAT, Export, Golden, file_name
+from nmt.inference.onnx_artifact import (
+    COMPACT_FORMAT,
+    MAX_GOLDEN,
+    MAX_GOLDEN_CHARACTERS,
+    Export,
+    Golden,
+    file_name,
+)
 from nmt.inference.translator import Translator
-from nmt.runs.onnx_file import check_operators
+from nmt.runs.onnx_sizes import check_sizes, read_graph
 from nmt.runs.package import (
     DTYPES,
     GRAPHS,
@@ -34,6 +41,7 @@ from nmt.runs.package import (
     aligned,
 )
 from nmt.runs.run_folder import WEIGHTS, Run, load_arrays
+from nmt.terminal import quoted
 from nmt.text.lines import atomic_write
 
 SMALL = 1024  # bytes; smaller constants stay in their graph
@@ -61,11 +69,24 @@ def export_package(run: Run, output: Path, options: PackageOptions | None = None
             f"{run.path} has the score {run.config.model.decoder.score!r}, which is code of its"
             " own. A package holds no code: export it without --format package."
         )
+    _check_golden(options.golden)
     export = _int8_export(run, options.dev)
     weights, _ = load_arrays(run.path / WEIGHTS)
     members, manifest = _members(run, export, weights, options)
     _write(output, members, manifest)
     return Package.open(output)
+
+
+def _check_golden(golden: Sequence[str]) -> None:
+    """Raises UserError for more or longer golden sentences than a package may hold."""
+    longest = max(map(len, golden), default=0)
+    if len(golden) > MAX_GOLDEN or longest > MAX_GOLDEN_CHARACTERS:
+        raise UserError(
+            f"a package holds at most {MAX_GOLDEN} golden sentences, of at most"
+            f" {MAX_GOLDEN_CHARACTERS:,} characters: they are translated whenever it is loaded."
+            f" Received: {len(golden):,}, of up to {longest:,} characters. Give --golden a file"
+            " with fewer or shorter ones."
+        )
 
 
 def _int8_export(run: Run, dev: str | None) -> Export:
@@ -88,6 +109,7 @@ def _members(
     graphs: dict[str, dict[str, int]] = {}
     splits: Splits = {}
     members: dict[str, bytes] = {}
+    read = []
     for name in GRAPHS:
         model = onnx.load(export.folder / file_name(name, "int8"))
         _move_out_of_bodies(model.graph)
@@ -95,12 +117,14 @@ def _members(
         for height, divisions in _splits(model.graph, graphs[name]).items():
             splits.setdefault(height, set()).update(divisions)
         members[f"{name}.onnx"] = content = model.SerializeToString(deterministic=True)
-        try:
-            check_operators(content)
-        except ValueError as error:
-            raise UserError(
-                f"{run.path} cannot be packaged: {error}. Export it without --format package."
-            ) from error
+        taken = {one.name: tuple(one.dims) for one in model.graph.initializer if one.external_data}
+        read.append(read_graph(content, taken))
+    try:
+        check_sizes(*read)
+    except ValueError as error:
+        raise UserError(
+            f"{run.path} cannot be packaged: {error}. Export it without --format package."
+        ) from error
     variables = {name: _parts(array, splits, store) for name, array in weights.items()}
     members["weights.bin"] = store.content()
     metadata = {key: run.metadata[key] for key in METADATA if key in run.metadata}
@@ -129,13 +153,20 @@ def _members(
 
 def _record(run: Run, export: Export, golden: Sequence[str]) -> dict[str, Any]:
     """The record of the export, with the golden translations of int8 alone."""
-    ones = export.golden["int8"]
+    ones = [one for one in export.golden["int8"] if one.is_short]
     if golden:
         translator = Translator.greedy(run, export.engine("int8", run.forbidden_ids))
         ones = [
             Golden(one.source, one.text, one.candidates[0].log_prob)
             for one in translator.translate(golden)
         ]
+        for one in ones:
+            if not one.is_short:
+                raise UserError(
+                    "a package holds golden translations of at most"
+                    f" {MAX_GOLDEN_CHARACTERS:,} characters. Received: one of"
+                    f" {len(one.text):,}, of {quoted(one.source)}. Leave that sentence out."
+                )
     return replace(export, golden={"int8": ones}).as_dict()
 
 

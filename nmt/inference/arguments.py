@@ -5,6 +5,7 @@ from typing import Any
 
 from nmt.errors import LineError, UserError
 from nmt.search.glossary import Glossary
+from nmt.terminal import quoted
 
 
 def checked_lines(lines: Iterable[str], name: str = "lines") -> list[str]:
@@ -37,7 +38,7 @@ def checked_pairs(sources: Iterable[str], targets: Iterable[str]) -> list[tuple[
 def check_single_line(line: str) -> None:
     if "\n" in line:
         raise UserError(
-            f"a line must not contain a line feed. Received: {_shortened(line)}. Pass its lines"
+            f"a line must not contain a line feed. Received: {quoted(line)}. Pass its lines"
             " one by one: text.splitlines()."
         )
 
@@ -80,7 +81,7 @@ def _strings(strings: Iterable[str], name: str) -> list[str]:
     if isinstance(strings, str | bytes):
         raise TypeError(
             f"{name} must be an iterable of strings. Received: a single"
-            f" {type(strings).__name__}, {_shortened(strings)}. Wrap it in a list."
+            f" {type(strings).__name__}, {quoted(strings)}. Wrap it in a list."
         )
     if not isinstance(strings, Iterable) or isinstance(strings, Mapping):
         raise TypeError(f"{name} must be an iterable of strings. Received: {_described(strings)}.")
@@ -95,9 +96,4 @@ def _strings(strings: Iterable[str], name: str) -> list[str]:
 
 
 def _described(value: Any) -> str:
-    return f"{_shortened(value)} ({type(value).__name__})"
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:76]} ..."
+    return f"{quoted(value)} ({type(value).__name__})"

@@ -7,6 +7,7 @@ export.json                                          fingerprint of the weights,
 
 import json
 import logging
+import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,10 +15,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.errors import UserError
+from nmt.errors import LineError, UserError
 from nmt.runs.package import Package, damaged
 from nmt.runs.run_folder import WEIGHTS, Run
-from nmt.terminal import printable
+from nmt.terminal import printable, quoted
 from nmt.text.lines import atomic_write, file_fingerprint
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ ENGINES = ("keras", "onnx")
 PRECISIONS = ("float32", "int8")
 FOLDER = "onnx"  # of a run
 LOG_PROB_TOLERANCE = 0.05  # of a golden translation: processors round differently
+# Of the golden translations in a package, which are checked whenever it is loaded.
+MAX_GOLDEN, MAX_GOLDEN_CHARACTERS = 32, 1000
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Golden:
     source: str
     text: str
     log_prob: float
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a package may hold it."""
+        return max(len(self.source), len(self.text)) <= MAX_GOLDEN_CHARACTERS
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Export:
             return cls(folder=folder, **_parsed((folder / "export.json").read_bytes(), folder))
         except UserError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except _NO_RECORD as error:
             raise UserError(
                 f"{folder / 'export.json'} is damaged. Write it again with `nmt export`."
             ) from error
@@ -103,6 +111,11 @@ class Export:
         """What to do if it translates otherwise than when it was made."""
         return " Write it again with `nmt export`, which proves it anew."
 
+    def damaged(self, what: str) -> UserError:
+        return UserError(
+            f"{self.folder} is damaged: {printable(what)}. Write it again with `nmt export`."
+        )
+
     def is_outdated(self, run: Path) -> bool:
         """Whether the run has other weights now. A folder with the export only has none."""
         weights = run / WEIGHTS
@@ -110,11 +123,14 @@ class Export:
 
     def check(self, precision: str, translate: Callable[[list[str]], Sequence[Any]]) -> None:
         """Translates the golden lines again, and warns if the result has changed, for example after
-        an upgrade."""
+        an upgrade. Raises UserError if they cannot be translated."""
         golden = self.golden[precision]
-        candidates = [
-            translation.candidates[0] for translation in translate([one.source for one in golden])
-        ]
+        try:
+            translations = translate([one.source for one in golden])
+        except LineError as error:  # of a line that the user did not write
+            what = f"its stored translations fail ({error.message.rstrip('.')})"
+            raise self.damaged(what) from error
+        candidates = [translation.candidates[0] for translation in translations]
         for one, candidate in zip(golden, candidates, strict=True):
             if (
                 candidate.text != one.text
@@ -122,8 +138,8 @@ class Export:
             ):
                 logger.warning(
                     f"{self.folder} ({precision}) does not translate as it did when it was"
-                    f" exported: {one.source!r} was {one.text!r} ({one.log_prob:.3f}), is"
-                    f" {candidate.text!r} ({candidate.log_prob:.3f}). Exported with"
+                    f" exported: {quoted(one.source)} was {quoted(one.text)} ({one.log_prob:.3f}),"
+                    f" is {quoted(candidate.text)} ({candidate.log_prob:.3f}). Exported with"
                     f" {', '.join(f'{name} {version}' for name, version in self.versions.items())}."
                     + self.advice
                 )
@@ -140,6 +156,9 @@ class PackagedExport(Export):
     def advice(self) -> str:
         return " Another processor may round otherwise; if more than this differs, report it."
 
+    def damaged(self, what: str) -> UserError:
+        return damaged(self.folder, what)
+
     @classmethod
     def of(cls, package: Package) -> "PackagedExport":
         path = package.path
@@ -147,22 +166,40 @@ class PackagedExport(Export):
             record = _parsed(package.members["export.json"], path)
             if set(record["golden"]) != {"int8"}:
                 raise ValueError("golden translations of another precision")
+            golden = record["golden"]["int8"]
+            if len(golden) > MAX_GOLDEN or not all(one.is_short for one in golden):
+                raise damaged(
+                    path,
+                    f"export.json has {len(golden):,} stored translations. Expected at most"
+                    f" {MAX_GOLDEN}, of at most {MAX_GOLDEN_CHARACTERS:,} characters",
+                )
             return cls(folder=path, package=package, **record)
         except UserError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except _NO_RECORD as error:
             raise damaged(path, "export.json cannot be read") from error
 
     def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":
         from nmt.inference.onnx_engine import OnnxEngine  # loads ONNX Runtime
 
-        encoder, step = self.package.graph("encoder"), self.package.graph("step")
+        graphs = self.package.graphs()
         try:
-            return OnnxEngine(encoder, step, forbidden_ids)
+            return OnnxEngine(**graphs, forbidden_ids=forbidden_ids)
         except UserError:
             raise
         except Exception as error:  # graphs with other inputs and outputs
-            raise damaged(self.folder, "its graphs are not those of a translator") from error
+            raise self.damaged("its graphs are not those of a translator") from error
+
+
+# What `_parsed` raises for a record that is no record of an export.
+_NO_RECORD = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 def _parsed(text: bytes, where: Path) -> dict[str, Any]:
@@ -178,8 +215,8 @@ def _parsed(text: bytes, where: Path) -> dict[str, Any]:
     for one in chain.from_iterable(record["golden"].values()):
         if not (isinstance(one.source, str) and isinstance(one.text, str)):
             raise TypeError("expected lines of text as golden translations")
-        if not isinstance(one.log_prob, (int, float)):
-            raise TypeError("expected a number as log-probability")
+        if not math.isfinite(one.log_prob):
+            raise ValueError("expected a finite number as log-probability")
     versions = record["versions"].items()
     record["versions"] = {printable(str(name)): printable(str(one)) for name, one in versions}
     return {**record, "proof": Proof(**record["proof"])}

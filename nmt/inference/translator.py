@@ -335,6 +335,7 @@ class Translator:
             constraint_encoder = (
                 self._encoder_of_constraints(banned) if banned else self._plain_constraint_encoder
             )
+            constraint_encoder.encode(required=required)  # wrong for all lines, if at all
         return Constraints(prefixes, required, glossary, constraint_encoder)
 
     def _cut(

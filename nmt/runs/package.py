@@ -30,9 +30,10 @@ from nmt.about import VERSION
 from nmt.config.loader import config_of_text
 from nmt.config.schema import SCORES, Section
 from nmt.errors import UserError
-from nmt.runs.onnx_file import check_operators, external_initializers
+from nmt.runs.onnx_file import external_initializers
+from nmt.runs.onnx_sizes import check_sizes, read_graph
 from nmt.runs.run_folder import Run, check_format
-from nmt.terminal import printable
+from nmt.terminal import printable, quoted
 from nmt.text.tokenizer import Tokenizer
 
 SUFFIX = ".nmt"
@@ -47,13 +48,13 @@ MB = 2**20
 # The largest size of each member. No other names are read.
 LIMITS = {
     "manifest.json": 4 * MB,
-    "config.yaml": MB,
+    "config.yaml": 64 * 2**10,  # YAML takes long to parse
     "run.json": MB,
     "export.json": MB,
     "card.json": MB,
     "card.md": MB,
     **dict.fromkeys(TOKENIZERS, 32 * MB),
-    **{f"{name}.onnx": 64 * MB for name in GRAPHS},
+    **{f"{name}.onnx": 8 * MB for name in GRAPHS},
     "weights.bin": 512 * MB,
 }
 REQUIRED = LIMITS.keys() - set(TOKENIZERS)
@@ -237,8 +238,8 @@ class Package:
         )
         if config.model.decoder.score not in SCORES:
             raise UserError(
-                f"{self.path} names the score {config.model.decoder.score!r}, which is not part of"
-                " nmt. A package cannot have one: use the run folder."
+                f"{self.path} names the score {quoted(config.model.decoder.score)}, which is not"
+                " part of nmt. A package cannot have one: use the run folder."
             )
         try:
             metadata = dict(json.loads(self.members["run.json"]))
@@ -256,17 +257,25 @@ class Package:
         run.metadata, run.package = metadata, self
         return run
 
-    def graph(self, name: str) -> PackagedGraph:
-        """The graph `encoder` or `step`. Raises UserError if it would read any file."""
-        model, arrays = self.members[f"{name}.onnx"], self._arrays
+    def graphs(self) -> dict[str, PackagedGraph]:
+        """The graphs `encoder` and `step`. Raises UserError if they would read any file, or fill
+        the memory."""
+        arrays, packaged, read = self._arrays, {}, []
+        for name in GRAPHS:
+            model = self.members[f"{name}.onnx"]
+            try:
+                given = {key: arrays[index] for key, index in self.manifest.graphs[name].items()}
+                if external_initializers(model) != given.keys():
+                    raise ValueError("its initialisers are not those of the manifest")
+                read.append(read_graph(model, {key: one.shape for key, one in given.items()}))
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                raise damaged(self.path, f"{name}.onnx cannot be used: {error}") from error
+            packaged[name] = PackagedGraph(f"{self.path}: {name}.onnx", model, given)
         try:
-            given = {key: arrays[index] for key, index in self.manifest.graphs[name].items()}
-            if external_initializers(model) != given.keys():
-                raise ValueError("its initialisers are not those of the manifest")
-            check_operators(model)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise damaged(self.path, f"{name}.onnx cannot be used: {error}") from error
-        return PackagedGraph(f"{self.path}: {name}.onnx", model, given)
+            check_sizes(*read)
+        except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            raise damaged(self.path, f"its graphs cannot be used: {error}") from error
+        return packaged
 
     def weights(self) -> dict[str, np.ndarray]:
         """The trained weights by name, to train on from: those that translate, in 8 bits."""
@@ -369,8 +378,9 @@ def find_run(name: str | Path) -> Path:
     """The run folder, export or package that a user means: a path, or the name of an installed
     model. Raises UserError with what there is, if there is no such thing."""
     path, models = Path(name), installed_models()
-    # A folder of that name may hold text of these languages.
-    is_run = path.is_file() or any((path / file).exists() for file in ("run.json", "config.yaml"))
+    # A folder or file of that name may hold text of these languages.
+    is_run = any((path / file).is_file() for file in ("run.json", "config.yaml"))
+    is_run |= path.is_file() and zipfile.is_zipfile(path)
     if str(name) in models and not is_run:
         return models[str(name)]
     if path.exists():
@@ -394,8 +404,9 @@ def _nearest(path: Path, models: Iterable[str]) -> str:
     name; "" if none is similar."""
     beside = [file.parent for file in path.parent.glob("*/run.json")]
     beside += path.parent.glob(f"*{SUFFIX}")
-    names = {name: name for name in models} | {one.name: str(one) for one in beside}
-    best = difflib.get_close_matches(path.name, names, n=1)
+    names = {name.lower(): name for name in models}
+    names |= {one.name.lower(): str(one) for one in beside}
+    best = difflib.get_close_matches(path.name.lower(), names, n=1)
     return f" Did you mean '{names[best[0]]}'?" if best else ""
 
 
@@ -406,10 +417,21 @@ def _list_of(models: Mapping[str, Path]) -> str:
 def open_run(name: str | Path, allow_custom: bool = False) -> Run:
     """Opens what `find_run` finds."""
     path = find_run(name)
-    if path.is_file() and path.suffix != SUFFIX and not zipfile.is_zipfile(path):
+    if path.is_file() and path.suffix != SUFFIX and not _has_manifest(path):
         model = next(iter(installed_models()), "RUN")
         raise UserError(
             f"{path} is no model. To translate a file: nmt translate {model} --input"
             f" {shlex.quote(str(path))}"
         )
     return Package.open(path).run() if path.is_file() else Run.open(path, allow_custom)
+
+
+def _has_manifest(path: Path) -> bool:
+    """Whether a file is a zip archive, as documents are, with the manifest of a package."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "manifest.json" in archive.namelist()
+    except OSError:  # `Package.open` reports it
+        return True
+    except Exception:  # of a dozen kinds from zipfile, depending on the damage
+        return False

@@ -26,6 +26,7 @@ from nmt.text.tokenizer import Tokenizer
 MAX_SEGMENTATIONS = 1000
 
 _MOST_NAMED = 5  # entries in an error
+_NO_LINE = re.compile("[\n\ud800-\udfff]")
 _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _FINAL = ".!?…。！？"
@@ -45,8 +46,8 @@ class Glossary:
         for source, target in entries:
             if not _words(source) or not _is_visible(target):
                 raise UserError(
-                    "a glossary entry needs a source and a target phrase, of visible characters."
-                    f" Received: {source!r}, {target!r}."
+                    "a glossary entry needs a source and a target phrase, each a line of text in"
+                    f" UTF-8, of visible characters. Received: {source!r}, {target!r}."
                 )
             self._sources.setdefault(_words(source), source.strip())
             known = self._targets.setdefault(_words(source), target.strip())
@@ -185,7 +186,10 @@ class ConstraintEncoder:
 
     def _phrase(self, text: str, what: str) -> str:
         if not _is_visible(text):
-            raise UserError(f"{what} must be text, of visible characters. Received: {text!r}.")
+            raise UserError(
+                f"{what} must be a line of text in UTF-8, of visible characters. Received:"
+                f" {text!r}."
+            )
         return self._characters.read(text.strip())
 
     def _is_excluded(self, spelling: Spelling) -> bool:
@@ -291,8 +295,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _is_visible(text: str) -> bool:
-    """Whether a model can read anything of a text: of a zero-width space it reads nothing."""
-    return not is_blank(TARGET.read(text))
+    """Whether a text is one line, of which a model can read anything: of a zero-width space it
+    reads nothing. Arguments of a command that are not UTF-8 have lone surrogates."""
+    return not _NO_LINE.search(text.strip()) and not is_blank(TARGET.read(text))
 
 
 def _capitalised(text: str) -> str:

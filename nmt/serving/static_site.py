@@ -152,8 +152,8 @@ def _packaged_graphs(package: Package) -> dict[str, bytes]:
             "a site of a package needs the package `onnx`. Install nmt with its dependencies."
         ) from error
     places, graphs = package.array_places(), {}
-    for name in GRAPHS:
-        model = onnx.load_from_string(package.graph(name).model)
+    for name, graph in package.graphs().items():
+        model = onnx.load_from_string(graph.model)
         for constant in model.graph.initializer:
             if (index := package.manifest.graphs[name].get(constant.name)) is not None:
                 offset, length = places[index]

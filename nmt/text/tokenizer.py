@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -41,6 +42,8 @@ _SMALL = "｟small｠"
 
 _NO_LINE = re.compile("[\n\ud800-\udfff]")
 _NON_SPACE = re.compile(r"\S+")  # the same white space as `str.split` and `is_blank`
+
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 
 # What SentencePiece prints for an unknown piece, without the spaces it adds, which would break
 # words apart.
@@ -249,31 +252,33 @@ class Tokenizer:
         """From the bytes of a SentencePiece model; `name` is used in errors. Raises UserError for
         any other bytes."""
         self.model = model
-        self._processor = sentencepiece.SentencePieceProcessor()
+        self._processor = processor = sentencepiece.SentencePieceProcessor()
         try:
             # Empty bytes would pass for "load nothing now".
-            if not model or not self._processor.LoadFromSerializedProto(model):
+            if not model or not processor.LoadFromSerializedProto(model):
                 raise RuntimeError("no model")
-        except RuntimeError as error:
+            pieces = [processor.id_to_piece(id) for id in range(len(processor))]
+            self._is_byte = [processor.is_byte(id) for id in range(len(processor))]
+            if not all(map(_BYTE_PIECE.fullmatch, compress(pieces, self._is_byte))):
+                raise RuntimeError("a byte piece that names no byte")
+        # SentencePiece quotes pieces in its errors, which need not be UTF-8 either.
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{name}: expected a SentencePiece model. Received: {len(model)} other bytes."
             ) from error
-        processor = self._processor
         expected = ["<pad>", "<unk>", "<s>", "</s>", *map(copy_symbol, range(NUM_COPY_SYMBOLS))]
-        received = [processor.id_to_piece(id) for id in range(min(len(expected), len(processor)))]
+        received = pieces[: len(expected)]
         if received != expected:
             raise UserError(
                 f"{name}: expected a model that `nmt` trained, whose first pieces are"
                 f" {' '.join(expected[:5])} ... Received: {' '.join(received[:5])} ... Train it"
                 " anew with `nmt tokenizer train`."
             )
-        self.folds_initial = len(processor) > SMALL_ID and processor.id_to_piece(SMALL_ID) == _SMALL
-        self._is_byte = [processor.is_byte(id) for id in range(len(processor))]
-        self._surfaces = [self._surface(id) for id in range(len(processor))]
+        self.folds_initial = pieces[SMALL_ID : SMALL_ID + 1] == [_SMALL]
+        self._surfaces = [self._surface(id, piece) for id, piece in enumerate(pieces)]
 
-    def _surface(self, id: int) -> bytes:
+    def _surface(self, id: int, piece: str) -> bytes:
         """The bytes a piece stands for, which are part of a character where it is a byte piece."""
-        piece = self._processor.id_to_piece(id)
         if id == UNK_ID:
             return _UNKNOWN_SURFACE.encode()
         if self._is_byte[id]:

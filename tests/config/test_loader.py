@@ -10,6 +10,7 @@ from nmt.config.loader import (
     ATTENTIONS,
     Config,
     ConfigError,
+    config_of_text,
     duration_seconds,
     find_recipe,
     fine_tuning_config,
@@ -175,6 +176,45 @@ def test_a_language_cannot_lead_to_another_folder(key, language):
 @pytest.mark.parametrize("language", ["de", "pt-BR", "zh_Hant", "sr-Latn-RS", "tok.de", "no", "2"])
 def test_a_language_may_have_a_region_a_script_and_a_suffix(language):
     assert parse_config(nested("data.source", language), "x").data.source == language
+
+
+LONG = "1:" * 20_000
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"decoding": {"beam_size": LONG}},
+        {"decoding": {"stopping": LONG}},
+        {"decoding": {LONG: 1}},
+        {LONG: 1},
+        {"decoding": [LONG] * 1000},
+        {"model": {"decoder": {"attention": "x" * 40_000}}},
+        {"model": {"decoder": {"attention": f"update_first/{LONG}", "cell": LONG}}},
+        {"model": {"decoder": {"score": "x" * 40_000}}},
+        {"model": {"decoder": {"score": "local_p", "score_options": {"window": LONG}}}},
+        {"model": {"decoder": {"score": "local_p", "score_options": {LONG: 1}}}},
+        {"training": {"budget": LONG}},
+        {"data": {"source": LONG}},
+    ],
+    ids=range(12),
+)
+def test_what_was_received_is_quoted_in_short(values):
+    with pytest.raises(ConfigError) as raised:
+        parse_config(values, "here")
+    assert str(raised.value).startswith("here: ") and len(str(raised.value)) < 800
+
+
+def test_a_key_that_stands_twice_is_quoted_in_short():
+    with pytest.raises(ConfigError, match="duplicate key") as raised:
+        config_of_text(f"? {LONG}x\n: 1\n? {LONG}x\n: 2\n".encode(), "here")
+    assert len(str(raised.value)) < 800
+
+
+def test_of_many_mistakes_the_first_are_told():
+    with pytest.raises(ConfigError, match=r"\nhere: 80 more mistakes\.$") as raised:
+        parse_config({f"x{i}": 1 for i in range(100)}, "here")
+    assert str(raised.value).count("\n") == 20
 
 
 def test_all_mistakes_are_told_at_once():

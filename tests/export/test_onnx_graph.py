@@ -17,7 +17,7 @@ from nmt.export.onnx_graph import encoder_graph, hoisted, step_graph, within_one
 from nmt.inference.keras_engine import KerasEngine
 from nmt.model.recurrent import GRUCell, LSTMCell
 from nmt.model.signatures import named_leaves
-from nmt.runs.onnx_file import check_operators
+from nmt.runs.onnx_sizes import Tensor, check_sizes, read_graph, tensors
 from nmt.search.beam import search
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
@@ -209,9 +209,43 @@ def test_the_graphs_need_no_newer_runtime_than_they_say(tiny_model):
         onnx.checker.check_model(graph, full_check=True)
 
 
-@pytest.mark.parametrize("score", SCORES)
-def test_the_graphs_of_every_score_may_be_packaged(score):
-    model = _tiny_model(attention=f"update_first/{score}")
+PACKAGED = {**{score: {"attention": f"update_first/{score}"} for score in SCORES}, **VARIANTS}
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_graphs_of_every_cell_and_score_may_be_packaged(name):
+    """And no tensor is larger than its bound, which is computed without ONNX Runtime."""
+    model = _tiny_model(**PACKAGED[name])
     graphs = encoder_graph(model, native=False), step_graph(model)
-    for graph in hoisted(*(quantized(graph, within_one(model)) for graph in graphs)):
-        check_operators(graph.SerializeToString())
+    encoder, step = hoisted(*(quantized(graph, within_one(model)) for graph in graphs))
+    check_sizes(*(read_graph(graph.SerializeToString()) for graph in (encoder, step)))
+    ids = SOURCE.astype(np.int32)
+    encoded = dict(zip(names_of(encoder), bounded(encoder, {"ids": ids}), strict=True))
+    given = {"ids": ids[:, :2], "num_candidates": np.array([4])}
+    given["named_ids"] = np.ones((len(ids), 2, 3), np.int64)
+    for name, array in encoded.items():
+        given[name] = np.repeat(array, 2, axis=1) if name.startswith("state_") else array
+    bounded(step, given)
+
+
+def names_of(model):
+    return [output.name for output in model.graph.output]
+
+
+def bounded(model, feed):
+    """Runs a graph, with all its tensors, and compares their shapes with the bounds."""
+    names = [name for node in model.graph.node for name in node.output if name]
+    all_of_it = onnx.ModelProto()
+    all_of_it.CopyFrom(model)
+    del all_of_it.graph.output[:]
+    all_of_it.graph.output.extend(map(onnx.helper.make_empty_tensor_value_info, names))
+    session = onnxruntime.InferenceSession(all_of_it.SerializeToString())
+    feed = {value.name: feed[value.name] for value in session.get_inputs()}
+    arrays = dict(zip(names, session.run(names, feed), strict=True))
+    shapes = {name: Tensor(array.shape) for name, array in feed.items()}
+    bounds = tensors(read_graph(model.SerializeToString()), shapes, 2**30)
+    for name, array in arrays.items():
+        limits = bounds[name].axes
+        assert len(array.shape) == len(limits) and all(np.array(array.shape) <= limits), name
+        assert bounds[name].may_be_empty or array.size
+    return [arrays[name] for name in names_of(model)]

@@ -171,6 +171,15 @@ def test_golden_sentences_may_be_given_and_are_tested_by_loading(tmp_path, caplo
     assert not caplog.records
 
 
+@pytest.mark.parametrize("golden", [["cat."] * 33, ["cat " * 251]], ids=["many", "long"])
+def test_more_golden_sentences_than_a_package_holds_are_refused(golden, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "export_onnx", None)  # refused before anything is computed
+    message = "at most 32 golden sentences, of at most 1,000 characters"
+    with pytest.raises(UserError, match=message):
+        export_package(Run.open(exported_run()), tmp_path / "x.nmt", PackageOptions(golden=golden))
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_run_without_export_is_exported_first(tmp_path, monkeypatch):
     run = shutil.copytree(exported_run(), tmp_path / "run")
     record = json.loads((run / "onnx" / "export.json").read_text())

@@ -126,8 +126,14 @@ def test_runs_of_other_vocabularies_are_no_ensemble(tmp_path):
     [
         (
             {"required": ["chat"], "banned": ["chat"]},
-            "line 1: the required phrase 'chat' contains a banned word",
+            "^the required phrase 'chat' contains a banned word",
         ),
+        ({"required": ["chat", "\udcff"]}, "^a required phrase must be a line of text in UTF-8"),
+        ({"required": ["a\nb"]}, "^a required phrase must be a line of text"),
+        ({"banned": ["\udcff"]}, "^a banned word must be a line of text in UTF-8"),
+        ({"banned": ["a\nb"]}, "^a banned word must be a line of text"),
+        ({"glossary": {"cat": "\udcff"}}, "^a glossary entry needs .* a line of text in UTF-8"),
+        ({"glossary": {"cat": "a\nb"}}, "^a glossary entry needs .* a line of text"),
         ({"required": ["chat " * 40]}, r"line 1: .* tokens including </s>, but at most \d+"),
         (
             {"required": ["chat"], "sampling": True},

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -21,7 +22,7 @@ from nmt.cli.console import say
 from nmt.errors import UserError
 from nmt.inference.onnx_artifact import select_export
 from nmt.runs import package as packages
-from nmt.runs.onnx_file import check_operators, external_initializers
+from nmt.runs.onnx_file import external_initializers
 from nmt.runs.package import GivenCard, ModelCard, Package, find_run, open_run
 from nmt.runs.run_folder import load_arrays
 
@@ -81,6 +82,41 @@ def test_a_name_means_an_installed_model_unless_something_has_this_path(
     assert find_run("en-fr") == tmp_path / "installed" / "en-fr.nmt"
     (tmp_path / "en-fr" / "run.json").write_text("{}")
     assert find_run("en-fr") == Path("en-fr")
+
+
+def test_what_is_no_run_does_not_hide_an_installed_model(path, tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "installed", {"en-fr": path, "fr-en": path})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "en-fr").write_text("Hello.\n")
+    (tmp_path / "fr-en" / "config.yaml").mkdir(parents=True)
+    for name in ("en-fr", "fr-en"):
+        assert find_run(name) == tmp_path / "installed" / f"{name}.nmt"
+    (tmp_path / "en-fr").write_bytes(path.read_bytes())
+    assert find_run("en-fr") == Path("en-fr")
+
+
+@pytest.mark.parametrize("name", ["EN-FR", "En-Fr", "en-Fr.nmt"])
+def test_a_name_in_capitals_has_a_suggestion(name, path, tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "installed", {"en-fr": path})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"Did you mean 'en-fr'\?"):
+        find_run(name)
+
+
+@pytest.mark.parametrize("name", ["letter.docx", "letter"])
+def test_a_document_is_told_where_it_belongs(name, path, tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "installed", {"en-fr": path})
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(UserError, match=rf"/{name} is no model\. .* --input .*/{name}$"):
+        open_run(tmp_path / name)
+    (tmp_path / "text.nmt").write_text("Hello.\n")
+    with pytest.raises(UserError, match="is damaged, or not a model of nmt"):
+        open_run(tmp_path / "text.nmt")
+
+
+def test_a_package_of_another_name_is_opened(path, tmp_path):
+    assert open_run(Path(shutil.copy(path, tmp_path / "model.zip"))).package
 
 
 def test_a_sentence_in_place_of_a_run_is_told_where_it_belongs(tmp_path, monkeypatch):
@@ -156,6 +192,12 @@ def test_a_name_that_is_not_on_the_list_is_refused(name, path, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.nmt"]
 
 
+def test_a_config_larger_than_any_is_refused_before_it_is_parsed(path, tmp_path, monkeypatch):
+    large = b"x: [" + b"0, " * 30_000 + b"]\n"
+    monkeypatch.setattr(packages, "config_of_text", None)
+    refused(rewritten(path, tmp_path / "x.nmt", {"config.yaml": large}), "config.yaml is too large")
+
+
 @pytest.mark.parametrize("key", ["source", "target"])
 def test_a_language_that_leads_to_another_folder_is_refused(key, path, tmp_path):
     config = yaml.safe_load(Package.open(path).members["config.yaml"])
@@ -198,7 +240,7 @@ def test_an_unusual_compression_is_refused(path, tmp_path):
     refused(rewritten(path, tmp_path / "x.nmt", {}, change=compress), "in an unknown way")
 
 
-@pytest.mark.parametrize("name", ["weights.bin", "config.yaml"])
+@pytest.mark.parametrize("name", ["weights.bin", "run.json"])
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(name, path, tmp_path, monkeypatch):
     bomb = rewritten(path, tmp_path / "x.nmt", {name: bytes(30 * packages.MB)})
     monkeypatch.setattr(packages, "_read", None)
@@ -268,6 +310,10 @@ def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
     refused(with_manifest(path, tmp_path, change), str(tmp_path / "x.nmt"))
 
 
+GOLDEN = {"source": "cat.", "text": "chat.", "log_prob": 0.0}
+NO_LOG_PROBS = (10**400, math.nan, -math.inf, None, "0")
+
+
 @pytest.mark.parametrize(
     "member, text",
     [
@@ -277,6 +323,7 @@ def test_arrays_that_do_not_fit_are_refused(change, path, tmp_path):
         ("export.json", {"precision": "../../int8"}),
         ("export.json", {"golden": {"int8": [{"source": 5, "text": "x", "log_prob": 0.0}]}}),
         ("export.json", {"golden": {"int8": [{"source": "x", "text": "x", "log_prob": "0"}]}}),
+        *(("export.json", {"golden": {"int8": [GOLDEN | {"log_prob": x}]}}) for x in NO_LOG_PROBS),
         ("card.json", {"parameters": 10**400}),
         ("run.json", {"format": None}),
     ],
@@ -285,6 +332,39 @@ def test_a_value_of_another_kind_is_refused(member, text, path, tmp_path):
     if isinstance(text, dict):
         text = json.dumps({**json.loads(Package.open(path).members[member]), **text})
     refused(rewritten(path, tmp_path / "x.nmt", {member: text.encode()}), str(tmp_path / "x.nmt"))
+
+
+def with_golden(path, output, *golden):
+    record = json.loads(Package.open(path).members["export.json"])
+    record["golden"]["int8"] = [{**GOLDEN, **one} for one in golden]
+    return rewritten(path, output, {"export.json": json.dumps(record).encode()})
+
+
+@pytest.mark.parametrize(
+    "golden",
+    [[{}] * 33, [{"source": "cat " * 251}], [{"text": "x" * 1001}]],
+    ids=["many", "long source", "long text"],
+)
+def test_more_stored_translations_than_are_quickly_checked_are_refused(golden, path, tmp_path):
+    refused(
+        with_golden(path, tmp_path / "x.nmt", *golden),
+        "Expected at most 32, of at most 1,000 characters. Get it again.",
+    )
+
+
+def test_a_fault_of_the_package_is_not_blamed_on_a_line_of_the_user(path, tmp_path):
+    with pytest.raises(UserError) as raised:
+        Translator.load(with_golden(path, tmp_path / "x.nmt", {}, {"source": "a\nb"}))
+    text = str(raised.value)
+    assert text.startswith(f"{tmp_path / 'x.nmt'} is damaged, or not a model of nmt: its stored")
+    assert "translations fail (a line must not contain a line feed" in text
+    assert text.endswith("Get it again.") and "line 2" not in text and "\n" not in text
+
+
+def test_a_changed_translation_is_quoted_in_short(path, tmp_path, caplog):
+    Translator.load(with_golden(path, tmp_path / "x.nmt", {"text": "x" * 1000}))
+    (record,) = caplog.records
+    assert "does not translate as it did" in record.message and len(record.message) < 800
 
 
 def test_graphs_of_something_else_are_refused(path, tmp_path):
@@ -296,7 +376,7 @@ def test_graphs_of_something_else_are_refused(path, tmp_path):
     changed = with_manifest(path, tmp_path, change)
     refused(
         rewritten(changed, tmp_path / "y.nmt", {"step.onnx": encoder}),
-        "its graphs are not those of a translator",
+        "its graphs cannot be used: there is no tensor 'next_state_",
     )
 
 
@@ -371,60 +451,15 @@ def test_functions_and_bytes_that_are_no_model_are_refused():
             external_initializers(content)
 
 
-def sized(operator, *sizes, nodes=()):
-    """A graph with a node that makes a tensor of these sizes, names or numbers."""
-    names = [size if isinstance(size, str) else f"size_{i}" for i, size in enumerate(sizes)]
-    constants = [
-        onnx.numpy_helper.from_array(np.asarray(size), name)
-        for size, name in zip(sizes, names, strict=True)
-        if not isinstance(size, str)
-    ]
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])]
-    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    made = [*nodes, helper.make_node(operator, names, ["y"])]
-    return helper.make_graph(made, "graph", inputs, [output], constants)
-
-
-LENGTH = helper.make_node("Shape", ["x"], ["length"])
-LARGE = helper.make_node("Mul", ["length", "length"], ["large"])
-TYPED = [np.array([500_000_000], kind) for kind in ("int64", "int32", "float32")]
-
-
-@pytest.mark.parametrize(
-    "graph, message",
-    [
-        *((sized("ConstantOfShape", size), "too large a tensor") for size in TYPED),
-        (sized("ConstantOfShape", np.array([1000, 1000, 1000])), "too large a tensor"),
-        (sized("Expand", "x", np.array([2**40])), "too large a tensor"),
-        (sized("Range", np.array(0), np.array(10**9), np.array(1)), "too large a tensor"),
-        (sized("ConstantOfShape", "large", nodes=[LENGTH, LARGE]), "comes from Mul"),
-        (sized("ConstantOfShape", "x"), "comes from an input"),
-        (sized("Tile", "x", np.array([10**9])), "no package of nmt has the operator 'Tile'"),
-        (sized("RandomNormal"), "no package of nmt has the operator 'RandomNormal'"),
-        (
-            graph_with(nodes=[helper.make_node("Scan", [], ["y"], body=sized("Pad", "x"))]),
-            "no package of nmt has the operator 'Pad'",
-        ),
-    ],
-)
-def test_a_graph_that_would_fill_the_memory_is_refused(graph, message):
-    with pytest.raises(ValueError, match=message):
-        check_operators(helper.make_model(graph).SerializeToString())
-
-
-def test_sizes_of_tensors_and_small_numbers_are_allowed():
-    both = helper.make_node("Concat", ["length", "size_1"], ["both"], axis=0)
-    graph = sized("ConstantOfShape", "both", nodes=[LENGTH, both])
-    graph.initializer.append(onnx.numpy_helper.from_array(np.array([512]), "size_1"))
-    check_operators(helper.make_model(graph).SerializeToString())
-
-
-def test_a_package_with_such_a_graph_is_refused(path, tmp_path):
+def test_a_package_that_would_fill_the_memory_is_refused(path, tmp_path):
     model = onnx.load_from_string(Package.open(path).members["encoder.onnx"])
-    model.graph.initializer.append(onnx.numpy_helper.from_array(TYPED[0], "huge"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([10**10]), "huge"))
     model.graph.node.append(helper.make_node("ConstantOfShape", ["huge"], ["zeros"]))
     changes = {"encoder.onnx": model.SerializeToString()}
-    refused(rewritten(path, tmp_path / "x.nmt", changes), "makes too large a tensor")
+    refused(
+        rewritten(path, tmp_path / "x.nmt", changes),
+        "its graphs cannot be used: the operator ConstantOfShape makes too large a tensor",
+    )
 
 
 def test_a_graph_that_names_a_file_is_refused(path, tmp_path):

@@ -573,3 +573,33 @@ def test_a_foreign_sentencepiece_model_is_refused():
         UserError, match=r"expected a model that `nmt` trained.*Received: <unk> <s> </s>"
     ):
         Tokenizer.from_bytes(model.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"<unk>", b"<un\xff>"),
+        (b"<0xC3>", b"<0xZZ>"),
+        (b"<0xC3>", b"<0\xff3>>"),
+        ("｟3｠".encode(), b"\xff" * 7),
+    ],
+)
+def test_a_model_with_a_piece_that_cannot_be_is_refused(old, new, tokenizers):
+    model = tokenizers["bpe"].model
+    assert model.count(old) == 1
+    with pytest.raises(UserError, match=r"^x: expected a SentencePiece model\. Received: "):
+        Tokenizer(model.replace(old, new), "x")
+
+
+def test_a_damaged_model_is_refused_or_encodes(tokenizers):
+    """SentencePiece's own errors quote pieces that are not UTF-8."""
+    model = tokenizers["bpe"].model
+    for seed in range(200):
+        generator, damaged = random.Random(seed), bytearray(model)
+        for _ in range(generator.randint(1, 50)):
+            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+        try:
+            tokenizer = Tokenizer(bytes(damaged), "x")
+            tokenizer.decode(tokenizer.encode("Hello wörld 日本"))
+        except UserError as error:
+            assert str(error).startswith("x: expected a ")
