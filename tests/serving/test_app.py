@@ -239,13 +239,13 @@ SHAPE = (
         ([[f"dog {n}", "chien"] for n in range(1001)], SHAPE),
         (
             [[" ", "chien"]],
-            "Invalid request: a glossary entry needs a source and a target phrase, of visible"
-            " characters. Received: ' ', 'chien'.",
+            "Invalid request: a glossary entry needs a source and a target phrase, each a line of"
+            " text in UTF-8, of visible characters. Received: ' ', 'chien'.",
         ),
         (
             [["dog", "\u200b"]],
-            "Invalid request: a glossary entry needs a source and a target phrase, of visible"
-            " characters. Received: 'dog', '\\u200b'.",
+            "Invalid request: a glossary entry needs a source and a target phrase, each a line of"
+            " text in UTF-8, of visible characters. Received: 'dog', '\\u200b'.",
         ),
         (
             [["dog", "chien"], ["dog", "clebs"]],
