@@ -110,9 +110,9 @@ class Lexicon:
         words.add(NULL)
         size, score = len(words), 0.0
         for word in target[: self.MAX_WORDS]:
-            if word not in self._unrelated:
+            if not (unrelated := self._unrelated.get(word)):
                 continue
-            frequency, weight = self._unrelated[word]
+            frequency, weight = unrelated
             row = self._table.get(word, {})
             explained = sum([row[other] for other in row.keys() & words])
             if word in words:

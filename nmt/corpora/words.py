@@ -56,7 +56,7 @@ _without_accents = functools.lru_cache(1 << 16)(_normalized)
 
 def is_unspaced(word: str) -> bool:
     """Whether one of the words of a line is a letter of a script without spaces."""
-    return _UNSPACED_LETTER.match(word) is not None
+    return not word.isascii() and _UNSPACED_LETTER.match(word) is not None
 
 
 def has_letters_only(word: str) -> bool:
