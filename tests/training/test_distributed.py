@@ -204,7 +204,7 @@ def test_two_workers_of_ray_train_are_one(config, alone, tmp_path):
         env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
     assert process.returncode == 0, process.stdout + process.stderr
     assert_same_losses(logged(tmp_path / "log0"), alone)
