@@ -46,6 +46,7 @@ from nmt.text.lines import (
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY = ROOT / "tests" / "pretrained"
 WRITTEN = "written"  # by this project, as tables in a folder of their own
+QUOTED = "quoted"  # the phrases of such a table, in sentences that quote them
 sys.path.insert(0, str(ORDINARY))
 
 from ordinary import read_ordinary  # type: ignore[import-not-found]  # noqa: E402
@@ -57,7 +58,11 @@ GROUPS = {
     "first_phrases_en": [f"{WRITTEN}/first_phrases_en"],
     "first_phrases_fr": [f"{WRITTEN}/first_phrases_fr"],
     "phrases": [f"{WRITTEN}/phrases"],
-    "quotations": [f"{WRITTEN}/quotations"],
+    "quotations": [
+        f"{QUOTED}/first_phrases_en",
+        f"{QUOTED}/first_phrases_fr",
+        f"{QUOTED}/phrases",
+    ],
     "sentences": [f"{WRITTEN}/sentences"],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
     "stories": ["general/african_storybook"],
@@ -130,7 +135,6 @@ QUOTATIONS: dict[str, list[Pair]] = {
         ('They said "{}!" and left.', "Ils ont dit « {} ! » et sont partis."),
     ],
 }
-QUOTED = [f"{WRITTEN}/{name}" for name in ("first_phrases_en", "first_phrases_fr", "phrases")]
 MOST_QUOTED_WORDS = 8
 SET_ASIDE = ("general_dev", "sentences_dev")
 DEV_MIXTURE = {
@@ -318,22 +322,21 @@ class Corpora:
     def files(self, name: str) -> list[Path]:
         """Both sides of a text; of one written for this project its tables."""
         folder, _, rest = name.partition("/")
-        if name == f"{WRITTEN}/quotations":
-            return [path for phrases in QUOTED for path in self.files(phrases)]
-        if folder == WRITTEN:
+        if folder in (WRITTEN, QUOTED):
             path = self.written / rest
             return sorted(path.glob("*.tsv")) if path.is_dir() else [path.with_suffix(".tsv")]
         sides = resolve_parallel(self.prefix(name), "en", "fr")
         return [sides.source, sides.target]
 
     def pairs(self, name: str) -> Iterator[Pair]:
-        if name == f"{WRITTEN}/quotations":
-            for phrases in QUOTED:
-                for pair in self.pairs(phrases):
-                    if not self.why_not(phrases, pair):
-                        yield from quotations(pair)
+        folder, _, rest = name.partition("/")
+        if folder == QUOTED:
+            phrases = f"{WRITTEN}/{rest}"
+            for pair in self.pairs(phrases):
+                if not self.why_not(phrases, pair):
+                    yield from quotations(pair)
             return
-        if name.startswith(f"{WRITTEN}/"):
+        if folder == WRITTEN:
             for table in self.files(name):
                 yield from read_phrases(table)
             return
@@ -382,7 +385,8 @@ def read_phrases(path: Path) -> Iterator[Pair]:
 def quotations(pair: Pair) -> list[Pair]:
     """Sentences that quote a phrase: one of QUOTATIONS, or each if the phrase is short.
 
-    None if the sides end with other marks, or the phrase is long or has quotation marks itself.
+    No sentence if the sides end with different marks, or if the phrase is long or has quotation
+    marks itself.
     """
     phrase = [re.fullmatch(r"""([^"«»()…:]*\w)\s?([.?!]?)""", side) for side in pair]
     num_words = len(pair[0].split())

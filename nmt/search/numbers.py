@@ -26,6 +26,7 @@ import numpy as np
 
 from nmt.search.beam import BeamState, Candidates, Control, StepRequest
 from nmt.search.constraints import SearchBatch, mask_out, request_ids
+from nmt.text.amounts import GROUP_SEPARATOR
 from nmt.text.tokenizer import Tokenizer
 
 LARGEST_SPELLED_OUT = 20
@@ -38,7 +39,7 @@ _NUMBER = re.compile(
     r"(?![0-9]|[.,:/-][0-9])"
     r"|[0-9]+(?:[.,:/-][0-9]+|[ \u00a0\u202f'’][0-9]{3}(?![0-9]))*"
 )
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+")
+_THOUSANDS = re.compile(rf"[0-9]{{1,3}}(?:{GROUP_SEPARATOR}[0-9]{{3}})+")
 _DECADE = re.compile(r"(?<![0-9])[0-9]{2}([0-9]0)(?:'?s\b)")
 _HOUR = re.compile(r"\s?(?:[ap]\.?\s?m\b|h\b|heures?\b|o'clock)", re.IGNORECASE)
 # Before these, a number is hardly ever spelled out, as it may be before % (50 pour cent).

@@ -51,9 +51,9 @@ _BEFORE_HOUR = "".join(
     for word in ("à", "À", "dès", "vers", "Vers", "avant", "après", "entre", "h et")
 )
 _MINUTES = rf"(?:{_SPACE}?[0-5][0-9])?"
-_SEPARATOR = "[ ,.'’\u00a0\u202f]"
+GROUP_SEPARATOR = "[ ,.'’\u00a0\u202f]"  # of some language, between groups of three digits
 _GROUPED = re.compile(
-    rf"(?<![\w.,])[1-9][0-9]{{0,2}}(?:{_SEPARATOR}[0-9]{{3}})+(?:[.,][0-9]+)?(?!\w|[.,][0-9])"
+    rf"(?<![\w.,])[1-9][0-9]{{0,2}}(?:{GROUP_SEPARATOR}[0-9]{{3}})+(?:[.,][0-9]+)?(?!\w|[.,][0-9])"
 )
 
 PATTERNS = {  # class -> regular expression without capturing groups

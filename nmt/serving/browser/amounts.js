@@ -37,9 +37,10 @@ const BEFORE_HOUR = ["à", "À", "dès", "vers", "Vers", "avant", "après", "ent
   .join("");
 const MINUTES = R`(?:${GAP}?[0-5][0-9])?`;
 
-const SEPARATOR = "[ ,.'’\u00a0\u202f]";
+/** Of some language, between groups of three digits. */
+export const GROUP_SEPARATOR = "[ ,.'’\u00a0\u202f]";
 const GROUPED = new RegExp(
-  R`(?<![${WORD}.,])[1-9][0-9]{0,2}(?:${SEPARATOR}[0-9]{3})+(?:[.,][0-9]+)?(?![${WORD}]|[.,][0-9])`,
+  R`(?<![${WORD}.,])[1-9][0-9]{0,2}(?:${GROUP_SEPARATOR}[0-9]{3})+(?:[.,][0-9]+)?(?![${WORD}]|[.,][0-9])`,
   "gu",
 );
 

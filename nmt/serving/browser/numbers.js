@@ -1,5 +1,6 @@
 // Numbers in a translation are those of its source: `nmt/search/numbers.py`.
 
+import { GROUP_SEPARATOR } from "./amounts.js";
 import { appendNamed, maskOut } from "./beam.js";
 import { MaskedLine } from "./placeholders.js";
 import { EOS_ID } from "./tokenizer.js";
@@ -20,7 +21,7 @@ const NUMBER = new RegExp(
     String.raw`|[0-9]+(?:[.,:\/\-][0-9]+|[ \u00a0\u202f'’][0-9]{3}(?![0-9]))*`,
   "gu",
 );
-const THOUSANDS = /^[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+$/u;
+const THOUSANDS = new RegExp(`^[0-9]{1,3}(?:${GROUP_SEPARATOR}[0-9]{3})+$`, "u");
 const DECADE = new RegExp(`(?<![0-9])[0-9]{2}([0-9]0)(?:'?s(?![${WORD}]))`, "gu");
 // Without the flag `i`, by which U+0345 would be a letter. Python's flag takes U+017F for an s and U+212A for a k.
 const HOUR = new RegExp(
