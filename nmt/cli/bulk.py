@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -167,12 +166,9 @@ def back_translate(options: argparse.Namespace) -> int:
     from nmt.bulk.back_translation import SyntheticText
     from nmt.bulk.shards import input_files
     from nmt.runs.package import open_run
+    from nmt.text.lines import refuse_nameless
 
-    if os.path.basename(options.output) in ("", ".", ".."):
-        raise UserError(
-            "--output: expected a prefix, the beginning of the names of two files, such as"
-            f" {os.path.join(options.output, 'bt')}. Received: {options.output!r}."
-        )
+    refuse_nameless(options.output, options.output, "bt")
     languages = open_run(options.runs[0], options.allow_custom).config.data
     text = SyntheticText(
         source=Path(f"{options.output}.{languages.target}"),

@@ -28,6 +28,7 @@ from nmt.text.lines import (
     atomic_write,
     is_blank,
     read_parallel,
+    refuse_nameless,
     refuse_overwriting,
 )
 
@@ -59,13 +60,7 @@ class Output:
         text = os.path.expanduser(prefix)
         is_table = text.endswith(TABLE_SUFFIXES)
         base = text.removesuffix(".gz").removesuffix(".tsv") if is_table else text
-        folder, name = os.path.split(base)
-        if name in ("", ".", ".."):
-            example = os.path.join(folder, name, "clean.tsv" if is_table else "clean")
-            raise UserError(
-                "--output: expected a prefix that ends in the beginning of a file name, as in"
-                f" {example}. Received: {prefix!r}."
-            )
+        refuse_nameless(prefix, base, "clean.tsv" if is_table else "clean")
         if is_table:
             return cls(Path(text), Path(text), Path(f"{base}.dropped.tsv"))
         return cls(

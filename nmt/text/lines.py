@@ -100,6 +100,17 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"{output} is an input, and would be overwritten. Choose another file.")
 
 
+def refuse_nameless(output: str, base: str, example: str) -> None:
+    """Raises UserError if `base`, to which suffixes are added, ends in no file name: the files
+    would be hidden ones, such as DIR/.en. `output` is what the user gave."""
+    folder, name = os.path.split(base)
+    if name in ("", ".", ".."):
+        raise UserError(
+            "--output: expected a prefix that ends in the beginning of a file name, as in"
+            f" {os.path.join(folder, name, example)}. Received: {output!r}."
+        )
+
+
 def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, `.gz` or plain (see `text_path`). Raises UserError where it
     is missing, unreadable or no UTF-8."""
