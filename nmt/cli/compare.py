@@ -87,6 +87,7 @@ def _compare(options: argparse.Namespace) -> int:
     from nmt.comparison.runner import compare, train_in_processes
     from nmt.config.loader import Config, check_score, load_config
     from nmt.inference.aligner import read_gold
+    from nmt.text.lines import make_folder
 
     for name in ("seeds", "jobs"):
         if getattr(options, name) < 1:
@@ -128,7 +129,7 @@ def _compare(options: argparse.Namespace) -> int:
         prefix, path = options.gold_alignments
         aligned = _read(prefix, data)
         gold = GoldAlignments(aligned, read_gold(Path(path), aligned.sources, aligned.references))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     train = partial(train_in_processes, num_jobs=options.jobs, allow_custom=allow_custom)
     tests = EvaluationTexts(texts, gold)
     compare(f"Comparison: {name}", planned, tests, folder, train, allow_custom)

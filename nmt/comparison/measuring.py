@@ -27,7 +27,14 @@ from nmt.inference.onnx_artifact import select_export
 from nmt.inference.translator import Translator
 from nmt.runs.run_folder import WEIGHTS, Run, load_arrays
 from nmt.terminal import import_tensorflow, progress_bar
-from nmt.text.lines import atomic_write, file_fingerprint, is_blank, read_lines, write_lines
+from nmt.text.lines import (
+    atomic_write,
+    file_fingerprint,
+    is_blank,
+    make_folder,
+    read_lines,
+    write_lines,
+)
 from nmt.training.corpus import Corpus
 from nmt.training.input_pipeline import plan_updates
 from nmt.training.setup import Prepared
@@ -102,7 +109,7 @@ class RunMeasurements:
     def __init__(self, run: Run, config: Config):
         self.run = run.with_decoding(config.decoding)
         self.folder = run.path / "compare"
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         self.file = self.folder / "measured.json"
         self._weights = file_fingerprint([run.path / WEIGHTS])
         self._record: dict[str, Any] = (

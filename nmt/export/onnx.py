@@ -41,7 +41,13 @@ from nmt.model.signatures import encode_function, named_leaves, step_function
 from nmt.runs.run_folder import WEIGHTS, Run
 from nmt.runs.temporary import temporary_folder
 from nmt.search.beam import map_arrays
-from nmt.text.lines import file_fingerprint, is_blank, read_parallel, resolve_parallel
+from nmt.text.lines import (
+    file_fingerprint,
+    is_blank,
+    make_folder,
+    read_parallel,
+    resolve_parallel,
+)
 from nmt.text.tokenizer import padded
 
 logger = logging.getLogger(__name__)
@@ -156,7 +162,7 @@ def _new_folder(folder: Path, mark: str) -> Iterator[Path]:
             f"{folder} exists and is no export ({mark} is missing). Choose another folder with"
             " --output."
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with temporary_folder(folder.parent, folder.name) as temporary:
         new = temporary / "new"
         new.mkdir()

@@ -13,6 +13,7 @@ import numpy as np
 from nmt.errors import UserError
 from nmt.runs.checkpoints import Checkpoints
 from nmt.runs.run_folder import WEIGHTS, Run, check_compatible, load_arrays, save_arrays
+from nmt.text.lines import make_folder
 
 # Prefix, in a checkpoint, of the moving average of the weights, which is kept in best.npz.
 AVERAGE = "average/"
@@ -53,7 +54,7 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
         if key in ("texts", "precision", "casing")
     }
     facts = {"average_of": [str(path) for path in paths]}
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     save_arrays(output / WEIGHTS, weights, facts)  # first: a run without weights is a half one
     Run.create(
         output, first.config, first.source_tokenizer, first.target_tokenizer, {**of_first, **facts}

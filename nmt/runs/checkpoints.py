@@ -25,6 +25,7 @@ import numpy as np
 from nmt.errors import UserError
 from nmt.runs.run_folder import WEIGHTS, load_arrays, save_arrays
 from nmt.runs.temporary import remove_leftovers
+from nmt.text.lines import make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Checkpoints:
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Path:
         """Writes a state, and only then deletes the oldest. Raises UserError if it cannot be
         written."""
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         path = self.folder / f"step-{step:08d}.npz"
         save_arrays(path, arrays, facts)
         for old in self.paths()[: -self.keep]:

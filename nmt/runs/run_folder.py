@@ -29,7 +29,7 @@ from nmt.about import VERSION
 from nmt.config.loader import Config, DecodingConfig, load_config
 from nmt.errors import UserError
 from nmt.text.characters import target_view
-from nmt.text.lines import atomic_write
+from nmt.text.lines import atomic_write, make_folder
 from nmt.text.model_input import Casing, ModelInput
 from nmt.text.placeholders import Copier
 from nmt.text.tokenizer import COPY_IDS, Tokenizer
@@ -98,7 +98,7 @@ class Run:
                 f"{path} already holds a run. Resume it with the same command, or choose another"
                 " folder."
             )
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path, "run folder")
         if config.tokenizer.joint:
             source.save(path / "tokenizer.model")
         else:

@@ -111,6 +111,18 @@ def refuse_nameless(output: str, base: str, example: str) -> None:
         )
 
 
+def make_folder(path: Path, kind: str = "folder") -> None:
+    """Make a folder, and those above it, unless it exists. Raises UserError if it cannot be made;
+    `kind` is what the user then chooses another one of."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if path.is_file() else error.strerror
+        raise UserError(
+            f"{path}: the folder cannot be made: {reason}. Choose another {kind}."
+        ) from error
+
+
 def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, `.gz` or plain (see `text_path`). Raises UserError where it
     is missing, unreadable or no UTF-8."""

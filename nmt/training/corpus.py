@@ -21,7 +21,14 @@ from nmt.config.loader import Config, CorpusConfig, DataConfig
 from nmt.errors import UserError
 from nmt.seeding import derive_seed
 from nmt.text.back_translation import has_tag, without_tag
-from nmt.text.lines import ParallelFiles, atomic_write, is_blank, read_lines, read_parallel
+from nmt.text.lines import (
+    ParallelFiles,
+    atomic_write,
+    is_blank,
+    make_folder,
+    read_lines,
+    read_parallel,
+)
 from nmt.text.model_input import ModelInput
 from nmt.text.placeholders import Copier, PairMasker, translations_of_words
 from nmt.text.tokenizer import TAG_ID, Tokenizer, sample_lines
@@ -280,12 +287,7 @@ def _write(
     folder: Path,
     progress: Any,
 ) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: the folder cannot be made: {error.strerror}. Choose another run folder."
-        ) from error
+    make_folder(folder, "run folder")
     dropped: Counter[str] = Counter()
     masker = pair_masker(files, config, source, view)
     num_masked = 0

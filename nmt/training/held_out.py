@@ -11,6 +11,7 @@ from nmt.text.lines import (
     ParallelFiles,
     atomic_write,
     is_blank,
+    make_folder,
     read_parallel,
     refuse_overwriting,
 )
@@ -69,10 +70,7 @@ def _write(path: Path, lines: Sequence[str], run: Path) -> None:
                 " development text with --dev."
             )
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path.parent}: the folder cannot be made: {error.strerror}.") from error
+    make_folder(path.parent, "run folder")
     with atomic_write(path) as stream:
         stream.write(content)
 

@@ -21,6 +21,7 @@ from nmt.text.lines import (
     decode_lines,
     file_fingerprint,
     is_blank,
+    make_folder,
     read_lines,
     read_parallel,
     read_phrase_table,
@@ -426,6 +427,16 @@ def test_pairs_stream(tmp_path):
     assert next(pairs) == ("a", "b")  # what is wrong with line 2 is not known yet
     with pytest.raises(UserError, match="line 2"):
         next(pairs)
+
+
+def test_a_folder_that_cannot_be_made_says_why(tmp_path):
+    file = put(tmp_path / "file", "in the way")
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    for path, reason in [(file, "it is a file"), (file / "c", "Not a directory")]:
+        message = f"{path}: the folder cannot be made: {reason}. Choose another run folder."
+        with pytest.raises(UserError, match=re.escape(message)):
+            make_folder(path, "run folder")
 
 
 def test_a_fingerprint_depends_on_content_and_boundaries_alone(tmp_path):
