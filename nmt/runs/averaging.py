@@ -23,9 +23,9 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
     """Writes the run `output`: the mean of the runs' best weights or, with `last`, of each one's
     last checkpoints.
 
-    Returns the files that were read. Raises UserError if the models or vocabularies differ, if
-    there are fewer checkpoints than `last` or fewer than two files in all, or if the output is a
-    run already.
+    Returns the files that were read. Raises UserError if the models, vocabularies or initial
+    weights differ, if there are fewer checkpoints than `last` or fewer than two files in all, or if
+    the output is a run already.
     """
     first = runs[0]
     check_compatible(runs)
@@ -34,6 +34,12 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
             raise UserError(
                 f"only weights of one model can be averaged. {first.path} and {run.path} differ"
                 " in `model`."
+            )
+        if _begin_otherwise(first, run):
+            raise UserError(
+                f"only weights with a common beginning can be averaged. {first.path} and"
+                f" {run.path} began with different random weights, as their training.seed differs."
+                " Name both runs to `nmt translate` or `nmt evaluate`: an ensemble."
             )
     paths = [
         path
@@ -60,6 +66,13 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
         output, first.config, first.source_tokenizer, first.target_tokenizer, {**of_first, **facts}
     )
     return paths
+
+
+def _begin_otherwise(one: Run, other: Run) -> bool:
+    """Whether two runs of the same model had different random weights at first. Runs that began
+    with the weights of another one may have a common beginning."""
+    ours, theirs = one.config.training, other.config.training
+    return ours.seed != theirs.seed and not (ours.init_from or theirs.init_from)
 
 
 def mean(

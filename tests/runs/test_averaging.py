@@ -73,6 +73,13 @@ def test_the_last_checkpoints_are_averaged_by_the_weights_that_are_evaluated(a_r
             average([run], tmp_path / "other", last=last)
 
 
+def test_runs_that_began_with_the_weights_of_another_may_have_other_seeds(a_run, tmp_path):
+    tuned = tiny_config({}, training={"seed": 2, "init_from": "one"})
+    average([a_run("one", [1.0]), a_run("tuned", [3.0], tuned)], tmp_path / "mean")
+    weights, _ = load_arrays(tmp_path / "mean" / "best.npz")
+    assert weights["w"].tolist() == [2.0]
+
+
 def test_what_has_no_mean_is_refused(a_run, tmp_path):
     one, other = a_run("one", [1.0, 2.0]), a_run("other", [1.0])
     with pytest.raises(UserError, match="names or shapes"):
@@ -84,6 +91,10 @@ def test_what_has_no_mean_is_refused(a_run, tmp_path):
     wider = tiny_config({}, model={"decoder": {"units": 18}})
     with pytest.raises(UserError, match="differ in `model`"):
         average([one, a_run("wider", [1.0, 2.0], wider)], tmp_path / "mean")
+    with pytest.raises(
+        UserError, match=r"different random weights, as their training\.seed differs"
+    ):
+        average([one, a_run("seed 2", [1.0, 2.0], tiny_config({}, training={"seed": 2}))], one.path)
     for value in (np.nan, np.inf):
         with pytest.raises(UserError, match=r"best\.npz cannot be averaged.*NaN in w"):
             average([one, a_run(f"diverged {value}", [1.0, value])], tmp_path / "mean")
