@@ -38,7 +38,7 @@ from nmt.inference.onnx_engine import OnnxEngine
 from nmt.inference.translator import Translator
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import encode_function, named_leaves, step_function
-from nmt.runs.run_folder import WEIGHTS, Run
+from nmt.runs.run_folder import EXPORT_RECORD, WEIGHTS, Run
 from nmt.runs.temporary import temporary_folder
 from nmt.search.beam import map_arrays
 from nmt.text.lines import (
@@ -71,7 +71,7 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
     pairs = _dev_pairs(run, dev)
     folder = folder or run.path / FOLDER
     model = run.load_model()
-    with _new_folder(folder, "export.json") as new:
+    with _new_folder(folder, EXPORT_RECORD) as new:
         for name in ("config.yaml", "run.json", "tokenizer.model", "source.model", "target.model"):
             if (run.path / name).is_file():
                 shutil.copy(run.path / name, new / name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.errors import LineError, UserError
 from nmt.runs.package import Package, damaged
-from nmt.runs.run_folder import WEIGHTS, Run
+from nmt.runs.run_folder import EXPORT_RECORD, WEIGHTS, Run
 from nmt.terminal import printable, quoted
 from nmt.text.lines import atomic_write, file_fingerprint
 
@@ -81,11 +81,11 @@ class Export:
     def find(cls, run: Path) -> "Export | None":
         """The export in the folder of a run, or the folder itself if it is an export. Raises
         UserError if it is damaged or too new."""
-        folder = next((f for f in (run, run / FOLDER) if (f / "export.json").is_file()), None)
+        folder = next((f for f in (run, run / FOLDER) if (f / EXPORT_RECORD).is_file()), None)
         if folder is None:
             return None
         try:
-            return cls(folder=folder, **_parsed((folder / "export.json").read_bytes(), folder))
+            return cls(folder=folder, **_parsed((folder / EXPORT_RECORD).read_bytes(), folder))
         except UserError:
             raise
         except _NO_RECORD as error:
@@ -100,7 +100,7 @@ class Export:
         return record
 
     def save(self) -> None:
-        with atomic_write(self.folder / "export.json", "w") as stream:
+        with atomic_write(self.folder / EXPORT_RECORD, "w") as stream:
             json.dump(self.as_dict(), stream, indent=2, ensure_ascii=False)
 
     def engine(self, precision: str, forbidden_ids: Sequence[int]) -> "OnnxEngine":

@@ -44,7 +44,7 @@ def average(runs: Sequence[Run], output: Path, last: int | None = None) -> list[
     paths = [
         path
         for run in runs
-        for path in ([run.path / WEIGHTS] if last is None else _last(run, last))
+        for path in ([run.weights_file()] if last is None else _last(run, last))
     ]
     if len(paths) < 2:
         raise UserError(

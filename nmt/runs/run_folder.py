@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nmt.runs.package import Package
 
 WEIGHTS = "best.npz"  # the weights with the best dev BLEU
+EXPORT_RECORD = "export.json"  # is in the folder of an ONNX export
 FORMAT = 2  # of the folder; raised when older versions cannot read it
 
 
@@ -228,6 +229,7 @@ class Run:
         """The file of trained weights. Raises UserError if there is none yet."""
         path = self.path / WEIGHTS
         if not path.is_file():
+            refuse_export(self.path)
             has_begun = (self.path / "checkpoints").is_dir()
             hint = " Training stopped before its first evaluation." if has_begun else ""
             raise UserError(
@@ -268,11 +270,29 @@ class Run:
             stream.write(text.getvalue())
 
     def read_history(self) -> list[dict[str, float]]:
-        """The rows of history.csv."""
-        with open(_existing(self.path / "history.csv"), encoding="utf-8", newline="") as stream:
-            return [
-                {key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)
-            ]
+        """The rows of history.csv. Raises UserError if it is damaged."""
+        path = _existing(self.path / "history.csv")
+        try:
+            with open(path, encoding="utf-8", newline="") as stream:
+                return [
+                    {key: float(value) for key, value in row.items()}
+                    for row in csv.DictReader(stream)
+                ]
+        except (ValueError, TypeError) as error:  # TypeError: too few or too many columns
+            raise UserError(
+                f"{path} is damaged: expected a number in each column. {error}. The same `nmt"
+                " train` command writes it again."
+            ) from error
+
+
+def refuse_export(path: Path) -> None:
+    """Raises UserError for the folder of an ONNX export, which looks like a run but has no weights
+    to train or to convert."""
+    if (path / EXPORT_RECORD).is_file():
+        raise UserError(
+            f"{path} is an export, which only translates. Name the run folder that it was made"
+            " from."
+        )
 
 
 def refuse_links(run: Path) -> None:

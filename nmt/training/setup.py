@@ -21,7 +21,7 @@ from nmt.config.loader import Config, CorpusConfig, TokenizerConfig
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
 from nmt.runs.package import open_run
-from nmt.runs.run_folder import FORMAT, Run, model_input, refuse_links
+from nmt.runs.run_folder import FORMAT, Run, model_input, refuse_export, refuse_links
 from nmt.seeding import derive_seed
 from nmt.text.lines import (
     ParallelFiles,
@@ -229,6 +229,7 @@ def _resume(
 ) -> Corpus:
     """Opens the corpus of an existing run and records what has changed since it began."""
     if "average_of" in run.metadata:
+    refuse_export(run.path)
         raise UserError(
             f"{run.path} is the average of other runs, with nothing to resume. Train on from its"
             f" weights in a new run: --init-from {shlex.quote(str(run.path))} --run ANOTHER."

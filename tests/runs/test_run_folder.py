@@ -433,6 +433,21 @@ def test_history_is_a_table_that_is_written_anew_each_time(joint):
     assert joint.read_history() == rows
 
 
+@pytest.mark.parametrize(
+    "content", [b"step\nx\n", b"step,epoch\n1\n", b"step\n1,2\n", b"\xff\n1\n"]
+)
+def test_a_damaged_history_is_reported(content, joint):
+    (joint.path / "history.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"history\.csv is damaged.*`nmt train` command writes it"):
+        joint.read_history()
+
+
+def test_the_folder_of_an_export_is_no_run_to_train_or_convert(joint):
+    (joint.path / "export.json").write_text("{}")
+    with pytest.raises(UserError, match=f"{joint.path} is an export.*Name the run folder"):
+        joint.weights_file()
+
+
 def test_a_run_may_be_moved_and_renamed(joint, tmp_path):
     moved = shutil.move(joint.path, tmp_path / "été 1")
     assert Run.open(moved).config == joint.config

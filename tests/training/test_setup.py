@@ -295,6 +295,25 @@ def test_an_average_of_runs_is_not_resumed(data, run):
         prepare(config, run)
 
 
+def test_an_export_is_not_resumed(data, run):
+    prepare(tiny_config(data), run)
+    (run / "export.json").write_text("{}")
+    refuses(tiny_config(data), run, f"{run} is an export.*Name the run folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [("format", None), ("nmt", 3), ("texts", ["a"]), ("texts", {"a": 1}), ("precision", None)],
+)
+def test_a_record_without_what_resuming_needs_is_damaged(name, fact, data, run):
+    prepare(tiny_config(data), run)
+    facts = json.loads((run / "run.json").read_text()) | {name: fact}
+    facts = {key: value for key, value in facts.items() if value is not None}
+    (run / "run.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=rf"run\.json is damaged: '{name}' is.*--init-from"):
+        prepare(tiny_config(data), run)
+
+
 def test_a_run_may_be_decoded_otherwise_and_its_text_may_move(data, run, tmp_path, caplog):
     prepare(tiny_config(data), run)
     moved = {
