@@ -23,6 +23,7 @@ from nmt.runs.checkpoints import only_trainer
 from nmt.runs.package import open_run
 from nmt.runs.run_folder import FORMAT, Run, model_input, refuse_export, refuse_links
 from nmt.seeding import derive_seed
+from nmt.terminal import quoted
 from nmt.text.lines import (
     ParallelFiles,
     file_fingerprint,
@@ -228,12 +229,13 @@ def _resume(
     run: Run, config: Config, texts: Texts, fingerprints: Fingerprints, accept_changes: bool
 ) -> Corpus:
     """Opens the corpus of an existing run and records what has changed since it began."""
-    if "average_of" in run.metadata:
     refuse_export(run.path)
+    if "average_of" in run.metadata:
         raise UserError(
             f"{run.path} is the average of other runs, with nothing to resume. Train on from its"
             f" weights in a new run: --init-from {shlex.quote(str(run.path))} --run ANOTHER."
         )
+    _check_facts(run)
     if run.metadata["format"] < FORMAT:
         raise UserError(
             f"{run.path} was begun by nmt {run.metadata['nmt']}, whose states this version does not"
@@ -249,6 +251,20 @@ def _resume(
         with only_trainer(run.path):
             run.record_change(config, facts)
     return corpus
+
+
+def _check_facts(run: Run) -> None:
+    """Raises UserError if run.json lacks what resuming needs."""
+    kinds = {"format": int, "nmt": str, "texts": dict, "precision": str}
+    for name, kind in kinds.items():
+        fact = run.metadata.get(name)
+        of_texts = fact.values() if isinstance(fact, dict) else ()
+        if not isinstance(fact, kind) or not all(isinstance(digest, str) for digest in of_texts):
+            raise UserError(
+                f"{run.path / 'run.json'} is damaged: {name!r} is {quoted(fact)}. Restore the file,"
+                " or train a new run in another folder; if there are weights, --init-from begins"
+                " with them."
+            )
 
 
 @dataclass(frozen=True)

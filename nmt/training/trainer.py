@@ -203,6 +203,7 @@ class Trainer:
         self.progress.evaluate_on(dev, self.config.plateau_patience)
         self.total_steps = self.progress.budgeted_steps or self.total_steps
         if resumed:
+            self.workers.on_chief(self._write_history)
             logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
         logger.info(
             "%s parameters, %d steps, %s",
@@ -450,7 +451,7 @@ class Trainer:
     def _report(self) -> None:
         """Writes history.csv, curve.png and the events of TensorBoard."""
         history = self.progress.history
-        self.run.write_history(history)
+        self._write_history()
         if self.tensorboard:
             with self.tensorboard.as_default(step=history[-1]["step"]):
                 for name, value in history[-1].items():
@@ -461,6 +462,10 @@ class Trainer:
                 plot_history(history, self.run.path / "curve.png")
             except (UserError, OSError) as error:
                 logger.info("no learning curve: %s", error)
+
+    def _write_history(self) -> None:
+        if self.progress.history:
+            self.run.write_history(self.progress.history)
 
     def save(self) -> bool:
         """Writes a checkpoint and returns True; not while steps are being skipped, as the state may
@@ -502,9 +507,15 @@ class Trainer:
                 )
             return False
         arrays, facts = found
-        self._loss_sums = arrays.pop("sums")
+        try:
+            sums, progress = arrays.pop("sums"), TrainingState(**facts)
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"the newest state in {self.checkpoints.folder} is none that training saved"
+                f" ({error}). Move it away to resume from the one before."
+            ) from error
         self.train_step.restore(arrays, self.checkpoints.folder)
-        self.progress = TrainingState(**facts)
+        self._loss_sums, self.progress = sums, progress
         return True
 
 

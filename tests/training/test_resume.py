@@ -28,6 +28,7 @@ from fixtures.train import TRAINING
 from nmt.config.loader import load_config
 from nmt.errors import UserError
 from nmt.runs.checkpoints import only_trainer
+from nmt.runs.run_folder import load_arrays, save_arrays
 from nmt.training import trainer as module
 from nmt.training.trainer import Trainer, train
 
@@ -160,6 +161,24 @@ def test_a_checkpoint_of_another_model_is_refused(small, tmp_path, instant):
     last_checkpoint(run).write_bytes(last_checkpoint(other).read_bytes())
     with pytest.raises(UserError, match=r"checkpoints does not fit this config: \d+ arrays differ"):
         train(small(max_steps=1), run)
+
+
+@pytest.mark.parametrize("facts", [{}, {"step": 1, "later": 2}])
+def test_what_training_did_not_save_is_no_state(facts, small, tmp_path, instant):
+    run = train(small(max_steps=1), tmp_path / "run").path
+    arrays, _ = load_arrays(run / "best.npz")
+    sums = {"sums": np.zeros(4)} if facts else {}
+    save_arrays(last_checkpoint(run), {**arrays, **sums}, facts)
+    with pytest.raises(UserError, match=r"newest state in .*checkpoints is none that training"):
+        train(small(max_steps=1), run)
+
+
+def test_a_lost_history_is_written_again(small, tmp_path, instant):
+    run = train(small(max_steps=1), tmp_path / "run").path
+    before = (run / "history.csv").read_bytes()
+    (run / "history.csv").write_text("step\nx\n")
+    train(small(max_steps=1), run)
+    assert (run / "history.csv").read_bytes() == before
 
 
 def test_weights_without_a_state_are_not_trained_over(small, tmp_path, instant):
