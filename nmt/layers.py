@@ -13,6 +13,8 @@ says otherwise. `return_attention_scores=True`, as Keras calls it, returns the w
 seeds make equal layers; without a seed, Keras's `set_random_seed` decides.
 """
 
+import math
+import numbers
 import random
 from typing import Any
 
@@ -86,17 +88,18 @@ class AttentionLayer(_Attention):
 
     def __init__(self, units: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        self.units = _at_least_one("units", units)
+        self.units = None if units is None else _count("units", units)
 
     def build(self, input_shape: Any) -> None:
         encoder, decoder = _two_sequences(input_shape)
+        self.input_spec = [_width_of(encoder), _width_of(decoder)]
         self.score = self._part(
             ConcatScore, decoder[-1], encoder[-1], self.units or encoder[-1], name="score"
         )
 
     def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
         encoder_BSD, decoder_BTH = inputs
-        encoder_mask_BS, decoder_mask_BT = mask or (None, None)
+        encoder_mask_BS, decoder_mask_BT = _two_masks(mask)
         encoder_BSD, encoder_mask_BS = _without_padding(encoder_BSD, encoder_mask_BS)
         decoder_BTH = _zero_on_padding(decoder_BTH, decoder_mask_BT)  # a NaN has a gradient, too
         context_BTD, weights_BTS = _attend(
@@ -105,7 +108,7 @@ class AttentionLayer(_Attention):
         return _zero_on_padding(context_BTD, decoder_mask_BT), weights_BTS
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        return mask[1] if mask else None
+        return _two_masks(mask)[1]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
         return self._shapes(input_shape)
@@ -153,10 +156,11 @@ class AttentionPooling(_Attention):
             raise UserError(
                 f"score must be one of {', '.join(POOLING_SCORES)}. Received: {score!r}."
             )
-        self.units, self.score = _at_least_one("units", units), score
+        self.units, self.score = _count("units", units), score
 
     def build(self, input_shape: Any) -> None:
-        width = _sequence(input_shape)[-1]
+        self.input_spec = _width_of(_sequence(input_shape))
+        width = input_shape[-1]
         self.score_layer = self._part(POOLING_SCORES[self.score], width, width, width, name="score")
         self.output_layer = self._part(Linear, 2 * width, self.units, use_bias=False, name="output")
 
@@ -182,7 +186,8 @@ class AttentionPooling(_Attention):
         return None  # the output has no steps
 
     def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
-        return (input_shape[0], self.units), tuple(input_shape[:2])
+        batch, steps, _ = _sequence(input_shape)
+        return (batch, self.units), (batch, steps)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "score": self.score}
@@ -201,14 +206,17 @@ class SelfAttention(_Attention):
 
     def __init__(self, units: int, scale: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if scale == 0:
+        if scale is not None and not _is_divisor(scale):
             raise UserError(
-                "scale divides the scores and must not be 0. Leave it out for sqrt(units)."
+                "scale divides the scores: it must be a finite number and must not be 0. Received:"
+                f" {scale!r}. Leave it out for sqrt(units)."
             )
-        self.units, self.scale = _at_least_one("units", units), scale
+        self.units = _count("units", units)
+        self.scale = None if scale is None else float(scale)
 
     def build(self, input_shape: Any) -> None:
-        width = _sequence(input_shape)[-1]
+        self.input_spec = _width_of(_sequence(input_shape))
+        width = input_shape[-1]
         self.query_layer, self.key_layer, self.value_layer = (
             self._part(Linear, width, self.units, use_bias=False, name=name)
             for name in ("query", "key", "value")
@@ -224,7 +232,7 @@ class SelfAttention(_Attention):
         return (context_BSU, weights_BSS) if return_attention_scores else context_BSU
 
     def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
-        batch, steps, _ = input_shape
+        batch, steps, _ = _sequence(input_shape)
         return (batch, steps, self.units), (batch, steps, steps)
 
     def get_config(self) -> dict[str, Any]:
@@ -251,6 +259,7 @@ class TimeStepAttention(_Attention):
                 "expected a fixed number of steps, because each has weights of its own. Received: a"
                 " time axis of None."
             )
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={1: steps})
         self.time_layer = self._part(Linear, steps, steps, name="time")
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
@@ -262,7 +271,8 @@ class TimeStepAttention(_Attention):
         return (output_BSD, weights_BSD) if return_attention_scores else output_BSD
 
     def _shapes(self, input_shape: Any) -> tuple[TensorShape, TensorShape]:
-        return tuple(input_shape), tuple(input_shape)
+        shape = tuple(_sequence(input_shape))
+        return shape, shape
 
 
 def _attend(
@@ -292,7 +302,12 @@ def _zero_on_padding(states_BSD: Tensor, mask_BS: Tensor) -> Tensor:
 
 
 def _sequence(shape: Any) -> Any:
-    if len(shape) != 3 or shape[-1] is None or isinstance(shape[0], list | tuple):
+    if (
+        isinstance(shape, dict)
+        or len(shape) != 3
+        or shape[-1] is None
+        or isinstance(shape[0], list | tuple)
+    ):
         raise UserError(
             f"expected one sequence of vectors, of shape (batch, time, width). Received: {shape}."
         )
@@ -300,14 +315,38 @@ def _sequence(shape: Any) -> Any:
 
 
 def _two_sequences(shapes: Any) -> Any:
-    if len(shapes) != 2 or not isinstance(shapes[0], list | tuple):
+    if isinstance(shapes, dict) or len(shapes) != 2 or not isinstance(shapes[0], list | tuple):
         raise UserError(
             f"expected [encoder_out, decoder_out], two sequences of vectors. Received: {shapes}."
         )
     return [_sequence(shape) for shape in shapes]
 
 
-def _at_least_one(name: str, number: int | None) -> Any:
-    if number is not None and number < 1:
+def _two_masks(mask: Any) -> Any:
+    if mask is None:
+        return None, None
+    if not isinstance(mask, list | tuple) or len(mask) != 2:
+        raise UserError(
+            "mask must be [encoder_mask, decoder_mask], of which either may be None. Received:"
+            f" {mask!r}."
+        )
+    return mask
+
+
+def _width_of(shape: Any) -> keras.layers.InputSpec:
+    """What a layer that was built for sequences of this shape takes."""
+    return keras.layers.InputSpec(ndim=3, axes={-1: shape[-1]})
+
+
+def _count(name: str, number: Any) -> int:
+    # Not `int`: the numbers of NumPy are none.
+    if not isinstance(number, numbers.Integral) or isinstance(number, bool):
+        raise UserError(f"{name} must be an integer. Received: {number!r}.")
+    if number < 1:
         raise UserError(f"{name} must be at least 1. Received: {number}.")
-    return number
+    return int(number)
+
+
+def _is_divisor(number: Any) -> bool:
+    is_number = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    return is_number and math.isfinite(number) and number != 0

@@ -442,6 +442,18 @@ def test_a_model_saved_before_the_modules_moved_into_packages_loads():
         (lambda: AttentionPooling(3, score="dot"), "one of luong, bahdanau. Received: 'dot'"),
         (lambda: AttentionPooling(0), "units must be at least 1"),
         (lambda: AttentionLayer(-1), "units must be at least 1"),
+        (lambda: AttentionLayer("4"), "units must be an integer"),
+        (lambda: AttentionPooling(None), "units must be an integer"),
+        (lambda: SelfAttention(2.0), "units must be an integer"),
+        (lambda: SelfAttention(True), "units must be an integer"),
+        (lambda: SelfAttention(4, scale="2"), "must be a finite number"),
+        (lambda: SelfAttention(4, scale=float("nan")), "must be a finite number"),
+        (lambda: AttentionLayer()([INPUTS, DECODER], mask=MASK), "mask must be"),
+        (lambda: AttentionLayer()([INPUTS, DECODER], mask=[MASK]), "mask must be"),
+        (lambda: AttentionLayer()({"a": INPUTS, "b": DECODER}), "expected .encoder_out"),
+        (lambda: SelfAttention(4).compute_output_shape((2, 5)), "expected one sequence"),
+        (lambda: AttentionPooling(4).compute_output_shape((2, 5)), "expected one sequence"),
+        (lambda: TimeStepAttention().compute_output_shape((2, 5)), "expected one sequence"),
         (lambda: SelfAttention(4, scale=0), "must not be 0"),
         (lambda: AttentionLayer()(INPUTS), r"expected \[encoder_out, decoder_out\]"),
         (
@@ -455,3 +467,17 @@ def test_a_model_saved_before_the_modules_moved_into_packages_loads():
 def test_what_cannot_be_is_an_error(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+@every_layer
+def test_a_built_layer_refuses_sequences_of_another_width_or_length(name, randomize):
+    layer = built(name, randomize)
+    other = INPUTS[:, :-1] if name == "time_steps" else INPUTS[..., :-1]
+    with pytest.raises(ValueError, match="incompatible with the layer: expected axis"):
+        layer(of(name, other)[0])
+
+
+def test_units_and_scale_may_be_numbers_of_numpy():
+    layer = SelfAttention(np.int64(4), scale=np.float32(2.0))
+    assert SelfAttention.from_config(layer.get_config())(INPUTS).shape == (BATCH, STEPS, 4)
+    assert (type(layer.units), type(layer.scale)) == (int, float)
