@@ -1,11 +1,13 @@
 """Checks the arguments of Python callers: what was expected, what came, and what to pass."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from nmt.errors import LineError, UserError
 from nmt.search.glossary import Glossary
 from nmt.terminal import quoted
+
+T = TypeVar("T")
 
 
 def checked_lines(lines: Iterable[str], name: str = "lines") -> list[str]:
@@ -70,9 +72,32 @@ def checked_mapping(mapping: Mapping[str, str], name: str) -> Mapping[str, str]:
     return mapping
 
 
+def checked_translators(translators: Iterable[T], kind: type[T]) -> list[T]:
+    """A list of the translators. Raises TypeError for what is no iterable of these, and UserError
+    for none."""
+    if not isinstance(translators, Iterable):
+        raise TypeError(
+            f"translators must be an iterable of them. Received: {_described(translators)}."
+        )
+    found = list(translators)
+    for index, one in enumerate(found):
+        if not isinstance(one, kind):
+            raise TypeError(
+                f"translators[{index}] must be a {kind.__name__}. Received: {_described(one)}. Use"
+                f" {kind.__name__}.load."
+            )
+    if not found:
+        raise UserError("an ensemble needs at least one translator. Received: none.")
+    return found
+
+
+def check_integer(number: int, name: str) -> None:
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{name} must be an integer. Received: {_described(number)}.")
+
+
 def check_count(count: int, name: str, least: int) -> None:
-    if not isinstance(count, int) or isinstance(count, bool):
-        raise TypeError(f"{name} must be an integer. Received: {_described(count)}.")
+    check_integer(count, name)
     if count < least:
         raise UserError(f"{name} must be at least {least}. Received: {count}.")
 

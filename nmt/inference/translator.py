@@ -20,12 +20,14 @@ from nmt.errors import LineError, UserError
 from nmt.evaluation.word_alignment import Alignment, with_lag
 from nmt.inference.arguments import (
     check_count,
+    check_integer,
     check_single_line,
     checked_glossary,
     checked_lines,
     checked_mapping,
     checked_pairs,
     checked_phrases,
+    checked_translators,
 )
 from nmt.inference.onnx_artifact import select_export
 from nmt.inference.outputs import Candidate, Choices, ScoredTarget, Translation
@@ -170,12 +172,14 @@ class Translator:
         return cls(run, KerasEngine(model, run.forbidden_ids), dictionary)
 
     @classmethod
-    def ensemble(cls, translators: Sequence["Translator"]) -> "Translator":
+    def ensemble(cls, translators: Iterable["Translator"]) -> "Translator":
         """Combines translators into one that averages their probabilities at each step, with the
         options of the first.
 
-        Raises UserError if they differ in vocabulary, copying or normalisation.
+        Raises UserError if there are none, or if they differ in vocabulary, copying or
+        normalisation.
         """
+        translators = checked_translators(translators, cls)
         if len(translators) == 1:
             return translators[0]
         runs = [translator.run for translator in translators]
@@ -635,6 +639,7 @@ class Translator:
         Raises UserError unless there are equally many sources and targets.
         """
         pairs = checked_pairs(sources, targets)
+        check_integer(lag, "lag")
         read = [read_pair(self._copier, *pair) for pair in pairs]
         alignments: list[Any] = [None] * len(pairs)
         batch_size = self._options(batch_size=batch_size).batch_size

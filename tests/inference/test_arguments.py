@@ -123,3 +123,22 @@ def test_more_choices_than_the_vocabulary_has_are_sorted(translate):
                 log_probs = [log_prob for _, log_prob in all_of_it]
                 assert log_probs == sorted(log_probs, reverse=True) and len(log_probs) > 5
                 assert [token for token, _ in all_of_it[:5]] == [token for token, _ in best]
+
+
+def test_an_ensemble_is_of_translators():
+    translator = trained_translator()
+    assert Translator.ensemble(iter([translator])) is translator
+    with pytest.raises(UserError, match="at least one translator"):
+        Translator.ensemble([])
+    with pytest.raises(TypeError, match=r"must be an iterable of them. Received: <nmt"):
+        Translator.ensemble(translator)
+    with pytest.raises(
+        TypeError, match=r"translators\[0\] must be a Translator. Received: 'en-fr'"
+    ):
+        Translator.ensemble(["en-fr", translator])
+
+
+@pytest.mark.parametrize("lag", ["1", 1.5, None, True])
+def test_a_lag_is_an_integer(lag):
+    with pytest.raises(TypeError, match=r"lag must be an integer. Received"):
+        trained_translator().align("cat.", "chat.", lag=lag)
