@@ -11,10 +11,12 @@ from nmt.cli import shared
 from nmt.cli.console import say, verb
 from nmt.cli.shared import (
     LINES_AT_ONCE,
+    STANDARD_INPUT,
     AlignmentOptions,
     RunOptions,
     alignment_arguments,
     file_or_standard,
+    given_path,
     load_both,
     paths_read,
     run_argument,
@@ -70,11 +72,15 @@ def add_verbs(verbs: Any) -> None:
 def _pair_arguments(parser: argparse.ArgumentParser) -> None:
     run_argument(parser)
     parser.add_argument(
-        "--source", type=Path, required=True, metavar="FILE", help="source sentences, one per line"
+        "--source",
+        type=given_path,
+        required=True,
+        metavar="FILE",
+        help="source sentences, one per line",
     )
     parser.add_argument(
         "--target",
-        type=Path,
+        type=given_path,
         required=True,
         metavar="FILE",
         help="their translations, one per line",
@@ -213,9 +219,10 @@ def _pairs_in_windows(options: argparse.Namespace) -> Iterator[list[tuple[str, s
     from nmt.text.lines import ParallelFiles, read_parallel
 
     for path in (options.source, options.target):
-        if path.exists() and not path.is_file():
+        if str(path) == "-" or (path.exists() and not path.is_file()):
+            received = STANDARD_INPUT if str(path) == "-" else "a pipe or a folder"
             raise UserError(
-                f"{path}: expected a file, which can be read twice. Received: a pipe or a folder."
+                f"{path}: expected a file, which can be read twice. Received: {received}."
             )
     files = ParallelFiles(options.source, options.target)
     for _ in read_parallel(files):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli.console import say, verb
-from nmt.cli.shared import custom_argument, given_texts, recipe_arguments
+from nmt.cli.shared import custom_argument, given_path, given_texts, recipe_arguments
 from nmt.errors import UserError
 from nmt.terminal import import_tensorflow
 
@@ -51,7 +51,7 @@ def add_verbs(verbs: Any) -> None:
     )
     compare.add_argument(
         "--output",
-        type=Path,
+        type=given_path,
         metavar="DIR",
         help="folder of the runs and the report (default: runs/RECIPE-comparison)",
     )

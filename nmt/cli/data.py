@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.cli import bulk
 from nmt.cli.console import say, verb
-from nmt.cli.shared import run_argument, search_arguments
+from nmt.cli.shared import given_path, run_argument, search_arguments
 from nmt.errors import UserError
 from nmt.terminal import progress_bar
 
@@ -38,7 +38,7 @@ def add_verbs(verbs: Any) -> None:
     get.add_argument("name", metavar="NAME", help="name of the corpus: see `nmt data list`")
     _languages(get, "suffixes of the two sides")
     get.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder of the text (default: NAME)"
+        "--output", type=given_path, metavar="DIR", help="folder of the text (default: NAME)"
     )
     get.add_argument(
         "--mirror",
@@ -50,7 +50,7 @@ def add_verbs(verbs: Any) -> None:
     _corpus(check)
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     check.add_argument(
-        "--html", type=Path, metavar="FILE", help="also write the report as a web page"
+        "--html", type=given_path, metavar="FILE", help="also write the report as a web page"
     )
     check.add_argument("--strict", action="store_true", help="exit with 1 if anything was found")
 
@@ -82,7 +82,7 @@ def add_verbs(verbs: Any) -> None:
     run_argument(backtranslate, ensemble=True)
     backtranslate.add_argument(
         "--input",
-        type=Path,
+        type=given_path,
         required=True,
         metavar="FILE",
         help="text of the target language, or a pattern, 'DIR/*.fr.gz'",

@@ -10,10 +10,14 @@ from typing import Any
 from nmt.cli import shared
 from nmt.cli.console import say, verb
 from nmt.cli.shared import (
+    STANDARD_INPUT,
     AlignmentOptions,
     RunOptions,
     SearchOptions,
     alignment_arguments,
+    file_or_standard,
+    given_path,
+    lines_of,
     load_both,
     paths_read,
     run_argument,
@@ -27,15 +31,19 @@ def add_verbs(verbs: Any) -> None:
     evaluate = verb(verbs, "evaluate", _evaluate, "translate a test set and score it")
     run_argument(evaluate, ensemble=True)
     evaluate.add_argument(
-        "--source", type=Path, required=True, metavar="FILE", help="lines to translate"
+        "--source",
+        type=file_or_standard,
+        required=True,
+        metavar="FILE",
+        help="lines to translate; -: standard input",
     )
     evaluate.add_argument(
         "--reference",
-        type=Path,
+        type=file_or_standard,
         required=True,
         action="append",
         metavar="FILE",
-        help="their reference translations; may be repeated",
+        help="their reference translations; may be repeated; -: standard input",
     )
     evaluate.add_argument(
         "--group-references",
@@ -43,12 +51,12 @@ def add_verbs(verbs: Any) -> None:
         help="score each distinct source against all its references",
     )
     evaluate.add_argument(
-        "--save-hypotheses", type=Path, metavar="FILE", help="also write the translations"
+        "--save-hypotheses", type=given_path, metavar="FILE", help="also write the translations"
     )
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON")
     evaluate.add_argument(
         "--gold-alignments",
-        type=Path,
+        type=given_path,
         metavar="GOLD",
         help=(
             "translate nothing: align source and reference and print the error rate against gold"
@@ -68,7 +76,7 @@ def add_verbs(verbs: Any) -> None:
     )
     plot.add_argument(
         "--output",
-        type=Path,
+        type=given_path,
         default=Path("heatmap.png"),
         metavar="FILE",
         help="picture to write: .png, .svg or .pdf (default: %(default)s)",
@@ -78,20 +86,24 @@ def add_verbs(verbs: Any) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from nmt.evaluation.metrics import corpus_scores, group_references, typography_agreement
-    from nmt.text.lines import read_lines, write_lines
+    from nmt.text.lines import write_lines
 
-    sources = list(read_lines(options.source))
-    references: Sequence[Sequence[str | None]] = [
-        list(read_lines(path)) for path in options.reference
-    ]
+    texts = [options.source, *options.reference]
+    if texts.count(None) > 1:
+        raise UserError(
+            f"{STANDARD_INPUT} is one text. Received: - for {texts.count(None)}. Name files for the"
+            " others."
+        )
+    sources, *references = (list(lines_of(path)) for path in texts)
+    source_name = options.source or STANDARD_INPUT
     for path, lines in zip(options.reference, references, strict=True):
         if len(lines) != len(sources):
             raise UserError(
                 f"source and reference must have equally many lines. Received: {len(sources)} in"
-                f" {options.source}, {len(lines)} in {path}."
+                f" {source_name}, {len(lines)} in {path or STANDARD_INPUT}."
             )
     if not sources:
-        raise UserError(f"expected at least one line. Received: none in {options.source}.")
+        raise UserError(f"expected at least one line. Received: none in {source_name}.")
     if options.gold_alignments:
         return _evaluate_alignments(options, sources, references)
     if AlignmentOptions.parsed(options).are_given:
@@ -141,6 +153,10 @@ def _check_writable(path: Path, inputs: Sequence[Path]) -> None:
     """Before the translation, which may take long."""
     from nmt.text.lines import refuse_overwriting
 
+    if str(path) == "-":
+        raise UserError(
+            "expected a file to write to, as standard output has other results. Received: -."
+        )
     if not path.parent.is_dir():
         raise UserError(
             f"{path}: cannot be written. The folder {path.parent} does not exist: create it first."

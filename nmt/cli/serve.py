@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.about import install_command
 from nmt.cli import shared
 from nmt.cli.console import say, verb
-from nmt.cli.shared import RunOptions
+from nmt.cli.shared import RunOptions, given_path
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_verbs(verbs: Any) -> None:
     serve = verb(verbs, "serve", _serve, "serve LibreTranslate's HTTP API, and a web page")
     serve.add_argument(
         "runs",
-        type=Path,
+        type=given_path,
         nargs="*",
         metavar="RUN",
         help="runs, exports or models: one per language pair (default: all installed models)",
@@ -51,7 +51,7 @@ def add_verbs(verbs: Any) -> None:
     )
     serve.add_argument(
         "--suggestions",
-        type=Path,
+        type=given_path,
         metavar="FILE.tsv",
         help="accept corrections of translations and append them to this file (default: do not)",
     )

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nmt.search.glossary import Glossary
 
 
+STANDARD_INPUT = "standard input"  # in messages
 LINES_AT_ONCE = 2048  # read, sorted by length and decoded together from a file or a pipe
 
 
@@ -52,9 +53,24 @@ def given_texts(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def given_path(text: str) -> Path:
+    """A path that an option names. An empty one, which an unset variable of a shell leaves, would
+    be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path. Received: an empty text")
+    return Path(text)
+
+
 def file_or_standard(text: str) -> Path | None:
     """A file, or None for `-`: standard input or output."""
-    return None if text == "-" else Path(text)
+    return None if text == "-" else given_path(text)
+
+
+def lines_of(path: Path | None) -> Iterator[str]:
+    """The lines of a file, or of standard input."""
+    from nmt.text.lines import decode_lines, read_lines
+
+    return read_lines(path) if path else decode_lines(sys.stdin.buffer, STANDARD_INPUT)
 
 
 def paths_read(options: argparse.Namespace, output: str = "output") -> list[Path]:
@@ -96,11 +112,11 @@ def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> Non
     text = "run folder, folder of an export, NAME.nmt, or name of an installed model"
     text += "; several RUNs are an ensemble" if ensemble else ""
     nargs: Any = "+" if ensemble else 1
-    parser.add_argument("runs", type=Path, nargs=nargs, metavar="RUN", help=text)
+    parser.add_argument("runs", type=given_path, nargs=nargs, metavar="RUN", help=text)
     engine_arguments(parser)
     parser.add_argument(
         "--dictionary",
-        type=Path,
+        type=given_path,
         metavar="TSV",
         help="lines of a source word, a tab, and its exact translation",
     )
@@ -179,7 +195,7 @@ class AlignmentOptions:
 def alignment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reverse",
-        type=Path,
+        type=given_path,
         metavar="RUN",
         help="run of the other direction, to symmetrise the links with",
     )
@@ -284,7 +300,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     wording = parser.add_argument_group("words of the translation")
     wording.add_argument(
         "--glossary",
-        type=Path,
+        type=given_path,
         metavar="TSV",
         help="lines of a source phrase, a tab, and the phrase it requires",
     )
@@ -304,7 +320,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     )
     wording.add_argument(
         "--ban-file",
-        type=Path,
+        type=given_path,
         metavar="FILE",
         help="phrases that no translation may contain, one per line",
     )

@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from nmt.cli.console import say, verb
 from nmt.cli.shared import (
     custom_argument,
     file_or_standard,
+    given_path,
     given_texts,
+    lines_of,
     paths_read,
     recipe_arguments,
 )
@@ -31,7 +34,7 @@ def add_verbs(verbs: Any) -> None:
     recipe_arguments(train, optional="; with --init-from, by default that run's config")
     train.add_argument(
         "--run",
-        type=Path,
+        type=given_path,
         metavar="DIR",
         help="run folder (default: runs/RECIPE; without a recipe runs/RUN-tuned)",
     )
@@ -61,7 +64,7 @@ def add_verbs(verbs: Any) -> None:
     average = verb(verbs, "average", _average, "make a run from the mean of other runs' weights")
     average.add_argument(
         "runs",
-        type=Path,
+        type=given_path,
         nargs="+",
         metavar="RUN",
         help="run folders whose best weights are averaged",
@@ -70,7 +73,7 @@ def add_verbs(verbs: Any) -> None:
         "--last", type=int, metavar="N", help="average the last N checkpoints of each run instead"
     )
     average.add_argument(
-        "--output", type=Path, required=True, metavar="RUN", help="the folder of the new run"
+        "--output", type=given_path, required=True, metavar="RUN", help="the folder of the new run"
     )
 
     export = verb(
@@ -78,7 +81,7 @@ def add_verbs(verbs: Any) -> None:
     )
     export.add_argument(
         "run",
-        type=Path,
+        type=given_path,
         metavar="RUN",
         help="run folder; web: also NAME.nmt, or an installed model",
     )
@@ -91,20 +94,20 @@ def add_verbs(verbs: Any) -> None:
     )
     export.add_argument(
         "--output",
-        type=Path,
+        type=given_path,
         metavar="DIR|FILE",
         help="(default: RUN/onnx, where RUN finds it, or RUN/savedmodel; a package needs NAME.nmt,"
         " and a site a folder)",
     )
     export.add_argument(
         "--card",
-        type=Path,
+        type=given_path,
         metavar="JSON",
         help="package: description, licences, sources, scores and limits of the model",
     )
     export.add_argument(
         "--golden",
-        type=Path,
+        type=given_path,
         metavar="FILE",
         help="package: sentences to check whenever it is loaded (default: four of the dev text)",
     )
@@ -120,7 +123,7 @@ def add_verbs(verbs: Any) -> None:
     )
     export.add_argument(
         "--onnxruntime-web",
-        type=Path,
+        type=given_path,
         metavar="PATH",
         help="web: folder or archive of this npm package (default: fetched by npm pack)",
     )
@@ -135,7 +138,7 @@ def add_verbs(verbs: Any) -> None:
     )
     actions = tokenizer.add_subparsers(title="actions", metavar="ACTION", required=True)
     learn = verb(actions, "train", _tokenizer_train, "train a tokenizer on text")
-    learn.add_argument("model", type=Path, metavar="MODEL", help="file to write")
+    learn.add_argument("model", type=given_path, metavar="MODEL", help="file to write")
     learn.add_argument(
         "--input",
         type=file_or_standard,
@@ -168,7 +171,7 @@ def add_verbs(verbs: Any) -> None:
         _tokenizer_encode,
         "read lines from standard input and write their pieces",
     )
-    encode.add_argument("model", type=Path, metavar="MODEL", help="file of a tokenizer")
+    encode.add_argument("model", type=given_path, metavar="MODEL", help="file of a tokenizer")
     encode.add_argument("--ids", action="store_true", help="write ids instead of pieces")
     decode = verb(
         actions,
@@ -176,7 +179,7 @@ def add_verbs(verbs: Any) -> None:
         _tokenizer_decode,
         "read pieces or ids from standard input and write lines",
     )
-    decode.add_argument("model", type=Path, metavar="MODEL", help="file of a tokenizer")
+    decode.add_argument("model", type=given_path, metavar="MODEL", help="file of a tokenizer")
 
     recipes = verb(
         verbs,
@@ -443,13 +446,7 @@ def _tokenizer_train(options: argparse.Namespace) -> int:
     given |= {"byte_fallback": not options.no_byte_fallback, "fold_initial": options.fold_initial}
     config = parse_config({"tokenizer": given}, "the command line").tokenizer
     tokenizer = train_tokenizer(
-        (
-            line
-            for path in options.input
-            for line in (
-                read_lines(path) if path else decode_lines(sys.stdin.buffer, "standard input")
-            )
-        ),
+        chain.from_iterable(map(lines_of, options.input)),
         algorithm=config.algorithm,
         vocabulary_size=config.vocabulary_size,
         byte_fallback=config.byte_fallback,

@@ -17,6 +17,7 @@ from nmt.cli.shared import (
     RunOptions,
     SearchOptions,
     file_or_standard,
+    given_path,
     paths_read,
     run_argument,
     search_arguments,
@@ -72,7 +73,7 @@ def add_verbs(verbs: Any) -> None:
     search_arguments(translate)
     translate.add_argument(
         "--prefix-file",
-        type=Path,
+        type=given_path,
         metavar="FILE",
         help="beginnings of the translations, one line per source line",
     )

@@ -296,6 +296,10 @@ def resolve_parallel(
     `spec` is a prefix (`spec.en` and `spec.fr`, each plain or `.gz`), a table (`.tsv`, `.tsv.gz`)
     or "FILE,FILE". Raises UserError, listing what was looked for and which files are similar.
     """
+    if not str(spec):
+        raise UserError(
+            "expected the prefix of a parallel text, FILE,FILE or a table. Received: an empty text."
+        )
     table = text_path(spec)
     text = str(table)
     if text.endswith(TABLE_SUFFIXES) and ("," not in text or _is_readable_file(table)):

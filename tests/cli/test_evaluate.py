@@ -35,6 +35,12 @@ def test_hypotheses_do_not_replace_an_input(evaluate, tmp_path, name):
     assert before == [(tmp_path / side).read_bytes() for side in ("source", "reference")]
 
 
+def test_standard_input_is_one_text_and_standard_output_is_for_scores(evaluate):
+    message = "standard input is one text. Received: - for 2"
+    assert message in evaluate("--reference", "-", "--reference", "-")
+    assert "standard output has other results" in evaluate("--save-hypotheses", "-")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -168,6 +168,10 @@ def test_pairs_that_are_none_are_refused_before_anything_loads(
         nmt_(verb, run, *pair[:3], "/dev/null"),
         "/dev/null: expected a file, which can be read twice",
     )
+    assert_error(
+        nmt_(verb, run, *pair[:3], "-"),
+        "-: expected a file, which can be read twice. Received: standard input",
+    )
 
 
 # -------------------------------------------------------------------------------------------- align

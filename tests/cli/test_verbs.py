@@ -51,6 +51,33 @@ def test_scores_are_those_of_sacrebleu_with_their_signatures(run, nmt_, test_set
     assert re.fullmatch(r"8 lines in \d+\.\d s.*\n", err)
 
 
+@pytest.mark.parametrize("option", ["--source", "--reference"])
+def test_a_dash_is_a_text_from_standard_input(option, run, nmt_, test_set):
+    source, reference, _ = test_set
+    texts = {"--source": source, "--reference": reference}
+
+    def scores(texts, stdin=b""):
+        given = [word for pair in texts.items() for word in pair]
+        return nmt_("evaluate", run, *given, stdin=stdin)[:2]
+
+    assert scores(texts | {option: "-"}, texts[option].read_bytes()) == scores(texts)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "quickstart", "--run", ""),
+        ("evaluate", "en-fr", "--source", "", "--reference", "x"),
+        ("translate", ""),
+        ("export", "en-fr", "--output", ""),
+        ("compare", "attention", "--output", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(arguments, nmt_):
+    code, out, err = nmt_(*arguments)
+    assert (code, out) == (2, "") and "expected a path. Received: an empty text" in err
+
+
 def test_several_references_count_together(run, nmt_, test_set):
     source, reference, other = test_set
     scores = []

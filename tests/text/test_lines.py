@@ -408,6 +408,11 @@ def test_nothing_found_is_a_user_error(tmp_path, monkeypatch, spec):
         resolve_parallel(spec, "en", "fr")
 
 
+def test_an_empty_text_is_no_prefix():
+    with pytest.raises(UserError, match=r"expected the prefix of a parallel text.*an empty text"):
+        resolve_parallel("", "en", "fr")
+
+
 @pytest.mark.parametrize(("source", "target"), [(3, 5), (5, 3), (4, 5), (0, 1), (1, 0)])
 def test_unequal_line_counts_are_both_counted(tmp_path, source, target):
     put(tmp_path / "x.en", "a\n" * source)
