@@ -41,7 +41,12 @@ def plan(
     """
     recipe = base([])
     find_texts(recipe)  # errors of the recipe are not reported as those of a variant
-    attentions = attentions or f"{recipe.model.decoder.cell}/{recipe.model.decoder.score}"
+    if attentions is None:
+        attentions = f"{recipe.model.decoder.cell}/{recipe.model.decoder.score}"
+    if "" in _split(attentions):
+        raise UserError(
+            f"--attention: expected names with commas between them. Received: {attentions!r}."
+        )
     axes = [
         [f"{key}={value}" for value in _split(values)]
         for key, values in map(_key_and_values, varied)

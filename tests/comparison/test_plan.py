@@ -47,6 +47,8 @@ def test_what_varies_is_combined_with_every_attention(planned):
     [
         ("luong,update_first/general", [], "luong and update_first/general are the same"),
         ("luong,luong", [], "luong and luong are the same"),
+        ("", [], "--attention: expected names with commas between them. Received: ''"),
+        ("luong,", [], "--attention: expected names with commas between them"),
         ("luong,luogn", [], "variant luogn: .*Did you mean 'luong'"),
         ("luong,luong+input_feding=true", [], "variant .*input_feeding"),
         ("luong,attend_first/dot+units=20", [], r"variant attend_first/dot\+units=20: .*width"),
