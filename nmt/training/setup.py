@@ -293,7 +293,8 @@ class Changes:
             raise UserError(
                 f"{run.path} holds a run with another config or other text:\n "
                 f" {_lines(affecting)}\nResume with the run's own, or choose another folder with"
-                f" --run{'.' if fixed else ', or accept the changes with --accept-changes.'}"
+                " --run (of a comparison: --output)"
+                f"{'.' if fixed else ', or accept the changes: `nmt train ... --accept-changes`.'}"
             )
         if self.free:
             logger.info("from now on:\n  %s", _lines(self.free))

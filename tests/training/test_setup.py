@@ -337,7 +337,8 @@ def test_a_run_of_other_text_is_refused_before_it_is_encoded(data, run):
     refuses(
         tiny_config(data),
         run,
-        r"other text:\n  train, source: .* -> .*\n  train, target: [^\n]*\n.*--accept-changes",
+        r"other text:\n  train, source: .* -> .*\n  train, target: [^\n]*\n"
+        r".*\(of a comparison: --output\).*--accept-changes",
     )
     assert len(list((run / "corpus").iterdir())) == 1
 
