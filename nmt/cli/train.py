@@ -390,6 +390,10 @@ def _export_package(run: "Run", options: argparse.Namespace) -> int:
 
     lines = read_lines(options.golden) if options.golden else ()
     golden = [line for line in lines if not is_blank(line)]
+    if options.golden and not golden:
+        raise UserError(
+            f"{options.golden}: expected sentences to check the package with. Received: none."
+        )
     card = GivenCard.read(options.card) if options.card else GivenCard()
     package = export_package(run, options.output, PackageOptions(card, golden, options.dev))
     say(f"{package.path}: {package.size / 1e6:.1f} MB")
@@ -437,7 +441,7 @@ def _average(options: argparse.Namespace) -> int:
 
 def _tokenizer_train(options: argparse.Namespace) -> int:
     from nmt.config.loader import parse_config
-    from nmt.text.lines import decode_lines, read_lines, refuse_overwriting
+    from nmt.text.lines import refuse_overwriting
     from nmt.text.tokenizer import train_tokenizer
 
     refuse_overwriting(options.model, paths_read(options, "model"))
