@@ -90,7 +90,7 @@ def align_pairs(
 
 def read_gold(path: Path, sources: Sequence[str], targets: Sequence[str]) -> list[Gold]:
     """Reads the gold links of each pair of lines (`parse_gold`). Raises UserError, with the line,
-    for links that do not fit the lines."""
+    for links that do not fit the lines, and if no link is sure."""
     lines = list(read_lines(path))
     if not len(lines) == len(sources) == len(targets):
         raise UserError(
@@ -114,6 +114,8 @@ def read_gold(path: Path, sources: Sequence[str], targets: Sequence[str]) -> lis
                 f" {beyond[0][0]} to {beyond[0][1]}."
             )
         gold.append((sure, possible))
+    if not any(sure for sure, _ in gold):  # before anything is trained or aligned
+        raise UserError(f"{path}: an error rate needs sure gold links, `i-j`. Received: none.")
     return gold
 
 

@@ -104,6 +104,7 @@ def test_every_method_is_scored_beside_the_diagonal(tmp_path):
             ["1-1", "1-1 1p4"],
             r"gold, line 2: expected links between 2 source and 3 target words.* Received: 1 to 4",
         ),
+        (["1p1", ""], r"gold: an error rate needs sure gold links.* Received: none"),
     ],
 )
 def test_gold_links_that_do_not_fit_the_text_are_named_by_line(lines, message, tmp_path):
