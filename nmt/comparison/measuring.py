@@ -112,9 +112,17 @@ class RunMeasurements:
         make_folder(self.folder)
         self.file = self.folder / "measured.json"
         self._weights = file_fingerprint([run.path / WEIGHTS])
-        self._record: dict[str, Any] = (
-            json.loads(self.file.read_bytes()) if self.file.is_file() else {}
-        )
+        self._record = self._read_record()
+
+    def _read_record(self) -> dict[str, Any]:
+        """What has been measured; nothing if the file is damaged."""
+        if not self.file.is_file():
+            return {}
+        try:
+            return dict(json.loads(self.file.read_bytes()))
+        except (ValueError, TypeError) as error:
+            logger.warning("%s is damaged (%s): measured anew", self.file, error)
+            return {}
 
     @cached_property
     def _export(self) -> Any:

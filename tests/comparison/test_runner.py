@@ -141,6 +141,18 @@ def test_a_measurement_that_was_interrupted_goes_on_and_trains_nothing(world, pl
     assert Fake.asked == [6, 6]  # the warm-up and the text, of the second run alone
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
+def test_a_damaged_record_is_measured_anew_and_trains_nothing(content, world, planned, caplog):
+    runs = planned(seeds=1)
+    world.compare(runs)
+    report = world.report()
+    (runs[0].path / "compare" / "measured.json").write_text(content)
+    world.compare(runs)
+    assert world.trained == [] and Fake.asked == [6, 6]
+    assert "measured.json is damaged" in caplog.text
+    assert "2 of 2 runs" in report and "2 of 2 runs" in world.report()
+
+
 def test_a_run_that_fails_does_not_stop_the_others(world, planned):
     runs = planned(seeds=1)
 
