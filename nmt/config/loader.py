@@ -101,6 +101,10 @@ def config_of_text(
     text: bytes, where: str, overrides: Sequence[str] = (), of_run: bool = False
 ) -> Config:
     """The config that a YAML text says; see `load_config`. `where` names it in errors."""
+    if isinstance(overrides, str):
+        raise TypeError(
+            f"overrides must be a list of KEY=VALUE. Received: a single str, {overrides!r}."
+        )
     try:
         values = read_yaml(text.decode("utf-8"), _is_text)
     except UnicodeDecodeError as error:

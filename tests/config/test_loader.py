@@ -60,6 +60,11 @@ def test_a_file_states_differences(tmp_path):
     assert config.model == Config().model
 
 
+def test_overrides_are_not_the_letters_of_one(tmp_path):
+    with pytest.raises(TypeError, match=r"a list of KEY=VALUE. Received: a single str, 'a=1'"):
+        load_config(write(tmp_path, ""), "a=1")
+
+
 def test_a_config_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="frozen"):
         Config().training.batch_size = 3
