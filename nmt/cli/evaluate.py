@@ -94,7 +94,10 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{STANDARD_INPUT} is one text. Received: - for {texts.count(None)}. Name files for the"
             " others."
         )
-    sources, *references = (list(lines_of(path)) for path in texts)
+    sources = list(lines_of(options.source))
+    references: Sequence[Sequence[str | None]] = [
+        list(lines_of(path)) for path in options.reference
+    ]
     source_name = options.source or STANDARD_INPUT
     for path, lines in zip(options.reference, references, strict=True):
         if len(lines) != len(sources):
