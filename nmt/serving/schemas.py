@@ -26,7 +26,7 @@ MAX_PAIRS = 1000  # of a glossary
 MAX_PHRASE_CHARACTERS = 200
 MAX_GLOSSARY_CHARACTERS = 40_000
 MAX_QUOTED_FORMAT = 20  # characters of an unknown `format` that an error quotes
-_LINE_END = re.compile(r"(\r?\n)")
+_LINE_END = re.compile(r"(\r\n|\n|\r)")
 
 Fields = Sequence[tuple[str, str]]  # of a form
 Request = TypeVar("Request", bound="KeyedRequest")
