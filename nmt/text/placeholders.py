@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from nmt.seeding import derive_seed
 from nmt.text import amounts
+from nmt.text.characters import QUOTE_ENTITY
 from nmt.text.lines import is_blank
 from nmt.text.model_input import CharacterView, ModelInput, has_letters
 
@@ -112,7 +113,7 @@ ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
 # "x<y and y>z", "#1" and "a:b:c"
 MARKUP = (
     r"</?[A-Za-z0-9][\w:.-]*(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>"
-    rf"|{ENTITY}|(?<![\w:]):(?:[a-z]\w*|[+-]1):(?![\w:])"
+    rf"|(?!{QUOTE_ENTITY}){ENTITY}|(?<![\w:]):(?:[a-z]\w*|[+-]1):(?![\w:])"
     r"|(?<![\w&#/])#\d*[^\W\d]\w*|(?<![\w@.])@[A-Za-z_]\w*|(?<!\w)[^\W_]+(?:_[^\W_]+)+(?!\w)"
 )
 # Of names of files, without their point

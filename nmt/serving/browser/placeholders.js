@@ -1,6 +1,7 @@
 // Text that is copied, not translated, and how it is masked: `nmt/text/placeholders.py`, for translating.
 
 import { PATTERNS as AMOUNTS, rewritten } from "./amounts.js";
+import { QUOTE_ENTITY } from "./characters.js";
 import { hasLetters, isBlank, SPACE, WORD } from "./unicode.js";
 
 /** @typedef {import("./characters.js").CharacterView} CharacterView */
@@ -75,7 +76,7 @@ const FORMAT_PLACEHOLDER =
 const MARKUP =
   R`<\/?[A-Za-z0-9][${WORD}:.\-]*` +
   R`(?:[${SPACE}]+[${WORD}:.@\-]+[${SPACE}]*=[${SPACE}]*(?:"[^"<>]*"|'[^'<>]*'|[^${SPACE}"'<>]+))*[${SPACE}]*\/?>` +
-  R`|&(?:#${D}{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][${WORD}]{0,31});` +
+  R`|(?!${QUOTE_ENTITY})&(?:#${D}{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][${WORD}]{0,31});` +
   R`|(?<![${WORD}:]):(?:[a-z][${WORD}]*|[+\-]1):(?![${WORD}:])` +
   R`|(?<![${WORD}&#\/])#${D}*(?!${D})[${WORD}]+|(?<![${WORD}@.])@[A-Za-z_][${WORD}]*` +
   R`|(?<![${WORD}])${ALPHANUMERIC}+(?:_${ALPHANUMERIC}+)+(?![${WORD}])`;
