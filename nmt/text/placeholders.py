@@ -109,10 +109,11 @@ FORMAT_PLACEHOLDER = (
     r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%"
 )
 ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
-# What a plain text has of markup: <b> </b> <x id="1"/> <0> &amp; :smile: #tag @name first_name; not
-# "x<y and y>z", "#1" and "a:b:c"
+# What a plain text has of markup: `code` <b> </b> <x id="1"/> <0> &amp; :smile: #tag @name
+# first_name; not "x<y and y>z", "#1" and "a:b:c"
 MARKUP = (
-    r"</?[A-Za-z0-9][\w:.-]*(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>"
+    r"(?<![\w`])`[^`\s](?:[^`]*[^`\s])?`(?![\w`])"
+    r"|</?[A-Za-z0-9][\w:.-]*(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>"
     rf"|(?!{QUOTE_ENTITY}){ENTITY}|(?<![\w:]):(?:[a-z]\w*|[+-]1):(?![\w:])"
     r"|(?<![\w&#/])#\d*[^\W\d]\w*|(?<![\w@.])@[A-Za-z_]\w*|(?<!\w)[^\W_]+(?:_[^\W_]+)+(?!\w)"
 )

@@ -140,6 +140,10 @@ def test_emails_are_found_whole():
         ),
         ("3<5 and 7>2, a < b > c, x<y and y>z, <3, <a b>, <>", []),
         ("Tom &amp; Jo&#39;s &#xA0; &foo; AT&T, R & D;", ["&amp;", "&#xA0;", "&foo;"]),
+        (
+            "Run `git commit -m 'x'`, `a`. It`s 5 o`clock, ``so'' ` a `",
+            ["`git commit -m 'x'`", "`a`"],
+        ),
         (":smile: hi :+1: at 10:30: a:b:c :)", [":smile:", ":+1:"]),
         ("#GoVegan, #100Days_x and issue #12 of C#, a#b", ["#GoVegan", "#100Days_x"]),
         ("@alice, @Bob_9: hi a@b @ c", ["@alice", "@Bob_9"]),

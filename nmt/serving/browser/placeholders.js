@@ -74,7 +74,8 @@ const FORMAT_PLACEHOLDER =
   R`|(?<![${D}%])%(?:\([${WORD}]+\)|${D}+\$)?(?=(?<flags>[\-#0+]*))\k<flags>(?=(?<width>${D}*))\k<width>` +
   R`(?:\.${D}+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%`;
 const MARKUP =
-  R`<\/?[A-Za-z0-9][${WORD}:.\-]*` +
+  `(?<![${WORD}\`])\`[^\`${SPACE}](?:[^\`]*[^\`${SPACE}])?\`(?![${WORD}\`])` +
+  R`|<\/?[A-Za-z0-9][${WORD}:.\-]*` +
   R`(?:[${SPACE}]+[${WORD}:.@\-]+[${SPACE}]*=[${SPACE}]*(?:"[^"<>]*"|'[^'<>]*'|[^${SPACE}"'<>]+))*[${SPACE}]*\/?>` +
   R`|(?!${QUOTE_ENTITY})&(?:#${D}{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][${WORD}]{0,31});` +
   R`|(?<![${WORD}:]):(?:[a-z][${WORD}]*|[+\-]1):(?![${WORD}:])` +
