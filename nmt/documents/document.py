@@ -18,18 +18,17 @@ from nmt.errors import UserError
 from nmt.text.html_blocks import COLUMNS, AlignedText, Block, Entry, PartsBuilder, Space, Tag
 from nmt.text.lines import HOW_TO_CONVERT
 from nmt.text.model_input import has_letters
-from nmt.text.placeholders import PATTERNS
+from nmt.text.placeholders import ENTITY, FILE_SUFFIXES, FORMAT_PLACEHOLDER, PATTERNS
 
 MAX_BYTES = 50_000_000  # of a document; an office file of text alone has a hundredth of it
 MAX_LINES = 500_000  # of a text file
 MAX_UNITS = 200_000  # of a document: more than 1 KB of memory each
-_ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
 # Those of more programs: %r %(x)a %Y (Python, times), %PATH% (Windows), %1 %L1 %n (Qt, KDE), $NAME$
 # (Chrome), {n, number} (ICU), ${a b} (JavaScript), <%= a %> %<n>d (Ruby), $t(key) (i18next), @:key
 # (Vue), :name [2,*] (Laravel; also :emoji:), @name %name (Drupal; also @people), *|NAME|*
 # (Mailchimp)
 _PLACEHOLDER = (
-    rf"{PATTERNS['placeholders']}|(?<![\w%])%(?:L?\d{{1,2}}(?!\w)|[A-Za-z_]\w*%)"
+    rf"{FORMAT_PLACEHOLDER}|(?<![\w%])%(?:L?\d{{1,2}}(?!\w)|[A-Za-z_]\w*%)"
     r"|(?<![\d%])%(?:\(\w+\))?[-+#0]*+\d*+(?:\.\d+)?[a-zA-Z](?![a-zA-Z])|\$[A-Za-z_]\w*\$"
     r"|\{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|duration)\b[^{}]*\}"
     r"|[$#]\{[^{}\n]*\}|<%[^<>%\n]*%>"
@@ -38,7 +37,7 @@ _PLACEHOLDER = (
     r"|\*\|\w+\|\*|[\[\]](?:\d+|\*),(?:\d+|\*|Inf)[\[\]]"
 )
 # Entities are read as characters; those that are none of HTML's are placeholders.
-PLACEHOLDER = re.compile(f"{_PLACEHOLDER}|{_ENTITY}")
+PLACEHOLDER = re.compile(f"{_PLACEHOLDER}|{ENTITY}")
 _DOLLAR_NUMBER = re.compile(r"\$[1-9](?![\d.,]?\d)")
 # Of printf, without a name or a number: they take their values in order. %m is one of a time.
 _UNNAMED = re.compile(r"%[-+#0]*\d*(?:\.\d+)?[hlLqjzt]*[a-zA-Z@]")
@@ -57,10 +56,9 @@ _IDENTIFIER = re.compile(
       | [a-z]{2,3}[-_][A-Z]{2}                                      # a locale
       | [a-z][\w-]*+(?:\.[\w-]++)++ | (?:~|\.{1,2})?(?:/[\w.~-]++)++/?   # home.title, /api/v1
       | (?:application|audio|font|image|text|video)/[\w.+-]+        # a type of media
-      | [\w./\\:~@-]+\.(?:avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg
-          |pdf|php|png|pptx?|py|svg|tiff?|ts|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip)
+      | [\w./\\:~@-]+\.(?:@@)
         (?:[?\#]\S*)?                                              # a file
-    )\s*""",
+    )\s*""".replace("@@", FILE_SUFFIXES),
     re.VERBOSE,
 )
 _SPACE = re.compile(r"(\s+)")
@@ -377,7 +375,7 @@ def read_marked(
 
 def has_entities(text: str) -> bool:
     """Whether a string is written with character references, as those of HTML are."""
-    return any(html.unescape(one) != one for one in re.findall(_ENTITY, text))
+    return any(html.unescape(one) != one for one in re.findall(ENTITY, text))
 
 
 def escaped(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -389,7 +387,7 @@ def _decoded(text: str) -> Iterator[Entry]:
     if not has_entities(text):
         yield from words(text)
         return
-    for number, part in enumerate(re.split(f"({_ENTITY})", text)):
+    for number, part in enumerate(re.split(f"({ENTITY})", text)):
         decoded = html.unescape(part) if number % 2 else part
         if number % 2 and (decoded == part or not decoded):
             yield Tag(part, "point")

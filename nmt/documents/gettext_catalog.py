@@ -173,7 +173,7 @@ def _parsed(text: str) -> Any:
         # polib opens a file if the text is a file's name, which a line break makes impossible.
         return polib.pofile(f"{text}\n", wrapwidth=78)
     except (OSError, ValueError, IndexError) as error:
-        reason = str(error).removeprefix("Syntax error in po file ").strip()
+        reason = str(error).replace("Syntax error in po file", "a syntax error").strip()
         raise UserError(f"expected a gettext catalog. Received: {reason}.") from None
 
 

@@ -21,12 +21,13 @@ from nmt.text.lines import is_blank
 from nmt.text.tokenizer import Tokenizer
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORM_BOOLEANS = ("true", "false", "1", "0", "yes", "no", "on", "off", "y", "n", "t", "f")
 MAX_FIELDS = 1000  # of a form
 MAX_PAIRS = 1000  # of a glossary
 MAX_PHRASE_CHARACTERS = 200
 MAX_GLOSSARY_CHARACTERS = 40_000
 MAX_QUOTED_FORMAT = 20  # characters of an unknown `format` that an error quotes
-_LINE_END = re.compile(r"(\r?\n)")
+_LINE_END = re.compile(r"(\r\n|\n|\r)")
 
 Fields = Sequence[tuple[str, str]]  # of a form
 Request = TypeVar("Request", bound="KeyedRequest")
@@ -181,10 +182,16 @@ def accepted(
             )
         elif "anyOf" in field:
             kinds = [kind for kind in field["anyOf"] if kind["type"] != "null"]
-            field["anyOf"] = [
-                {**kind, "minItems": 2} if kind["type"] == "array" else kind for kind in kinds
-            ]
+            field["anyOf"] = [_kind_of_form(kind) for kind in kinds]
+        elif field["type"] == "boolean":
+            field.update(_kind_of_form({"type": field.pop("type")}))
     return {"application/json": {"schema": schema}, **{kind: {"schema": form} for kind in FORMS}}
+
+
+def _kind_of_form(kind: dict[str, Any]) -> dict[str, Any]:
+    if kind["type"] == "boolean":
+        return {"enum": [True, False, 1, 0, *FORM_BOOLEANS]}
+    return {**kind, "minItems": 2} if kind["type"] == "array" else kind
 
 
 def accepted_file(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

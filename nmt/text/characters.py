@@ -46,6 +46,11 @@ UNSEEN = (
 # Possessive quantifiers throughout: a run is read once, however long it is.
 _SPACES = rf"(?={UNSEEN}*+\s)(?:\s|{UNSEEN})++"
 
+# Web pages write them so, and what reads pages often leaves them so: it&#39;s
+_DOUBLE_ENTITY = r"&(?:quot|[lr]dquo|#0{0,3}34|#[xX]0{0,2}22);"
+_SINGLE_ENTITY = r"&(?:apos|[lr]squo|#0{0,3}39|#[xX]0{0,2}27);"
+QUOTE_ENTITY = f"(?:{_DOUBLE_ENTITY}|{_SINGLE_ENTITY})"
+
 _RULES: tuple[Rule, ...] = (
     # "Quoi ?" and "Quoi?" are the same question; " :)" is no colon.
     (
@@ -57,16 +62,22 @@ _RULES: tuple[Rule, ...] = (
     ("guillemets", r"(?<!\w)[«‹]\s++|\s++[»›](?!\w)|[«»]", '"'),
     ("space", _SPACES, " "),
     ("unseen", rf"{UNSEEN}++", ""),
-    ("double", "[“”„‟″〝〞＂]", '"'),
-    ("single", r"[’‘‚‛ʼ′＇‹›]|(?<=\w)[`´\u1fef](?=\w)", "'"),
+    ("double", f"[“”„‟″〝〞＂]|{_DOUBLE_ENTITY}", '"'),
+    ("single", rf"[’‘‚‛ʼ′＇‹›]|(?<=\w)[`´\u1fef](?=\w)|{_SINGLE_ENTITY}", "'"),
     ("hyphen", "[‐‑−]", "-"),
     ("ellipsis", "…", "..."),
-    ("ligature", "[ﬀ-ﬆ]", lambda ligature: unicodedata.normalize("NFKC", ligature)),
+    # and full-width letters and digits
+    (
+        "ligature",
+        "[ﬀ-ﬆ\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]",
+        lambda written: unicodedata.normalize("NFKC", written),
+    ),
 )
 # What a rule's match can begin with. Asked first, as it is nothing of this almost everywhere.
 _SPECIAL = (
     rf"\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200d\u2028-\u202f\u205f\u3000{IGNORABLE}"
     r"\ufe00-\ufe0f\U000e0000-\U000e01ef«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇`´\u1fef‐‑−…ﬀ-ﬆ"
+    r"\uff10-\uff19\uff21-\uff3a\uff41-\uff5a&"
 )
 _SOURCE_GATE = rf"(?=[{_SPECIAL}]| [ {_SPECIAL}!?;:\u037e])"
 _TARGET_RULES: tuple[Rule, ...] = (
@@ -76,7 +87,7 @@ _TARGET_RULES: tuple[Rule, ...] = (
 
 # Text that no rule changes, found many times faster than by trying them.
 _PLAIN_WORD = (
-    r"[a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$&/*+=#@_-][a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$&/*+=#@_:;!?-]*"
+    r"[a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$/*+=#@_-][a-zA-Z0-9À-ÖØ-öø-žŒœ,.'\"()%€$/*+=#@_:;!?-]*"
 )
 _PLAIN = re.compile(rf" ?{_PLAIN_WORD}(?: {_PLAIN_WORD})*+ ?|")
 

@@ -421,7 +421,8 @@ def _text_entries(raw: str) -> Iterator[Entry]:
             yield from _written(match[0], match[0])
         else:
             text = _unescaped(match[0])
-            if not text:  # the reference of a character that HTML does not allow
+            # The reference of a character that HTML does not allow, or of an entity of a DTD
+            if not text or (text == match[0] and text.endswith(";")):
                 yield Tag(match[0], "point")
             elif text.isspace():
                 is_open = match[0][1] == "#" and match[0][-1] != ";"  # a digit may follow it later

@@ -326,8 +326,9 @@ class Block:
         return "".join(map(written, self.placed(translation)))
 
     def placed(self, translation: AlignedText | None) -> Iterable[Entry]:
-        """The translation, and the block's tags where its words now stand. None: as they were."""
-        if translation is None:
+        """The translation, and the block's tags where its words now stand: as they were for None,
+        and for a text that is its own translation, as numbers are."""
+        if translation is None or translation.text == self.text:
             return self.entries
         text = translation.text
         if not self.needs_alignment:

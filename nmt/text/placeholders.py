@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from nmt.seeding import derive_seed
 from nmt.text import amounts
+from nmt.text.characters import QUOTE_ENTITY
 from nmt.text.lines import is_blank
 from nmt.text.model_input import CharacterView, ModelInput, has_letters
 
@@ -101,27 +102,50 @@ class MaskedLine:
 # inside: wiki/Tea_(meal)
 _REST_OF_URL = r"""(?:[^\s<>()\[\]{}"“”«»。，、]|\([^\s<>()]*\)|\{[^\s{}]*\})*(?<![.,;:!?'’…])"""
 
+# {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100
+# %increase"
+FORMAT_PLACEHOLDER = (
+    r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
+    r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%"
+)
+ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"
+# What a plain text has of markup: `code` <b> </b> <x id="1"/> <0> &amp; :smile: #tag @name
+# first_name; not "x<y and y>z", "#1" and "a:b:c"
+MARKUP = (
+    r"(?<![\w`])`[^`\s](?:[^`]*[^`\s])?`(?![\w`])"
+    r"|</?[A-Za-z0-9][\w:.-]*(?:\s+[\w:.@-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?>"
+    rf"|(?!{QUOTE_ENTITY}){ENTITY}|(?<![\w:]):(?:[a-z]\w*|[+-]1):(?![\w:])"
+    r"|(?<![\w&#/])#\d*[^\W\d]\w*|(?<![\w@.])@[A-Za-z_]\w*|(?<!\w)[^\W_]+(?:_[^\W_]+)+(?!\w)"
+)
+# Of names of files, without their point
+FILE_SUFFIXES = (
+    r"avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg|pdf|php|png|pptx?|py"
+    r"|svg|tiff?|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip"
+)
+
 PATTERNS = {  # class -> regular expression. Where several match at one place, the first does.
     "urls": (
         rf"(?<![\w+-])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|www\.){_REST_OF_URL}"
         rf"|(?<![\w@.-])(?:[\w-]+\.)+(?:com|edu|gov|info|io|net|org)\b(?:[/?#:]{_REST_OF_URL})?"
+        # names of files: report_v2.pdf
+        rf"|(?<![\w@./\\~-])(?:[\w-]+\.)+(?:{FILE_SUFFIXES}|{FILE_SUFFIXES.upper()})(?![\w-]|\.\w)"
         # paths: /usr/bin, ~/.bashrc, C:\Users\Bob; not and/or, 5/6, he /she
         r"|(?<![\w./\\:~)-])(?:(?:[A-Za-z]:\\|~/|\.{1,2}/)[\w.~-]+|/[\w.~-]+/[\w.~-]+)"
         r"(?:[/\\][\w.~-]+)*[/\\]?(?<!\.)"
     ),
-    "emails": r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-    # {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100
-    # %increase"
-    "placeholders": (
-        r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
-        r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%"
-    ),
+    "emails": r"(?<![\w.+-])(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    "placeholders": f"{FORMAT_PLACEHOLDER}|{MARKUP}",
     # +33 6 12 34 56 78, 06.12.34.56.78, (212) 555-0123, 555-123-4567, and addresses such as
-    # 192.168.0.1; not dates, nor 12 345 678 900
+    # 192.168.0.1; not dates, nor 12 345 678 900. Then what else has groups of digits: ISBN, UUID,
+    # checksums, fe80::1, 14:05:33
     "phones": (
         r"(?<![\w.,/+-])(?!\d{1,3}(?:[ \u00a0\u202f.]\d{3})+(?![ .]?\d))"
         r"(?:\+?\d{1,4}(?: ?\(0\) ?\d{1,4})?(?:[ \u00a0\u202f.-]\d{1,4}){3,}"
         r"|(?:\(\d{3}\) ?|\d{3}-)\d{3}[ -]\d{4})(?!\w|[.,/-]\d|:\d\d?(?!\d))"
+        r"|(?<![\w.,/+-])\d{1,13}(?:-\d{1,13}){3,}(?!\w|[.,/-]\d)"
+        r"|(?<![\w-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![\w-])"
+        r"|(?<!\w)(?=[a-fA-F]*[0-9])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{7,}(?!\w)"
+        r"|(?<![\w:.-])(?=[a-fA-F:]*[0-9])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4}(?:[.,]\d+)?(?![\w:])"
     ),
     **amounts.PATTERNS,
     "numbers": r"(?<![\w.,])\d+(?:[.,:/-]\d+)*(?!\w)",

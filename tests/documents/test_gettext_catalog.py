@@ -138,6 +138,11 @@ def test_what_is_no_catalog_is_refused(content):
         read(".po", content)
 
 
+def test_where_a_catalog_is_malformed_is_said():
+    with pytest.raises(UserError, match=r"Received: a syntax error \(line 1\)\."):
+        read(".po", "just text\n")
+
+
 def test_plural_forms_are_read_and_never_run():
     source = PO.replace('"MIME', '"Plural-Forms: nplurals=2; plural=__import__;\\n"\n"MIME')
     with pytest.raises(UserError, match="Plural-Forms"):

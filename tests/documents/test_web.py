@@ -101,6 +101,12 @@ def test_references_of_a_text_that_is_not_translated_stay():
     assert translated(".html", source, shout).startswith("<p>© 2020 &lt; 2 A\xadB ÉTÉ")
 
 
+def test_a_reference_to_an_entity_of_a_dtd_stays():
+    start = '<!DOCTYPE html [<!ENTITY firm "A &amp; B">]>'
+    assert translated(".xhtml", f"{start}<p>a &firm; b</p>", shout) == f"{start}<p>A &firm; B</p>"
+    assert translated(".html", "<p>&firm; a AT&T</p>", shout) == "<p>&firm; A AT&amp;T</p>"
+
+
 def test_a_page_in_ascii_that_declares_no_encoding_stays_one():
     @translator
     def accented(words):

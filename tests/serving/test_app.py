@@ -634,6 +634,14 @@ def test_half_a_surrogate_pair_breaks_nothing(client):
     )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_ends_of_lines_stay(client, end):
+    text = end.join(["a b", "", "c", ""])
+    assert client.translate(text).json() == {"translatedText": text.upper()}
+    answer = client.post("/v1/translate", {"q": text, "source": "en", "target": "fr"}).json()
+    assert [line["source_text"] for line in answer["lines"]] == ["a b", "", "c", ""]
+
+
 def test_a_number_with_a_point_is_a_number(client):
     answer = client.post(
         "/translate", content=json.dumps({"q": "a", **PAIR, "alternatives": 1.0}), headers=JSON

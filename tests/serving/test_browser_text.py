@@ -101,6 +101,12 @@ def odd_lines(count: int, seed: int) -> list[str]:
 
 # What random lines hardly have.
 RARE = [
+    "See report_v2.pdf, IMG.JPG, <b>b</b> <x id=\"1\" y='c'/> </0> &amp; &#xe9; :smile: #1a @me_2.",
+    "Set é_b9, mailto:a@b.fr, 978-3-16-148410-0, 3f2a9bc, fe80::1, 14:05:33.5, not 3:2, #1 or x_.",
+    "It&#39;s &#039;a&apos; &quot;b&QUOT; &#x22;c&#34;&#0000034; &rsquo; AT&T &ldquo",
+    "\uff28\uff25\uff11 \uff57orld\uff01",
+    "Run `git a -m 'x' {b}`, `a`. It`s 5 o`clock, ``so'' ` a ` `b\u2028`, `<i>`é",
+    "550e8400-e29b-41d4-a716-446655440000 <a b=c d = e> x<y and y>z: a.b.TXT.gz? #٣ ٣:٣:٣ 0:٣:1,٣",
     "ℹ😀😀😀) foo bar",
     "ℹ😀😀😀😀😀) foo bar",
     "at 5 H\u0345, 5 heure\u017f, 5 O'CLOC\u212a, 5 P. M and 5 HEURES",

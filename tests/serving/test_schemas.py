@@ -11,6 +11,7 @@ from nmt.errors import UserError
 from nmt.search.glossary import Glossary
 from nmt.serving.app import make_app
 from nmt.serving.middleware import Metrics
+from nmt.serving.schemas import FORMS, ExplainRequest, read_form
 from nmt.serving.service import Limits, Service
 
 POSTS = ["/translate", "/detect", "/v1/translate", "/suggest"]
@@ -65,6 +66,16 @@ def ask(operation, mode, count):
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_what_is_allowed_is_answered_and_what_is_not_is_refused(schema, path, mode):
     ask(schema[path]["POST"], mode, 25)
+
+
+def test_a_form_may_write_a_boolean_in_all_ways_that_are_described(schema):
+    content = schema.raw_schema["paths"]["/v1/translate"]["post"]["requestBody"]["content"]
+    for kind in FORMS:
+        described = content[kind]["schema"]["properties"]["alignment"]["enum"]
+        for value in ("true", "0", *described):
+            form = [("q", "a"), ("source", "en"), ("target", "fr"), ("alignment", str(value))]
+            assert read_form(ExplainRequest, form).alignment in (True, False)
+    assert content["application/json"]["schema"]["properties"]["alignment"]["type"] == "boolean"
 
 
 @pytest.mark.parametrize("path", GETS)

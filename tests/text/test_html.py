@@ -449,6 +449,14 @@ def test_a_document_that_stays_in_its_language_stays_byte_for_byte(document, sta
         assert markup.filled(identity) == document
 
 
+@pytest.mark.parametrize(
+    "document", ["<p>1 <b>2</b> 3</p>", "<p>1&nbsp;&#50; <i>3</i></p>", "1 < 2"]
+)
+def test_a_text_that_is_not_translated_keeps_its_markup_in_place(document):
+    markup = parse_html(document)
+    assert markup.filled([aligned(text, text) for text in markup.texts]) == document
+
+
 def test_a_text_reaches_the_model_without_entities_and_on_one_line():
     document = "Tom &amp; J&#233;r&ocirc;me &lt;b&gt;\n  ran\u00a0off."
     assert parse_html(document).texts == ["Tom & Jérôme <b> ran off."]

@@ -60,6 +60,9 @@ odd_text = st.text(st.sampled_from(ODD), max_size=12)
         ("wait\u2026", "wait..."),
         ("well\u2011known", "well-known"),
         ("\ufb01ne o\ufb03ce", "fine office"),
+        ("\uff28\uff45\uff59\uff12 you", "Hey2 you"),  # full-width
+        ("it&#39;s &quot;a&quot;, &#039;b&apos; &#x22;c&rdquo;", "it's \"a\", 'b' \"c\""),
+        ("Tom &amp; Jo &#390; &lt;b&gt; AT&T;", "Tom &amp; Jo &#390; &lt;b&gt; AT&T;"),
         ("cafe\u0301", "caf\u00e9"),
         ("f\ufb01\u0301", "ffi\u0301".replace("i\u0301", "\u00ed")),
         # What stays: joiners where they shape a character, faces, code.

@@ -24,6 +24,7 @@ from nmt.text.placeholders import (
 )
 from nmt.text.tokenizer import COPY_IDS, train_tokenizer
 
+UUID = "550e8400-e29b-41d4-a716-446655440000"
 ALL = ["urls", "emails", "placeholders", "unseen"]
 LINES = st.lists(
     st.sampled_from(
@@ -100,6 +101,11 @@ def tokenizer():
         ("and/or 5/6 he /she (s)/he 1/2/2020 km/h a/b/c", []),
         ("Read example.com/now; and example.org.", ["example.com/now", "example.org"]),
         ("I see it.Compare the two. And so on...", []),
+        (
+            "Open report_final-v2.docx, IMG_1.JPG. Use Node.js.",
+            ["report_final-v2.docx", "IMG_1.JPG", "Node.js"],
+        ),
+        ("The pdf. Not foo.pdfx, .pdf or a.pdf.b", []),
     ],
 )
 def test_addresses_end_before_the_punctuation_of_the_sentence(line, found):
@@ -114,6 +120,7 @@ def test_emails_are_found_whole():
         == ["jean-luc.o+x@mail.example.co.uk", "a@b.fr"]
     )
     assert copied("a @ b, @home, x@y", "emails") == []
+    assert copied("(mailto:a@b.fr)", "emails") == ["mailto:a@b.fr"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +134,20 @@ def test_emails_are_found_whole():
         ),
         ("50% of it, 100 %increase, 5%d; {two words}", []),
         ("%dh %dm, %ss", ["%d", "%d", "%s"]),
+        (
+            "A <b>big</b> <x id='1' y=\"a b\"/><br /></0>",
+            ["<b>", "</b>", "<x id='1' y=\"a b\"/>", "<br />", "</0>"],
+        ),
+        ("3<5 and 7>2, a < b > c, x<y and y>z, <3, <a b>, <>", []),
+        ("Tom &amp; Jo&#39;s &#xA0; &foo; AT&T, R & D;", ["&amp;", "&#xA0;", "&foo;"]),
+        (
+            "Run `git commit -m 'x'`, `a`. It`s 5 o`clock, ``so'' ` a `",
+            ["`git commit -m 'x'`", "`a`"],
+        ),
+        (":smile: hi :+1: at 10:30: a:b:c :)", [":smile:", ":+1:"]),
+        ("#GoVegan, #100Days_x and issue #12 of C#, a#b", ["#GoVegan", "#100Days_x"]),
+        ("@alice, @Bob_9: hi a@b @ c", ["@alice", "@Bob_9"]),
+        ("Set first_name, MAX_SIZE2. Fill in ____ or _this_", ["first_name", "MAX_SIZE2"]),
     ],
 )
 def test_placeholders_of_the_usual_kinds_are_found(line, found):
@@ -148,6 +169,12 @@ def test_numbers_are_found_whole():
         ("192.168.0.1:8080, 192.168.0.1", ["192.168.0.1"] * 2),
         ("2024-05-12 10:30, 12/05/2024", []),
         ("12 345 678 900 people, 12.345.678.900, 5 - 6", []),
+        ("ISBN 978-3-16-148410-0.", ["978-3-16-148410-0"]),
+        (f"id {UUID}, commit 3f2a9bc.", [UUID, "3f2a9bc"]),
+        ("effaced defaced 1234567 12ab 3f2a9bcx", []),
+        ("00:1A:2B:3C:4D:5E, fe80::1, ::1.", ["00:1A:2B:3C:4D:5E", "fe80::1", "::1"]),
+        ("at 14:05:33, 1:02:33.5", ["14:05:33", "1:02:33.5"]),
+        ("at 14:05: yes, 3:2, std::vector, face::add", []),
     ],
 )
 def test_telephone_numbers_and_addresses_of_machines_are_found_whole(line, found):

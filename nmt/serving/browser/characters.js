@@ -28,6 +28,10 @@ export const UNSEEN =
   R`|(?<![\u{1f3f4}\u{e0020}-\u{e007f}])[\u{e0000}-\u{e007f}])`;
 const SPACES = `(?=${UNSEEN}*[${SPACE}])(?:[${SPACE}]|${UNSEEN})+`;
 
+const DOUBLE_ENTITY = "&(?:quot|[lr]dquo|#0{0,3}34|#[xX]0{0,2}22);";
+const SINGLE_ENTITY = "&(?:apos|[lr]squo|#0{0,3}39|#[xX]0{0,2}27);";
+export const QUOTE_ENTITY = `(?:${DOUBLE_ENTITY}|${SINGLE_ENTITY})`;
+
 /** @type {Rule[]} */
 const SOURCE_RULES = [
   [
@@ -38,15 +42,15 @@ const SOURCE_RULES = [
   ["guillemets", `(?<![${WORD}])[«‹][${SPACE}]+|[${SPACE}]+[»›](?![${WORD}])|[«»]`, '"'],
   ["space", SPACES, " "],
   ["unseen", `${UNSEEN}+`, ""],
-  ["double", "[“”„‟″〝〞＂]", '"'],
-  ["single", R`[’‘‚‛ʼ′＇‹›]|(?<=[${WORD}])[${"`"}´\u1fef](?=[${WORD}])`, "'"],
+  ["double", `[“”„‟″〝〞＂]|${DOUBLE_ENTITY}`, '"'],
+  ["single", R`[’‘‚‛ʼ′＇‹›]|(?<=[${WORD}])[${"`"}´\u1fef](?=[${WORD}])|${SINGLE_ENTITY}`, "'"],
   ["hyphen", "[‐‑−]", "-"],
   ["ellipsis", "…", "..."],
-  ["ligature", "[ﬀ-ﬆ]", (ligature) => ligature.normalize("NFKC")],
+  ["ligature", "[ﬀ-ﬆ\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]", (written) => written.normalize("NFKC")],
 ];
 const SPECIAL =
   R`\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200d\u2028-\u202f\u205f\u3000${IGNORABLE}` +
-  R`\ufe00-\ufe0f\u{e0000}-\u{e01ef}«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇${"`"}´\u1fef‐‑−…ﬀ-ﬆ`;
+  R`\ufe00-\ufe0f\u{e0000}-\u{e01ef}«»‹›“”„‟″〝〞＂’‘‚‛ʼ′＇${"`"}´\u1fef‐‑−…ﬀ-ﬆ\uff10-\uff19\uff21-\uff3a\uff41-\uff5a&`;
 const SOURCE_GATE = R`(?=[${SPECIAL}]| [ ${SPECIAL}!?;:\u037e])`;
 
 const MOST_PASSES = 5;

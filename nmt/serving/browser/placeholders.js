@@ -1,6 +1,7 @@
 // Text that is copied, not translated, and how it is masked: `nmt/text/placeholders.py`, for translating.
 
 import { PATTERNS as AMOUNTS, rewritten } from "./amounts.js";
+import { QUOTE_ENTITY } from "./characters.js";
 import { hasLetters, isBlank, SPACE, WORD } from "./unicode.js";
 
 /** @typedef {import("./characters.js").CharacterView} CharacterView */
@@ -60,32 +61,53 @@ export class MaskedLine {
 
 const R = String.raw;
 const D = R`\p{Nd}`;
+const ALPHANUMERIC = R`(?:(?!_)[${WORD}])`;
 const REST_OF_URL =
   R`(?:[^${SPACE}<>()\[\]{}"“”«»。，、]|\([^${SPACE}<>()]*\)|\{[^${SPACE}{}]*\})*(?<![.,;:!?'’…])`;
+
+const FILE_SUFFIXES =
+  "avif|bmp|css|csv|docx?|gif|gz|html?|ico|jpe?g|js|json|md|mp[34]|odt|ogg|pdf|php|png|pptx?|py" +
+  "|svg|tiff?|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip";
+
+const FORMAT_PLACEHOLDER =
+  R`\{\{[^{}]*\}\}|[$%#]?\{[^{}${SPACE}]*\}` +
+  R`|(?<![${D}%])%(?:\([${WORD}]+\)|${D}+\$)?(?=(?<flags>[\-#0+]*))\k<flags>(?=(?<width>${D}*))\k<width>` +
+  R`(?:\.${D}+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%`;
+const MARKUP =
+  `(?<![${WORD}\`])\`[^\`${SPACE}](?:[^\`]*[^\`${SPACE}])?\`(?![${WORD}\`])` +
+  R`|<\/?[A-Za-z0-9][${WORD}:.\-]*` +
+  R`(?:[${SPACE}]+[${WORD}:.@\-]+[${SPACE}]*=[${SPACE}]*(?:"[^"<>]*"|'[^'<>]*'|[^${SPACE}"'<>]+))*[${SPACE}]*\/?>` +
+  R`|(?!${QUOTE_ENTITY})&(?:#${D}{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][${WORD}]{0,31});` +
+  R`|(?<![${WORD}:]):(?:[a-z][${WORD}]*|[+\-]1):(?![${WORD}:])` +
+  R`|(?<![${WORD}&#\/])#${D}*(?!${D})[${WORD}]+|(?<![${WORD}@.])@[A-Za-z_][${WORD}]*` +
+  R`|(?<![${WORD}])${ALPHANUMERIC}+(?:_${ALPHANUMERIC}+)+(?![${WORD}])`;
 
 /** Class -> regular expression. Where several match at one place, the first does. @type {Record<string, string>} */
 const PATTERNS = {
   urls:
     R`(?<![${WORD}+\-])(?:[A-Za-z][A-Za-z0-9+.\-]{0,20}:\/\/|www\.)${REST_OF_URL}` +
     R`|(?<![${WORD}@.\-])(?:[${WORD}\-]+\.)+(?:com|edu|gov|info|io|net|org)(?![${WORD}])(?:[\/?#:]${REST_OF_URL})?` +
+    R`|(?<![${WORD}@.\/\\~\-])(?:[${WORD}\-]+\.)+(?:${FILE_SUFFIXES}|${FILE_SUFFIXES.toUpperCase()})` +
+    R`(?![${WORD}\-]|\.[${WORD}])` +
     R`|(?<![${WORD}.\/\\:~)\-])(?:(?:[A-Za-z]:\\|~\/|\.{1,2}\/)[${WORD}.~\-]+|\/[${WORD}.~\-]+\/[${WORD}.~\-]+)` +
     R`(?:[\/\\][${WORD}.~\-]+)*[\/\\]?(?<!\.)`,
-  emails: R`(?<![${WORD}.+\-])[${WORD}.+\-]+@[${WORD}\-]+(?:\.[${WORD}\-]+)+`,
-  placeholders:
-    R`\{\{[^{}]*\}\}|[$%#]?\{[^{}${SPACE}]*\}` +
-    R`|(?<![${D}%])%(?:\([${WORD}]+\)|${D}+\$)?(?=(?<flags>[\-#0+]*))\k<flags>(?=(?<width>${D}*))\k<width>` +
-    R`(?:\.${D}+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%`,
+  emails: R`(?<![${WORD}.+\-])(?:mailto:)?[${WORD}.+\-]+@[${WORD}\-]+(?:\.[${WORD}\-]+)+`,
+  placeholders: `${FORMAT_PLACEHOLDER}|${MARKUP}`,
   phones:
     R`(?<![${WORD}.,\/+\-])(?!${D}{1,3}(?:[ \u00a0\u202f.]${D}{3})+(?![ .]?${D}))` +
     R`(?:\+?${D}{1,4}(?: ?\(0\) ?${D}{1,4})?(?:[ \u00a0\u202f.\-]${D}{1,4}){3,}` +
-    R`|(?:\(${D}{3}\) ?|${D}{3}-)${D}{3}[ \-]${D}{4})(?![${WORD}]|[.,\/\-]${D}|:${D}${D}?(?!${D}))`,
+    R`|(?:\(${D}{3}\) ?|${D}{3}-)${D}{3}[ \-]${D}{4})(?![${WORD}]|[.,\/\-]${D}|:${D}${D}?(?!${D}))` +
+    R`|(?<![${WORD}.,\/+\-])${D}{1,13}(?:-${D}{1,13}){3,}(?![${WORD}]|[.,\/\-]${D})` +
+    R`|(?<![${WORD}\-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![${WORD}\-])` +
+    R`|(?<![${WORD}])(?=[a-fA-F]*[0-9])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{7,}(?![${WORD}])` +
+    R`|(?<![${WORD}:.\-])(?=[a-fA-F:]*[0-9])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4}(?:[.,]${D}+)?(?![${WORD}:])`,
   ...AMOUNTS,
   numbers: R`(?<![${WORD}.,])${D}+(?:[.,:\/\-]${D}+)*(?![${WORD}])`,
 };
 
 /** The placeholders of a text in any order, as a string to compare. @param {string} text */
 export function placeholdersOf(text) {
-  return (text.match(new RegExp(PATTERNS.placeholders, "gu")) ?? []).sort().join("\n");
+  return (text.match(new RegExp(FORMAT_PLACEHOLDER, "gu")) ?? []).sort().join("\n");
 }
 
 /** @typedef {[start: number, end: number, restored: string]} CopySpan A span of a line, and the text that restores it. */
