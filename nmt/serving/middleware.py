@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 import time
 import traceback
 from collections import OrderedDict
@@ -125,6 +126,8 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        # As LibreTranslate: a client that appends "/translate" to "http://host/" is answered.
+        scope["path"] = re.sub("/{2,}", "/", scope["path"])
         start, status = time.perf_counter(), 0
 
         async def send_on(message: Message) -> None:

@@ -47,6 +47,11 @@ def test_a_list_is_answered_with_a_list(client):
     assert client.translate(["a", "b c", ""]).json() == {"translatedText": ["A", "B C", ""]}
 
 
+def test_slashes_in_a_row_count_as_one(client):
+    answer = client.post("http://testserver//translate", {"q": "Hello!", **PAIR})
+    assert answer.json() == {"translatedText": "HELLO!"}
+
+
 def test_auto_says_which_language_it_took_and_how_sure_it_is(client_of):
     client = client_of(Shouter("en", "fr"), Shouter("fr", "en"))
     text = "Le petit chien noir court dans l'herbe avec les enfants."
