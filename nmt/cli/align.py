@@ -116,7 +116,7 @@ def _score(options: argparse.Namespace) -> int:
     write_answers(answers())
     say(
         f"perplexity = {perplexity(log_prob, num_tokens):.2f}  {num_tokens:,} tokens, {num_lines:,}"
-        " lines"
+        f" line{'' if num_lines == 1 else 's'}"
     )
     return 0
 

@@ -347,19 +347,14 @@ def _export_trained(run: "Run") -> UserError | OSError | None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from nmt.runs.package import find_run
-    from nmt.runs.run_folder import Run
     from nmt.text.lines import refuse_overwriting
 
-    path = find_run(options.run)
     is_web = options.format == "web"
     if not is_web and (options.precision or options.onnxruntime_web):
         raise UserError("--precision and --onnxruntime-web are for --format web. Leave them out.")
     if is_web:
         return _export_web(options)
-    if path.is_file():
-        raise UserError(f"{path} is an export itself. Name the run folder that it was made from.")
-    run = Run.open(path, options.allow_custom)
+    run = _trained(options.run, options.allow_custom)
     if options.format == "savedmodel" and options.dev:
         raise UserError("--dev is for the ONNX export, which is tested on it. Leave it out.")
     is_package = options.format == "package"
@@ -381,6 +376,17 @@ def _export(options: argparse.Namespace) -> int:
     else:
         print(export_onnx(run, options.output, options.dev).folder)
     return 0
+
+
+def _trained(name: Path, allow_custom: bool = False) -> "Run":
+    """The run of a folder with float32 weights. Raises UserError for a package, which has none."""
+    from nmt.runs.package import find_run
+    from nmt.runs.run_folder import Run
+
+    path = find_run(name)
+    if path.is_file():
+        raise UserError(f"{path} is an export itself. Name the run folder that it was made from.")
+    return Run.open(path, allow_custom)
 
 
 def _export_package(run: "Run", options: argparse.Namespace) -> int:
@@ -432,9 +438,8 @@ def _export_web(options: argparse.Namespace) -> int:
 
 def _average(options: argparse.Namespace) -> int:
     from nmt.runs.averaging import average
-    from nmt.runs.run_folder import Run
 
-    paths = average([Run.open(path) for path in options.runs], options.output, options.last)
+    paths = average([_trained(path) for path in options.runs], options.output, options.last)
     say(f"{options.output}: the mean of {', '.join(map(str, paths))}")
     return 0
 

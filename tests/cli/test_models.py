@@ -54,9 +54,10 @@ def test_models_are_listed_with_languages_size_scores_and_licence(nmt_, monkeypa
     assert nmt_("models", "show", path)[1].startswith("# toy: en to fr\n")
 
 
-def test_a_package_is_not_exported_again(nmt_, installed):
+def test_a_package_is_neither_exported_again_nor_averaged(nmt_, installed, tmp_path):
     for name in (packaged_run(), "en-fr"):
-        assert_error(nmt_("export", name), "is an export itself. Name the run folder")
+        for command in (["export", name], ["average", name, name, "--output", tmp_path / "mean"]):
+            assert_error(nmt_(*command), "is an export itself. Name the run folder")
 
 
 def test_a_folder_has_no_card(nmt_, installed, tmp_path):
