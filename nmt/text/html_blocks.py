@@ -327,13 +327,15 @@ class Block:
 
     def placed(self, translation: AlignedText | None) -> Iterable[Entry]:
         """The translation, and the block's tags where its words now stand: as they were for None,
-        and for a text that is its own translation, as numbers are."""
-        if translation is None or translation.text == self.text:
+        and for a text that stayed as it was and has no links, as numbers do."""
+        if translation is None:
             return self.entries
-        text = translation.text
+        text, alignment = translation.text, translation.alignment
+        if text == self.text and not (alignment and any(alignment.links())):
+            return self.entries
         if not self.needs_alignment:
             return [text]
-        pieces = self._target_pieces(text, translation.alignment)
+        pieces = self._target_pieces(text, alignment)
         placement = _Placement(pieces, len(self._pieces))
         placement.place(self._root, 0, len(pieces))
         return self._written(text, pieces, placement)

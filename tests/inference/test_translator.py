@@ -466,9 +466,11 @@ def test_progress_counts_every_line_once(translator):
 
 def test_the_source_is_normalised_as_in_training(translator, variant):
     nfkc = variant(data={"model_input": "nfkc"})
+    raw = variant(data={"model_input": "raw"})
     fullwidth, plain = "ｃａｔ ｄｏｇ.", "cat dog."
     assert texts(nfkc.translate([fullwidth])) == texts(translator.translate([plain]))
-    assert texts(translator.translate([fullwidth])) != texts(translator.translate([plain]))
+    assert texts(translator.translate([fullwidth])) == texts(translator.translate([plain]))
+    assert texts(raw.translate([fullwidth])) != texts(raw.translate([plain]))
     assert nfkc.translate([fullwidth])[0].source == fullwidth
     assert nfkc.align(fullwidth, "chat").source_words == fullwidth.split()
 
