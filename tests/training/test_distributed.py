@@ -205,7 +205,7 @@ def test_two_workers_of_ray_train_are_one(config, alone, tmp_path):
     (tmp_path / "recipe.yaml").write_text(config.to_yaml())
     process = subprocess.run(
         [sys.executable, "-c", RAY_TRAIN, PROGRAM, str(tmp_path)],
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"},
         capture_output=True,
         text=True,
         timeout=1200,
