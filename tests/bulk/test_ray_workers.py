@@ -41,10 +41,13 @@ def cluster():
     paths = [str(TESTS), str(TESTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_worker_niceness"] = "0"  # other tests, beside these, would take their cores
-    # A node that is killed without a word is noticed within some seconds, not half a minute.
-    checks = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}
-    options = {**NODE, "include_dashboard": False, "_system_config": checks}
+    config = {
+        # A node that is killed without a word is noticed within some seconds, not half a minute.
+        "health_check_period_ms": 500,
+        "health_check_failure_threshold": 2,
+        "worker_niceness": 0,  # other tests, beside these, would take their cores
+    }
+    options = {**NODE, "include_dashboard": False, "_system_config": config}
     started = Cluster(initialize_head=True, head_node_args=options)
     try:
         started.add_node(**NODE)
