@@ -24,10 +24,16 @@ class Pair:
 
     def __init__(self, number: int, source: str, target: str):
         self.number, self.source, self.target = number, source, target
-        self.source_words, self.target_words = words_of(source), words_of(target)
-
         self._verdict: list[Verdict | None] = []
         self._score: float | None = None
+
+    @cached_property
+    def source_words(self) -> list[str]:
+        return words_of(self.source)
+
+    @cached_property
+    def target_words(self) -> list[str]:
+        return words_of(self.target)
 
     @cached_property
     def is_blank(self) -> bool:
@@ -112,5 +118,9 @@ def feature_values(pair: Pair, translation_score: float) -> dict[str, float]:
 
 def letter_share(text: str, words: Sequence[str]) -> float:
     """Share of letters among the characters of a line, spaces left out."""
-    num_letters = sum([len(word) for word in words if has_letters_only(word)])
+    joined = "".join(words)
+    if has_letters_only(joined):
+        num_letters = len(joined)
+    else:
+        num_letters = sum([len(word) for word in words if has_letters_only(word)])
     return num_letters / max(1, len(text) - text.count(" "))
