@@ -30,7 +30,13 @@ from typing import IO, Any
 from nmt.about import VERSION
 from nmt.bulk.shards import Shard
 from nmt.errors import UserError
-from nmt.text.lines import atomic_write, left_over_temporaries, refuse_overwriting, text_path
+from nmt.text.lines import (
+    atomic_write,
+    left_over_temporaries,
+    make_folder,
+    refuse_overwriting,
+    text_path,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -134,10 +140,7 @@ class OutputFolder:
         self._settings = json.loads(json.dumps({"run": settings.run, "options": settings.options}))
 
     def create(self) -> None:
-        try:
-            (self.path / MANIFESTS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be created: {error.strerror}.") from error
+        make_folder(self.path / MANIFESTS)
 
     def target(self, shard: Shard) -> Path:
         return self._target(shard.name, shard.source)

@@ -17,7 +17,7 @@ from nmt.corpora.catalogue import Corpus, RemoteFile, TarredPair, TextPair, Zipp
 from nmt.corpora.held_out import Pair, Split, read_hashes
 from nmt.corpora.temporaries import without_left_overs
 from nmt.errors import UserError
-from nmt.text.lines import atomic_write, decode_lines, is_blank
+from nmt.text.lines import atomic_write, decode_lines, is_blank, make_folder
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class TextWriter:
         self, prefix: str, pairs: Iterable[Pair], more: Mapping[str, Any] | None = None
     ) -> Written:
         """Write a text; where the same text stands already, nothing is changed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         base = self.folder / prefix
         finals = [Path(f"{base}.{language}") for language in self.languages]
         about_path = Path(f"{base}.about.json")

@@ -32,7 +32,7 @@ from nmt.inference.onnx_artifact import file_name, select_export
 from nmt.runs.package import GRAPHS, Package
 from nmt.runs.run_folder import Run
 from nmt.text.language_id import language_name
-from nmt.text.lines import atomic_write
+from nmt.text.lines import atomic_write, make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def export_site(run: Run, output: Path, runtime: RuntimeFiles, precision: str | 
     files = {SETTINGS: _settings(run, files), **files}
     files["service_worker.js"] = _service_worker(files)
     for name, content in files.items():
-        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((output / name).parent)
         with atomic_write(output / name) as stream:
             stream.write(content)
     for folder in ("worker", "model", "onnxruntime"):

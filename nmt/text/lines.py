@@ -117,7 +117,8 @@ def make_folder(path: Path, kind: str = "folder") -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "it is a file" if path.is_file() else error.strerror
+        file = next((one for one in (path, *path.parents) if os.path.isfile(one)), None)
+        reason = f"{'it' if file == path else file} is a file" if file else error.strerror
         raise UserError(
             f"{path}: the folder cannot be made: {reason}. Choose another {kind}."
         ) from error

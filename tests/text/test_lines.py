@@ -438,7 +438,7 @@ def test_a_folder_that_cannot_be_made_says_why(tmp_path):
     file = put(tmp_path / "file", "in the way")
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
-    for path, reason in [(file, "it is a file"), (file / "c", "Not a directory")]:
+    for path, reason in [(file, "it is a file"), (file / "c", f"{file} is a file")]:
         message = f"{path}: the folder cannot be made: {reason}. Choose another run folder."
         with pytest.raises(UserError, match=re.escape(message)):
             make_folder(path, "run folder")
