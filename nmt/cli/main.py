@@ -19,6 +19,11 @@ from nmt.errors import Interrupted, UserError
 
 # What requirements-translate.txt leaves out of setup.cfg's install_requires.
 NOT_FOR_TRANSLATING = ("tensorflow", "keras", "onnx", "tf2onnx", "sacrebleu", "regex")
+STREAM_ERRORS = {
+    errno.EBADF: "standard output is closed.",
+    errno.ENOSPC: "No space left on device, where standard output or a temporary file goes. Free"
+    " some disk space and run the same command again.",
+}
 GREETING = """nmt: recurrent neural machine translation with attention. Next steps:
   nmt translate en-fr       translate English to French: type sentences, or pipe lines
   nmt serve                 translate in a browser, or from programs as with LibreTranslate
@@ -74,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return 0
     except OSError as error:  # no space, no permission, no such folder
-        is_closed = error.errno == errno.EBADF and not error.filename
-        say(f"nmt: error: {'standard output is closed.' if is_closed else error}")
+        reasons = {} if error.filename else STREAM_ERRORS  # without a name it is a stream's
+        say(f"nmt: error: {reasons.get(error.errno or 0, error)}")
         try:
             sys.stdout.flush()
         except OSError:

@@ -381,11 +381,10 @@ def _export(options: argparse.Namespace) -> int:
 def _trained(name: Path, allow_custom: bool = False) -> "Run":
     """The run of a folder with float32 weights. Raises UserError for a package, which has none."""
     from nmt.runs.package import find_run
-    from nmt.runs.run_folder import Run
+    from nmt.runs.run_folder import Run, refuse_export
 
     path = find_run(name)
-    if path.is_file():
-        raise UserError(f"{path} is an export itself. Name the run folder that it was made from.")
+    refuse_export(path)
     return Run.open(path, allow_custom)
 
 

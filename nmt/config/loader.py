@@ -5,6 +5,7 @@ Loads no TensorFlow, so that a mistake in a config is reported at once.
 
 import difflib
 import importlib.util
+import json
 import logging
 import math
 import sys
@@ -355,7 +356,9 @@ def _explain(problem: Any, where: str) -> str:
     message = problem["msg"].removeprefix("Input should be ")
     if problem["type"] in ("model_type", "model_attributes_type"):
         message = f"a section with keys ({', '.join(_fields(keys))})"
-    return f"{where}: '{path}' must be {message}, received {quoted(received)}{hint}"
+    is_word = received is None or isinstance(received, bool)
+    shown = json.dumps(received) if is_word else quoted(received)  # null, true: as in YAML
+    return f"{where}: '{path}' must be {message}, received {shown}{hint}"
 
 
 def _fields(keys: Sequence[str]) -> Mapping[str, Any]:

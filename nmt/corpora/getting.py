@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -99,6 +100,8 @@ class TextWriter:
         self, prefix: str, pairs: Iterable[Pair], more: Mapping[str, Any] | None = None
     ) -> Written:
         """Write a text; where the same text stands already, nothing is changed."""
+        pairs = iter(pairs)
+        first = list(islice(pairs, 1))  # a failure to fetch the text leaves no empty folder
         make_folder(self.folder)
         base = self.folder / prefix
         finals = [Path(f"{base}.{language}") for language in self.languages]
@@ -106,7 +109,7 @@ class TextWriter:
         _refuse_other_record(about_path, self.about["corpus"])
         is_new = not any(path.exists() for path in (*finals, about_path))
         with without_left_overs((*finals, about_path)):
-            num_pairs, checksums = _write_sides(finals, pairs)
+            num_pairs, checksums = _write_sides(finals, chain(first, pairs))
             about = {
                 **self.about,
                 **(more or {}),

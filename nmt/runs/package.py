@@ -376,13 +376,19 @@ def installed_models() -> dict[str, Path]:
 
 def find_run(name: str | Path) -> Path:
     """The run folder, export or package that a user means: a path, or the name of an installed
-    model. Raises UserError with what there is, if there is no such thing."""
+    model. Raises UserError for a file of another kind, and with what there is, if there is no such
+    thing."""
     path, models = Path(name), installed_models()
     # A folder or file of that name may hold text of these languages.
     is_run = any((path / file).is_file() for file in ("run.json", "config.yaml"))
     is_run |= path.is_file() and zipfile.is_zipfile(path)
     if str(name) in models and not is_run:
         return models[str(name)]
+    if path.is_file() and path.suffix != SUFFIX and not _has_manifest(path):
+        raise UserError(
+            f"{path} is no model. To translate a file: nmt translate {next(iter(models), 'RUN')}"
+            f" --input {shlex.quote(str(path))}"
+        )
     if path.exists():
         return path
     hint = _nearest(path, models)
@@ -417,12 +423,6 @@ def _list_of(models: Mapping[str, Path]) -> str:
 def open_run(name: str | Path, allow_custom: bool = False) -> Run:
     """Opens what `find_run` finds."""
     path = find_run(name)
-    if path.is_file() and path.suffix != SUFFIX and not _has_manifest(path):
-        model = next(iter(installed_models()), "RUN")
-        raise UserError(
-            f"{path} is no model. To translate a file: nmt translate {model} --input"
-            f" {shlex.quote(str(path))}"
-        )
     return Package.open(path).run() if path.is_file() else Run.open(path, allow_custom)
 
 

@@ -286,9 +286,9 @@ class Run:
 
 
 def refuse_export(path: Path) -> None:
-    """Raises UserError for the folder of an ONNX export, which looks like a run but has no weights
-    to train or to convert."""
-    if (path / EXPORT_RECORD).is_file():
+    """Raises UserError for a package and for the folder of an ONNX export: neither has weights to
+    train or to convert."""
+    if path.is_file() or (path / EXPORT_RECORD).is_file():
         raise UserError(
             f"{path} is an export, which only translates. Name the run folder that it was made"
             " from."

@@ -322,7 +322,10 @@ def test_an_output_without_room_is_one_error():
             [*NMT, "recipes"], env=environment, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert process.returncode == 1
-    assert re.fullmatch(r"nmt: error: .*No space left on device\n", process.stderr)
+    assert process.stderr == (
+        "nmt: error: No space left on device, where standard output or a temporary file goes. Free"
+        " some disk space and run the same command again.\n"
+    )
 
 
 # ------------------------------------------------------------------------------------------- prompt

@@ -57,7 +57,7 @@ def test_models_are_listed_with_languages_size_scores_and_licence(nmt_, monkeypa
 def test_a_package_is_neither_exported_again_nor_averaged(nmt_, installed, tmp_path):
     for name in (packaged_run(), "en-fr"):
         for command in (["export", name], ["average", name, name, "--output", tmp_path / "mean"]):
-            assert_error(nmt_(*command), "is an export itself. Name the run folder")
+            assert_error(nmt_(*command), "is an export, which only translates. Name the run folder")
 
 
 def test_a_folder_has_no_card(nmt_, installed, tmp_path):

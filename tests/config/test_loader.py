@@ -103,7 +103,6 @@ def test_an_unknown_key_like_no_other_is_told_what_is_known_there():
     [
         ("training.batch_size", "many", "integer"),
         ("training.batch_size", 1.5, "integer"),
-        ("training.batch_size", True, "integer"),
         ("training.batch_size", 0, "greater than or equal to 1"),
         ("training.learning_rate", -1.0, "greater than 0"),
         ("training.learning_rate", "fast", "number"),
@@ -133,6 +132,11 @@ def test_a_wrong_value_is_named_with_its_key_and_what_was_expected(key, value, e
     assert text.startswith(f"experiment.yaml: '{key}' must be ")
     assert expectation in text
     assert repr(value) in text
+
+
+def test_a_wrong_value_is_shown_in_the_words_of_yaml():
+    assert message(nested("training.batch_size", True)).endswith("integer, received true.")
+    assert message(nested("training.batch_size", None)).endswith("integer, received null.")
 
 
 @pytest.mark.parametrize(

@@ -161,8 +161,9 @@ def test_what_cannot_be_had_is_said_in_a_line(server, nmt_, tmp_path):
     code, _, err = get("Some-talks-1-eng-fra", "--languages", "en-de")
     assert code == 1 and "Some-talks-1-eng-fra is en-fr. Received: --languages en-de" in err
     server.files.clear()
-    code, _, err = get("Some-talks-1-eng-fra")
+    code, _, err = nmt_("data", "get", "Some-talks-1-eng-fra", "--output", tmp_path / "new")
     assert code == 1 and "404" in err and "save it as" in err and "Traceback" not in err
+    assert not (tmp_path / "new").exists()
     assert "--mirror" not in err  # has no copies of mtdata's files
     code, _, err = nmt_("data", "list", "x", "--languages", "en-xx")
     assert code == 1 and "mtdata does not know a language of en-xx" in err
