@@ -491,9 +491,7 @@ def step_graph(model: Seq2Seq) -> onnx.ModelProto:
     named_ids = graph.input("named_ids", TensorProto.INT64, ["batch", "hypotheses", "named"])
     outputs = graph.include(part, {value.name: value.name for value in part.graph.input})
     log_probs_BKV = graph.node("LogSoftmax", outputs.pop("logits"), axis=-1)
-    best_BKC, candidates_BKC = graph.node(
-        "TopK", log_probs_BKV, num_candidates, num_outputs=2, axis=-1
-    )
+    best_BKC, candidates_BKC = best(graph, log_probs_BKV, num_candidates, model.vocabulary_sizes[1])
     found = {
         "log_probs": best_BKC,
         "candidates": graph.node("Cast", candidates_BKC, to=TensorProto.INT32),
@@ -501,3 +499,42 @@ def step_graph(model: Seq2Seq) -> onnx.ModelProto:
         "named_log_probs": graph.node("GatherElements", log_probs_BKV, named_ids, axis=2),
     }
     return graph.finish({**found, **outputs})
+
+
+def best(graph: Graph, values_BKV: str, count: str, size: int) -> tuple[str, str]:
+    """The `count` largest of `size` values and their positions: what TopK returns, which compares
+    one value after the other and alone would take a third of a step.
+
+    The values are divided into groups. One pass, which is vectorised, finds the maximum of each
+    group. A group that holds one of the C largest values has one of the C largest maxima, so only
+    the values of C groups are ranked, in the order of their positions: of equal values, the first
+    is taken.
+    """
+    width = _group_width(size)
+    if width == size:
+        return tuple(graph.node("TopK", values_BKV, count, num_outputs=2))
+    values_BKGW = graph.node("Reshape", values_BKV, graph.constant([0, 0, size // width, width]))
+    maxima_BKG = graph.node("ReduceMax", values_BKGW, graph.constant([-1]), keepdims=0)
+    chosen = graph.node("Min", count, graph.constant([size // width]))
+    _, groups_BKC = graph.node("TopK", maxima_BKG, chosen, num_outputs=2, sorted=0)
+    groups_BKC, _ = graph.node("TopK", groups_BKC, chosen, num_outputs=2, largest=0)
+    starts_BKC = graph.node("Mul", groups_BKC, graph.constant(width))
+    starts_BKC1 = graph.node("Unsqueeze", starts_BKC, graph.constant([3]))
+    places_BKCW = graph.node("Add", starts_BKC1, graph.constant(np.arange(width)))
+    places_BKN = graph.node("Reshape", places_BKCW, graph.constant([0, 0, -1]))
+    values_BKN = graph.node("GatherElements", values_BKV, places_BKN, axis=2)
+    best_BKC, order_BKC = graph.node("TopK", values_BKN, count, num_outputs=2)
+    return best_BKC, graph.node("GatherElements", places_BKN, order_BKC, axis=2)
+
+
+def _group_width(size: int) -> int:
+    """The divisor of `size` with which `best` ranks fewest values, or `size` itself, one group, if
+    none saves half of the work."""
+    usual = 6  # candidates, with five hypotheses
+
+    def num_ranked(width: int) -> int:
+        return size // width + usual * width
+
+    divisors = [width for width in range(8, 257) if size % width == 0]
+    width = min(divisors, key=num_ranked, default=size)
+    return width if num_ranked(width) < size / 2 else size

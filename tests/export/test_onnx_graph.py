@@ -13,9 +13,17 @@ from nmt.attention import DotScore, GeneralScore
 from nmt.config.schema import SCORES
 from nmt.errors import UserError
 from nmt.export.int8 import quantized
-from nmt.export.onnx_graph import encoder_graph, hoisted, step_graph, within_one
+from nmt.export.onnx_graph import (
+    Graph,
+    best,
+    encoder_graph,
+    hoisted,
+    step_graph,
+    within_one,
+)
 from nmt.inference.keras_engine import KerasEngine
 from nmt.model.recurrent import GRUCell, LSTMCell
+from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import named_leaves
 from nmt.runs.onnx_sizes import Tensor, check_sizes, read_graph, tensors
 from nmt.search.beam import search
@@ -207,6 +215,35 @@ def test_the_graphs_need_no_newer_runtime_than_they_say(tiny_model):
             (o.domain, o.version) for o in graph.opset_import if not o.domain
         } == {("", 18)}
         onnx.checker.check_model(graph, full_check=True)
+
+
+@pytest.mark.parametrize("size", [97, 640, 2400, 7500])
+@pytest.mark.parametrize("kind", ["many equal", "few equal"])
+def test_the_best_are_the_first_of_the_largest(size, kind):
+    """In groups (all sizes but the first) as without: TopK takes the first of equal values."""
+    graph = Graph("best")
+    values = graph.input("values", onnx.TensorProto.FLOAT, ["batch", "hypotheses", size])
+    count = graph.input("count", onnx.TensorProto.INT64, [1])
+    largest, places = best(graph, values, count, size)
+    model = graph.finish({"largest": largest, "places": places})
+    assert ("ReduceMax" in operators(model)) == (size != 97)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    random = np.random.default_rng(size)
+    for count in (1, 2, 6, 30, size):
+        values_BKV = random.integers(0, 3 if kind == "many equal" else 3 * size, (2, 3, size))
+        order = np.argsort(-values_BKV, axis=2, kind="stable")[:, :, :count]
+        feed = {"values": values_BKV.astype(np.float32), "count": np.array([count])}
+        found, where = session.run(None, feed)
+        np.testing.assert_array_equal(where, order)
+        np.testing.assert_array_equal(found, np.take_along_axis(values_BKV, order, axis=2))
+
+
+@pytest.mark.parametrize("vocabulary_size", [11, 640])
+def test_the_candidates_are_bounded(vocabulary_size):
+    """By no more than the vocabulary, however many are asked for."""
+    model = Seq2Seq(_tiny_model().config, vocabulary_size, vocabulary_size)
+    encoder, step = hoisted(encoder_graph(model, native=False), step_graph(model))
+    check_sizes(*(read_graph(graph.SerializeToString()) for graph in (encoder, step)))
 
 
 PACKAGED = {**{score: {"attention": f"update_first/{score}"} for score in SCORES}, **VARIANTS}
