@@ -100,13 +100,13 @@ class TextWriter:
         self, prefix: str, pairs: Iterable[Pair], more: Mapping[str, Any] | None = None
     ) -> Written:
         """Write a text; where the same text stands already, nothing is changed."""
-        pairs = iter(pairs)
-        first = list(islice(pairs, 1))  # a failure to fetch the text leaves no empty folder
-        make_folder(self.folder)
         base = self.folder / prefix
         finals = [Path(f"{base}.{language}") for language in self.languages]
         about_path = Path(f"{base}.about.json")
         _refuse_other_record(about_path, self.about["corpus"])
+        pairs = iter(pairs)
+        first = list(islice(pairs, 1))  # a failure to fetch the text leaves no empty folder
+        make_folder(self.folder)
         is_new = not any(path.exists() for path in (*finals, about_path))
         with without_left_overs((*finals, about_path)):
             num_pairs, checksums = _write_sides(finals, chain(first, pairs))
