@@ -11,6 +11,7 @@ import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -441,7 +442,9 @@ def _encode(
 ) -> Corpus:
     with tqdm(desc="encoding", unit="pair", leave=False, disable=None, dynamic_ncols=True) as bar:
 
-        def counted(pairs: Iterable[Any]) -> Iterator[Any]:
+        def counted(text: TrainingText, pairs: Iterable[Any]) -> Iterator[Any]:
+            if len(texts.train) > 1:
+                logger.info("encoding %s", text.config.path)
             for pair in pairs:
                 yield pair
                 bar.update()
@@ -456,7 +459,7 @@ def _encode(
                 reading.view,
                 path / "corpus",
                 weights=text.weights,
-                progress=counted,
+                progress=partial(counted, text),
             )
             for text, digests in zip(texts.train, fingerprints.train, strict=True)
         ]

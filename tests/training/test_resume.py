@@ -132,6 +132,7 @@ def test_several_corpora_are_drawn_alike_wherever_training_stopped(
     before_each_step(lambda trainer, source, target: seen.append(source.numpy().tolist()))
     with caplog.at_level("INFO", logger="nmt"):
         train(config, tmp_path / "expected")
+    assert f"encoding {other}" in caplog.text  # what a log shows while a large text is encoded
     assert f"{other}: 16 of 8 pairs an epoch (40.0% of the pairs" in caplog.text
     expected = seen.copy()
     assert [sum(map(len, expected[i : i + 3])) for i in (0, 3, 6, 9)] == [24 + 16] * 4
