@@ -494,12 +494,17 @@ def write_pairs(prefix: Path, pairs: Sequence[Pair]) -> None:
 
 
 def write_groups(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, Any]:
-    """Write the training text; returns the counts of each group."""
-    seen: set[bytes] = set()
+    """Write the training text; returns the counts of each group.
+
+    A pair is written once, but each table of first phrases is whole: a model is trained with one of
+    them only.
+    """
+    seen_before: set[bytes] = set()
     report: dict[str, Any] = {}
     for group, names in GROUPS.items():
         files: dict[str, Any] = {}
         num_words = [0, 0]
+        seen = set() if group.startswith("first_phrases") else seen_before
         with _pair_writer(corpora.output / group) as write:
             for name in names:
                 counts: Counter[str] = Counter()

@@ -383,6 +383,28 @@ def test_near_copies_are_those_of_a_search_without_an_index():
     assert found
 
 
+def test_a_first_phrase_of_one_direction_is_dropped_from_no_other_text(folders):
+    *_, output, written = folders
+    for name in ("first_phrases_en", "first_phrases_fr", "phrases"):
+        with (written / f"{name}.tsv").open("a", encoding="utf-8") as table:
+            table.write("Merry Christmas!\tJoyeux Noël !\n" * 2)
+    assert general_corpus.prepare(*folders)
+    for name in ("first_phrases_en", "first_phrases_fr", "phrases"):
+        assert read_pairs(output / name).count(("Merry Christmas!", "Joyeux Noël !")) == 1, name
+        assert counts_of(folders, name, f"written/{name}")["dropped"] == {"duplicate": 1}
+
+
+def test_the_tables_of_phrases_have_english_first():
+    tables = ("first_phrases_en", "first_phrases_fr", "phrases")
+    sides: list[set[str]] = [set(), set()]
+    for name in tables:
+        for row in (ROOT / "data" / f"{name}.tsv").read_text("utf-8").splitlines():
+            for side, text in zip(sides, row.split("\t"), strict=True):
+                side.add(text)
+    assert sides[0] & sides[1] <= {"Impossible."}
+    assert not [text for text in sides[0] if re.match("(Je|Tu|Où|Ça|C'est|Est-ce) ", text)]
+
+
 def test_the_script_that_trains_gives_each_group_a_weight_and_the_recipe_exists():
     script = (SCRIPTS / "train_general.sh").read_text("utf-8")
     for name in ("weights", "last"):
