@@ -216,7 +216,7 @@ class TokenizerConfig(Section):
     # Encodes characters outside the vocabulary as bytes instead of <unk>.
     byte_fallback: bool = True
     # Share of the characters of the text that get a piece of their own.
-    character_coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9999
+    character_coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.99999
     # Reads "Dogs run." as "dogs run.", and capitalises such an output again.
     fold_initial: bool = False
     # Lines of each language used to train the tokenizer; a million of 25 words take 2 GB.
@@ -231,6 +231,8 @@ class CopyingConfig(Section):
     classes: list[
         Literal["urls", "emails", "placeholders", "phones", "prices", "times", "unseen", "numbers"]
     ] = []
+    # Words in any case that are translated, though `unseen` would copy them for a rare letter.
+    translated: list[str] = []
     # Share of training pairs in which ordinary words become symbols, too, as examples.
     replaced_pairs: Share = 0.05
 

@@ -190,8 +190,10 @@ class Run:
             )
         unknown = self.source_tokenizer.unknown_characters
         languages = self.config.data.source, self.config.data.target
-        classes = self.config.copying.classes
-        return Copier(classes, unknown, self.model_input, dictionary, languages)
+        copying = self.config.copying
+        return Copier(
+            copying.classes, unknown, self.model_input, dictionary, languages, copying.translated
+        )
 
     @cached_property
     def model_input(self) -> ModelInput:

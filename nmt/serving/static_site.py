@@ -132,6 +132,7 @@ def settings_of(run: Run) -> dict[str, Any]:
         "model_input": view.kind,
         "casing": view.source_casing.as_dict(),
         "copying": list(run.config.copying.classes),
+        "translated": list(run.config.copying.translated),
         "forbidden_ids": run.forbidden_ids,
         "vocabulary_size": run.target_tokenizer.vocabulary_size,
         "decoding": _decoding(run.config.decoding),

@@ -164,8 +164,9 @@ class Copier:
     """Finds and masks the spans of a line that its translation has to copy.
 
     `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that
-    `unknown_characters` says a line has. A `dictionary` maps words or phrases of the source,
-    exactly as they stand there, to what they become. `view` says how the model reads what stands
+    `unknown_characters` says a line has, but for words that are `translated`, in any case. A
+    `dictionary` maps words or phrases of the source, exactly as they stand there, to what they
+    become. `view` says how the model reads what stands
     between the copies; what is copied stays as it is, but for prices and times: those are written
     as the second of the two `languages` does.
     """
@@ -177,7 +178,9 @@ class Copier:
         view: ModelInput | None = None,
         dictionary: Mapping[str, str] | None = None,
         languages: tuple[str, str] = ("", ""),
+        translated: Collection[str] = (),
     ):
+        self._translated = {word.lower() for word in translated}
         self.classes, self.dictionary, self.languages = classes, dictionary or {}, languages
         self.view = view or ModelInput()
         self._unknown_characters = unknown_characters if "unseen" in classes else None
@@ -200,10 +203,10 @@ class Copier:
         if unknown:
             edges = [0, *itertools.chain.from_iterable(span[:2] for span in spans), len(line)]
             for start, end in zip(edges[::2], edges[1::2], strict=True):
-                runs = unseen_runs(line[start:end], unknown)
-                spans += [
-                    CopySpan(start + a, start + b, line[start + a : start + b]) for a, b in runs
-                ]
+                for a, b in unseen_runs(line[start:end], unknown):
+                    run = line[start + a : start + b]
+                    if unicodedata.normalize("NFC", run).lower() not in self._translated:
+                        spans.append(CopySpan(start + a, start + b, run))
         return sorted(spans)
 
     def _restored(self, match: re.Match[str]) -> str | None:

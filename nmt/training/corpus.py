@@ -228,6 +228,7 @@ def fingerprint(
     if config.copying.classes:
         parts += [
             *sorted(config.copying.classes),
+            *sorted(config.copying.translated),
             str(config.copying.replaced_pairs),
             str(config.training.seed),
         ]
@@ -267,7 +268,13 @@ def pair_masker(
     """Masks the training pairs of these files."""
     languages = config.data.source, config.data.target
     unknown = source.unknown_characters
-    copier = Copier(config.copying.classes, unknown, view, languages=languages)
+    copier = Copier(
+        config.copying.classes,
+        unknown,
+        view,
+        languages=languages,
+        translated=config.copying.translated,
+    )
     if not config.copying.classes or not config.copying.replaced_pairs:
         return PairMasker(copier, {}, 0.0, config.training.seed)
     seed = derive_seed(config.training.seed, "translations of words")

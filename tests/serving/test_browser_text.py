@@ -279,9 +279,17 @@ def test_lines_are_masked_and_encoded_to_the_same_ids_at_the_same_places(kind, v
     ours = tokenizer(*kind)
     classes = [*PATTERNS, "unseen"]
     input_view = model_input.ModelInput(view)
-    copier = Copier(classes, ours.unknown_characters, input_view, languages=languages)
+    translated = ["Noël", "łódź"]
+    copier = Copier(
+        classes,
+        ours.unknown_characters,
+        input_view,
+        languages=languages,
+        translated=translated,
+    )
+    lines = [*LINES, "Noël, NOËL, l'noël et Noe\u0308l, noëls", "Łódź ŁÓDŹ"]
     expected = []
-    for line in LINES:
+    for line in lines:
         masked = copier.mask(line)
         copies = [[copy.start, copy.end, copy.restored] for copy in masked.copies]
         expected.append(
@@ -294,13 +302,14 @@ def test_lines_are_masked_and_encoded_to_the_same_ids_at_the_same_places(kind, v
         )
     found = in_node(
         "mask",
-        lines=LINES,
+        lines=lines,
         classes=classes,
+        translated=translated,
         model=encoded_model(ours),
         kind=view,
         languages=languages,
     )
-    assert_same(found, expected)
+    assert_same(found, expected, lines)
 
 
 @every_tokenizer

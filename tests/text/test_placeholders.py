@@ -197,6 +197,12 @@ def test_words_in_unseen_characters_are_copied_whole_and_signs_alone(line, found
     assert unseen_runs(line, set()) == []
 
 
+def test_a_word_that_is_translated_is_not_copied_for_a_rare_letter():
+    copier = Copier(["unseen"], lambda line: {"ë", "Ë", "\u0308"} & set(line), translated=["Noël"])
+    line = "Raphaël: Noël, NOËL, l'noël et Noe\u0308l, noëls"
+    assert [restored for _, _, restored in copier.find(line)] == ["Raphaël", "noëls"]
+
+
 def test_a_capital_that_is_read_as_a_small_letter_is_not_unseen():
     lines = ["à demain, ça va", "le chat", "À demain", "Le chat"] * 20
     folding = train_tokenizer(

@@ -116,8 +116,10 @@ export function placeholdersOf(text) {
 export class Copier {
   /** @param {string[]} classes names of PATTERNS, or "unseen"
    * @param {(line: string) => Set<string>} unknownCharacters @param {ModelInput} view
-   * @param {[source: string, target: string]} languages */
-  constructor(classes, unknownCharacters, view, languages) {
+   * @param {[source: string, target: string]} languages
+   * @param {string[]} translated words that are not copied for an unknown character, in any case */
+  constructor(classes, unknownCharacters, view, languages, translated = []) {
+    this.translated = new Set(translated.map((word) => word.toLowerCase()));
     this.view = view;
     this.languages = languages;
     this.unknownCharacters = classes.includes("unseen") ? unknownCharacters : null;
@@ -142,7 +144,8 @@ export class Copier {
       for (let i = 0; i < edges.length; i += 2) {
         const [start, end] = [edges[i], edges[i + 1]];
         for (const [a, b] of unseenRuns(line.slice(start, end), unknown)) {
-          spans.push([start + a, start + b, line.slice(start + a, start + b)]);
+          const run = line.slice(start + a, start + b);
+          if (!this.translated.has(run.normalize("NFC").toLowerCase())) spans.push([start + a, start + b, run]);
         }
       }
     }

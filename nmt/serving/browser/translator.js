@@ -24,6 +24,7 @@ const NO_NUMBERS = { permitted: [], required: [] };
  * @property {Record<string, string>} names of the languages
  * @property {string} model_input @property {import("./model_input.js").CasingRecord} casing of the source
  * @property {string[]} copying classes
+ * @property {string[]} [translated] words that are not copied for a rare letter
  * @property {number[]} forbidden_ids @property {number} vocabulary_size
  * @property {import("./controls.js").DecodingOptions & {split_sentences: boolean, max_source_tokens: number,
  *   typography: {apostrophe: string, space: string, quotes: string}}} decoding */
@@ -56,7 +57,8 @@ export class Translator {
     const { model_input: kind, target: target_language, casing } = settings;
     this.view = new ModelInput({ kind, target_language, casing });
     const unknown = (/** @type {string} */ line) => sourceTokenizer.unknownCharacters(line);
-    this.copier = new Copier(settings.copying, unknown, this.view, [settings.source, settings.target]);
+    const languages = /** @type {[string, string]} */ ([settings.source, settings.target]);
+    this.copier = new Copier(settings.copying, unknown, this.view, languages, settings.translated);
     this.typography = typography(settings.decoding.typography);
     this.digitPieces = digitPiecesOf(targetTokenizer);
   }
