@@ -188,12 +188,7 @@ class Run:
                 " dictionary out, or train a run with copying.classes set (`nmt recipes"
                 " quickstart` shows how)."
             )
-        unknown = self.source_tokenizer.unknown_characters
-        languages = self.config.data.source, self.config.data.target
-        copying = self.config.copying
-        return Copier(
-            copying.classes, unknown, self.model_input, dictionary, languages, copying.translated
-        )
+        return copier(self.config, self.source_tokenizer, self.model_input, dictionary)
 
     @cached_property
     def model_input(self) -> ModelInput:
@@ -347,6 +342,23 @@ def model_input(config: Config, casings: Mapping[str, Casing]) -> ModelInput:
         casings.get("source", Casing()),
         casings.get("target", Casing()),
         target_view(**dict(config.data.typography)),
+    )
+
+
+def copier(
+    config: Config,
+    source: Tokenizer,
+    view: ModelInput,
+    dictionary: Mapping[str, str] | None = None,
+) -> Copier:
+    """What masks the lines of a model of this config; `source` is the source's tokenizer."""
+    return Copier(
+        config.copying.classes,
+        source.unknown_characters,
+        view,
+        dictionary,
+        (config.data.source, config.data.target),
+        config.copying.translated,
     )
 
 

@@ -166,9 +166,8 @@ class Copier:
     `classes` are names of PATTERNS, or "unseen": words with, and runs of, the characters that
     `unknown_characters` says a line has, but for words that are `translated`, in any case. A
     `dictionary` maps words or phrases of the source, exactly as they stand there, to what they
-    become. `view` says how the model reads what stands
-    between the copies; what is copied stays as it is, but for prices and times: those are written
-    as the second of the two `languages` does.
+    become. `view` says how the model reads what stands between the copies; what is copied stays as
+    it is, but for prices and times: those are written as the second of the two `languages` does.
     """
 
     def __init__(
@@ -180,7 +179,7 @@ class Copier:
         languages: tuple[str, str] = ("", ""),
         translated: Collection[str] = (),
     ):
-        self._translated = {word.lower() for word in translated}
+        self._translated = set(map(_spelling, translated))
         self.classes, self.dictionary, self.languages = classes, dictionary or {}, languages
         self.view = view or ModelInput()
         self._unknown_characters = unknown_characters if "unseen" in classes else None
@@ -205,7 +204,7 @@ class Copier:
             for start, end in zip(edges[::2], edges[1::2], strict=True):
                 for a, b in unseen_runs(line[start:end], unknown):
                     run = line[start + a : start + b]
-                    if unicodedata.normalize("NFC", run).lower() not in self._translated:
+                    if _spelling(run) not in self._translated:
                         spans.append(CopySpan(start + a, start + b, run))
         return sorted(spans)
 
@@ -293,6 +292,11 @@ def unseen_runs(text: str, unknown: set[str]) -> list[tuple[int, int]]:
         if (i > 0 and is_copied[i - 1]) != (i < len(text) and is_copied[i])
     ]
     return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _spelling(word: str) -> str:
+    """A word without its case and without the ways to encode an accent."""
+    return unicodedata.normalize("NFC", word).lower()
 
 
 def _kind(character: str) -> str:

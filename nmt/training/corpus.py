@@ -19,6 +19,7 @@ import numpy as np
 
 from nmt.config.loader import Config, CorpusConfig, DataConfig
 from nmt.errors import UserError
+from nmt.runs.run_folder import copier
 from nmt.seeding import derive_seed
 from nmt.text.back_translation import has_tag, without_tag
 from nmt.text.lines import (
@@ -30,7 +31,7 @@ from nmt.text.lines import (
     read_parallel,
 )
 from nmt.text.model_input import ModelInput
-from nmt.text.placeholders import Copier, PairMasker, translations_of_words
+from nmt.text.placeholders import PairMasker, translations_of_words
 from nmt.text.tokenizer import TAG_ID, Tokenizer, sample_lines
 
 FORMAT = 1
@@ -266,22 +267,14 @@ def pair_masker(
     files: ParallelFiles, config: Config, source: Tokenizer, view: ModelInput
 ) -> PairMasker:
     """Masks the training pairs of these files."""
-    languages = config.data.source, config.data.target
-    unknown = source.unknown_characters
-    copier = Copier(
-        config.copying.classes,
-        unknown,
-        view,
-        languages=languages,
-        translated=config.copying.translated,
-    )
+    masks = copier(config, source, view)
     if not config.copying.classes or not config.copying.replaced_pairs:
-        return PairMasker(copier, {}, 0.0, config.training.seed)
+        return PairMasker(masks, {}, 0.0, config.training.seed)
     seed = derive_seed(config.training.seed, "translations of words")
     partners = translations_of_words(
         sample_lines(read_untagged(files), PAIRS_FOR_TRANSLATIONS, seed)
     )
-    return PairMasker(copier, partners, config.copying.replaced_pairs, config.training.seed)
+    return PairMasker(masks, partners, config.copying.replaced_pairs, config.training.seed)
 
 
 def _write(

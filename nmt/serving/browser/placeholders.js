@@ -118,8 +118,8 @@ export class Copier {
    * @param {(line: string) => Set<string>} unknownCharacters @param {ModelInput} view
    * @param {[source: string, target: string]} languages
    * @param {string[]} translated words that are not copied for an unknown character, in any case */
-  constructor(classes, unknownCharacters, view, languages, translated = []) {
-    this.translated = new Set(translated.map((word) => word.toLowerCase()));
+  constructor(classes, unknownCharacters, view, languages, translated) {
+    this.translated = new Set(translated.map(spelling));
     this.view = view;
     this.languages = languages;
     this.unknownCharacters = classes.includes("unseen") ? unknownCharacters : null;
@@ -145,7 +145,7 @@ export class Copier {
         const [start, end] = [edges[i], edges[i + 1]];
         for (const [a, b] of unseenRuns(line.slice(start, end), unknown)) {
           const run = line.slice(start + a, start + b);
-          if (!this.translated.has(run.normalize("NFC").toLowerCase())) spans.push([start + a, start + b, run]);
+          if (!this.translated.has(spelling(run))) spans.push([start + a, start + b, run]);
         }
       }
     }
@@ -191,6 +191,11 @@ export class Copier {
     });
     return new MaskedLine(text + this.view.source.read(line.slice(end)), copies);
   }
+}
+
+/** A word without its case and without the ways to encode an accent. @param {string} word */
+function spelling(word) {
+  return word.normalize("NFC").toLowerCase();
 }
 
 /** Spans with unknown characters: whole words, and signs or spaces alone; joined where they touch.

@@ -24,7 +24,7 @@ const NO_NUMBERS = { permitted: [], required: [] };
  * @property {Record<string, string>} names of the languages
  * @property {string} model_input @property {import("./model_input.js").CasingRecord} casing of the source
  * @property {string[]} copying classes
- * @property {string[]} [translated] words that are not copied for a rare letter
+ * @property {string[]} translated words that are not copied for a rare letter
  * @property {number[]} forbidden_ids @property {number} vocabulary_size
  * @property {import("./controls.js").DecodingOptions & {split_sentences: boolean, max_source_tokens: number,
  *   typography: {apostrophe: string, space: string, quotes: string}}} decoding */
