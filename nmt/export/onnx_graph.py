@@ -109,7 +109,9 @@ def convert(function: Any, specs: Sequence[tf.TensorSpec]) -> onnx.ModelProto:
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
-        model, _ = tf2onnx.convert.from_function(tf.function(function), specs, opset=OPSET)
+        model, _ = tf2onnx.convert.from_function(
+            tf.function(function, autograph=False), specs, opset=OPSET
+        )
     except Exception as error:
         raise UserError(
             f"the model's {function.__name__} cannot be written in ONNX: {error}"

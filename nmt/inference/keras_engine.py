@@ -25,8 +25,10 @@ class KerasEngine:
         self._bias_V = tf.constant(bias_V)
         self.model = model
         ids_spec = tf.TensorSpec((None, None), tf.int32)
-        self._encode = tf.function(model.encode, input_signature=[ids_spec])
-        self._force = tf.function(self._forced, input_signature=[ids_spec, ids_spec])
+        self._encode = tf.function(model.encode, input_signature=[ids_spec], autograph=False)
+        self._force = tf.function(
+            self._forced, input_signature=[ids_spec, ids_spec], autograph=False
+        )
         self._step: Any = None
         self._step_whole: Any = None
         self._memory: tuple[Any, Any] = (None, None)
@@ -38,8 +40,10 @@ class KerasEngine:
             # Of the graph, not of these sentences: a score may remember a number for each source
             # position.
             signature = _any_size(*self._encode.get_concrete_function().structured_outputs)
-            self._step = tf.function(self._candidates, input_signature=signature)
-            self._step_whole = tf.function(self._whole_rows, input_signature=signature)
+            self._step = tf.function(self._candidates, input_signature=signature, autograph=False)
+            self._step_whole = tf.function(
+                self._whole_rows, input_signature=signature, autograph=False
+            )
         return tf.nest.map_structure(_to_numpy, (memory, state))
 
     def step(

@@ -138,7 +138,7 @@ class Seq2Seq(keras.Model):
         "state": ...}; state and memory are structured as `encode` returns them. `folds`: see
         `nmt.linear.Product`.
         """
-        encode = tf.function(self.encode).get_concrete_function(
+        encode = tf.function(self.encode, autograph=False).get_concrete_function(
             tf.TensorSpec((None, None), tf.int32)
         )
         memory, state = tf.nest.map_structure(_any_size_input, encode.structured_outputs)

@@ -28,7 +28,7 @@ def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def encode_function(model: Seq2Seq) -> tf.types.experimental.GenericFunction:
-    @tf.function(input_signature=[IDS])
+    @tf.function(input_signature=[IDS], autograph=False)
     def encode(ids: Any) -> dict[str, Any]:
         memory, state = model.encode(ids)
         return dict([*named_leaves(memory, "memory"), *named_leaves(state, "state")])
@@ -44,7 +44,7 @@ def step_function(model: Seq2Seq, folds: bool = True) -> tf.types.experimental.G
     named = [*named_leaves(inputs["memory"], "memory"), *named_leaves(inputs["state"], "state")]
     specs = [tf.TensorSpec(leaf.shape, leaf.dtype, name) for name, leaf in named]
 
-    @tf.function(input_signature=[IDS, *specs])
+    @tf.function(input_signature=[IDS, *specs], autograph=False)
     def step(ids: Any, *leaves: Any) -> dict[str, Any]:
         memory, state = tf.nest.pack_sequence_as((inputs["memory"], inputs["state"]), leaves)
         outputs = single_step({"ids": ids, "memory": memory, "state": state})

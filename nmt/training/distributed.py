@@ -55,7 +55,7 @@ class Workers:
         self.num_replicas = num_slices * self.strategy.num_replicas_in_sync
         self.num_devices = self.num_replicas // self.count
         self._sum = tf.function(
-            self._sum_of_all, input_signature=[tf.TensorSpec((None,), tf.int32)]
+            self._sum_of_all, input_signature=[tf.TensorSpec((None,), tf.int32)], autograph=False
         )
 
     @property

@@ -44,8 +44,10 @@ class TrainStep:
         self._sums = [tf.Variable(tf.zeros_like(part), trainable=False) for part in parts]
         ids, number = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.float32)
         part = [(ids, ids, tf.TensorSpec((None,), tf.float32))] * workers.num_devices
-        self._add = tf.function(self._add_gradient, input_signature=[part])
-        self._finish = tf.function(self._update, input_signature=[part, number, number])
+        self._add = tf.function(self._add_gradient, input_signature=[part], autograph=False)
+        self._finish = tf.function(
+            self._update, input_signature=[part, number, number], autograph=False
+        )
         # One pass over the weights; three times as fast as op by op. Its shapes never change.
         self._assign_compiled = tf.function(self._assign, jit_compile=True, autograph=False)
 

@@ -75,7 +75,7 @@ class Validation:
             loss, tokens = loss + float(sums.cross_entropy), tokens + float(sums.tokens)
         return loss / tokens if tokens else math.nan
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2)
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)] * 2, autograph=False)
     def _loss(self, source_BS: Any, target_BT: Any) -> Any:
         output_BTR, _ = self.model.outputs(source_BS, target_BT[:, :-1])
         return vocabulary_loss(output_BTR, *self.model.decoder.vocabulary_weights, target_BT[:, 1:])

@@ -237,7 +237,7 @@ def test_attending_once_after_the_recurrence_equals_attending_within_it(
 def test_gradients_taken_after_the_loop_are_those_taken_within_it(variant, tiny_model, monkeypatch):
     model = tiny_model(**variant)
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.sin(model(SOURCE, TARGET, training=True)))
@@ -256,7 +256,7 @@ def test_gradients_taken_after_the_loop_are_those_taken_within_it(variant, tiny_
 
     monkeypatch.setattr("nmt.model.decoder.scan", plain_scan)
     monkeypatch.setattr("nmt.model.encoder.scan", plain_scan)
-    expected = tf.function(gradients.python_function)()
+    expected = tf.function(gradients.python_function, autograph=False)()
     assert_close(received, expected)
 
 

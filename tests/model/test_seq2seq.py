@@ -463,7 +463,7 @@ def test_reversal_is_learnt_within_400_steps(attention):
         keras.optimizers.schedules.CosineDecay(1e-2, 400), global_clipnorm=1.0
     )
 
-    @tf.function
+    @tf.function(autograph=False)
     def train(source, target):
         with tf.GradientTape() as tape:
             loss = masked_loss(model(source, target[:, :-1], training=True), target[:, 1:])
