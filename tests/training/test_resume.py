@@ -213,8 +213,16 @@ def test_sigterm_saves_and_another_process_resumes(small, tmp_path, caplog):
     recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
     recipe.write_text(config.to_yaml())
     command = [sys.executable, "-m", "nmt", "train", str(recipe), "--run", str(run)]
+    # Sums depend on the number of threads, which an earlier test may have set for this process.
+    threads = {
+        "TF_NUM_INTRAOP_THREADS": str(tf.config.threading.get_intra_op_parallelism_threads())
+    }
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_NUM_INTRAOP_THREADS": str(threads)},
     ) as process:
         deadline = time.monotonic() + 300
         while not (run / "best.npz").is_file():  # its first evaluation
