@@ -214,9 +214,7 @@ def test_sigterm_saves_and_another_process_resumes(small, tmp_path, caplog):
     recipe.write_text(config.to_yaml())
     command = [sys.executable, "-m", "nmt", "train", str(recipe), "--run", str(run)]
     # Sums depend on the number of threads, which an earlier test may have set for this process.
-    threads = {
-        "TF_NUM_INTRAOP_THREADS": str(tf.config.threading.get_intra_op_parallelism_threads())
-    }
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
