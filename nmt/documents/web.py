@@ -1,5 +1,6 @@
 """HTML files: `nmt.text.html`, with the encoding that the file says it has."""
 
+import contextlib
 import re
 
 from nmt.documents.document import (
@@ -16,7 +17,8 @@ from nmt.text.html import parse_html
 _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]+encoding\s*=\s*["']([\w:.-]+)["']""")
 # By HTML's standard these names mean Windows-1252, which has quotes where Latin-1 has controls.
-_WINDOWS_1252 = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii")
+_LATIN_1 = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii")
+_WINDOWS_1252 = (*_LATIN_1, "windows-1252", "cp1252")
 _WINDOWS_1252_ONLY = re.compile(rb"[\x80-\x9f]")
 _HEAD = re.compile(r"<(?:head|body)\b", re.IGNORECASE)
 _ROOT = re.compile(r"<html\b[^<>]*>", re.IGNORECASE)
@@ -34,8 +36,8 @@ class HtmlDocument(Document):
         start = content[:_SCANNED]
         declared = _XML_ENCODING.match(start.lstrip()) or _CHARSET.search(start)
         name = declared[1].decode("ascii") if declared else None
-        if not self.is_xml and (name or "").lower() in _WINDOWS_1252:
-            name = "cp1252" if _WINDOWS_1252_ONLY.search(content) else name
+        if not self.is_xml and name:
+            name = _actual_encoding(name, content)
         text, self._encoding = decode(content, name)
         # Browsers read a page in ASCII that declares nothing in an encoding of their own.
         if not self.is_xml and not name and content.isascii() and _ROOT.search(text):
@@ -63,6 +65,20 @@ class HtmlDocument(Document):
 
     def _new_language(self, match: re.Match[str]) -> str:
         return match[1] + (self._options.target if self._options.is_source(match[2]) else match[2])
+
+
+def _actual_encoding(declared: str, content: bytes) -> str:
+    """What a page is written in that declares an encoding. Letters of Windows-1252 are no UTF-8
+    except by a very rare chance, so what can be read as UTF-8 was declared wrongly, as in pages
+    whose server declares the right encoding."""
+    name = declared.lower()
+    if name in _WINDOWS_1252 and not content.isascii():
+        with contextlib.suppress(UnicodeDecodeError):
+            content.decode("utf-8")
+            return "utf-8"
+    if name in _LATIN_1 and _WINDOWS_1252_ONLY.search(content):
+        return "cp1252"
+    return declared
 
 
 class XhtmlDocument(HtmlDocument):

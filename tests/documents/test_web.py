@@ -86,6 +86,12 @@ def test_latin_1_is_windows_1252_as_in_browsers():
     assert translated(".html", source) == '<meta charset="iso-8859-1"><p>DON’T'.encode("cp1252")
 
 
+@pytest.mark.parametrize("declared", ["iso-8859-1", "Windows-1252", "us-ascii"])
+def test_utf_8_under_another_name_is_read_as_utf_8(declared):
+    source = f'<meta charset="{declared}"><p>“été” one'
+    assert translated(".html", source) == f'<meta charset="{declared}"><p>ONE “ÉTÉ”'
+
+
 def test_what_is_not_translated_is_not_written_anew():
     source = (
         "<p title=a alt='b  &eacute;&nbsp;c' placeholder=\"d\n e>\">42</p><img alt='&#169; 2' >"
