@@ -22,7 +22,17 @@ import numpy as np
 import sentencepiece
 
 from nmt.errors import UserError
-from nmt.text.escaping import SPACE_MARK, escape, fold, locate, unescape, unfold
+from nmt.text.escaping import (
+    SPACE_MARK,
+    attach,
+    detach,
+    escape,
+    escape_copy,
+    fold,
+    locate,
+    unescape,
+    unfold,
+)
 from nmt.text.lines import atomic_write, is_blank
 from nmt.text.placeholders import NUM_COPY_SYMBOLS, Copy, MaskedLine, copy_symbol
 
@@ -39,6 +49,10 @@ COPY_IDS = range(EOS_ID + 1, EOS_ID + 1 + NUM_COPY_SYMBOLS)
 # `Tokenizer.encode`.
 SMALL_ID = COPY_IDS[-1] + 1
 _SMALL = "｟small｠"
+
+# What the model file of a tokenizer ends with that detaches words from opening marks: a field
+# (number 200, the value 1) of the range that SentencePiece's format leaves to others.
+DETACHES = bytes([0xC0, 0x0C, 0x01])
 
 _NO_LINE = re.compile("[\n\ud800-\udfff]")
 _NON_SPACE = re.compile(r"\S+")  # the same white space as `str.split` and `is_blank`
@@ -68,7 +82,7 @@ def train_tokenizer(
     the text does not allow this vocabulary size, with the largest or smallest size that it allows.
     """
     drawn = sample_lines((line for line in lines if not is_blank(_text(line))), max_lines, seed)
-    sample = [_escape_checked(_folded(line)[1] if fold_initial else line) for line in drawn]
+    sample = [detach(_escape_checked(_folded(line)[1] if fold_initial else line)) for line in drawn]
     if not sample:
         raise UserError(
             "a tokenizer needs text to learn from. Received: no line that is not blank."
@@ -117,7 +131,7 @@ def train_tokenizer(
             num_threads=4,
             minloglevel=3,
         )
-        return model.getvalue()
+        return model.getvalue() + DETACHES
 
     try:
         return Tokenizer.from_bytes(learn(vocabulary_size))
@@ -244,6 +258,9 @@ class Tokenizer:
     word has the same pieces everywhere, and restored in decoding; a line that begins with a small
     letter is preceded by `SMALL_ID`.
 
+    If it `detaches`, a word has the same pieces behind an opening mark ("(", «"», "« ") as behind a
+    space (`nmt.text.escaping.detach`). Those of older versions do not.
+
     Without byte fallback, characters that are not in the training text (and NUL, always) become
     `<unk>` and are lost.
     """
@@ -274,6 +291,7 @@ class Tokenizer:
                 f" {' '.join(expected[:5])} ... Received: {' '.join(received[:5])} ... Train it"
                 " anew with `nmt tokenizer train`."
             )
+        self.detaches = model.endswith(DETACHES)
         self.folds_initial = pieces[SMALL_ID : SMALL_ID + 1] == [_SMALL]
         self._surfaces = [self._surface(id, piece) for id, piece in enumerate(pieces)]
 
@@ -342,7 +360,8 @@ class Tokenizer:
     def _shown(self, line: str | MaskedLine, initial: bool = True) -> tuple[list[int], str]:
         """The mark before a line, if any, and the input of SentencePiece."""
         mark, line = _folded(line) if self.folds_initial and initial else ([], line)
-        return mark, _escape_checked(line)
+        text = _escape_checked(line)
+        return mark, detach(text) if self.detaches else text
 
     def decode(self, ids: Iterable[int], copies: Iterable[Copy] = (), initial: bool = True) -> str:
         """The text of ids. `<pad>`, `<s>` and `</s>` are ignored, bytes that form no UTF-8 dropped,
@@ -356,6 +375,8 @@ class Tokenizer:
         # By hand and not by SentencePiece: it writes U+FFFD for each bad byte, which text may hold
         # in its own right.
         text = b"".join(self._surfaces_of(ids, copies)).decode("utf-8", errors="ignore")
+        if self.detaches:
+            text = attach(text)
         return self._unfolded(unescape(text.removeprefix(" ")).replace("\n", ""), ids, initial)
 
     def _unfolded(self, text: str, ids: list[int], initial: bool) -> str:
@@ -365,7 +386,8 @@ class Tokenizer:
         return text if first in COPY_IDS else unfold(text)
 
     def _surfaces_of(self, ids: list[int], copies: Iterable[Copy]) -> list[bytes]:
-        restored = {COPY_IDS[copy.symbol]: escape(copy.restored).encode() for copy in copies}
+        escaped = escape_copy if self.detaches else escape
+        restored = {COPY_IDS[copy.symbol]: escaped(copy.restored).encode() for copy in copies}
         return [restored.get(id, self._surfaces[id]) for id in ids]
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
@@ -411,7 +433,7 @@ class Tokenizer:
                 name.replace(SPACE_MARK, " ").encode() if id == UNK_ID else surface
                 for id, name, surface in zip(ids, names, surfaces, strict=True)
             ]
-        return locate(surfaces)[1]
+        return locate(surfaces, self.detaches)[1]
 
     def decode_with_spans(
         self, ids: Iterable[int], copies: Iterable[Copy] = (), initial: bool = True
@@ -422,7 +444,7 @@ class Tokenizer:
         nothing in the text, such as `</s>` and bytes that form no character, have empty spans.
         """
         ids = self._checked(ids)
-        text, spans = locate(self._surfaces_of(ids, copies))
+        text, spans = locate(self._surfaces_of(ids, copies), self.detaches)
         return self._unfolded(text, ids, initial), spans
 
     @staticmethod

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.text.escaping import escape, fold, unescape, unfold
+from nmt.text.escaping import attach, detach, escape, fold, unescape, unfold
 from nmt.text.lines import read_lines
 from nmt.text.placeholders import Copy, MaskedLine
 from nmt.text.tokenizer import (
     BOS_ID,
     COPY_IDS,
+    DETACHES,
     EOS_ID,
     NUM_COPY_SYMBOLS,
     PAD_ID,
@@ -64,7 +65,9 @@ NAMES = [
     "⁇",
     " ⁇ ",
 ]
-TROUBLE = ["a", "man", "é", "e\u0301", "œ", "中", "👩‍👩‍👧", "🇫🇷", "2024", *WHITE, *MARKS, *NAMES]
+OPENING = ['"', "(", '("', "«\u00a0", "« ", "¿", "'", "—", "/"]
+WORDS = ["a", "man", "é", "e\u0301", "œ", "中", "👩‍👩‍👧", "🇫🇷", "2024"]
+TROUBLE = [*WORDS, *OPENING, *WHITE, *MARKS, *NAMES]
 LINES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40),
     st.lists(st.sampled_from(TROUBLE), max_size=12).map("".join),
@@ -182,6 +185,54 @@ def test_a_copy_at_the_start_of_a_line_keeps_its_letters(tokenizers):
     assert SMALL_ID not in folding.encode(line)
     assert folding.decode(folding.encode(line), line.copies) == "iOS sees"
     assert folding.decode_with_spans(folding.encode(line), line.copies)[0] == "iOS sees"
+
+
+# Opening marks
+
+
+@pytest.mark.parametrize(
+    ("line", "detached"),
+    [
+        ('the "man" sees', 'the " man" sees'),
+        ('"man"', '" man"'),
+        ("a (man) [man", "a ( man) [ man"),
+        ("«\u00a0man\u00a0» “man”", "«\u00a0 man\u00a0» “ man”"),
+        ('("man', '(" man'),
+        ("man/dog man—dog", "man/ dog man— dog"),
+        ('a " man', 'a "  man'),
+        ("man(s) 5/6 (5 ''). a —b", "man(s) 5/6 (5 ''). a —b"),
+        ('"', '"'),
+    ],
+)
+def test_a_word_is_detached_from_the_mark_that_opens_before_it(line, detached):
+    assert detach(line) == detached
+    assert attach(" " + detached) == " " + line
+
+
+def test_a_word_has_the_same_pieces_behind_an_opening_mark(tokenizer):
+    man = tokenizer.encode("the man")[len(tokenizer.encode("the")) :]
+    for mark in OPENING[:4]:
+        ids = tokenizer.encode(f"the {mark}man sees")
+        assert any(ids[i : i + len(man)] == man for i in range(len(ids))), mark
+
+
+def test_tokenizers_of_older_versions_detach_nothing(tokenizer):
+    older = Tokenizer(tokenizer.model.removesuffix(DETACHES))
+    assert tokenizer.detaches and not older.detaches
+    assert older.encode("the man") == tokenizer.encode("the man")
+    assert older.encode("the (man") != tokenizer.encode("the (man")
+    assert older.decode(older.encode("the (man")) == "the (man"
+
+
+@given(LINES, LINES, LINES)
+def test_what_copies_restore_is_not_attached(tokenizers, before, restored, after):
+    tokenizer = tokenizers["bpe"]
+    copy = Copy(len(before), len(before) + 1, 0, restored)
+    line = MaskedLine(f"{before}#{after}", (copy,))
+    ids = tokenizer.encode(line)
+    expected = before + restored + after
+    assert tokenizer.decode(ids, line.copies) == expected
+    assert tokenizer.decode_with_spans(ids, line.copies)[0] == expected
 
 
 # Vocabulary
@@ -346,11 +397,8 @@ def test_known_characters_come_back_without_byte_fallback():
 def test_plain_text_is_decoded_as_sentencepiece_does(tokenizer):
     oracle = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
     for line in corpus():
-        assert (
-            oracle.decode(tokenizer.encode(line))
-            == tokenizer.decode(tokenizer.encode(line))
-            == line
-        )
+        assert oracle.decode(tokenizer.encode(line)) == detach(line)
+        assert tokenizer.decode(tokenizer.encode(line)) == line
 
 
 def test_a_line_feed_and_a_lone_surrogate_are_refused(tokenizer):

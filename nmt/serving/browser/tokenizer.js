@@ -5,7 +5,7 @@
 
 import { MaskedLine } from "./placeholders.js";
 import { decoded } from "./utf8.js";
-import { characterAt, wordSpans } from "./unicode.js";
+import { characterAt, codePointOffsets, SPACE, wordSpans } from "./unicode.js";
 
 /** @typedef {import("./characters.js").Span} Span */
 /** @typedef {import("./placeholders.js").Copy} Copy */
@@ -22,7 +22,15 @@ const UNIGRAM = 1; // a type of model
 
 const SPACE_MARK = "\u2581";
 const ESCAPE = "\uf8e0";
-const ESCAPED = [ESCAPE, SPACE_MARK, "｟", "\u2585"]; // in the order of their digits
+// In the order of their digits: what is escaped, then what only copies have, a space and nothing at their edges.
+const ESCAPED = [ESCAPE, SPACE_MARK, "｟", "\u2585", " ", ""];
+const DETACHES = [0xc0, 0x0c, 0x01]; // what a model file ends with whose words are detached from opening marks
+const OPENING = String.raw`(?:[«‹][\u00a0\u202f]?|["'“”„‟‚‘(\[{¿¡])+`;
+const TO_DETACH = new RegExp(
+  String.raw`((?<![^${SPACE}])${OPENING}|(?<=[^${SPACE}])[—–/])(?=[\p{L}\p{Nl}\p{No}]| )`,
+  "gu",
+);
+const DETACHED = new RegExp(`((?<=[${SPACE}])${OPENING}|(?<=[^${SPACE}])[—–/]) `, "gu");
 
 const encoder = new TextEncoder();
 
@@ -32,7 +40,10 @@ export const escape = (text) =>
 
 /** Undoes `escape`. An incomplete escape is dropped. @param {string} text */
 export const unescape = (text) =>
-  text.replace(/\uf8e0[0-3]?/g, (escaped) => (escaped.length > 1 ? ESCAPED[Number(escaped[1])] : ""));
+  text.replace(/\uf8e0[0-5]?/g, (escaped) => (escaped.length > 1 ? ESCAPED[Number(escaped[1])] : ""));
+
+/** `escape` for what a copy symbol is replaced by, of which nothing is taken for detached. @param {string} text */
+const escapeCopy = (text) => `${ESCAPE}5${escape(text).replaceAll(" ", `${ESCAPE}4`)}${ESCAPE}5`;
 
 /** The line with its first letter in lower case, unless its first word is in capitals; null if `unfold` would
  * not restore it. @param {string} line */
@@ -79,6 +90,7 @@ export class Tokenizer {
     });
     this.maxScore = scores.reduce((one, other) => Math.max(one, other), -Infinity);
     this.unknownScore = Math.fround(scores.reduce((one, other) => Math.min(one, other), Infinity) - 10);
+    this.detaches = DETACHES.every((byte, i) => byte === model[model.length - DETACHES.length + i]);
     this.foldsInitial = pieces[SMALL_ID]?.piece === SMALL;
     this.surfaces = pieces.map((_, id) => this.#surface(id));
     this.known = new Set([" "]); // characters with a piece
@@ -128,7 +140,8 @@ export class Tokenizer {
       text = folded ?? text;
     }
     const symbolOf = (/** @type {Copy} */ copy) => `｟${copy.symbol}｠`;
-    const ids = this.#encodeText(new MaskedLine(text, line.copies).replaced(symbolOf, escape));
+    const escaped = new MaskedLine(text, line.copies).replaced(symbolOf, escape);
+    const ids = this.#encodeText(this.detaches ? escaped.replace(TO_DETACH, "$1 ") : escaped);
     return mark ? [{ id: SMALL_ID, name: SMALL }, ...ids] : ids;
   }
 
@@ -236,13 +249,16 @@ export class Tokenizer {
   /** The text of ids, with what copies restore, and the span of each id in it. Unless it `begins` a sentence, the
    * first letter stays as it is. @param {number[]} ids @param {Copy[]} copies @returns {{text: string, spans: Span[]}} */
   decodeWithSpans(ids, copies = [], begins = true) {
-    const { text, spans } = located(this.#surfacesOf(ids, copies));
+    const { text, spans } = located(this.#surfacesOf(ids, copies), this.detaches);
     return { text: begins ? this.#unfolded(text, ids) : text, spans };
   }
 
   /** @param {number[]} ids @param {Copy[]} copies */
   #surfacesOf(ids, copies) {
-    const restored = new Map(copies.map((copy) => [FIRST_COPY_ID + copy.symbol, encoder.encode(escape(copy.restored))]));
+    const escaped = this.detaches ? escapeCopy : escape;
+    const restored = new Map(
+      copies.map((copy) => [FIRST_COPY_ID + copy.symbol, encoder.encode(escaped(copy.restored))]),
+    );
     return ids.map((id) => restored.get(id) ?? this.surfaces[id]);
   }
 
@@ -262,7 +278,7 @@ export class Tokenizer {
     encoded.forEach(({ id, name }, index) => {
       if (id === UNK_ID) surfaces[index] = encoder.encode(name.replaceAll(SPACE_MARK, " "));
     });
-    return located(surfaces).spans;
+    return located(surfaces, this.detaches).spans;
   }
 
   /** Index in `wordSpans(line)` of each span's word, or -1. @param {string} line @param {Span[]} spans */
@@ -273,22 +289,23 @@ export class Tokenizer {
   }
 }
 
-/** The text that pieces spell, and the span of each of them in it, followed byte by byte.
- * @param {Uint8Array[]} surfaces @returns {{text: string, spans: Span[]}} */
-function located(surfaces) {
+/** The text that pieces spell, and the span of each of them in it, followed byte by byte. Words may be `detached`.
+ * @param {Uint8Array[]} surfaces @param {boolean} detached @returns {{text: string, spans: Span[]}} */
+function located(surfaces, detached) {
   const bytes = surfaces.flatMap((surface) => Array.from(surface));
   const characters = decoded(bytes);
+  const added = detached ? addedSpaces(characters.map(({ character }) => character).join("")) : new Set();
   let text = "";
   const unitAt = new Map(); // byte -> unit of `text`; bytes of what is dropped are missing
   const endsBefore = new Uint32Array(bytes.length + 1); // byte -> units of `text` that end before it
   for (let i = 0; i < characters.length; i += 1) {
     const { character, start } = characters[i];
-    const isEscape = character === ESCAPE && "0123".includes(characters[i + 1]?.character ?? "x");
+    const isEscape = character === ESCAPE && "012345".includes(characters[i + 1]?.character ?? "x");
     const { end } = characters[isEscape ? i + 1 : i];
     const raw = unescape(isEscape ? character + characters[i + 1].character : character).replace("\n", "");
-    const isFirst = i === 0;
+    const isAdded = added.has(i) || (raw === " " && i === 0 && !isEscape); // the space put before each line
     if (isEscape) i += 1;
-    if (!raw || (raw === " " && isFirst)) continue; // the space put before each line
+    if (!raw || isAdded) continue;
     for (let byte = start; byte < end; byte += 1) unitAt.set(byte, text.length);
     text += raw;
     endsBefore[end] = raw.length;
@@ -308,6 +325,12 @@ function located(surfaces) {
     );
   });
   return { text, spans };
+}
+
+/** The characters, by number, that `DETACHED` takes away again. @param {string} text @returns {Set<number>} */
+function addedSpaces(text) {
+  const offsets = codePointOffsets(text);
+  return new Set(Array.from(text.matchAll(DETACHED), (match) => offsets[match.index + match[0].length - 1]));
 }
 
 /** Merges, the best first: by score, then from left to right. A binary heap. */
