@@ -168,7 +168,7 @@ class ConstraintEncoder:
         plain = self._allowed(self._tokenizer.encode(phrase, initial=False), phrase)
         spellings = [Spelling(tuple(plain))]
         apostrophe, after_it = (
-            self._tokenizer.encode(text, initial=False) for text in ("'", "'" + phrase)
+            self._tokenizer.encode(text, initial=False) for text in ("l'", f"l'{phrase}")
         )
         if after_it[: len(apostrophe)] == apostrophe:
             spellings.append(Spelling(tuple(after_it[len(apostrophe) :]), attached=True))
