@@ -26,8 +26,9 @@ import json
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,15 @@ from nmt.text.lines import (
     resolve_parallel,
     write_lines,
 )
+from nmt.text.placeholders import translations_of_words
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY = ROOT / "tests" / "pretrained"
 WRITTEN = "written"  # by this project, as tables in a folder of their own
 QUOTED = "quoted"  # the phrases of such a table, in sentences that quote them
+MARKED = (
+    "marked"  # pairs of a text with one word in quotes or brackets, which other text rarely has
+)
 sys.path.insert(0, str(ORDINARY))
 
 from ordinary import read_ordinary  # type: ignore[import-not-found]  # noqa: E402
@@ -63,6 +68,7 @@ GROUPS = {
         f"{QUOTED}/first_phrases_fr",
         f"{QUOTED}/phrases",
     ],
+    "marked": [f"{MARKED}/{WRITTEN}/sentences", f"{MARKED}/tatoeba/train"],
     "sentences": [f"{WRITTEN}/sentences"],
     "tatoeba": ["tatoeba/train", "general/tatoeba_175k_extra", "general/refugee_phrasebook"],
     "stories": ["general/african_storybook"],
@@ -136,6 +142,9 @@ QUOTATIONS: dict[str, list[Pair]] = {
     ],
 }
 MOST_QUOTED_WORDS = 8
+MARKED_OF_256 = 24  # of 256 pairs, if they can be
+MARKS = ['""'] * 6 + ["()"] * 3 + ["''"]  # how often which
+LONE_WORD = re.compile(r"(?<![\w'’-])[^\W\d_]{3,}(?![\w'’-])")  # not of "l'eau", "man's"
 SET_ASIDE = ("general_dev", "sentences_dev")
 DEV_MIXTURE = {
     "tatoeba/dev": 700,
@@ -313,6 +322,11 @@ class Corpora:
         for keys in self.evaluation:
             keys.discard("")
 
+    @cached_property
+    def lexicon(self) -> dict[str, str]:
+        """English words and their French translations."""
+        return translations_of_words(self.pairs(f"{WRITTEN}/sentences"))
+
     def prefix(self, name: str) -> Path:
         folder, _, rest = name.partition("/")
         if not rest:
@@ -321,6 +335,7 @@ class Corpora:
 
     def files(self, name: str) -> list[Path]:
         """Both sides of a text; of one written for this project its tables."""
+        name = name.removeprefix(f"{MARKED}/")
         folder, _, rest = name.partition("/")
         if folder in (WRITTEN, QUOTED):
             path = self.written / rest
@@ -330,6 +345,11 @@ class Corpora:
 
     def pairs(self, name: str) -> Iterator[Pair]:
         folder, _, rest = name.partition("/")
+        if folder == MARKED:
+            for pair in self.pairs(rest):
+                if _order(pair)[0] < MARKED_OF_256 and not self.why_not(rest, pair):
+                    yield from marked(pair, self.lexicon)
+            return
         if folder == QUOTED:
             phrases = f"{WRITTEN}/{rest}"
             for pair in self.pairs(phrases):
@@ -359,7 +379,32 @@ class Corpora:
         texts = [name for names in GROUPS.values() for name in names] + EVALUATION
         rules = ROOT / "nmt" / "corpora" / "words.py"
         code = [Path(__file__), rules, ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
-        return code + [path for name in texts for path in self.files(name)]
+        return code + [path for name in dict.fromkeys(texts) for path in self.files(name)]
+
+
+def marked(pair: Pair, lexicon: Mapping[str, str]) -> list[Pair]:
+    """The pair with a word and its translation in quotes or brackets. None if it has such marks
+    already, or no word of the lexicon that stands alone, and once, on both sides."""
+    if any(re.search(r'["«»()\[\]]', side) for side in pair):
+        return []
+    english, french = (list(LONE_WORD.finditer(side)) for side in pair)
+    counts = [Counter(match[0] for match in side) for side in (english, french)]
+    found = [
+        (word, other)
+        for word in english
+        for other in french
+        if lexicon.get(word[0]) == other[0] and counts[0][word[0]] == counts[1][other[0]] == 1
+    ]
+    if not found:
+        return []
+    drawn = _order(pair)
+    before, after = MARKS[drawn[1] % len(MARKS)]
+    words = found[drawn[2] % len(found)]
+    sides = (
+        f"{side[: word.start()]}{before}{word[0]}{after}{side[word.end() :]}"
+        for side, word in zip(pair, words, strict=True)
+    )
+    return [(next(sides), next(sides))]
 
 
 def read_phrases(path: Path) -> Iterator[Pair]:
@@ -497,14 +542,15 @@ def write_groups(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, Any]:
     """Write the training text; returns the counts of each group.
 
     A pair is written once, but each table of first phrases is whole: a model is trained with one of
-    them only.
+    them only. Pairs with marks differ by these from others.
     """
     seen_before: set[bytes] = set()
     report: dict[str, Any] = {}
     for group, names in GROUPS.items():
         files: dict[str, Any] = {}
         num_words = [0, 0]
-        seen = set() if group.startswith("first_phrases") else seen_before
+        is_whole = group.startswith("first_phrases") or group == "marked"
+        seen = set() if is_whole else seen_before
         with _pair_writer(corpora.output / group) as write:
             for name in names:
                 counts: Counter[str] = Counter()

@@ -5,7 +5,9 @@
 
 Each line is changed once for each kind; marks around a line are expected around its translation, a
 line in capitals is expected in capitals. `same` is the share of lines whose translation, without
-such marks and in any case, is that of the clean line.
+such marks and in any case, is that of the clean line. Where a word of a line is put in quotes or
+brackets, BLEU is of the translation without any, and `same` lines have more of them than the clean
+ones.
 """
 
 import argparse
@@ -55,6 +57,17 @@ def around(before: str, after: str = "") -> Change:
     return lambda line, generator: f"{before}{line}{after}"
 
 
+def around_a_word(before: str, after: str) -> Change:
+    def change(line: str, generator: random.Random) -> str:
+        words = list(LONG_WORD.finditer(line))
+        start, end = generator.choice(words).span() if words else (0, len(line))
+        return f"{line[:start]}{before}{line[start:end]}{after}{line[end:]}"
+
+    return change
+
+
+LONG_WORD = re.compile(r"(?<!\S)[^\W\d_]{4,}(?=[\s.,!?]|$)")
+MARK = re.compile(r"«\s?|\s?»|[\"“”()]")
 SAME: dict[str, Change] = {  # what does not change a sentence
     "no-break space": in_place_of_a_space("\u00a0"),
     "narrow no-break space": in_place_of_a_space("\u202f"),
@@ -85,6 +98,10 @@ OTHER: dict[str, Change] = {  # what does, a little
     "two typing errors": lambda line, generator: typing_error(
         typing_error(line, generator), generator
     ),
+}
+WORD: dict[str, Change] = {  # marks that are expected somewhere
+    "one word in quotes": around_a_word('"', '"'),
+    "one word in brackets": around_a_word("(", ")"),
 }
 
 
@@ -126,7 +143,7 @@ def main() -> None:
     bleu = corpus_scores(clean, [references])[0]
     print(f"{len(sources)} lines, seed {options.seed}, {bleu.signature}")
     print(f"{'clean':24}{bleu.value:7.2f}")
-    for kind, change in {**SAME, **OTHER}.items():
+    for kind, change in {**SAME, **OTHER, **WORD}.items():
         changed = [
             change(line, random.Random(derive_seed(options.seed, kind, i)))
             for i, line in enumerate(sources)
@@ -141,7 +158,19 @@ def main() -> None:
             expected(line, original, text, kind, language)
             for line, original, text in zip(changed, sources, clean, strict=True)
         ]
-        same = sum(a.lower() == b.lower() for a, b in zip(hypotheses, with_marks, strict=True))
+        marked = [True] * len(sources)
+        if kind in WORD:
+            marked = [
+                len(MARK.findall(a)) > len(MARK.findall(b))
+                for a, b in zip(hypotheses, clean, strict=True)
+            ]
+            hypotheses, wanted, with_marks = (
+                [MARK.sub("", line) for line in lines] for lines in (hypotheses, references, clean)
+            )
+        same = sum(
+            a.lower() == b.lower() and has_marks
+            for a, b, has_marks in zip(hypotheses, with_marks, marked, strict=True)
+        )
         found, base = score(hypotheses, wanted), score(with_marks, wanted)
         print(f"{kind:24}{found:7.2f}{found - base:+7.2f}  same {100 * same / len(sources):5.1f} %")
         sys.stdout.flush()

@@ -28,12 +28,12 @@ python scripts/general_corpus.py "$data" "$text"
 # First everything: about 6 M target tokens per epoch. A weight says how often a pair is drawn per
 # epoch; those below 1 draw other pairs in the next one. Manuals and laws count little, or everything
 # sounds like them; so does the generated grammar of `everyday`.
-weights="everyday=0.5 first_phrases_$source=6 phrases=4 quotations=0.5 sentences=2 tatoeba=1 stories=2"
-weights=${WEIGHTS:-$weights services=1 ui=1 docs=0.1 law=0.2 europarl=0.125}
+weights="everyday=0.5 first_phrases_$source=6 phrases=4 quotations=0.5 marked=1 sentences=2 tatoeba=1"
+weights=${WEIGHTS:-$weights stories=2 services=1 ui=1 docs=0.1 law=0.2 europarl=0.125}
 # Then, from these weights and with a rate of its own, more of what people say and write every day:
 # a phrase must be seen dozens of times before it is not translated word by word. Epochs are small.
-last="everyday=0.012 first_phrases_$source=6 phrases=2.4 quotations=0.5 sentences=0.09 tatoeba=0.06"
-last=${LAST_WEIGHTS:-$last ui=0.03 stories=0.12 services=0.048 docs=0.0048 law=0.006 europarl=0.0072}
+last="everyday=0.012 first_phrases_$source=6 phrases=2.4 quotations=0.5 marked=0.1 sentences=0.09"
+last=${LAST_WEIGHTS:-$last tatoeba=0.06 ui=0.03 stories=0.12 services=0.048 docs=0.0048 law=0.006 europarl=0.0072}
 
 train() { # RUN WEIGHTS [ARGUMENT...]
     local corpora= overrides=() weight override

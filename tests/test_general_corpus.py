@@ -17,11 +17,13 @@ from general_corpus import (  # noqa: E402
     DEV_MIXTURE,
     EVALUATION,
     GROUPS,
+    MARKED,
     QUOTED,
     ROOT,
     WRITTEN,
     NearCopies,
     _quotas,
+    marked,
     quotations,
     read_ordinary,
     read_phrases,
@@ -38,7 +40,7 @@ TRAINING = [
     name
     for names in GROUPS.values()
     for name in names
-    if not name.startswith((f"{WRITTEN}/", f"{QUOTED}/"))
+    if not name.startswith((f"{WRITTEN}/", f"{QUOTED}/", f"{MARKED}/"))
 ]
 
 
@@ -101,6 +103,8 @@ def test_each_group_is_written_with_its_counts(folders):
         pairs = read_pairs(output / group)
         assert len(pairs) == report["groups"][group]["pairs"]
         for name in names:
+            if group == "marked":  # a share of other texts
+                continue
             dev = set_aside.get(name, 0)
             assert counts_of(folders, group, name) == {
                 "in": 6,
@@ -303,6 +307,47 @@ def test_a_longer_phrase_is_quoted_once_and_others_never():
         ("Wait...", "Attends…"),
     ):
         assert quotations(other) == []
+
+
+LEXICON = {"house": "maison", "red": "rouge", "the": "la", "we": "nous"}
+
+
+def test_a_word_and_its_translation_are_put_between_marks():
+    pair = ("This house is new.", "Cette maison est neuve.")
+    (found,) = marked(pair, LEXICON)
+    english, french = (re.fullmatch(r"(.*?)([\"'(])(\w+)([\"')])(.*)", side) for side in found)
+    assert english.groups() == ("This ", english[2], "house", english[4], " is new.")
+    assert french.groups() == ("Cette ", english[2], "maison", english[4], " est neuve.")
+    assert english[2] + english[4] in ('""', "()", "''")
+    assert marked(pair, LEXICON) == [found]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("The car is new.", "La voiture est neuve."),  # no word of the lexicon
+        ("Her house and our house.", "Sa maison et notre maison."),  # twice
+        ("A house-boat.", "Une maison flottante."),
+        ('The "red" house.', "La maison « rouge »."),
+        ("The house (old).", "La maison (vieille)."),
+    ],
+)
+def test_without_a_word_that_stands_alone_no_mark_is_put(pair):
+    assert marked(pair, {"house": "maison"}) == []
+
+
+def test_what_is_held_out_is_not_marked(folders):
+    for i in range(300):
+        add(
+            folders, "tatoeba/train", (f"The house number {i} is red.", f"La maison {i} est rouge.")
+        )
+        if i % 2:
+            add(folders, "tatoeba/dev", (f"The house number {i} is red.", f"Sa maison {i}."))
+    table = "".join(f"The house is {i}.\tLa maison est {i}.\n" for i in range(9))
+    (folders[3] / "sentences" / "houses.tsv").write_text(table, "utf-8")
+    general_corpus.prepare(*folders)
+    numbers = [int(re.search(r"\d+", en)[0]) for en, _ in read_pairs(folders[2] / "marked")]
+    assert len(numbers) > 5 and not any(number % 2 for number in numbers if number > 9)
 
 
 def test_what_is_held_out_is_not_quoted(folders):
