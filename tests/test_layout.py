@@ -201,7 +201,7 @@ def test_a_verb_that_has_an_export_loads_no_tensorflow(verb, tmp_path):
 @every_module
 def test_no_graph_is_rewritten_by_autograph(module):
     """Loops and branches on tensors are TensorFlow's own operations. To look for others takes a
-    third of the time until the first update."""
+    second or more of each start."""
     graphs, plain = 0, 0
     for node in ast.walk(tree(module)):
         graphs += isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.function"
