@@ -43,15 +43,14 @@ from nmt.text.lines import (
     resolve_parallel,
     write_lines,
 )
-from nmt.text.placeholders import translations_of_words
+from nmt.text.perturbations import with_marks
+from nmt.text.placeholders import lone_words, translations_of_words
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY = ROOT / "tests" / "pretrained"
 WRITTEN = "written"  # by this project, as tables in a folder of their own
 QUOTED = "quoted"  # the phrases of such a table, in sentences that quote them
-MARKED = (
-    "marked"  # pairs of a text with one word in quotes or brackets, which other text rarely has
-)
+MARKED = "marked"  # pairs of a text with one word in quotes or brackets
 sys.path.insert(0, str(ORDINARY))
 
 from ordinary import read_ordinary  # type: ignore[import-not-found]  # noqa: E402
@@ -144,7 +143,6 @@ QUOTATIONS: dict[str, list[Pair]] = {
 MOST_QUOTED_WORDS = 8
 MARKED_OF_256 = 24  # of 256 pairs, if they can be
 MARKS = ['""'] * 6 + ["()"] * 3 + ["''"]  # how often which
-LONE_WORD = re.compile(r"(?<![\w'’-])[^\W\d_]{3,}(?![\w'’-])")  # not of "l'eau", "man's"
 SET_ASIDE = ("general_dev", "sentences_dev")
 DEV_MIXTURE = {
     "tatoeba/dev": 700,
@@ -379,32 +377,31 @@ class Corpora:
         texts = [name for names in GROUPS.values() for name in names] + EVALUATION
         rules = ROOT / "nmt" / "corpora" / "words.py"
         code = [Path(__file__), rules, ORDINARY / "ordinary.py", *sorted(ORDINARY.glob("*.tsv"))]
-        return code + [path for name in dict.fromkeys(texts) for path in self.files(name)]
+        return code + list(dict.fromkeys(path for name in texts for path in self.files(name)))
 
 
 def marked(pair: Pair, lexicon: Mapping[str, str]) -> list[Pair]:
-    """The pair with a word and its translation in quotes or brackets. None if it has such marks
+    """The pair with a word and its translation in quotes or brackets. No pair if it has such marks
     already, or no word of the lexicon that stands alone, and once, on both sides."""
     if any(re.search(r'["«»()\[\]]', side) for side in pair):
         return []
-    english, french = (list(LONE_WORD.finditer(side)) for side in pair)
-    counts = [Counter(match[0] for match in side) for side in (english, french)]
+    english, french = map(lone_words, pair)
     found = [
-        (word, other)
-        for word in english
-        for other in french
-        if lexicon.get(word[0]) == other[0] and counts[0][word[0]] == counts[1][other[0]] == 1
+        (places[0], others[0])
+        for word, places in english.items()
+        if len(places) == len(others := french.get(lexicon.get(word, ""), [])) == 1
     ]
     if not found:
         return []
     drawn = _order(pair)
-    before, after = MARKS[drawn[1] % len(MARKS)]
-    words = found[drawn[2] % len(found)]
-    sides = (
-        f"{side[: word.start()]}{before}{word[0]}{after}{side[word.end() :]}"
-        for side, word in zip(pair, words, strict=True)
-    )
-    return [(next(sides), next(sides))]
+    marks = MARKS[drawn[1] % len(MARKS)]
+    english_word, french_word = found[drawn[2] % len(found)]
+    return [
+        (
+            with_marks(pair[0], english_word.start, english_word.end, *marks),
+            with_marks(pair[1], french_word.start, french_word.end, *marks),
+        )
+    ]
 
 
 def read_phrases(path: Path) -> Iterator[Pair]:
@@ -542,15 +539,14 @@ def write_groups(corpora: Corpora, tick: Callable[[], Any]) -> dict[str, Any]:
     """Write the training text; returns the counts of each group.
 
     A pair is written once, but each table of first phrases is whole: a model is trained with one of
-    them only. Pairs with marks differ by these from others.
+    them only.
     """
     seen_before: set[bytes] = set()
     report: dict[str, Any] = {}
     for group, names in GROUPS.items():
         files: dict[str, Any] = {}
         num_words = [0, 0]
-        is_whole = group.startswith("first_phrases") or group == "marked"
-        seen = set() if is_whole else seen_before
+        seen = set() if group.startswith("first_phrases") else seen_before
         with _pair_writer(corpora.output / group) as write:
             for name in names:
                 counts: Counter[str] = Counter()

@@ -28,6 +28,7 @@ from nmt.text.perturbations import (
     small_initial,
     title_case,
     typing_error,
+    with_marks,
     without_final_mark,
 )
 
@@ -61,7 +62,7 @@ def around_a_word(before: str, after: str) -> Change:
     def change(line: str, generator: random.Random) -> str:
         words = list(LONG_WORD.finditer(line))
         start, end = generator.choice(words).span() if words else (0, len(line))
-        return f"{line[:start]}{before}{line[start:end]}{after}{line[end:]}"
+        return with_marks(line, start, end, before, after)
 
     return change
 
@@ -105,8 +106,14 @@ WORD: dict[str, Change] = {  # marks that are expected somewhere
 }
 
 
+def num_marks(text: str) -> int:
+    return len(MARK.findall(text))
+
+
 def expected(line: str, original: str, reference: str, kind: str, language: str) -> str:
     """The reference of a changed line. Marks that the original had, too, are there once."""
+    if kind in WORD:
+        return MARK.sub("", reference)
     if kind == "capitals":
         return reference.upper()
     if kind == "small initial":
@@ -154,24 +161,16 @@ def main() -> None:
             for line, original, reference in zip(changed, sources, references, strict=True)
         ]
         # The same marks around the clean translations: what they weigh in BLEU is no loss.
-        with_marks = [
+        changed_clean = [
             expected(line, original, text, kind, language)
             for line, original, text in zip(changed, sources, clean, strict=True)
         ]
-        marked = [True] * len(sources)
-        if kind in WORD:
-            marked = [
-                len(MARK.findall(a)) > len(MARK.findall(b))
-                for a, b in zip(hypotheses, clean, strict=True)
-            ]
-            hypotheses, wanted, with_marks = (
-                [MARK.sub("", line) for line in lines] for lines in (hypotheses, references, clean)
-            )
+        read = [MARK.sub("", line) if kind in WORD else line for line in hypotheses]
         same = sum(
-            a.lower() == b.lower() and has_marks
-            for a, b, has_marks in zip(hypotheses, with_marks, marked, strict=True)
+            a.lower() == b.lower() and (kind not in WORD or num_marks(line) > num_marks(of_clean))
+            for a, b, line, of_clean in zip(read, changed_clean, hypotheses, clean, strict=True)
         )
-        found, base = score(hypotheses, wanted), score(with_marks, wanted)
+        found, base = score(read, wanted), score(changed_clean, wanted)
         print(f"{kind:24}{found:7.2f}{found - base:+7.2f}  same {100 * same / len(sources):5.1f} %")
         sys.stdout.flush()
     if translator.run.config.data.source == "en":

@@ -337,12 +337,13 @@ def test_without_a_word_that_stands_alone_no_mark_is_put(pair):
 
 
 def test_what_is_held_out_is_not_marked(folders):
-    for i in range(300):
-        add(
-            folders, "tatoeba/train", (f"The house number {i} is red.", f"La maison {i} est rouge.")
-        )
-        if i % 2:
-            add(folders, "tatoeba/dev", (f"The house number {i} is red.", f"Sa maison {i}."))
+    english = [f"The house number {i} is red." for i in range(300)]
+    add(
+        folders,
+        "tatoeba/train",
+        *((line, f"La maison {i} est rouge.") for i, line in enumerate(english)),
+    )
+    add(folders, "tatoeba/dev", *((line, "Sa maison.") for line in english[1::2]))
     table = "".join(f"The house is {i}.\tLa maison est {i}.\n" for i in range(9))
     (folders[3] / "sentences" / "houses.tsv").write_text(table, "utf-8")
     general_corpus.prepare(*folders)

@@ -167,6 +167,7 @@ class ConstraintEncoder:
         """The spellings of a phrase in the tokenizer's own pieces, the plain one first."""
         plain = self._allowed(self._tokenizer.encode(phrase, initial=False), phrase)
         spellings = [Spelling(tuple(plain))]
+        # After a letter: at the beginning of a line it may open a quotation.
         apostrophe, after_it = (
             self._tokenizer.encode(text, initial=False) for text in ("l'", f"l'{phrase}")
         )

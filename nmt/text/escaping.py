@@ -1,5 +1,5 @@
 """Text in the form that SentencePiece receives, reversibly: characters that it gives a meaning are
-escaped, the first letter of a line is folded, and a word behind an opening mark begins as behind a
+escaped, the first letter of a line is folded, and a word begins after an opening mark as after a
 space.
 """
 
@@ -26,12 +26,13 @@ _TO_ESCAPE = re.compile("[" + "".join(_ESCAPED) + "]")
 _TO_UNESCAPE = re.compile(_ESCAPE + "[0-5]?")
 _TOKEN = re.compile(_ESCAPE + "[0-5]|.", re.DOTALL)
 
-# A word begins behind an opening quote or bracket, and behind a dash or a slash between words. Its
-# pieces shall be those that it has behind a space: with "▁maison" in the vocabulary, «"maison"» is
+# A word begins after an opening quote or bracket, and after a dash or a slash between words. Its
+# pieces shall be those that it has after a space: with "▁maison" in the vocabulary, «"maison"» is
 # otherwise spelt "m", "aison", which training shows a hundred times more seldom.
 _OPENING = r"(?:[«‹][\u00a0\u202f]?|[\"'“”„‟‚‘(\[{¿¡])++"
-_TO_DETACH = re.compile(rf"((?<!\S){_OPENING}|(?<=\S)[—–/])(?=[^\W\d_]| )")
-_DETACHED = re.compile(rf"((?<=\s){_OPENING}|(?<=\S)[—–/]) ")
+_BEFORE_WORD = rf"((?<=\s){_OPENING}|(?<=\S)[—–/])"
+_TO_DETACH = re.compile(rf"{_BEFORE_WORD}(?=[^\W\d_]| )")
+_DETACHED = re.compile(f"{_BEFORE_WORD} ")
 
 
 def escape(line: str) -> str:
@@ -58,8 +59,8 @@ def escape_copy(text: str) -> str:
 
 
 def detach(text: str) -> str:
-    """An escaped line with a further space between an opening mark and the word behind it."""
-    return _TO_DETACH.sub(r"\1 ", text)
+    """An escaped line with a further space between an opening mark and the word after it."""
+    return _TO_DETACH.sub(r"\1 ", " " + text)[1:]
 
 
 def attach(text: str) -> str:

@@ -82,6 +82,11 @@ def small_initial(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
+def with_marks(text: str, start: int, end: int, before: str, after: str) -> str:
+    """A text with marks around text[start:end]."""
+    return f"{text[:start]}{before}{text[start:end]}{after}{text[end:]}"
+
+
 def title_case(text: str) -> str:
     """Every Word With A Capital."""
     return _WORD.sub(lambda match: match[0][:1].upper() + match[0][1:], text)

@@ -338,14 +338,20 @@ def _masked(line: str, copies: Iterable[Copy], characters: CharacterView) -> Mas
 
 # ----------------------------------------------------------------------------------------- training
 
-_WORD_OF_LETTERS = re.compile(
-    r"(?<![\w'’-])\w+(?:-\w+)*(?![\w'’-])"
-)  # one that stands alone: not of "l'homme", "man's"
+_WORD_OF_LETTERS = re.compile(r"(?<![\w'’-])\w+(?:-\w+)*(?![\w'’-])")  # one that stands alone
 _MIN_LETTERS = 3  # of words to be replaced: shorter ones are grammar
 _MIN_DICE = 0.5
 _MIN_PAIRS = 3
 _MOST_REPLACED = 3  # words of a pair
 _SHARE_ADDED = 0.25  # of the pairs in which words are replaced
+
+
+def lone_words(line: str) -> dict[str, list[CopySpan]]:
+    """The words that stand alone, not those of "l'homme" and "man's", and their places."""
+    places: dict[str, list[CopySpan]] = {}
+    for match in _WORD_OF_LETTERS.finditer(line):
+        places.setdefault(match[0], []).append(CopySpan(*match.span(), match[0]))
+    return places
 
 
 def translations_of_words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -448,10 +454,7 @@ class PairMasker:
         """The words of a pair that translate each other, are there once, and are not in `pairs`
         already."""
         taken = [[pair[side] for pair in pairs] for side in (0, 1)]
-        places: list[dict[str, list[CopySpan]]] = [{}, {}]
-        for side, line in enumerate((source, target)):
-            for match in _WORD_OF_LETTERS.finditer(line):
-                places[side].setdefault(match[0], []).append(CopySpan(*match.span(), match[0]))
+        places = lone_words(source), lone_words(target)
         found = []
         for word, of_word in places[0].items():
             is_name = word in places[1] and (word[0].isupper() or word.isdecimal())

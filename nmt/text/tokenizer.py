@@ -258,7 +258,7 @@ class Tokenizer:
     word has the same pieces everywhere, and restored in decoding; a line that begins with a small
     letter is preceded by `SMALL_ID`.
 
-    If it `detaches`, a word has the same pieces behind an opening mark ("(", «"», "« ") as behind a
+    If it `detaches`, a word has the same pieces after an opening mark ("(", «"», "« ") as after a
     space (`nmt.text.escaping.detach`). Those of older versions do not.
 
     Without byte fallback, characters that are not in the training text (and NUL, always) become
@@ -386,8 +386,7 @@ class Tokenizer:
         return text if first in COPY_IDS else unfold(text)
 
     def _surfaces_of(self, ids: list[int], copies: Iterable[Copy]) -> list[bytes]:
-        escaped = escape_copy if self.detaches else escape
-        restored = {COPY_IDS[copy.symbol]: escaped(copy.restored).encode() for copy in copies}
+        restored = {COPY_IDS[copy.symbol]: escape_copy(copy.restored).encode() for copy in copies}
         return [restored.get(id, self._surfaces[id]) for id in ids]
 
     def pieces(self, ids: Iterable[int]) -> list[str]:

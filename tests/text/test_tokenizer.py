@@ -209,7 +209,7 @@ def test_a_word_is_detached_from_the_mark_that_opens_before_it(line, detached):
     assert attach(" " + detached) == " " + line
 
 
-def test_a_word_has_the_same_pieces_behind_an_opening_mark(tokenizer):
+def test_a_word_has_the_same_pieces_after_an_opening_mark(tokenizer):
     man = tokenizer.encode("the man")[len(tokenizer.encode("the")) :]
     for mark in OPENING[:4]:
         ids = tokenizer.encode(f"the {mark}man sees")

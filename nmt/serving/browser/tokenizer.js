@@ -26,11 +26,9 @@ const ESCAPE = "\uf8e0";
 const ESCAPED = [ESCAPE, SPACE_MARK, "｟", "\u2585", " ", ""];
 const DETACHES = [0xc0, 0x0c, 0x01]; // what a model file ends with whose words are detached from opening marks
 const OPENING = String.raw`(?:[«‹][\u00a0\u202f]?|["'“”„‟‚‘(\[{¿¡])+`;
-const TO_DETACH = new RegExp(
-  String.raw`((?<![^${SPACE}])${OPENING}|(?<=[^${SPACE}])[—–/])(?=[\p{L}\p{Nl}\p{No}]| )`,
-  "gu",
-);
-const DETACHED = new RegExp(`((?<=[${SPACE}])${OPENING}|(?<=[^${SPACE}])[—–/]) `, "gu");
+const BEFORE_WORD = `((?<=[${SPACE}])${OPENING}|(?<=[^${SPACE}])[—–/])`;
+const TO_DETACH = new RegExp(String.raw`${BEFORE_WORD}(?=[\p{L}\p{Nl}\p{No}]| )`, "gu");
+const DETACHED = new RegExp(`${BEFORE_WORD} `, "gu");
 
 const encoder = new TextEncoder();
 
@@ -44,6 +42,9 @@ export const unescape = (text) =>
 
 /** `escape` for what a copy symbol is replaced by, of which nothing is taken for detached. @param {string} text */
 const escapeCopy = (text) => `${ESCAPE}5${escape(text).replaceAll(" ", `${ESCAPE}4`)}${ESCAPE}5`;
+
+/** An escaped line with a further space between an opening mark and the word after it. @param {string} text */
+const detach = (text) => ` ${text}`.replace(TO_DETACH, "$1 ").slice(1);
 
 /** The line with its first letter in lower case, unless its first word is in capitals; null if `unfold` would
  * not restore it. @param {string} line */
@@ -141,7 +142,7 @@ export class Tokenizer {
     }
     const symbolOf = (/** @type {Copy} */ copy) => `｟${copy.symbol}｠`;
     const escaped = new MaskedLine(text, line.copies).replaced(symbolOf, escape);
-    const ids = this.#encodeText(this.detaches ? escaped.replace(TO_DETACH, "$1 ") : escaped);
+    const ids = this.#encodeText(this.detaches ? detach(escaped) : escaped);
     return mark ? [{ id: SMALL_ID, name: SMALL }, ...ids] : ids;
   }
 
@@ -255,9 +256,8 @@ export class Tokenizer {
 
   /** @param {number[]} ids @param {Copy[]} copies */
   #surfacesOf(ids, copies) {
-    const escaped = this.detaches ? escapeCopy : escape;
     const restored = new Map(
-      copies.map((copy) => [FIRST_COPY_ID + copy.symbol, encoder.encode(escaped(copy.restored))]),
+      copies.map((copy) => [FIRST_COPY_ID + copy.symbol, encoder.encode(escapeCopy(copy.restored))]),
     );
     return ids.map((id) => restored.get(id) ?? this.surfaces[id]);
   }
