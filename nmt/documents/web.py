@@ -18,7 +18,7 @@ _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w:.-]+)""", re.IGN
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]+encoding\s*=\s*["']([\w:.-]+)["']""")
 # By HTML's standard these names mean Windows-1252, which has quotes where Latin-1 has controls.
 _LATIN_1 = ("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii")
-_WINDOWS_1252 = (*_LATIN_1, "windows-1252", "cp1252")
+_ONE_BYTE = re.compile(r"(?:iso-?8859|windows-?125|cp-?125|latin|l[1-9]\b|(?:us-)?ascii|koi8)")
 _WINDOWS_1252_ONLY = re.compile(rb"[\x80-\x9f]")
 _HEAD = re.compile(r"<(?:head|body)\b", re.IGNORECASE)
 _ROOT = re.compile(r"<html\b[^<>]*>", re.IGNORECASE)
@@ -68,11 +68,11 @@ class HtmlDocument(Document):
 
 
 def _actual_encoding(declared: str, content: bytes) -> str:
-    """What a page is written in that declares an encoding. Letters of Windows-1252 are no UTF-8
+    """What a page is written in that declares an encoding. Letters of one byte each are no UTF-8
     except by a very rare chance, so what can be read as UTF-8 was declared wrongly, as in pages
     whose server declares the right encoding."""
     name = declared.lower()
-    if name in _WINDOWS_1252 and not content.isascii():
+    if _ONE_BYTE.match(name) and not content.isascii():
         with contextlib.suppress(UnicodeDecodeError):
             content.decode("utf-8")
             return "utf-8"

@@ -86,7 +86,9 @@ def test_latin_1_is_windows_1252_as_in_browsers():
     assert translated(".html", source) == '<meta charset="iso-8859-1"><p>DON’T'.encode("cp1252")
 
 
-@pytest.mark.parametrize("declared", ["iso-8859-1", "Windows-1252", "us-ascii"])
+@pytest.mark.parametrize(
+    "declared", ["iso-8859-1", "Windows-1252", "us-ascii", "ISO-8859-15", "windows-1251", "koi8-r"]
+)
 def test_utf_8_under_another_name_is_read_as_utf_8(declared):
     source = f'<meta charset="{declared}"><p>“été” one'
     assert translated(".html", source) == f'<meta charset="{declared}"><p>ONE “ÉTÉ”'
