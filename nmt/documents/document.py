@@ -63,6 +63,7 @@ _IDENTIFIER = re.compile(
 )
 _SPACE = re.compile(r"(\s+)")
 _FORMULA_TEXT = re.compile(r'"((?:[^"]|"")+)"')
+_COMPARISON = re.compile("^(?:<[>=]?|>=?|=)")
 
 
 class Unit(Protocol):
@@ -217,9 +218,11 @@ def in_order(placeholders: Iterable[str]) -> list[str]:
 
 
 def formula_texts(formula: str) -> Iterator[str]:
-    """The strings in a formula of a spreadsheet, without case, as they are compared with cells."""
-    for text in _FORMULA_TEXT.findall(formula):
-        yield text.replace('""', '"').casefold()
+    """The strings in a formula of a spreadsheet, without case, as they are compared with cells:
+    COUNTIF takes "<>Done" for all but "Done"."""
+    for match in _FORMULA_TEXT.findall(formula):
+        text = match.replace('""', '"').casefold()
+        yield from {text, _COMPARISON.sub("", text)}
 
 
 Text = TypeVar("Text")

@@ -206,6 +206,7 @@ def test_a_cell_shows_its_new_text_and_that_of_a_formula_is_calculated_again():
     "around",
     [
         cell("x", "table:formula='of:=IF([.A1]=&quot;Yes&quot;;1;2)'"),
+        cell("x", "table:formula='of:=COUNTIF([.A:.A];&quot;&lt;&gt;Yes&quot;)'"),
         "<table:content-validation table:condition='of:cell-content-is-in-list(&quot;No&quot;;"
         "&quot;yes&quot;)'/>",
         '<table:filter-condition table:value="Yes"/>',

@@ -505,6 +505,7 @@ def workbook(rows, **parts):
     [
         ('=IF(A1="Yes", B1, "")', ""),
         ('=COUNTIF(A:A,"yes")', ""),
+        *((f'=COUNTIF(A:A,"{operator}Yes")', "") for operator in ("=", "<>", "<", "<=", ">", ">=")),
         (
             "",
             '<dataValidations count="1"><dataValidation type="list" sqref="A1"><formula1>'
