@@ -15,6 +15,7 @@ _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_CALCEXT = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}"
 _RAISED = re.compile(r"super|0*[1-9]")  # of the position of text
 _PARTS = re.compile(r"(?:Object [^/]+/)*content\.xml|styles\.xml")  # and charts inside
 _DELETED = f"{_TEXT}tracked-changes"
@@ -24,6 +25,11 @@ _COUNTRY = re.compile(rb"""\bfo:country=["'][^"']*["']""")
 _COMMENT = f"{_OFFICE}annotation"
 _CELL, _COVERED_CELL = f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"
 _FORMULA = f"{_TABLE}formula"
+# Attributes with formulas; those of conditional formats are LibreOffice's, and those of a style.
+_FORMULAS = (
+    *(_FORMULA, f"{_TABLE}condition", f"{_TABLE}expression"),
+    *(f"{_CALCEXT}value", f"{_STYLE}condition"),
+)
 _NAMED = tuple(
     f"{_TABLE}{name}" for name in ("table", "named-range", "named-expression", "database-range")
 )
@@ -130,8 +136,8 @@ class OpenPresentation(OpenDocument):
 
 
 class OpenSpreadsheet(OpenDocument):
-    """`.ods`. Cells with a text that formulas, lists of valid values, filters and pivot tables
-    compare with stay."""
+    """`.ods`. Cells with a text that formulas, lists of valid values, conditional formats, filters
+    and pivot tables compare with stay."""
 
     media_type = "application/vnd.oasis.opendocument.spreadsheet"
 
@@ -176,8 +182,8 @@ def _compared(root: Any) -> set[str]:
     """The texts that cells are compared with, without case."""
     found: set[str] = set()
     is_indirect = False
-    for element in root.iter(f"{_TABLE}*"):
-        for attribute in (_FORMULA, f"{_TABLE}condition", f"{_TABLE}expression"):
+    for element in root.iter(f"{_TABLE}*", f"{_CALCEXT}condition", f"{_STYLE}map"):
+        for attribute in _FORMULAS:
             formula = element.get(attribute, "")
             found.update(formula_texts(formula))
             is_indirect = is_indirect or has_indirect(formula.encode())

@@ -209,6 +209,10 @@ def test_a_cell_shows_its_new_text_and_that_of_a_formula_is_calculated_again():
         cell("x", "table:formula='of:=COUNTIF([.A:.A];&quot;&lt;&gt;Yes&quot;)'"),
         "<table:content-validation table:condition='of:cell-content-is-in-list(&quot;No&quot;;"
         "&quot;yes&quot;)'/>",
+        '<calcext:conditional-formats xmlns:calcext="urn:org:documentfoundation:names:experimental:'
+        'calc:xmlns:calcext:1.0"><calcext:condition calcext:value="=&quot;Yes&quot;"/>'
+        "</calcext:conditional-formats>",
+        "<style:style><style:map style:condition='cell-content()=&quot;Yes&quot;'/></style:style>",
         '<table:filter-condition table:value="Yes"/>',
         '<table:data-pilot-field table:source-field-name="Yes"/>',
     ],
