@@ -640,8 +640,9 @@ class XlsxDocument(_OfficeDocument):
     }
     _table = re.compile(r"xl/(?:tables/[^/]+|pivotCache/pivotCacheDefinition[^/]*)\.xml")
     _sheet = re.compile(r"xl/(?:work|chart|dialog)sheets/[^/]+")
+    # An attribute is looked for ahead, once: there may be millions of it.
     _inline_string = re.compile(
-        rb"<(?:\w+:)?(?:is[\s>]|c\b[^<>]*\bt=[\"']str[\"'][^<>]*>\s*<(?:\w+:)?v\b)"
+        rb"<(?:\w+:)?(?:is[\s>]|c\b(?=[^<>]*\bt=[\"']str[\"'])[^<>]*>\s*<(?:\w+:)?v\b)"
     )
 
     def __init__(self, content: bytes, options: ReadingOptions):

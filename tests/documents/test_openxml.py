@@ -548,6 +548,12 @@ def test_a_text_that_stands_in_its_cell_is_translated_and_that_of_a_formula_stay
     assert CELLS(new, "no text") in unzipped(translated(".xlsx", content))[name].decode()
 
 
+def test_a_cell_with_a_million_attributes_takes_no_time():
+    entries = unzipped(workbook([["Yes sir"]]))
+    entries["xl/worksheets/sheet2.xml"] = b"<x>" + b'<c t="str"' + b' t="str"' * 1_000_000
+    assert texts(".xlsx", zipped(entries)) == ["Yes sir"]
+
+
 @pytest.mark.parametrize(
     ("formula", "part"),
     [
