@@ -48,9 +48,12 @@ class SheetHeader:
         return any(unit in translations for unit in self.units)
 
     def has_room(self, unit: Block, translation: AlignedText) -> bool:
-        """Whether the header is short enough whatever becomes of its other units."""
+        """Whether the header is short enough whatever becomes of its other units. One that is too
+        long already is not: it may have thousands of them."""
+        if self._length > MAX_LENGTH:
+            return False
         added = len(self.filled({unit: translation})) - self._length
-        return added <= max(0, MAX_LENGTH - self._length) // len(self.units)
+        return added <= (MAX_LENGTH - self._length) // len(self.units)
 
     def filled(self, translations: Translations) -> str:
         written, last = "", ""

@@ -93,6 +93,13 @@ def test_a_header_never_gets_longer_than_excel_allows():
     assert len(half.replace("&amp;", "&")) <= MAX_LENGTH and half.endswith("c more")
 
 
+def test_a_header_that_is_too_long_already_stays_however_many_texts_it_has():
+    content = workbook(["&amp;Lone&amp;Ctwo" * 10_000])
+    outcome = translate_document(read(".xlsx", content), reverse)
+    assert len(outcome.left) == outcome.num_units == 20_000
+    assert unzipped(outcome.content) == unzipped(content)
+
+
 CODES = ["&L", "&C", "&R", "&P", "&N+2", "&D", '&"Arial,Bold"', "&12", "&KFF00aa", "&B", "&&", "&"]
 PIECES = st.lists(
     st.sampled_from([*CODES, "a b", " ", "c", "3", "+4", "é", "<d>", "\n"]), max_size=8
