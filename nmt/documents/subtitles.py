@@ -40,14 +40,17 @@ _NUMBER = re.compile(r"\s*\d+\s*")  # of a cue
 _CHEVRONS = r"(?:>|&gt;){2,3}"  # of a new speaker, as television writes them
 # "DR. O'NEIL:", "MAN 2:"; a sound stands in brackets
 _NAME_OR_SOUND = r"[A-ZÀ-Þ][A-ZÀ-Þ .'’\d-]+:(?=\s|$)|[\[(]"
-_SPEAKER = re.compile(rf"\s*(?:[-–—]|{_CHEVRONS}|<v[.\s]|{_NAME_OR_SOUND})")
+_VOICE = re.compile(r"\s*<v[.\s]")
+_STARTS_ANEW = re.compile(rf"\s*(?:[-–—♪>]|#\s|{_CHEVRONS}|{_NAME_OR_SOUND})")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _SENTENCE_END = re.compile(r"[.!?:;…♪\])。！？]+[\"'”’»)\]]*$")
 _LONGEST_END = 20  # characters, in which the end of a sentence is looked for
-_STARTS_ANEW = re.compile(rf"^\s*(?:[-–—♪>#]|{_NAME_OR_SOUND})")
 # What belongs to the cue and not to its words: positions, and who speaks.
+_DASH = r"[-–—](?=\s|[^\W\d_])"
 _CUE_START = re.compile(
-    rf"(?:\{{\\[^{{}}]*\}}|<[vc][.\s][^<>]*>|[-–—](?=\s|[^\W\d_])|{_CHEVRONS}|\s)*"
+    rf"(?:\{{\\[^{{}}]*\}}|<[vc][.\s][^<>]*>|{_DASH}|{_CHEVRONS}|\s)*+"
+    # A dash inside an element, which goes on with the words
+    rf"(?:(?P<style>(?:<(?:[ibu]|font\b[^<>]*)>)++)\s*+{_DASH}\s*)?"
 )
 _CUE_END = re.compile(r"(?:>[vc]/<|\s)*")  # read backwards
 _VOICE_START, _VOICE_END = re.compile(r"<[vc][.\s>]"), re.compile(r"</[vc]>")
@@ -67,6 +70,7 @@ class _Cue:
     end: float
     num_lines: int
     line_end: str
+    style: str = ""  # tags before the dash, which `text` begins with, too
     repeated: "_Cue | None" = None  # captions that roll up show a line again, above the next one
 
     def again(self, shown: str) -> str:
@@ -129,6 +133,11 @@ class _Sentence:
             written += "".join(
                 tag.partner.raw for tag in reversed(is_open) if tag.partner is not None
             )
+            if written.startswith(cue.style):
+                written = written.removeprefix(cue.style)
+            else:  # other words come first: the element of the dash ends before them
+                names = re.findall(r"<(\w+)", cue.style)
+                written = "".join(f"</{name}>" for name in reversed(names)) + written
             yield cue, cue.before + written + cue.after
 
 
@@ -251,36 +260,46 @@ def _cues(
     previous: _Cue | None,
 ) -> list[str | _Cue]:
     """The text of a cue. Lines that begin with a dash, a voice, a name or a sound are of several
-    speakers, and a first line may repeat the text of the cue before."""
+    speakers, those with a note are of a song, and a first line may repeat the text of the cue
+    before."""
     groups: list[list[tuple[str, str]]] = []
     is_again = bool(previous and lines[0][0].strip() == _plain(previous.text).strip())
     for number, line in enumerate(lines):
-        if not groups or _SPEAKER.match(line[0]) or (is_again and number == 1):
+        if not groups or _starts_anew(line[0]) or (is_again and number == 1):
             groups.append([])
         groups[-1].append(line)
     parts: list[str | _Cue] = []
     for number, group in enumerate(groups):
         raw = "".join(text + end_ for text, end_ in group[:-1]) + group[-1][0]
-        head, tail = _text_span(raw)
+        head, tail, style = _text_span(raw)
         line_end = group[0][1] or line_end_of_file
         num_lines = sum(bool(text.strip()) for text, _ in group)
-        cue = _Cue(raw, raw[:head], raw[head:tail], raw[tail:], start, end, num_lines, line_end)
+        before, text, after = raw[:head], style + raw[head:tail], raw[tail:]
+        cue = _Cue(raw, before, text, after, start, end, num_lines, line_end, style)
         if previous and is_again and number == 0:
             cue.repeated = previous.repeated or previous
         parts += [cue, group[-1][1]]
     return parts
 
 
-def _text_span(raw: str) -> tuple[int, int]:
-    """Where the words of a cue begin and end."""
+def _starts_anew(line: str) -> bool:
+    """Whether a line is of another speaker, or another one of a song."""
+    return bool(_VOICE.match(line) or _STARTS_ANEW.match(_plain(line)))
+
+
+def _text_span(raw: str) -> tuple[int, int, str]:
+    """Where the words of a cue begin and end, and the tags before the dash that begin there."""
     before = _CUE_START.match(raw)
     head = before.end() if before else 0
+    style = (before["style"] or "") if before else ""
     after = _CUE_END.match(raw[head:][::-1])
     tail = len(raw) - (after.end() if after else 0)
     # What begins among the words ends there.
     num_open = len(_VOICE_START.findall(raw, head, tail)) - len(_VOICE_END.findall(raw, head, tail))
     ends = [match.end() for match in _VOICE_END.finditer(raw, tail)]
-    return head, ends[min(num_open, len(ends)) - 1] if num_open > 0 and ends else tail
+    if num_open > 0 and ends:
+        tail = ends[min(num_open, len(ends)) - 1]
+    return head, tail, style
 
 
 def _sentences(cues: Sequence[_Cue]) -> list[_Sentence]:
@@ -305,7 +324,7 @@ def _goes_on(cues: Sequence[_Cue], following: _Cue) -> bool:
         and is_translatable(following.text)
         and not _SENTENCE_END.search(text[-_LONGEST_END:])
         and not following.before.strip()
-        and not _STARTS_ANEW.match(_plain(following.text))
+        and not _starts_anew(following.text)
     )
 
 

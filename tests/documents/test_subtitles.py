@@ -206,6 +206,45 @@ def test_a_name_or_a_sound_at_the_start_of_a_line_begins_a_text(lines):
 
 
 @pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("<i>- No two.</i>", "<i>- I was</i>"), ("<i>- TWO. NO</i>", "<i>- WAS I</i>")),
+        (("<i>- No two.", "- I was</i>"), ("<i>- TWO. NO", "- WAS I</i>")),
+        (("{\\an8}- No two.", "{\\an8}- I was"), ("{\\an8}- TWO. NO", "{\\an8}- WAS I")),
+        (
+            ("<font color='red'><b>–No two.</b></font>", "<u> - I was</u>"),
+            ("<font color='red'><b>–TWO. NO</b></font>", "<u> - WAS I</u>"),
+        ),
+        (
+            ("<i>- No</i> two.", "<i>(sighs)</i> I was"),
+            ("<i>- </i>TWO. <i>NO</i>", "WAS I <i>(SIGHS)</i>"),
+        ),
+        (
+            ("<b>JOHN:</b> No two.", "<b>ANN:</b> I was"),
+            ("TWO. NO <b>JOHN:</b>", "WAS I <b>ANN:</b>"),
+        ),
+        (("♪ Oh two ♪", "<i>♪ I was ♪</i>"), ("♪ TWO OH ♪", "<i>♪ WAS I ♪</i>")),
+        (("# Oh two #", "# I was #"), ("# TWO OH #", "# WAS I #")),
+    ],
+)
+def test_speakers_and_lines_of_a_song_stay_apart_whatever_their_style(lines, expected):
+    source = cues("\n".join(lines))
+    assert translated(".srt", source) == cues("\n".join(expected))
+    assert translated(".srt", source, same) == source
+
+
+def test_a_sentence_in_italics_behind_a_dash_goes_on_in_the_next_cue():
+    source = cues("<i>- I was at home</i>", "<i>and went out.</i>")
+    assert units(source) == ["I was at home and went out."]
+    expected = cues("<i>- I WAS AT HOME</i>", "<i>AND WENT OUT.</i>")
+    assert translated(".srt", source, shout) == expected
+
+
+def test_a_number_sign_at_a_word_begins_no_text():
+    assert units(cues("We are\n#1 now")) == units(cues("We are", "#1 now")) == ["We are #1 now"]
+
+
+@pytest.mark.parametrize(
     "lines", [("He said NOW", "At 10:30 he went"), ("and THEN", "NASA:s plan"), ("one", "A: two")]
 )
 def test_a_colon_alone_begins_no_text(lines):
