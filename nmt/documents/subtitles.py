@@ -319,7 +319,9 @@ def _goes_on(cues: Sequence[_Cue], following: _Cue) -> bool:
     text = _plain(last.text).rstrip()
     return (
         len(cues) < MAX_JOINED
-        and -0.5 <= following.start - last.end <= MAX_GAP
+        # Captions may overlap in time, but one that is shown during another belongs to no sentence.
+        and last.start < following.start <= last.end + MAX_GAP
+        and last.end <= following.end
         and is_translatable(text)
         and is_translatable(following.text)
         and not _SENTENCE_END.search(text[-_LONGEST_END:])

@@ -53,6 +53,25 @@ def test_a_sentence_does_not_go_on_after_a_pause():
     assert len(units(cues("and then", "he went", gap=3))) == 2
 
 
+@pytest.mark.parametrize(
+    ("times", "num_texts"),
+    [
+        (((0, 4), (2, 6), (4, 8)), 1),  # automatic captions of YouTube
+        (((0, 8), (2, 4), (9, 10)), 3),  # a sign that is shown beside what is said
+        (((0, 4), (0, 4), (4, 8)), 2),
+        (((4, 8), (2, 6), (0, 4)), 3),
+    ],
+)
+def test_a_sentence_goes_on_in_a_cue_that_overlaps_with_the_one_before(times, num_texts):
+    texts = ("so today we go to", "the big dog that", "lives in my house")
+    source = "".join(
+        f"{number}\n00:00:{start:02},000 --> 00:00:{end:02},000\n{text}\n\n"
+        for number, ((start, end), text) in enumerate(zip(times, texts, strict=True), 1)
+    )
+    assert len(units(source)) == num_texts
+    assert translated(".srt", source, shout) == re.sub("[a-z]+", lambda one: one[0].upper(), source)
+
+
 def test_a_translation_is_split_by_length_and_preferably_at_a_comma():
     source = cues("The first part, that is short,", "comes before the second part")
     assert translated(".srt", source, shout) == source.replace(
