@@ -64,6 +64,8 @@ _IDENTIFIER = re.compile(
 _SPACE = re.compile(r"(\s+)")
 _FORMULA_TEXT = re.compile(r'"((?:[^"]|"")+)"')
 _COMPARISON = re.compile("^(?:<[>=]?|>=?|=)")
+# Fonts whose letters are shown as signs: Word writes its arrow as "à" in Wingdings.
+SYMBOL_FONT = re.compile(r"(?:Wingdings(?: [23])?|Webdings|Symbol|MT Extra)", re.IGNORECASE)
 
 
 class Unit(Protocol):

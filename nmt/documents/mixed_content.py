@@ -123,6 +123,7 @@ class MixedContent:
             self._whole.add(child)
             self._builder.add(tag)
         elif kind == INLINE and self._is_point(child):
+            self._collapses = False
             self._whole.add(child)
             self._builder.add(self._tag(child, "point", f"<{name}/>"))
         elif kind == INLINE:
@@ -214,6 +215,8 @@ class MixedContent:
             inside[-1].append(element)
             if self._is_inline(element):
                 inside.append(element)
+            elif not entry.raw.startswith("<!"):  # a space after what is seen is one
+                self._collapses = False
         self._write_text(inside[-1], pending)
 
     def _write_text(self, parent: Any, text: str) -> None:

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from nmt.documents.archive import Archive, write_xml
-from nmt.documents.document import Document, ReadingOptions, Translations, formula_texts, limited
+from nmt.documents.document import (
+    SYMBOL_FONT,
+    Document,
+    ReadingOptions,
+    Translations,
+    formula_texts,
+    limited,
+)
 from nmt.documents.indirect import has_indirect, texts_of_names
 from nmt.documents.mixed_content import BOUNDARY, INLINE, MARK, InlineRules, MixedContent
 from nmt.errors import UserError
@@ -80,14 +87,18 @@ class OpenDocument(Document):
         self._roots = {name: self._archive.read_xml(name) for name in names}
         if "content.xml" not in self._roots:
             self._archive.read("content.xml")  # says what is missing
-        self._superscripts = {
-            properties.getparent().get(f"{_STYLE}name")
-            for root in self._roots.values()
-            for properties in root.iter(f"{_STYLE}text-properties")
-            if _RAISED.match(properties.get(f"{_STYLE}text-position", ""))
-        }
+        # Names of styles
+        self._superscripts: set[str | None] = set()
+        self._symbols: set[str | None] = set()
+        for root in self._roots.values():
+            for properties in root.iter(f"{_STYLE}text-properties"):
+                style = properties.getparent().get(f"{_STYLE}name")
+                if _RAISED.match(properties.get(f"{_STYLE}text-position", "")):
+                    self._superscripts.add(style)
+                if SYMBOL_FONT.fullmatch(properties.get(f"{_STYLE}font-name", "")):
+                    self._symbols.add(style)
         self._contents = [
-            (name, MixedContent(paragraph, _RULES, options.stand_ins, self._is_note_mark))
+            (name, MixedContent(paragraph, _RULES, options.stand_ins, self._is_whole))
             for name, root in self._roots.items()
             for paragraph in limited(self._paragraphs(root))
         ]
@@ -96,14 +107,13 @@ class OpenDocument(Document):
     def _paragraphs(self, root: Any) -> Iterator[Any]:
         return _paragraphs(root)
 
-    def _is_note_mark(self, element: Any) -> bool:
-        """Whether a span is the number of a note, typed as text in superscript."""
-        name = element.get(f"{_TEXT}style-name")
-        if name is None or name not in self._superscripts:
-            return False
-        previous = element.getprevious()
-        before = element.getparent().text if previous is None else previous.tail
-        return is_note_mark("".join(element.itertext()), before or "")
+    def _is_whole(self, element: Any) -> bool:
+        """Whether a span moves as one: text in a font of symbols, or the number of a note, typed
+        as text in superscript."""
+        style = element.get(f"{_TEXT}style-name")
+        if style is None or style in self._symbols:
+            return style is not None
+        return style in self._superscripts and _is_note_mark(element)
 
     def filled(self, translations: Translations) -> bytes:
         changed = set()
@@ -161,6 +171,12 @@ class OpenSpreadsheet(OpenDocument):
                         cell.attrib.pop(attribute, None)
                     for paragraph in list(cell.iterchildren(f"{_TEXT}p")):
                         cell.remove(paragraph)
+
+
+def _is_note_mark(element: Any) -> bool:
+    previous = element.getprevious()
+    before = element.getparent().text if previous is None else previous.tail
+    return is_note_mark("".join(element.itertext()), before or "")
 
 
 def _paragraphs(root: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from nmt.documents.archive import Archive, write_xml
 from nmt.documents.document import (
+    SYMBOL_FONT,
     Document,
     Ranges,
     ReadingOptions,
@@ -286,7 +287,7 @@ class Paragraph:
             if child.tag == _FIELD_CHAR and (field_end := _field_end(children, position)):
                 elements = children[position:field_end]
                 self._point(_Place(elements, formatting=properties, kind="in run"), is_whole=True)
-            elif child.tag == names.text:
+            elif child.tag == names.text and not _has_symbols(properties):
                 self._read_text(child.text or "")
             elif child.tag in names.texts:
                 self._builder.add(names.texts[child.tag])
@@ -399,7 +400,22 @@ def _child(parent: Any, name: str) -> Any:
 
 
 def _run_text(run: Any, names: RunNames) -> str:
+    """The text of a run, in which symbols are none."""
+    if _has_symbols(run.find(names.properties)):
+        return ""
     return "".join(child.text or "" for child in run.iterchildren(names.text))
+
+
+def _has_symbols(properties: Any) -> bool:
+    """Whether the font is one of symbols, by `rFonts` of Word, `latin` of drawings or `rFont` of
+    Excel. (`a:sym` is that of characters for private use alone.)"""
+    if properties is None:
+        return False
+    return any(
+        SYMBOL_FONT.fullmatch(one.get(attribute, ""))
+        for one in properties.iterchildren("{*}rFonts", "{*}latin", "{*}rFont")
+        for attribute in (f"{_W}ascii", f"{_W}hAnsi", "typeface", "val")
+    )
 
 
 def _is_superscript(properties: Any) -> bool:

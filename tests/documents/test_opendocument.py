@@ -107,16 +107,28 @@ def test_the_start_of_a_range_stays_before_its_end(start, end):
     assert 0 < found.index(start) < found.index(end)
 
 
+def styled(text, properties):
+    """A document with a style T1 of these properties."""
+    entries = unzipped(odt(text))
+    style = (
+        '<style:style style:name="T1" style:family="text"><style:text-properties '
+        f"{properties}/></style:style></office:automatic-styles>"
+    )
+    content = entries["content.xml"].decode().replace("</office:automatic-styles>", style)
+    return zipped({**entries, "content.xml": content})
+
+
+def test_text_in_a_font_of_symbols_moves_as_one():
+    symbol = '<text:span text:style-name="T1">à</text:span>'
+    source = styled(f"<text:p>one two {symbol} three</text:p>", 'style:font-name="Wingdings"')
+    assert [unit.text for unit in read(".odt", source).units] == ["one two three"]
+    assert body(translated(".odt", source)) == f"<text:p>THREE TWO {symbol} ONE</text:p>"
+
+
 @pytest.mark.parametrize("position", ["super 58%", "33% 58%"])
 def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word(position):
     def of(text):
-        entries = unzipped(odt(text))
-        style = (
-            '<style:style style:name="T1" style:family="text"><style:text-properties '
-            f'style:text-position="{position}"/></style:style></office:automatic-styles>'
-        )
-        content = entries["content.xml"].decode().replace("</office:automatic-styles>", style)
-        return zipped({**entries, "content.xml": content})
+        return styled(text, f'style:text-position="{position}"')
 
     note = '<text:span text:style-name="T1">1</text:span>'
     source = f"<text:p>one time{note} more</text:p><text:p>20 m{note} of</text:p>"

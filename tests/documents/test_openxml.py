@@ -231,6 +231,42 @@ def test_the_number_of_a_note_typed_as_text_is_no_text_and_stays_behind_its_word
         assert body(refilled(".docx", content)).count(run) == 1
 
 
+FONT = '<w:rPr><w:rFonts w:ascii="{0}" w:hAnsi="{0}"/></w:rPr>'.format
+
+
+@pytest.mark.parametrize("font", ["Wingdings", "Wingdings 3", "Webdings", "Symbol"])
+def test_text_in_a_font_of_symbols_moves_as_one_and_text_around_it_has_its_own_font(font):
+    symbol = f"<w:r>{FONT(font)}<w:t>à</w:t></w:r>"
+    content = word(f"<w:p>{WORD_RUN('', 'one two')}{symbol}{WORD_RUN('', ' three')}</w:p>")
+    assert texts(".docx", content) == ["one two three"]
+    expected = f"<w:p>{WORD_RUN('', 'THREE TWO')}{symbol}{WORD_RUN('', ' ONE')}</w:p>"
+    expected = expected.replace(' xml:space="preserve">THREE', ">THREE")
+    assert body(translated(".docx", content)) == expected
+    content = word(
+        f"<w:p>{symbol * 9}<w:r>{FONT(font)}<w:tab/></w:r>{WORD_RUN('', 'one two')}</w:p>"
+    )
+    expected = body(content).replace(' xml:space="preserve">one two', ">TWO ONE")
+    assert body(translated(".docx", content)) == expected
+    assert texts(".docx", word(f"<w:p>{WORD_RUN(FONT('Arial'), 'one two')}</w:p>")) == ["one two"]
+
+
+def test_symbols_on_a_slide_and_in_a_cell_move_as_one():
+    run = "<a:r>{}<a:t>{}</a:t></a:r>".format
+    symbol = run('<a:rPr><a:latin typeface="Wingdings"/></a:rPr>', "J")
+    # Of characters for private use alone
+    other = '<a:rPr><a:sym typeface="Wingdings"/></a:rPr>'
+    slide = f"<x {DRAWING}><a:p>{run(other, 'one two ')}{symbol}</a:p></x>"
+    entries = {**unzipped(pptx_slides()), "ppt/slides/slide9.xml": slide}
+    assert "one two" in texts(".pptx", zipped(entries))
+    found = unzipped(translated(".pptx", zipped(entries)))["ppt/slides/slide9.xml"].decode()
+    assert f"{run(other, 'TWO ONE ')}{symbol}" in found
+    symbol = '<r><rPr><rFont val="Wingdings"/></rPr><t>J</t></r>'
+    content = with_strings(f"</t></si><si><r><t>one two</t></r>{symbol}</si><si><t>x")
+    assert "one two" in texts(".xlsx", content)
+    changed = unzipped(translated(".xlsx", content))["xl/sharedStrings.xml"].decode()
+    assert f"<si><r><t>TWO ONE</t></r>{symbol}</si>" in changed
+
+
 @pytest.mark.parametrize(
     ("before", "raised", "text"),
     [
