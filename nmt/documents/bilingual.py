@@ -1,6 +1,7 @@
 """XLIFF and TMX: segments with their translations beside them."""
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -26,6 +27,21 @@ from nmt.errors import UserError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+# Formatting, line breaks and pictures, by the type of a code or by what it stands for
+_NO_VALUE_TYPE = re.compile(r"fmt|(?:x-|xlf:)?(?:br|hr|image|img|lb|pb)")
+_MARKUP = re.compile(r"\s*[<&\\]")
+
+
+def _is_value(code: Any) -> bool:
+    """Whether a code stands for words of its sentence, as "%s" does. Codes of which nothing is said
+    are taken for values; one with texts inside it is a note or a picture."""
+    if code.tag.rpartition("}")[2] not in ("x", "ph") or len(code):
+        return False
+    types = (code.get(name, "") for name in ("ctype", "type", "subType"))
+    shown = (code.text or "", *(code.get(name, "") for name in ("equiv-text", "equiv", "disp")))
+    return not any(map(_NO_VALUE_TYPE.fullmatch, types)) and not any(map(_MARKUP.match, shown))
+
+
 _XLIFF_1 = InlineRules(
     kinds={
         **dict.fromkeys(("g", "mrk"), INLINE),
@@ -34,6 +50,7 @@ _XLIFF_1 = InlineRules(
     },
     pair_of=dict.fromkeys(("bpt", "bx", "ept", "ex"), "rid"),
     has_markup=True,
+    is_value=_is_value,
 )
 _XLIFF_2 = InlineRules(
     kinds={
@@ -43,12 +60,14 @@ _XLIFF_2 = InlineRules(
     },
     pair_of={"sc": "id", "sm": "id", "ec": "startRef", "em": "startRef"},
     has_markup=True,
+    is_value=_is_value,
 )
 _UNTRANSLATED = ("new", "needs-translation", "initial")  # states of XLIFF 1.2 and 2
 _TMX = InlineRules(
     kinds={"hi": INLINE, "bpt": START, "ept": END, "ut": POINT},
     pair_of=dict.fromkeys(("bpt", "ept"), "i"),
     has_markup=True,
+    is_value=_is_value,
 )
 
 

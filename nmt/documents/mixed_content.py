@@ -44,7 +44,8 @@ class InlineRules:
     `pair_of` are the attributes by which a start and its end name each other. A `space` is an
     element that stands for spaces, with the attribute that counts them. With `has_markup`, an
     element holds a string: its lines, and tags that are escaped, are read as those of HTML. With
-    `is_wrapped`, lines of it that are indented go on with the one before.
+    `is_wrapped`, lines of it that are indented go on with the one before. `is_value` says of a
+    point that it stands for words of its sentence.
     """
 
     kinds: Mapping[str, str]
@@ -54,6 +55,7 @@ class InlineRules:
     space: tuple[str, str] | None = None  # qualified name, attribute
     has_markup: bool = False
     is_wrapped: bool = False
+    is_value: Callable[[Any], bool] = lambda element: False
 
 
 class MixedContent:
@@ -156,6 +158,7 @@ class MixedContent:
                 self._builder.boundary(tag)
         else:
             tag = self._tag(child, "point", "<!" if kind == MARK else f"<{name}/>")
+            tag.is_copied = kind == POINT and self._rules.is_value(child)
             self._note_range(name, child, tag)
             self._builder.add(tag)
 

@@ -45,6 +45,21 @@ _STRING_VALUE = f"{_OFFICE}string-value"
 _ID = f"{_TEXT}id"
 _INDEX_MARKS = ("toc-mark", "alphabetical-index-mark", "user-index-mark")
 _RANGE = ("", "-start", "-end")
+# Fields that show nothing, or the number of a page
+_NO_VALUES = ("hidden-text", "script", "page-number", "page-count", "page-continuation")
+
+
+def _is_value(element: Any) -> bool:
+    """Whether an element is a field that shows what its sentence needs. Models read a sentence
+    without a bare number better than with a stand-in for it."""
+    # Notes and frames have paragraphs in them.
+    is_field = element.tag.startswith(_TEXT) and not any(one.text for one in element)
+    if not is_field or element.tag.removeprefix(_TEXT) in _NO_VALUES:
+        return False
+    text = "".join(element.itertext())
+    return bool(text.strip()) and not is_note_mark(text, "")
+
+
 _RULES = InlineRules(
     kinds={
         **dict.fromkeys(("span", "a", "meta", "ruby", "ruby-base"), INLINE),
@@ -56,6 +71,7 @@ _RULES = InlineRules(
         **dict.fromkeys(("annotation", "annotation-end", "ruby-text", "event-listeners"), MARK),
         **dict.fromkeys((f"{kind}{part}" for kind in _INDEX_MARKS for part in _RANGE), MARK),
     },
+    is_value=_is_value,
     space=(f"{_TEXT}s", f"{_TEXT}c"),
     range_of={
         **dict.fromkeys(("bookmark-start", "bookmark-end"), f"{_TEXT}name"),

@@ -38,6 +38,7 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 _STRICT = "{http://purl.oclc.org/ooxml/"
@@ -233,11 +234,11 @@ class Paragraph:
 
     def _read_field(self, runs: Sequence[Any], base: Any) -> None:
         """A field from its begin to its end goes around its text, or is moved as one."""
-        code = "".join(one.text or "" for run in runs for one in run.iter(f"{_W}instrText"))
+        code = _joined(runs, f"{_W}instrText")
         kinds = [[one.get(f"{_W}fldCharType") for one in run.iter(_FIELD_CHAR)] for run in runs]
         is_text = _TEXT_FIELD.match(code) and ["separate"] in kinds
         if not is_text or self._num_fields == MAX_FIELDS:
-            self._point(_Place(runs))
+            self._point(_Place(runs), is_whole=True)
             return
         start = kinds.index(["separate"]) + 1
         opening = self._start(_Place(runs[:start], formatting=base, kind="open"))
@@ -305,8 +306,10 @@ class Paragraph:
                 self._builder.add(*words(part))
 
     def _point(self, place: _Place, *, is_whole: bool = False) -> None:
+        """Elements that move as one; `is_whole` says that they are a field."""
         name = place.elements[0].tag
-        tag = Tag("<!" if name in self._names.invisible else "", "point")
+        is_value = (is_whole or name in _VALUES) and _shows_value(place.elements)
+        tag = Tag("<!" if name in self._names.invisible else "", "point", is_copied=is_value)
         self._places[tag] = place
         self._note_range(tag, place.elements[0])
         # What is left of a field goes on in another paragraph.
@@ -451,7 +454,10 @@ _FIELD_CHAR = f"{_W}fldChar"
 _SIMPLE_FIELD = f"{_W}fldSimple"
 # Fields that show a text of the author. Others show what Word computes, or what text refers to.
 _TEXT_FIELD = re.compile(r"\s*(?:HYPERLINK|FORMTEXT)\b", re.IGNORECASE)
+_PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|slidenum)\b", re.IGNORECASE)
 _CONTENT_CONTROL = f"{_W}sdt"
+# Elements that stand for words of a sentence: fields, choices and formulas
+_VALUES = (_SIMPLE_FIELD, f"{_A}fld", _CONTENT_CONTROL, f"{_M}oMath")
 _IN_FIELD = frozenset((_FIELD_CHAR, f"{_W}instrText", f"{_W}rPr"))
 
 
@@ -471,6 +477,20 @@ def _field_ends(children: Sequence[Any]) -> dict[int, int]:
             elif kind == "end" and begun and (start := begun.pop()) < index:
                 found[start] = index + 1
     return found
+
+
+def _shows_value(elements: Sequence[Any]) -> bool:
+    """Whether a field, a choice or a formula shows what its sentence needs. Models read a sentence
+    without a bare number, or the number of a page, better than with a stand-in for it."""
+    text = _joined(elements, f"{_W}t", f"{_A}t", f"{_M}t")
+    stated = elements[0].get(f"{_W}instr") or elements[0].get("type")
+    code = stated or _joined(elements, f"{_W}instrText")
+    return bool(text.strip()) and not is_note_mark(text, "") and not _PAGE_FIELD.match(code)
+
+
+def _joined(elements: Sequence[Any], *names: str) -> str:
+    """The text of all elements of these names."""
+    return "".join(one.text or "" for element in elements for one in element.iter(*names))
 
 
 def _is_choice(element: Any) -> bool:

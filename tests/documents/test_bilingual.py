@@ -229,6 +229,40 @@ def test_tags_of_angular_go_around_their_words():
     assert '<x id="INTERPOLATION_1"/>' in content.partition("<target")[2]
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ('<ph id="1">%s</ph>', "delete {1} now"),
+        ('<ph id="1" disp="{{name}}" equiv="PH"/>', "delete {1} now"),
+        ('<x id="1" ctype="x-other" equiv-text="name()"/>', "delete {1} now"),
+        ('<x id="1"/>', "delete {1} now"),
+        ('<x id="1" ctype="lb"/>', "delete now"),
+        ('<ph id="1" ctype="x-br"/>', "delete now"),
+        ('<ph id="1" type="fmt" subType="xlf:lb"/>', "delete now"),
+        ('<ph id="1">&lt;br/&gt;</ph>', "delete now"),
+        ('<x id="1" equiv-text="&lt;img/&gt;"/>', "delete now"),
+        ('<ph id="1">\\n</ph>', "delete now"),
+        ('<ph id="1">&amp;nbsp;</ph>', "delete now"),
+        ('<ph id="1">note: <sub>3</sub></ph>', "delete now"),
+        ('<it id="1" pos="open">b</it>', "delete now"),
+    ],
+)
+def test_a_code_of_a_value_is_a_word_of_its_sentence_for_a_model_that_copies(code, text):
+    source = unit(f"delete {code} now")
+    assert [one.text for one in read(".xliff", source, stand_ins=True).units] == [text]
+    assert code in translated(".xliff", source, stand_ins=True).partition("<target")[2]
+    source = f'<tu><tuv xml:lang="en"><seg>delete {code} now</seg></tuv></tu>'
+    (one,) = read(".tmx", f'<tmx version="1.4"><body>{source}</body></tmx>', stand_ins=True).units
+    assert one.text == text
+
+
+def test_values_of_a_sentence_go_where_the_model_puts_them():
+    code = '<ph id="{}">{}</ph>'.format
+    source = unit(f"delete {code(1, '%s')} from {code(2, '{a}')}?")
+    new = f"{code(2, '{a}')}? FROM {code(1, '%s')} DELETE</target>"
+    assert new in translated(".xliff", source, stand_ins=True)
+
+
 def test_marks_between_two_elements_go_around_their_words():
     mark = '<sm id="m" type="term"/>{}<em startRef="m"/>'.format
     content = translated(".xliff", XLIFF_2.replace("Hello", f"one {mark('two three')} four"))

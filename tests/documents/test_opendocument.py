@@ -76,6 +76,28 @@ def test_what_stands_in_a_text_document(source, expected):
     assert body(translated(".odt", odt(source))) == expected
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("<text:bookmark-ref>Figure 3</text:bookmark-ref>", "see {1}, one"),
+        ("<text:user-field-get>Ann</text:user-field-get>", "see {1}, one"),
+        ("<text:date>05/01/2026</text:date>", "see {1}, one"),
+        ('<text:drop-down><text:label text:value="a"/>a</text:drop-down>', "see {1}, one"),
+        ("<text:sequence>3</text:sequence>", "see , one"),
+        ("<text:page-number>iv</text:page-number>", "see , one"),
+        ("<text:hidden-text>a</text:hidden-text>", "see , one"),
+        (
+            "<text:note><text:note-citation>a</text:note-citation><text:note-body/></text:note>",
+            "see , one",
+        ),
+    ],
+)
+def test_a_field_is_a_word_of_its_sentence_for_a_model_that_copies(field, text):
+    source = odt(f"<text:p>see {field}, one</text:p>")
+    assert [unit.text for unit in read(".odt", source, stand_ins=True).units] == [text]
+    assert field in body(translated(".odt", source, stand_ins=True))
+
+
 def test_spaces_at_an_edge_and_in_a_row_are_elements():
     def of(source):
         return body(translated(".odt", odt(f"<text:p>{source}</text:p>")))

@@ -70,6 +70,9 @@ def test_only_the_parts_with_text_change():
     assert sorted(changed) == ["word/document.xml", "word/header1.xml", "word/styles.xml"]
 
 
+WORD_RUN = '<w:r>{}<w:t xml:space="preserve">{}</w:t></w:r>'.format
+
+
 @pytest.mark.parametrize(
     ("paragraph", "expected"),
     [
@@ -200,6 +203,70 @@ def test_what_stands_in_a_paragraph_of_word(paragraph, expected):
     assert body(translated(".docx", word(paragraph))) == expected
 
 
+def field(code, text):
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'.format
+    shown = f"{mark('separate')}<w:r><w:t>{text}</w:t></w:r>" if text else ""
+    return f"{mark('begin')}<w:r><w:instrText>{code}</w:instrText></w:r>{shown}{mark('end')}"
+
+
+SIMPLE_FIELD = '<w:fldSimple w:instr="{}"><w:r><w:t>{}</w:t></w:r></w:fldSimple>'.format
+CHOICE = (
+    "<w:sdt><w:sdtPr><w:comboBox/></w:sdtPr><w:sdtContent><w:r><w:t>{}</w:t></w:r></w:sdtContent>"
+    "</w:sdt>"
+).format
+FORMULA = (
+    '<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"><m:r><m:t>{}'
+    "</m:t></m:r></m:oMath>"
+).format
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        field("REF _Ref1", "Figure 3"),
+        field(" DATE ", "05/01/2026"),
+        field(" DATE ", "x").replace("</w:r><w:r>", ""),  # in one run
+        SIMPLE_FIELD("MERGEFIELD Name", "Ann"),
+        CHOICE("a dog"),
+        FORMULA("x=3"),
+    ],
+)
+def test_a_field_is_a_word_of_its_sentence_for_a_model_that_copies(value):
+    source = word(f"<w:p>{WORD_RUN('', 'see ')}{value}{WORD_RUN('', ', one')}</w:p>")
+    (unit,) = read(".docx", source, stand_ins=True).units
+    assert unit.text == "see {1}, one"
+    assert value in body(translated(".docx", source, stand_ins=True))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        field("PAGE", "iv"),
+        field(" NUMPAGES ", "ten"),
+        SIMPLE_FIELD("PAGE", "x"),
+        SIMPLE_FIELD("SEQ Figure", "3"),
+        field("ADDIN cite", "[1, 2]"),
+        field('XE "a dog"', ""),
+        CHOICE(" "),
+    ],
+)
+def test_a_page_a_number_and_a_field_that_shows_nothing_are_no_words(value):
+    source = word(f"<w:p>{WORD_RUN('', 'see ')}{value}{WORD_RUN('', ' one')}</w:p>")
+    (unit,) = read(".docx", source, stand_ins=True).units
+    assert unit.text == "see one"
+    assert value in body(translated(".docx", source, stand_ins=True))
+
+
+def test_the_date_on_a_slide_is_a_word_and_its_number_is_none():
+    value = '<a:fld type="{}"><a:t>{}</a:t></a:fld>'.format
+    for kind, shown, expected in (("datetime1", "1 May", "seen {1}"), ("slidenum", "‹#›", "seen")):
+        slide = f"<x {DRAWING}><a:p><a:r><a:t>seen </a:t></a:r>{value(kind, shown)}</a:p></x>"
+        entries = {**unzipped(pptx_slides()), "ppt/slides/slide9.xml": slide}
+        assert expected in [
+            unit.text for unit in read(".pptx", zipped(entries), stand_ins=True).units
+        ]
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -215,7 +282,6 @@ def test_the_start_of_a_range_stays_before_its_end(start, end):
     assert 0 < found.index(start) < found.index(end)
 
 
-WORD_RUN = '<w:r>{}<w:t xml:space="preserve">{}</w:t></w:r>'.format
 RAISED = '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr>'
 
 
