@@ -214,6 +214,7 @@ class _Endpoints:
         app.add_api_route("/languages", self.languages, methods=["POST"], include_in_schema=False)
         get("/frontend/settings", self.settings, responses={200: {"model": dict[str, Any]}})
         get("/health", self.health, responses={200: {"model": dict[str, str]}})
+        get("/spec", self.spec, include_in_schema=False)
         get("/metrics", self.metrics, response_class=PlainTextResponse)
 
     def _accepted(self, model: type[schemas.KeyedRequest]) -> dict[str, Any]:
@@ -294,7 +295,8 @@ class _Endpoints:
             file = form.get("file")
             if isinstance(file, str) or file is None:
                 raise Refusal(400, "Invalid request: missing file parameter")
-            name, content = file_name(file.filename or ""), await file.read()
+            disposition = file.headers.get("content-disposition", "")
+            name, content = file_name(file.filename or "", disposition), await file.read()
         asked = schemas.read_form(schemas.FileRequest, query, fields)
         self._check_key(asked.api_key)
         if not name:
@@ -423,7 +425,7 @@ class _Endpoints:
             answer["alternatives"] = [of_text[1:] for of_text in candidates]
         if all(source.detected for source in sources):
             answer["detectedLanguage"] = [
-                source.detected._asdict() for source in sources if source.detected
+                _detection(source.detected) for source in sources if source.detected
             ]
         if isinstance(asked.q, str):
             answer = {name: values[0] for name, values in answer.items()}
@@ -570,7 +572,7 @@ class _Endpoints:
         def answer() -> Response:  # formatting of matrices may take a while
             fields: dict[str, Any] = {"source": source.language, "target": target}
             if source.detected:
-                fields["detectedLanguage"] = source.detected._asdict()
+                fields["detectedLanguage"] = _detection(source.detected)
             fields["lines"] = [
                 schemas.explained_line(translation, asked) for translation in translations
             ]
@@ -594,9 +596,10 @@ class _Endpoints:
     async def detect(self, request: Request) -> Response:
         """Detect the language of a text, among the languages of the server"""
         asked = await self._read(request, schemas.DetectRequest)
-        self._check_size(request, [asked.q])
-        found = await asyncio.to_thread(detect, asked.q, self.service.languages)
-        return JsonAnswer([one._asdict() for one in found])
+        texts = [asked.q] if isinstance(asked.q, str) else asked.q
+        self._check_size(request, texts)
+        found = await asyncio.to_thread(detect, "\n".join(texts), self.service.languages)
+        return JsonAnswer([_detection(one) for one in found])
 
     async def suggest(self, request: Request) -> Response:
         """Suggest a better translation of a text"""
@@ -637,6 +640,12 @@ class _Endpoints:
             }
         )
 
+    async def spec(self, request: Request) -> Response:
+        """The description of the API, at the path and with the title by which a client knows that
+        a server has LibreTranslate's API (Dialect of GNOME)"""
+        described = request.app.openapi()
+        return JsonAnswer({**described, "info": {**described["info"], "title": "LibreTranslate"}})
+
     async def health(self) -> Response:
         """Check that the server answers"""
         return JsonAnswer({"status": "ok"})
@@ -663,6 +672,12 @@ def _refused_at(place: Sequence[str], error: LineError) -> Refusal:
 
 def _unchanged(line: str) -> Candidate:
     return Candidate(line, log_prob=0.0, score=0.0, truncated=False)
+
+
+def _detection(one: Detected) -> dict[str, Any]:
+    """As LibreTranslate answers: a whole number of per cent, which clients read into an int, or
+    into a float."""
+    return {"language": one.language, "confidence": float(round(one.confidence))}
 
 
 def _language(code: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ has another random part, which only the client learns.
 
 import asyncio
 import contextlib
+import re
 import secrets
 import tempfile
 import time
@@ -14,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
@@ -36,6 +37,7 @@ MAX_STORED = 200_000_000  # bytes of all translated documents; the oldest ones g
 # to the same relative position.
 MAX_ALIGNED_CELLS = 1_000_000
 _MAX_NAME = 100  # characters of a file's name
+_EXTENDED_NAME = re.compile(r";\s*filename\*=(utf-8|iso-8859-1)'[^']*'([^;\s]+)", re.IGNORECASE)
 _RETRY_SECONDS = 2.0  # until a line is offered again to a queue that was full
 
 
@@ -225,8 +227,11 @@ def _without_weights(candidate: Candidate) -> _Text:
 # -------------------------------------------------------------------------------------------- names
 
 
-def file_name(given: str) -> str:
-    """The name of an uploaded file, without folders and control characters."""
+def file_name(given: str, disposition: str = "") -> str:
+    """The name of an uploaded file, without folders and control characters. .NET writes a name that
+    is not ASCII as an encoded word, and readably in the header's `filename*` (RFC 5987)."""
+    if extended := _EXTENDED_NAME.search(disposition):
+        given = unquote(extended[2], encoding=extended[1], errors="replace")
     name = PurePath(given.replace("\\", "/")).name
     name = "".join(one for one in name if one.isprintable())
     path = PurePath(name)

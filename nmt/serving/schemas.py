@@ -128,7 +128,9 @@ class SuggestRequest(KeyedRequest):
 
 
 class DetectRequest(KeyedRequest):
-    q: Text = Field(description="Text to detect")
+    q: Text | Annotated[list[str], Field(min_length=1)] = Field(
+        description="Text to detect, or texts in one language"
+    )
 
 
 class ExplainRequest(GlossaryRequest):
@@ -167,8 +169,9 @@ def accepted(
         sources, targets = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
         auto = [] if model is SuggestRequest else ["auto"]
         properties["source"]["enum"], properties["target"]["enum"] = [*auto, *sources], targets
-    if model is TranslateRequest:
+    if model in (TranslateRequest, DetectRequest):
         properties["q"]["anyOf"][1]["maxItems"] = max_texts
+    if model is TranslateRequest:
         properties["alternatives"]["anyOf"][0]["maximum"] = max_alternatives
     # A form can leave out a field but has no null, and its list of one text is a text.
     form = copy.deepcopy(schema)

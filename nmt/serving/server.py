@@ -1,6 +1,7 @@
 """An ASGI app behind a socket, by uvicorn, with deadlines for requests and a graceful shutdown."""
 
 import asyncio
+import errno
 import json
 import logging
 import socket
@@ -11,6 +12,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nmt.errors import UserError
 from nmt.serving.middleware import timestamp
 
 # For a request, from its first byte, or from the connection, to its last byte. Each byte of a body
@@ -22,7 +24,8 @@ STOP_SECONDS = 30  # for accepted requests
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket that does not listen yet. Raises OSError for an address in use or unknown."""
+    """A bound socket that does not listen yet. Raises UserError for a port in use, OSError for an
+    unknown address or one that may not be used."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a label is empty or too long
@@ -34,7 +37,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"{error.strerror}: {host}, port {port}") from None
+        message = f"{error.strerror}: {host}, port {port}"
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"{message}, perhaps by another `nmt serve`. Choose another port with --port."
+            ) from None
+        raise OSError(error.errno, message) from None
     return listener
 
 

@@ -32,7 +32,8 @@ class Suggestions:
             try:
                 one.open("ab").close()
             except OSError as error:
-                raise UserError(f"{one}: cannot be written: {error.strerror}.") from error
+                missing = "" if one.parent.is_dir() else f" Create the folder {one.parent} first."
+                raise UserError(f"{one}: cannot be written: {error.strerror}.{missing}") from error
 
     def add(self, pair: tuple[str, str], text: str, correction: str) -> None:
         """Appends the lines of a text and of its translation. Refusal for what is no translation

@@ -497,6 +497,29 @@ def test_detect_lists_the_languages_of_the_server_best_first(client):
     assert found[0]["confidence"] > 90 > 10 > found[1]["confidence"]
 
 
+def test_the_confidence_is_a_whole_number(client):
+    """Clients read it into an int, as it is in LibreTranslate, or into a float."""
+    text = "Bonjour, je suis"
+    for one in client.post("/detect", data={"q": text}).json():
+        assert isinstance(one["confidence"], float) and one["confidence"].is_integer()
+    fields = {"q": text, "source": "auto", "target": "fr"}
+    confidence = client.post("/translate", data=fields).json()["detectedLanguage"]["confidence"]
+    assert isinstance(confidence, float) and confidence.is_integer()
+
+
+def test_the_language_of_several_texts_is_detected_together(client):
+    texts = ["Bonjour, je suis un petit chien.", "Je cours dans l'herbe."]
+    together = client.post("/detect", data={"q": "\n".join(texts)}).json()
+    assert client.post("/detect", json={"q": texts}).json() == together
+    assert together[0]["language"] == "fr"
+
+
+def test_a_client_knows_the_api_by_its_description(client):
+    """Dialect takes a server only if this is the title."""
+    described = client.get("/spec").json()
+    assert described["info"]["title"] == "LibreTranslate" and "/translate" in described["paths"]
+
+
 def test_settings_tell_a_page_what_it_needs(client_of):
     settings = (
         client_of(api_keys=frozenset({"k"}), max_characters=7).get("/frontend/settings").json()

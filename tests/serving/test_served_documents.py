@@ -340,6 +340,34 @@ def test_the_name_of_a_file_is_a_name_only(given, name):
     assert file_name(given) == name
 
 
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ("form-data; filename=\"=?utf-8?B?eA==?=\"; filename*=utf-8''caf%C3%A9.txt", "café.txt"),
+        ("form-data; filename=x; filename*=ISO-8859-1'fr'caf%E9.txt", "café.txt"),
+        ("form-data; filename*=UTF-8''..%2F..%2Fa.txt; filename=x", "a.txt"),
+    ],
+)
+def test_the_readable_form_of_a_name_counts(disposition, name):
+    """.NET sends both."""
+    assert file_name("=?utf-8?B?Y2Fmw6kudHh0?=", disposition) == name
+
+
+def test_a_client_of_net_may_upload_a_name_that_is_not_ascii(client):
+    body = (
+        "--b\r\nContent-Disposition: form-data; name=file; "
+        "filename=\"=?utf-8?B?Y2Fmw6kudHh0?=\"; filename*=utf-8''caf%C3%A9.txt\r\n\r\n"
+        "one\r\n--b\r\nContent-Disposition: form-data; name=source\r\n\r\nen\r\n"
+        "--b\r\nContent-Disposition: form-data; name=target\r\n\r\nfr\r\n--b--\r\n"
+    )
+    answer = client.post(
+        "/translate_file",
+        content=body,
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+    )
+    assert answer.status_code == 200 and "translatedFileUrl" in answer.json()
+
+
 def test_a_name_in_any_script_comes_back(client):
     file = downloaded(client, upload(client, "lettre à l'été.txt", b"one"))
     disposition = file.headers["content-disposition"]
