@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
-install ".[plot,serve]"
+install ".[plot,serve,documents]"
 
 run=runs/quickstart
 mkdir -p "$run"

@@ -2,9 +2,11 @@
 
 import argparse
 import contextlib
+import difflib
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from nmt.terminal import without_controls
@@ -20,8 +22,20 @@ def say(text: str) -> None:
 def verb(verbs: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
     """Add the verb `name`, which calls `function` with the parsed arguments."""
     parser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.set_defaults(verb=function)
+    parser.set_defaults(verb=function, of_verb=parser)
     return parser
+
+
+def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """Ends with what the arguments that a verb does not have may have been meant to be."""
+    if os.path.exists(unknown[0]):
+        parser.error(
+            f"one file more than expected: {unknown[0]}. A pattern has to be quoted, as 'DIR/*.en'."
+        )
+    options = [name for action in parser._actions for name in action.option_strings]
+    close = difflib.get_close_matches(unknown[0].partition("=")[0], options, 1)
+    hint = f". Did you mean {close[0]}?" if close else ""
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
 
 def is_terminal(stream: Any) -> bool:

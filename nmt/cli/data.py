@@ -140,6 +140,7 @@ def _list(options: argparse.Namespace) -> int:
     from nmt.corpora.catalogue import CATALOGUE, matches
 
     languages = _pair_of_languages(options.languages) if options.languages else None
+    num_found = 0
     for corpus in CATALOGUE.values():
         if languages and sorted(languages) != sorted(corpus.languages):
             continue
@@ -148,6 +149,7 @@ def _list(options: argparse.Namespace) -> int:
             pinned = "checksums known" if corpus.is_pinned else "no checksum: the file may change"
             print(f"{corpus.name:12} {'-'.join(corpus.languages)}  {corpus.summary}")
             print(f"{'':12} {pinned}; licence: {corpus.licence}")
+            num_found += 1
     if not options.words and not languages:
         more = f"{len(sacrebleu_sets.names())} test sets of sacreBLEU"
         if mtdata_index.is_installed():
@@ -156,14 +158,18 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     for test_set in sacrebleu_sets.search(options.words, languages):
         print(f"{test_set.name:12} {test_set.languages}  {test_set.description} (sacreBLEU)")
+        num_found += 1
     if not mtdata_index.is_installed():
         from nmt.about import install_command
 
         say(f"mtdata knows many more: {install_command('data')}.")
-        return 0
-    say("searching in mtdata, which takes half a minute the first time")
-    for data_set in mtdata_index.search(options.words, languages):
-        print(f"{data_set.id}  {data_set.address}")
+    else:
+        say("searching in mtdata, which takes half a minute the first time")
+        for data_set in mtdata_index.search(options.words, languages):
+            print(f"{data_set.id}  {data_set.address}")
+            num_found += 1
+    if not num_found:
+        say("nothing found. `nmt data list` without words lists what has a name of its own.")
     return 0
 
 

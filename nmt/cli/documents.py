@@ -61,12 +61,34 @@ def suffix_asked_for(options: argparse.Namespace) -> str | None:
             f"{given[0]} is for lines, and the input is a document ({suffix}). Leave it out, or add"
             " --format lines."
         )
-    output_suffix = FORMATS[suffix].output_suffix
-    if output_suffix and options.output and options.output.suffix.lower() == suffix:
-        raise UserError(
-            f"the translation of {suffix} is plain text. Give --output a name in {output_suffix}."
-        )
+    if options.output:
+        _check_output_suffix(options.output, suffix)
     return suffix
+
+
+def _check_output_suffix(output: Path, suffix: str) -> None:
+    """Raises UserError for the name of another format than that in which a document comes back."""
+    from nmt.documents.formats import FORMATS, suffix_of
+
+    written = FORMATS[suffix].output_suffix or suffix
+    found = suffix_of(output)
+    is_text = found == ".txt" and not FORMATS[written].is_archive
+    if found is not None and not is_text and FORMATS[found] is not FORMATS[written]:
+        raise UserError(
+            f"the translation of {suffix} is {written}. Give --output a name in {written}."
+            f" Received: {output}."
+        )
+
+
+def check_output_of_lines(output: Path) -> None:
+    """Raises UserError for the name of a document that is no text."""
+    from nmt.documents.formats import FORMATS, suffix_of
+
+    found = suffix_of(output)
+    if found and (FORMATS[found].is_archive or FORMATS[found].output_suffix):
+        raise UserError(
+            f"lines of text are no {found}. Give --output another name. Received: {output}."
+        )
 
 
 def _refuse_xml(path: Path) -> None:

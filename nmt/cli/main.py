@@ -14,7 +14,13 @@ from collections.abc import Sequence
 
 from nmt.about import VERSION
 from nmt.cli import align, compare, data, evaluate, models, serve, train, translate
-from nmt.cli.console import is_terminal, open_standard_streams, say, use_utf8
+from nmt.cli.console import (
+    is_terminal,
+    open_standard_streams,
+    refuse_unknown,
+    say,
+    use_utf8,
+)
 from nmt.errors import Interrupted, UserError
 
 # What requirements-translate.txt leaves out of setup.cfg's install_requires.
@@ -45,12 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(GREETING)
             return 0
         try:
-            options = parser().parse_args(arguments)
+            options, unknown = parser().parse_known_args(arguments)
+            if unknown:
+                refuse_unknown(options.of_verb, unknown)
             options.owns_process = owns_process
         finally:
             sys.stdout.flush()  # --help: its reader may have left
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        for library in ("absl", "matplotlib"):
+            logging.getLogger(library).setLevel(logging.ERROR)
         code = options.verb(options) or 0
         sys.stdout.flush()  # inside the `try`, where a broken pipe is expected
         return code

@@ -1,6 +1,7 @@
 """The prompt of `nmt translate`: sentences typed at a terminal."""
 
 import contextlib
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ HELP = """Type a sentence to translate it. Commands:
   :swap           translate in the other direction
   :help           this text
   :quit           leave (also Ctrl-D)"""
+_COMMAND = re.compile(r":[a-z]+( [\w-]+)?")
 NUM_ALTERNATIVES = 5  # translations in all, if the beam is as wide
 
 
@@ -46,7 +48,8 @@ class Direction:
 
 
 class Prompt:
-    """Translates what is typed, a sentence a line. A line that is no command is text: `:-)` too."""
+    """Translates what is typed, a sentence a line. A line that looks like no command is text, such
+    as `:-)` and `:smile:`."""
 
     def __init__(self, translator: "Translator", search: SearchOptions, n_best: int):
         self.direction = Direction(translator, search)
@@ -82,6 +85,8 @@ class Prompt:
             try:
                 if line in self.commands:
                     self.commands[line]()
+                elif _COMMAND.fullmatch(line):
+                    say(f"no such command: {line}. :help lists the commands.")
                 elif line:
                     self.last = line
                     self._answer(line)

@@ -61,6 +61,15 @@ def given_path(text: str) -> Path:
     return Path(text)
 
 
+class Once(argparse.Action):
+    """Keeps a value, and refuses a second one, which would silently replace the first."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        if getattr(namespace, self.dest) is not self.default:
+            parser.error(f"{option} is given twice, and takes one file")
+        setattr(namespace, self.dest, values)
+
+
 def file_or_standard(text: str) -> Path | None:
     """A file, or None for `-`: standard input or output."""
     return None if text == "-" else given_path(text)
@@ -117,6 +126,7 @@ def run_argument(parser: argparse.ArgumentParser, ensemble: bool = False) -> Non
     parser.add_argument(
         "--dictionary",
         type=given_path,
+        action=Once,
         metavar="TSV",
         help="lines of a source word, a tab, and its exact translation",
     )
@@ -301,6 +311,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     wording.add_argument(
         "--glossary",
         type=given_path,
+        action=Once,
         metavar="TSV",
         help="lines of a source phrase, a tab, and the phrase it requires",
     )

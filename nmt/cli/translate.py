@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli import bulk, documents, shared
-from nmt.cli.console import is_terminal, verb
+from nmt.cli.console import is_terminal, say, verb
 from nmt.cli.prompt import Prompt
 from nmt.cli.shared import (
     LINES_AT_ONCE,
+    Once,
     RunOptions,
     SearchOptions,
     file_or_standard,
@@ -41,6 +42,7 @@ def add_verbs(verbs: Any) -> None:
     translate.add_argument(
         "--input",
         type=file_or_standard,
+        action=Once,
         metavar="FILE",
         help="file to translate (default, or -: standard input); with --output DIR/ also a quoted"
         " pattern, 'DIR/*.en.gz'",
@@ -113,6 +115,8 @@ def _translate(options: argparse.Namespace) -> int:
                 " --format lines."
             )
         return documents.translate(options, suffix)
+    if options.output and not is_folder:
+        documents.check_output_of_lines(options.output)
     if is_folder:
         parsed = bulk.BulkOptions.parsed(options, options.output)
         bulk.translate(
@@ -142,8 +146,10 @@ def _translate(options: argparse.Namespace) -> int:
     translator.check_options(n_best=options.n_best, **line_options.search.keywords())
     at_prompt = source is None and is_terminal(sys.stdin)
     to_a_program = options.json or options.alignments or options.unbuffered or options.output
-    if at_prompt and not (to_a_program or options.prefix_file):
-        return Prompt(translator, line_options.search, line_options.n_best).run()
+    if at_prompt:
+        if not (to_a_program or options.prefix_file):
+            return Prompt(translator, line_options.search, line_options.n_best).run()
+        say("reading lines from the terminal; Ctrl-D ends them")
     lines = chain(first, source or decode_lines(sys.stdin.buffer, "standard input"))
     with progress_bar("translating", hidden=not options.output) as bar:
         write_answers(_answers(translator, lines, line_options, bar), options.output)

@@ -286,9 +286,10 @@ def refuse_export(path: Path) -> None:
     """Raises UserError for a package and for the folder of an ONNX export: neither has weights to
     train or to convert."""
     if path.is_file() or (path / EXPORT_RECORD).is_file():
+        others = " A package may be used with --format web and --init-from." * path.is_file()
         raise UserError(
             f"{path} is an export, which only translates. Name the run folder that it was made"
-            " from."
+            f" from.{others}"
         )
 
 

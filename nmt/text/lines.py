@@ -29,12 +29,22 @@ HOW_TO_CONVERT = (
     " it, or if it is Latin-1."
 )
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# First bytes of files that are no UTF-8, and the command that converts them.
+# First bytes of files that are no UTF-8, and what to do with them.
+_FROM_UTF_16 = "Convert it with `iconv -f UTF-16 -t UTF-8`."
 OTHER_FORMATS = {
-    b"\xff\xfe": ("UTF-16", "`iconv -f UTF-16 -t UTF-8`"),
-    b"\xfe\xff": ("UTF-16", "`iconv -f UTF-16 -t UTF-8`"),
-    b"\x1f\x8b": ("gzip-compressed data", "`gzip -dc`, or give a file its suffix .gz"),
+    b"\xff\xfe": ("UTF-16", _FROM_UTF_16),
+    b"\xfe\xff": ("UTF-16", _FROM_UTF_16),
+    b"\x1f\x8b": (
+        "gzip-compressed data",
+        "Convert it with `gzip -dc`, or give a file its suffix .gz.",
+    ),
+    b"PK\x03\x04": (
+        "a ZIP archive, as office documents are",
+        "Give a document its suffix, such as .docx, or name its format, as in --format docx.",
+    ),
+    b"%PDF": ("a PDF", "Give it the suffix .pdf, or add --format pdf."),
 }
+_BINARY = "It has NUL bytes: it is UTF-16 (`iconv -f UTF-16LE -t UTF-8` converts it), or no text."
 TABLE_SUFFIXES = (".tsv", ".tsv.gz")
 EVERYDAY = Path(str(resources.files("nmt.everyday")))  # the embedded corpus
 
@@ -81,15 +91,16 @@ def decode_lines(stream: BinaryIO, name: str | Path) -> Iterator[str]:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            if number == 1 and line[:2] in OTHER_FORMATS:
-                format_name, command = OTHER_FORMATS[line[:2]]
+            start = next(filter(line.startswith, OTHER_FORMATS), None) if number == 1 else None
+            if start is not None:
+                received, advice = OTHER_FORMATS[start]
                 raise UserError(
-                    f"{name}: expected UTF-8. Received: {format_name}. Convert it with {command}."
+                    f"{name}: expected UTF-8. Received: {received}. {advice}"
                 ) from error
             raise UserError(
                 f"{name}, line {number}: expected UTF-8. Received: the byte"
                 f" 0x{line[error.start]:02x} at position {error.start} ({error.reason})."
-                f" {HOW_TO_CONVERT}"
+                f" {_BINARY if bytes(1) in line else HOW_TO_CONVERT}"
             ) from error
         yield text
 

@@ -80,6 +80,28 @@ def test_a_command_line_that_cannot_be_read_is_exit_code_2(arguments, nmt_):
     assert "usage: nmt" in err and "error: " in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["translate", "r", "--n-bset", "3"], "--n-bset 3. Did you mean --n-best?"),
+        (["data", "get", "x", "--outputs=y"], "--outputs=y. Did you mean --output?"),
+        (["translate", "r", "-q"], "unrecognized arguments: -q\n"),
+        (["translate", "r", "--input", "a.en", "b.en"], "'DIR/*.en'"),
+        (["translate", "r", "--input", "a.en", "--input", "b.en"], "--input is given twice"),
+        (["translate", "r", "--glossary", "a.en", "--glossary", "b.en"], "--glossary is given twi"),
+    ],
+)
+def test_a_mistake_in_a_command_is_told_what_it_may_mean(
+    arguments, message, nmt_, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.en", "b.en"):
+        (tmp_path / name).write_text("cat.\n")
+    code, out, err = nmt_(*arguments)
+    assert (code, out) == (2, "") and message in err
+    assert err.startswith(f"usage: nmt {arguments[0]}")
+
+
 def test_a_missing_run_is_asked_for_once(nmt_):
     assert nmt_("translate")[2].endswith("the following arguments are required: RUN\n")
 
@@ -393,6 +415,7 @@ def test_a_session_at_the_prompt(run):
 
 def test_an_output_file_takes_what_is_typed(run, tmp_path):
     terminal = Terminal([*NMT, "translate", run, "--output", tmp_path / "out"])
+    terminal.read_until("reading lines from the terminal; Ctrl-D ends them\n")
     terminal.type(LINES[0] + "\n")
     terminal.type(b"\x04")
     assert terminal.leave() == 0

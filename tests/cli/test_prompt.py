@@ -90,6 +90,14 @@ def test_phrases_of_one_direction_do_not_apply_to_the_other(typed):
     assert banned not in there.split() and [back] == expected(LINES[0])
 
 
+def test_a_mistyped_command_is_not_translated(typed):
+    written = typed(":loook", ":swap en", LINES[0], ":smile:", ":-) cat.")
+    assert "no such command: :loook. :help lists the commands.\n" in written.err
+    assert "no such command: :swap en. " in written.err
+    texts = [expected(line)[0] for line in (LINES[0], ":smile:", ":-) cat.")]
+    assert written.out.splitlines() == texts
+
+
 def test_without_a_model_of_the_other_direction_it_says_so(typed, monkeypatch, tmp_path):
     install(monkeypatch, tmp_path / "one", {"en-fr": packaged_run()})
     written = typed(":swap", LINES[0])

@@ -37,6 +37,12 @@ def test_a_port_that_is_taken_is_said_before_anything_loads(nmt_):
         )
 
 
+def test_a_folder_for_suggestions_that_is_not_there_is_named(nmt_, tmp_path):
+    path = tmp_path / "no" / "suggestions.tsv"
+    answer = nmt_("serve", "en-fr", "--port", 0, "--suggestions", path)
+    assert_error(answer, f"No such file or directory. Create the folder {path.parent} first")
+
+
 def test_a_host_that_is_unknown_is_named(nmt_, monkeypatch):
     assert_error(nmt_("serve", "run", "--port", 0, "--host", "a..b"), r"host a\.\.b: ")
 

@@ -205,6 +205,9 @@ def test_list_searches_by_words_and_languages(nmt_, monkeypatch):
     assert code == 0 and out.startswith("wmt14 ") and "multi30k" not in out
     assert "pip install" in err
     assert "tatoeba" in nmt_("data", "list", "everyday")[1]
+    code, out, err = nmt_("data", "list", "zzz")
+    assert (code, out) == (0, "") and err.endswith("lists what has a name of its own.\n")
+    assert "nothing found" not in nmt_("data", "list", "everyday")[2]
 
 
 def test_every_file_of_the_catalogue_has_a_secure_address_and_a_name_of_its_own():
