@@ -27,19 +27,33 @@ from nmt.errors import UserError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-# Formatting, line breaks and pictures, by the type of a code or by what it stands for
-_NO_VALUE_TYPE = re.compile(r"fmt|(?:x-|xlf:)?(?:br|hr|image|img|lb|pb)")
+# Line breaks, formatting and pictures, by the type of a code or by what it stands for
+_BREAK_TYPE = re.compile(r"(?:x-|xlf:)?(?:x-)?(?:html-)?(?:br|hr|lb|pb)")
+_BREAK = re.compile(r"<br\b|\\n|\n")
+_NO_VALUE_TYPE = re.compile(r"fmt|(?:x-)?(?:image|img)")
 _MARKUP = re.compile(r"\s*[<&\\]")
 
 
-def _is_value(code: Any) -> bool:
-    """Whether a code stands for words of its sentence, as "%s" does. Codes of which nothing is said
-    are taken for values; one with texts inside it is a note or a picture."""
-    if code.tag.rpartition("}")[2] not in ("x", "ph") or len(code):
-        return False
+def _says(code: Any, of_type: re.Pattern[str], of_text: re.Pattern[str]) -> bool:
+    """Whether a code has such a type, or stands for such a text."""
     types = (code.get(name, "") for name in ("ctype", "type", "subType"))
     shown = (code.text or "", *(code.get(name, "") for name in ("equiv-text", "equiv", "disp")))
-    return not any(map(_NO_VALUE_TYPE.fullmatch, types)) and not any(map(_MARKUP.match, shown))
+    return any(map(of_type.fullmatch, types)) or any(map(of_text.match, shown))
+
+
+def _is_code(element: Any) -> bool:
+    """Whether it is a code that stands alone, without texts inside it."""
+    return element.tag.rpartition("}")[2] in ("x", "ph") and not len(element)
+
+
+def _is_break(element: Any) -> bool:
+    return _is_code(element) and _says(element, _BREAK_TYPE, _BREAK)
+
+
+def _is_value(element: Any) -> bool:
+    """Whether a code stands for words of its sentence, as "%s" does. Codes of which nothing is said
+    are taken for values."""
+    return _is_code(element) and not _says(element, _NO_VALUE_TYPE, _MARKUP)
 
 
 _XLIFF_1 = InlineRules(
@@ -51,6 +65,7 @@ _XLIFF_1 = InlineRules(
     pair_of=dict.fromkeys(("bpt", "bx", "ept", "ex"), "rid"),
     has_markup=True,
     is_value=_is_value,
+    is_break=_is_break,
 )
 _XLIFF_2 = InlineRules(
     kinds={
@@ -61,6 +76,7 @@ _XLIFF_2 = InlineRules(
     pair_of={"sc": "id", "sm": "id", "ec": "startRef", "em": "startRef"},
     has_markup=True,
     is_value=_is_value,
+    is_break=_is_break,
 )
 _UNTRANSLATED = ("new", "needs-translation", "initial")  # states of XLIFF 1.2 and 2
 _TMX = InlineRules(
@@ -68,6 +84,7 @@ _TMX = InlineRules(
     pair_of=dict.fromkeys(("bpt", "ept"), "i"),
     has_markup=True,
     is_value=_is_value,
+    is_break=_is_break,
 )
 
 

@@ -45,7 +45,7 @@ class InlineRules:
     element that stands for spaces, with the attribute that counts them. With `has_markup`, an
     element holds a string: its lines, and tags that are escaped, are read as those of HTML. With
     `is_wrapped`, lines of it that are indented go on with the one before. `is_value` says of a
-    point that it stands for words of its sentence.
+    point that it stands for words of its sentence, `is_break` that it ends a line.
     """
 
     kinds: Mapping[str, str]
@@ -56,6 +56,7 @@ class InlineRules:
     has_markup: bool = False
     is_wrapped: bool = False
     is_value: Callable[[Any], bool] = lambda element: False
+    is_break: Callable[[Any], bool] = lambda element: False
 
 
 class MixedContent:
@@ -118,6 +119,8 @@ class MixedContent:
         kind = self._rules.kinds.get(name, self._rules.default)
         if name == "x" and child.get("id", "").startswith(_ANGULAR_TAGS):
             kind = START if child.get("id").startswith(_ANGULAR_TAGS[0]) else END
+        if kind == POINT and self._rules.is_break(child):
+            kind = BOUNDARY
         self._collapses &= kind in (INLINE, MARK)
         if is_protected(child):
             tag = self._tag(child, "point", f"<{name}/>")

@@ -236,12 +236,7 @@ def test_tags_of_angular_go_around_their_words():
         ('<ph id="1" disp="{{name}}" equiv="PH"/>', "delete {1} now"),
         ('<x id="1" ctype="x-other" equiv-text="name()"/>', "delete {1} now"),
         ('<x id="1"/>', "delete {1} now"),
-        ('<x id="1" ctype="lb"/>', "delete now"),
-        ('<ph id="1" ctype="x-br"/>', "delete now"),
-        ('<ph id="1" type="fmt" subType="xlf:lb"/>', "delete now"),
-        ('<ph id="1">&lt;br/&gt;</ph>', "delete now"),
         ('<x id="1" equiv-text="&lt;img/&gt;"/>', "delete now"),
-        ('<ph id="1">\\n</ph>', "delete now"),
         ('<ph id="1">&amp;nbsp;</ph>', "delete now"),
         ('<ph id="1">note: <sub>3</sub></ph>', "delete now"),
         ('<it id="1" pos="open">b</it>', "delete now"),
@@ -254,6 +249,25 @@ def test_a_code_of_a_value_is_a_word_of_its_sentence_for_a_model_that_copies(cod
     source = f'<tu><tuv xml:lang="en"><seg>delete {code} now</seg></tuv></tu>'
     (one,) = read(".tmx", f'<tmx version="1.4"><body>{source}</body></tmx>', stand_ins=True).units
     assert one.text == text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '<x id="1" ctype="lb"/>',
+        '<x id="1" ctype="x-html-br" equiv-text="&lt;br/&gt;"/>',
+        '<ph id="1" ctype="x-br"/>',
+        '<ph id="1" type="fmt" subType="xlf:lb"/>',
+        '<ph id="1">&lt;br/&gt;</ph>',
+        '<ph id="1">\\n</ph>',
+    ],
+)
+def test_a_code_of_a_line_break_ends_a_sentence(code):
+    source = unit(f"open it{code}close it")
+    assert f"IT OPEN{code}IT CLOSE</target>" in translated(".xliff", source, stand_ins=True)
+    source = f'<tu><tuv xml:lang="en"><seg>open it{code}close it</seg></tuv></tu>'
+    units = read(".tmx", f'<tmx version="1.4"><body>{source}</body></tmx>').units
+    assert [one.text for one in units] == ["open it", "close it"]
 
 
 def test_values_of_a_sentence_go_where_the_model_puts_them():
