@@ -9,12 +9,14 @@ import html
 import importlib
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from nmt.about import install_command
 from nmt.errors import UserError
+from nmt.text.html import is_in_sentence, is_kept
 from nmt.text.html_blocks import COLUMNS, AlignedText, Block, Entry, PartsBuilder, Space, Tag
 from nmt.text.lines import HOW_TO_CONVERT
 from nmt.text.model_input import has_letters
@@ -348,11 +350,19 @@ def read_marked(
             else:
                 builder.add(*_decoded(column))
 
+    tags = (match for match in _MARKUP.finditer(text) if match["tag"])
+    kept = {start: (end, is_copied) for start, end, is_copied in kept_elements(tags)}
     position = 0
     for match in _MARKUP.finditer(text):
-        if match["kept"] or (is_one and match["between"]):
+        is_inside = match.start() < position  # of an element that is kept
+        if is_inside or match["kept"] or (is_one and match["between"]):
             continue
         add(text[position : match.start()])
+        if match.start() in kept:
+            position, is_copied = kept[match.start()]
+            raw = text[match.start() : position]
+            builder.add(Tag(raw, "point", is_copied=is_copied))
+            continue
         position = match.end()
         # WebVTT's <c.yellow> ends with </c>
         name = (match["name"] or match["style"] or "").partition(".")[0]
@@ -376,6 +386,29 @@ def read_marked(
         else:
             builder.open(Tag(match[0], "open", name=name))
     add(text[position:])
+
+
+def kept_elements(tags: Iterable[re.Match[str]]) -> Iterator[tuple[int, int, bool]]:
+    """The elements of HTML that are not translated: where they start and end, and whether they are
+    part of the sentence. `tags` are matches with the groups `slash`, `name` and `rest`; an element
+    without an end among them is none. Inner elements come first."""
+    open_tags: list[re.Match[str]] = []
+    num_open: Counter[str] = Counter()
+    for tag in tags:
+        name = tag["name"].lower()
+        if not tag["slash"]:
+            if not tag["rest"].endswith("/"):
+                open_tags.append(tag)
+                num_open[name] += 1
+            continue
+        while num_open[name]:  # what has no end before this one has none
+            opening = open_tags.pop()
+            opened = opening["name"].lower()
+            num_open[opened] -= 1
+            if opened == name:
+                if is_kept(name, opening["rest"]):
+                    yield opening.start(), tag.end(), is_in_sentence(name, opening["rest"])
+                break
 
 
 def has_entities(text: str) -> bool:

@@ -6,6 +6,7 @@ other characters of the file stay. A translation that would be parsed in another
 
 import bisect
 import html
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from nmt.documents.document import (
     close,
     decode,
     is_translatable,
+    kept_elements,
     library,
     limited,
     placed,
@@ -473,6 +475,23 @@ def _note_marks(content: str) -> Iterator[re.Match[str]]:
             yield match
 
 
+def _kept_elements(content: str, tokens: Iterable[Any]) -> Iterator[tuple[int, int, bool]]:
+    """See `document.kept_elements`. Both tags of an element stand in the same Markdown."""
+    tags: list[list[re.Match[str]]] = [[]]  # of each element of Markdown, and outside of all
+    around = [tags[0]]
+    for token in tokens:
+        if token.nesting == 1:
+            tags.append([])
+            around.append(tags[-1])
+        elif token.nesting == -1:
+            around.pop()
+        elif token.type == "html_inline" and (
+            tag := _HTML_TAG.fullmatch(content, *token.meta[SPAN])
+        ):
+            around[-1].append(tag)
+    return itertools.chain.from_iterable(map(kept_elements, tags))
+
+
 def _mark(token: Any) -> tuple[int, int, Any]:
     """Where the markup of a token stands: start, end, and the token."""
     start, end = token.meta[SPAN]
@@ -487,9 +506,11 @@ class _Reader:
         self._marks = sorted(
             [
                 *(_mark(token) for token in tokens if SPAN in token.meta and token.type != "text"),
-                *((*match.span(), None) for match in _FORMULA.finditer(text.content)),
-                *((*match.span(), None) for match in _RUBY_TEXT.finditer(text.content)),
-                *((*match.span(), None) for match in _note_marks(text.content)),
+                # What is moved as one, and whether it is part of the sentence
+                *((*match.span(), True) for match in _FORMULA.finditer(text.content)),
+                *((*match.span(), False) for match in _RUBY_TEXT.finditer(text.content)),
+                *((*match.span(), False) for match in _note_marks(text.content)),
+                *_kept_elements(text.content, tokens),
             ],
             key=lambda mark: (mark[0], -mark[1]),
         )
@@ -508,8 +529,8 @@ class _Reader:
             if start < position or start == end:  # inside an autolink, a formula or an annotation
                 continue
             self._add_text(self._content[position:start])
-            if token is None:
-                self._add_whole(self._content[start:end])
+            if isinstance(token, bool):
+                self._add_whole(self._content[start:end], is_copied=token)
                 position = end
             elif token.type == "softbreak":
                 position = self._read_softbreak(start, end)
@@ -527,14 +548,12 @@ class _Reader:
         self._builder.end_text()
         self._text.parts, self._text.labels = self._builder.parts, self._labels
 
-    def _add_whole(self, raw: str) -> None:
-        """Adds a formula; or an annotation or the mark of a note, which are no part of the
-        sentence."""
-        if "\n" in raw:  # it stands on lines of its own
+    def _add_whole(self, raw: str, is_copied: bool) -> None:
+        """Adds a formula or an element of HTML."""
+        if "\n" in raw and not raw.startswith("<"):  # a formula on lines of its own
             self._builder.boundary(raw)
         else:
-            is_apart = _RUBY_TEXT.fullmatch(raw) or _RAISED.fullmatch(raw)
-            self._builder.add(Tag(raw, "point", is_copied=not is_apart))
+            self._builder.add(Tag(raw, "point", is_copied=is_copied))
 
     def _read_softbreak(self, start: int, end: int) -> int:
         """Reads the end of a line, and markup of a dialect at the start of the next one. Returns

@@ -313,14 +313,14 @@ class _Parser:
                 self._end_tag(name, match[0])
                 continue
             is_void = name in _VOID or rest.endswith("/")
-            is_kept, is_whole = _is_kept(name, rest), True
+            keeps, is_whole = is_kept(name, rest), True
             if name in _RAW and not (is_void and self._is_xml):
                 end, is_whole = _raw_end(document, name, end)
-            elif is_kept and not is_void:
+            elif keeps and not is_void:
                 end, is_whole = _kept_end(document, name, end, self._is_xml)
             elif name == "sup" and not is_void and (note_end := self._note_end(match)):
                 end = note_end
-            elif name and not is_kept:
+            elif name and not keeps:
                 self._start_tag(name, match, is_void)
                 if name in _ESCAPABLE and not is_void:
                     end = self._read_escapable(name, end)
@@ -331,8 +331,7 @@ class _Parser:
             if not name and raw.startswith(_STATEMENTS) and not raw.startswith(_VALUES):
                 self._builder.boundary(raw)
                 continue
-            is_copied = is_kept and not is_void and name not in _RUBY_TEXTS
-            is_copied &= not _is_note_reference(rest)
+            is_copied = keeps and not is_void and is_in_sentence(name, rest)
             is_copied |= not name and raw.startswith(_COPIES)
             if is_whole and name not in _BOUNDARIES:
                 self._builder.add(Tag(raw, "point", is_copied=is_copied))
@@ -463,8 +462,8 @@ def _attributes(rest: str) -> dict[str, str]:
     return found
 
 
-def _is_kept(name: str, rest: str) -> bool:
-    """Whether an element is not translated."""
+def is_kept(name: str, rest: str) -> bool:
+    """Whether an element, by its name in lower case and the rest of its tag, is not translated."""
     lowered = rest.lower()
     attributes = _attributes(lowered) if "translate" in lowered else {}
     translate = attributes.get("translate")
@@ -473,6 +472,12 @@ def _is_kept(name: str, rest: str) -> bool:
     if _is_note_reference(lowered):
         return True
     return name in (*_COPIED, *_RUBY_TEXTS) and translate != "yes"
+
+
+def is_in_sentence(name: str, rest: str) -> bool:
+    """Whether an element that is not translated is part of the sentence, as code is: it is no
+    annotation, and no mark of a note."""
+    return name not in _RUBY_TEXTS and not _is_note_reference(rest)
 
 
 def _is_note_reference(rest: str) -> bool:

@@ -116,6 +116,7 @@ INLINE = [
     "\\(a^2\\)",
     "{% if c %}",
     "<rt>e</rt>",
+    "<kbd>f g</kbd>",
 ]
 BLOCKS = ["<b>j</b>", "#", "- q", "> r", "1. s"]
 PIECES = st.sampled_from([*TEXT, *INLINE, *BLOCKS])
@@ -344,6 +345,18 @@ def test_a_link_to_a_heading_goes_to_its_translation(source, expected):
 def test_links_to_headings_stay_where_nothing_is_translated():
     source = "# a b\r\n\r\n[c\r\nd](#a-b) [e](#a-b)\r\n"
     assert translated(".md", source, same) == source
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a <code>b *c*\nd</code> e", "E <code>b *c* d</code> A"),
+        ("a `<code>` b `</code>` c", "C `</code>` B `<code>` A"),  # of no element
+        ("a <code>b *c</code> d* e", "A <code>B *C</code> D* E"),
+    ],
+)
+def test_an_element_of_html_stays_if_both_of_its_tags_stand_in_the_same_markdown(source, expected):
+    assert translated(".md", source, stand_ins=True) == expected
 
 
 def test_a_file_has_at_most_so_much_markup(monkeypatch):

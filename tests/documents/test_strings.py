@@ -88,6 +88,55 @@ def test_inline_tags_of_a_string_go_with_their_words():
     assert translated(".json", source) == expected
 
 
+@pytest.mark.parametrize(
+    ("suffix", "document"), [(".json", '["@"]'), (".csv", "@;1"), (".md", "@")]
+)
+@pytest.mark.parametrize(
+    ("source", "text", "expected"),
+    [
+        (
+            "Press <kbd>Enter</kbd> and run <code>make clean</code> now.",
+            "Press {1} and run {2} now.",
+            "NOW. <code>make clean</code> RUN AND <kbd>Enter</kbd> PRESS",
+        ),
+        (
+            "The <span translate='no'>Big <i>Apple</i></span> <b class='x notranslate'>a</b> now",
+            "The {1} {2} now",
+            "NOW <b class='x notranslate'>a</b> <span translate='no'>Big <i>Apple</i></span> THE",
+        ),
+        (  # with another one and a tag without an end in it
+            "one <code>a <code>b</code> <c> d</code> two",
+            "one {1} two",
+            "TWO <code>a <code>b</code> <c> d</code> ONE",
+        ),
+        (
+            "one <code translate='yes'>two three</code> four",
+            "one two three four",
+            "FOUR <code translate='yes'>THREE TWO</code> ONE",
+        ),
+    ],
+)
+def test_elements_that_html_does_not_translate_stay_in_other_formats(
+    suffix, document, source, text, expected
+):
+    document, expected = (document.replace("@", one) for one in (source, expected))
+    assert [unit.text for unit in read(suffix, document, stand_ins=True).units] == [text]
+    assert translated(suffix, document, stand_ins=True) == expected
+
+
+def test_an_element_without_an_end_is_translated():
+    assert translated(".json", '"one <code>two three"') == '"ONE <code>THREE TWO"'
+    assert (
+        translated(".json", '"one <b>a <code>two</b> c</code>"')
+        == '"ONE <b>A <code>TWO</b> C</code>"'
+    )
+
+
+def test_many_elements_without_an_end_are_read_at_once():
+    source = '"one ' + "<code>" * 30_000 + '"'
+    assert translated(".json", source) == source.replace("one", "ONE")
+
+
 ANGULAR = '{VAR_PLURAL, plural, =0 {just now} other {<x id="I" equiv-text="{{n}}"/> hours ago}}'
 ICU_MESSAGES = {
     ".json": '"{n, plural, one {# file} other {# files}}"',
