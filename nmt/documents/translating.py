@@ -1,19 +1,29 @@
 """Translates a document that has been read, and says what could not be translated."""
 
+import itertools
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nmt.documents.document import ICU_MESSAGE, Document, Unit, in_order, placeholders_of
+from nmt.documents.document import (
+    ICU_MESSAGE,
+    Document,
+    Unit,
+    in_order,
+    placeholders_of,
+    written,
+)
 from nmt.errors import LineError
 from nmt.text.html import Translated
-from nmt.text.html_blocks import AlignedText
+from nmt.text.html_blocks import AlignedText, Block, Entry, Tag
 
 # lines, alignments=... -> a translation for each line, or the exception that it failed with
 Translate = Callable[..., Sequence[Translated | Exception]]
 MAX_SHOWN = 3  # units that a summary names
 _SHOWN_CHARACTERS = 60
+_ESCAPED_BYTE = re.compile("%[0-9a-fA-F]{2}")  # of an address: no placeholder
 
 
 class Line(NamedTuple):
@@ -121,7 +131,25 @@ def _problem(unit: Unit, translation: AlignedText) -> str | None:
     )
     lost, new = Counter(before) - Counter(after), Counter(after) - Counter(before)
     if not (lost or new):
-        moved = (a for a, b in zip(in_order(before), in_order(after), strict=True) if a != b)
-        return next((f"placeholder {one} takes another value" for one in moved), None)
+        values = _values(unit, None)
+        moved = (a for a, b in zip(values, _values(unit, translation), strict=False) if a != b)
+        return next((f"placeholder {one} takes another value" for one, _ in moved), None)
     changes = [f"{one} is lost" for one in lost] or [f"{one} is new" for one in new]
     return f"placeholder {changes[0]}"
+
+
+def _values(unit: Unit, translation: AlignedText | None) -> list[tuple[str, Tag | None]]:
+    """The placeholders that take their values in order, in text and in tags, and their tags."""
+    entries: Iterable[Entry] = [translation.text if translation else unit.text]
+    if isinstance(unit, Block):
+        entries = unit.placed(translation)
+    found: list[tuple[str, Tag | None]] = []
+    for tag, group in itertools.groupby(entries, _as_tag):
+        text = _ESCAPED_BYTE.sub("", tag.raw) if tag else written(group)
+        found += [(placeholder, tag) for placeholder in placeholders_of(text)]
+    ordered = set(in_order(placeholder for placeholder, _ in found))
+    return [value for value in found if value[0] in ordered]
+
+
+def _as_tag(entry: Entry) -> Tag | None:
+    return entry if isinstance(entry, Tag) else None

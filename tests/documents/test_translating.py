@@ -75,6 +75,25 @@ def test_values_that_a_program_fills_in_by_their_order_stay_in_order():
     ]
 
 
+def test_values_in_tags_stay_in_the_order_of_those_in_the_text():
+    texts = [
+        "Your <a href='%s'>account</a> has %s",
+        "<a href='%s'>a</a> or <a href='%s'>b</a>",
+        "Use <code>%s</code> for %s",
+        "See <a href='%s'>a %(b)s</a>",
+        "See <a href='?a=%20d&b=%C3%A9'>here</a> %s",
+        "<b>%s</b> is",
+    ]
+    document = read(".json", json.dumps(texts), stand_ins=True)
+    outcome = translate_document(document, reverse)
+    assert [(one.text, one.reason) for one in outcome.left] == [
+        ("Your account has %s", "placeholder %s takes another value"),
+        ("a or b", "placeholder %s takes another value"),
+        ("Use {1} for %s", "placeholder %s takes another value"),
+    ]
+    assert len(translate_document(document, same).left) == 0
+
+
 def test_a_text_that_cannot_be_translated_stays_and_the_others_do_not():
     def translate(lines, alignments):
         return [
