@@ -102,10 +102,10 @@ class MaskedLine:
 # inside: wiki/Tea_(meal)
 _REST_OF_URL = r"""(?:[^\s<>()\[\]{}"“”«»。，、]|\([^\s<>()]*\)|\{[^\s{}]*\})*(?<![.,;:!?'’…])"""
 
-# {name} {} ${name} %{name} {{ name }} %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not "100
-# %increase"
+# {name} {} ${name} %{name} {{ name }} %#@name@ %s %-5.2f %1$s %(name)d %@ %%; not "50%" and not
+# "100 %increase"
 FORMAT_PLACEHOLDER = (
-    r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}"
+    r"\{\{[^{}]*\}\}|[$%#]?\{[^{}\s]*\}|%#@\w+@"
     r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*+\d*+(?:\.\d+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%"
 )
 ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{0,31});"

@@ -28,7 +28,13 @@ def test_values_are_translated_and_keys_and_layout_stay():
         *("{n, number} {d , date, short}", "${t('x y')} #{a b}", "$t(common.ok)"),
         *("@:common.ok", "@.lower:ok", ":name", ":smile:", "@count %user_name", "%<count>d"),
         *("*|FNAME|*", '$t(girls, {"count": {{girls}} })', "{{ name | upper }}", "[20,*]"),
-        *("/usr/local/bin", "~/.bashrc", r"C:\new\a.txt", "thumbs.jpg#xywh=0,0,160,90"),
+        *(
+            "%#@items@",
+            "/usr/local/bin",
+            "~/.bashrc",
+            r"C:\new\a.txt",
+            "thumbs.jpg#xywh=0,0,160,90",
+        ),
     ],
 )
 def test_addresses_numbers_and_placeholders_stay(value):
@@ -73,7 +79,9 @@ def test_a_word_is_not_for_programs(value):
     assert translated(".json", f'"{value}"', shout) == f'"{value.upper()}"'
 
 
-@pytest.mark.parametrize("text", ["Hi $NAME$", "%1 files", "See $t(a.b)", "See @:a.b", "Hi :name"])
+@pytest.mark.parametrize(
+    "text", ["Hi $NAME$", "%1 files", "See $t(a.b)", "See @:a.b", "Hi :name", "See %#@items@"]
+)
 def test_a_translation_that_loses_a_placeholder_of_a_program_is_discarded(text):
     def forget(lines, alignments):
         return same(["rien"], alignments)

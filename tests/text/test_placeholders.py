@@ -132,6 +132,7 @@ def test_emails_are_found_whole():
             "%s%d %-5.2f %1$s %(name)s %@ %ld %%",
             ["%s", "%d", "%-5.2f", "%1$s", "%(name)s", "%@", "%ld", "%%"],
         ),
+        ("%#@items@ of %#@a@b, %#@ and 5 %#@x", ["%#@items@", "%#@a@", "%#@", "%#@"]),
         ("50% of it, 100 %increase, 5%d; {two words}", []),
         ("%dh %dm, %ss", ["%d", "%d", "%s"]),
         (

@@ -70,7 +70,7 @@ const FILE_SUFFIXES =
   "|svg|tiff?|tsx?|txt|wav|webm|webp|xlsx?|xml|ya?ml|zip";
 
 const FORMAT_PLACEHOLDER =
-  R`\{\{[^{}]*\}\}|[$%#]?\{[^{}${SPACE}]*\}` +
+  R`\{\{[^{}]*\}\}|[$%#]?\{[^{}${SPACE}]*\}|%#@[${WORD}]+@` +
   R`|(?<![${D}%])%(?:\([${WORD}]+\)|${D}+\$)?(?=(?<flags>[\-#0+]*))\k<flags>(?=(?<width>${D}*))\k<width>` +
   R`(?:\.${D}+)?(?:hh?|ll?|[jzt])?(?:[sd@]|[iufeEgGxXoc](?![A-Za-z]))|%%`;
 const MARKUP =
