@@ -305,7 +305,8 @@ _MARKUP = re.compile(
     rf"{RUBY_TEXT}|(?P<end>\r\n|\n|\r)"
     # What may have bars in it; line breaks as programs write them, but not \nabla; plural forms
     r"|(?P<kept>\{[^{}\n]*\}|\*\|\w+\|\*|[A-Za-z]:\\\S*)"
-    r"|(?P<between>(?:\\[Nnrt])+(?![a-z])|\s*\|\s*)"
+    # a bar with the spaces around it, which are read once
+    r"|(?P<between>(?:\\[Nnrt])+(?![a-z])|(?:(?<![^\S\r\n])[^\S\r\n]++)?\|\s*)"
     # a tag, or one of i18next: <0>text</0>
     r"|(?P<tag>(?<!(?<!\d)%)<(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))"
     r"(?P<rest>[^<>]*+)>)"
