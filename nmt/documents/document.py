@@ -301,12 +301,19 @@ def close(builder: PartsBuilder, tag: Tag, opening: Tag) -> None:
 
 # An annotation over the text of `<ruby>`
 RUBY_TEXT = r"<(?P<ruby>rt|rp)\b[^<>]*+>[^<>]*+</(?P=ruby)>"
+# Of reStructuredText: |release|, which is no bar between texts
+_SUBSTITUTION = r"""(?<![^\s("'])\|[A-Za-z][\w.-]*\|_{0,2}(?!\w)"""
 _MARKUP = re.compile(
     rf"{RUBY_TEXT}|(?P<end>\r\n|\n|\r)"
     # What may have bars in it; line breaks as programs write them, but not \nabla; plural forms
     r"|(?P<kept>\{[^{}\n]*\}|\*\|\w+\|\*|[A-Za-z]:\\\S*)"
     # a bar with the spaces around it, which are read once
-    r"|(?P<between>(?:\\[Nnrt])+(?![a-z])|(?:(?<![^\S\r\n])[^\S\r\n]++)?\|\s*)"
+    r"|(?P<between>(?:\\[Nnrt])+(?![a-z])"
+    rf"|(?:(?<![^\S\r\n])[^\S\r\n]++)?(?!{_SUBSTITUTION})\|\s*)"
+    # values and links of reStructuredText: :ref:`text <target>`, `text <https://...>`_
+    rf"|(?P<value>{_SUBSTITUTION})"
+    r"|(?P<opening>(?<![\w:`])(?P<role>:(?:[\w.+-]+:){1,3})?`)(?P<label>(?!\s)[^`<>\r\n]+)"
+    r"(?P<closing>\s<[^<>`\r\n]+>`(?(role)_{0,2}|__?)(?!\w))"
     # a tag, or one of i18next: <0>text</0>
     r"|(?P<tag>(?<!(?<!\d)%)<(?P<slash>/?)(?P<name>[a-zA-Z][\w:.-]*+|\d{1,3}(?=\s*/?>))"
     r"(?P<rest>[^<>]*+)>)"
@@ -365,6 +372,14 @@ def read_marked(
             builder.add(Tag(raw, "point", is_copied=is_copied))
             continue
         position = match.end()
+        if match["value"]:
+            builder.add(Tag(match[0], "point", is_copied=True))
+            continue
+        if match["label"]:
+            builder.open(Tag(match["opening"], "open"))
+            add(match["label"])
+            builder.close(Tag(match["closing"], "close"))
+            continue
         # WebVTT's <c.yellow> ends with </c>
         name = (match["name"] or match["style"] or "").partition(".")[0]
         if is_one or match["other"] or match["ruby"]:

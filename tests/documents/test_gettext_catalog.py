@@ -190,3 +190,29 @@ def test_the_names_of_the_translators_are_left_to_them(message):
 def test_the_columns_of_a_message_stay():
     source = f'{HEADER.format("UTF-8")}\nmsgid "  -h, --help      show this\\n"\nmsgstr ""\n'
     assert 'msgstr "  --HELP -H,      THIS SHOW\\n"' in translated(".po", source)
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "expected"),
+    [
+        (
+            "The version of |project| is |release|.",
+            "The version of {1} is {2}.",
+            "|release|. IS |project| OF VERSION THE",
+        ),
+        (
+            "See :ref:`the guide <guide-start>` for more.",
+            "See the guide for more.",
+            "MORE. FOR :ref:`GUIDE THE <guide-start>` SEE",
+        ),
+        (
+            "Read `the manual <https://a.org>`__ or :py:func:`it <a.b>`",
+            "Read the manual or it",
+            ":py:func:`IT <a.b>` OR `MANUAL THE <https://a.org>`__ READ",
+        ),
+    ],
+)
+def test_values_and_links_of_restructured_text_go_with_their_words(message, text, expected):
+    source = f'msgid ""\nmsgstr ""\n\nmsgid "{message}"\nmsgstr ""\n'
+    assert [unit.text for unit in read(".po", source, stand_ins=True).units] == [text]
+    assert entries(translated(".po", source, stand_ins=True))[message].msgstr == expected

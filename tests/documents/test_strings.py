@@ -62,6 +62,7 @@ def test_what_is_for_programs_stays(value):
     [
         (r"one two.\nThree four.\n\n five", r"TWO. ONE\nFOUR. THREE\n\n FIVE"),
         ("one apple|many apples", "APPLE ONE|APPLES MANY"),
+        ("|one two|three|four five", "|TWO ONE|THREE|FIVE FOUR"),
         ("one two \n | | three\u00a0 |four", "TWO ONE \n | | THREE\u00a0 |FOUR"),
         ("{0} one two | [2,*] three four", "TWO ONE {0} | FOUR THREE [2,*]"),
         (r"in C:\new now", r"NOW C:\NEW IN"),
