@@ -430,10 +430,33 @@ def _parser() -> Any:
     """A parser that notes where inline markup stands: markdown-it knows lines only."""
     parser = library("markdown_it").MarkdownIt("commonmark").enable(["table", "strikethrough"])
     parser.disable("text_join")  # escaped characters stay tokens of their own
+    blocks = parser.block.ruler
+    table = dict(zip(blocks.get_active_rules(), blocks.getRules(""), strict=True))["table"]
+    blocks.at("table", _counting_cells(table), {"alt": ["paragraph", "reference"]})
     ruler = parser.inline.ruler
     for name, rule in zip(ruler.get_active_rules(), ruler.getRules(""), strict=True):
         ruler.at(name, _noting_spans(name, rule))
     return parser
+
+
+def _counting_cells(table: Any) -> Any:
+    """The rule of tables, for a bounded file: the parser fills up short rows, which have few marks,
+    with cells that are not in the file. Full rows have fewer cells than marks."""
+    num_cells = 0
+
+    def counting(state: Any, start_line: int, end_line: int, silent: bool) -> bool:
+        nonlocal num_cells
+        num_tokens = len(state.tokens)
+        is_table = bool(table(state, start_line, end_line, silent))
+        num_cells += sum(token.type == "inline" for token in state.tokens[num_tokens:])
+        if num_cells > MAX_MARKS:
+            raise UserError(
+                f"the tables of a Markdown file may have at most {MAX_MARKS:,} cells."
+                " Received: more. Split it."
+            )
+        return is_table
+
+    return counting
 
 
 def _noting_spans(name: str, rule: Any) -> Any:

@@ -1,6 +1,7 @@
 """Markdown: prose is translated, markup stays Markdown."""
 
 import re
+import textwrap
 
 import pytest
 from fixtures.documents import (
@@ -364,3 +365,13 @@ def test_a_file_has_at_most_so_much_markup(monkeypatch):
     assert read(".md", "one *two*\n" * 3).units
     with pytest.raises(UserError, match="at most 10 lines"):
         read(".md", "one *two*\n" * 4)
+
+
+@pytest.mark.parametrize(("before", "indent"), [("", ""), ("", "> "), ("!!! note\n\n", "    ")])
+def test_the_tables_of_a_file_have_at_most_so_many_cells(before, indent, monkeypatch):
+    monkeypatch.setattr("nmt.documents.markdown.MAX_MARKS", 1000)
+    table = textwrap.indent("|a" * 20 + "\n" + "|-" * 20 + "\n" + "|a\n" * 40, indent)
+    document = f"{before}{table}\n\n"  # 820 cells
+    assert len(read(".md", document).units) == 60
+    with pytest.raises(UserError, match="tables of a Markdown file may have at most 1,000 cells"):
+        read(".md", document * 2)
