@@ -5,6 +5,7 @@ other characters of the file stay. A translation that would be parsed in another
 """
 
 import bisect
+import functools
 import html
 import itertools
 import re
@@ -45,6 +46,7 @@ from nmt.text.html_blocks import (
 )
 
 MAX_MARKS = 300_000  # which take up to 2 KB of memory each in the parser
+_CONTEXT = 16  # parts of a text on both sides of a block whose translation is parsed
 _MARK = re.compile(r"[\n*_`\[\]!&<~|\\]")
 _FRONT_MATTER = re.compile(  # in YAML, TOML or JSON
     r"(?:---[ \t]*\n.*?\n(?:---|\.\.\.)|\+\+\+[ \t]*\n.*?\n\+\+\+|\{\n.*?\n\})[ \t]*(?:\n|\Z)",
@@ -134,6 +136,11 @@ class _Text:
     units: Sequence[Block] = ()
     labels: Mapping[Tag, str] = field(default_factory=dict)  # end of a link -> what it refers to
 
+    @functools.cached_property
+    def escapes(self) -> dict[str, str]:
+        """See `_escapes`."""
+        return _escapes(self.content)
+
 
 class MarkdownDocument(Document):
     """`.md`: CommonMark with tables and strikethrough. Code, addresses, front matter and the
@@ -164,11 +171,16 @@ class MarkdownDocument(Document):
         self._texts: list[_Text] = []
         self._html: list[tuple[tuple[int, int], Any]] = []
         self._read(options)
-        self._text_of = {unit: one for one in self._texts for unit in one.units}
+        self._place_of = {  # the text of a block, and which of its parts the block is
+            part: (text, index)
+            for text in self._texts
+            for index, part in enumerate(text.parts)
+            if isinstance(part, Block)
+        }
         of_html = [
             unit for _, markup in self._html for unit in markup.units if is_translatable(unit.text)
         ]
-        self.units = [*self._text_of, *of_html]
+        self.units = [*(unit for text in self._texts for unit in text.units), *of_html]
 
     def _read(self, options: ReadingOptions) -> None:
         try:
@@ -250,33 +262,42 @@ class MarkdownDocument(Document):
         return spans
 
     def problem(self, unit: Unit, translation: AlignedText) -> str | None:
-        text = self._text_of.get(unit)  # type: ignore[call-overload]
-        if text is None:
+        if not isinstance(unit, Block) or unit not in self._place_of:
             return None
-        new = self._content(text, {unit: translation})
+        text, index = self._place_of[unit]
+        around = text.parts[max(0, index - _CONTEXT) : index + _CONTEXT + 1]
+        new = self._content(text, {unit: translation}, around)
+        is_all = len(around) == len(text.parts)
+        old_content = text.content if is_all else self._content(text, {}, around)
         environment = dict(self._environment)
         tokens = self._parser.parseInline(new, environment)[0].children
-        old = self._parser.parseInline(text.content, environment)[0].children
+        old = self._parser.parseInline(old_content, environment)[0].children
         first, *others = _HARD_BREAK.split(new)
-        start, old_start = _BLOCK_START.match(first), _BLOCK_START.match(text.content)
+        start, old_start = _BLOCK_START.match(first), _BLOCK_START.match(old_content)
         # A tag at the start of a paragraph may be another one.
         is_block = start and (not old_start or start[0][0] != old_start[0][0])
         if is_block or any(map(_BLOCK_START.match, others)) or _markup(tokens) != _markup(old):
             return "its markup would be another"
         return None
 
-    def _content(self, text: _Text, translations: Translations) -> str:
-        escapes = _escapes(text.content)
-        changed = {tag for tag in text.labels if any(unit in translations for unit in text.units)}
+    def _content(
+        self,
+        text: _Text,
+        translations: Translations,
+        parts: Sequence[str | Tag | Block] | None = None,
+    ) -> str:
+        """A text, or some of its parts, as it is written with translations."""
+        parts = text.parts if parts is None else parts
+        is_new = any(part in translations for part in parts if isinstance(part, Block))
 
         def entry(one: Entry) -> Entry:
             if isinstance(one, str):
-                return _escape(one, escapes)
-            if one in changed and isinstance(one, Tag):
+                return _escape(one, text.escapes)
+            if is_new and isinstance(one, Tag) and one in text.labels:
                 return Space(f"][{text.labels[one]}]")
             return one
 
-        return written(map(entry, placed(text.parts, translations)))
+        return written(map(entry, placed(parts, translations)))
 
     def _new_slugs(self, translations: Translations) -> dict[str, str]:
         """The slugs of headings whose text changes, old -> new, where they are of one heading."""

@@ -139,6 +139,7 @@ CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
                 "[@a",
             )
         ),
+        (".md", "a\\\n" * 1000),
         (".docx", word(f"<w:p>{BEGIN * 3000}<w:r><w:t>one</w:t></w:r></w:p>")),
         (".docx", word(f"<w:p>{LINK * 1000}<w:r><w:t>one</w:t></w:r>{END * 1000}</w:p>")),
     ],

@@ -86,6 +86,18 @@ def test_a_translation_that_would_be_parsed_otherwise_is_not_used():
     assert [one.reason for one in outcome.left] == ["its markup would be another"]
 
 
+def test_a_line_of_a_long_paragraph_is_judged_with_those_around_it():
+    @translator
+    def starred(words):
+        return ["*a" if word == "two" else word for word in words], [(0, 0)]
+
+    source = "one\\\n" * 100 + "two\\\n{}\\\n" + "three\\\n" * 100 + "four"
+    for text, num_left in (("b\\*", 0), ("b*", 1)):  # which would be in italics
+        outcome = translate_document(read(".md", source.format(text)), starred)
+        assert len(outcome.left) == num_left
+        assert outcome.content.decode().count("*a") == 1 - num_left
+
+
 def test_no_line_of_a_paragraph_becomes_a_list_or_a_heading():
     source = "We were born in the month of June in 1970. It was a long summer that\nwent on - hot."
 
