@@ -5,6 +5,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,7 @@ def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> N
         parser.error(
             f"one file more than expected: {unknown[0]}. A pattern has to be quoted, as 'DIR/*.en'."
         )
-    options = [name for action in parser._actions for name in action.option_strings]
+    options = re.findall(r"--[\w-]+", parser.format_usage())
     close = difflib.get_close_matches(unknown[0].partition("=")[0], options, 1)
     hint = f". Did you mean {close[0]}?" if close else ""
     parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")

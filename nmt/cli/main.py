@@ -14,13 +14,7 @@ from collections.abc import Sequence
 
 from nmt.about import VERSION
 from nmt.cli import align, compare, data, evaluate, models, serve, train, translate
-from nmt.cli.console import (
-    is_terminal,
-    open_standard_streams,
-    refuse_unknown,
-    say,
-    use_utf8,
-)
+from nmt.cli.console import is_terminal, open_standard_streams, refuse_unknown, say, use_utf8
 from nmt.errors import Interrupted, UserError
 
 # What requirements-translate.txt leaves out of setup.cfg's install_requires.

@@ -358,8 +358,10 @@ def read_marked(
             else:
                 builder.add(*_decoded(column))
 
-    tags = (match for match in _MARKUP.finditer(text) if match["tag"])
-    kept = {start: (end, is_copied) for start, end, is_copied in kept_elements(tags)}
+    kept = {}
+    if "</" in text:  # most strings have no element
+        tags = (match for match in _MARKUP.finditer(text) if match["tag"])
+        kept = {start: (end, is_copied) for start, end, is_copied in kept_elements(tags)}
     position = 0
     for match in _MARKUP.finditer(text):
         is_inside = match.start() < position  # of an element that is kept
