@@ -285,7 +285,9 @@ def _rename_keys(values: dict[str, Any], where: str) -> None:
             )
         logger.info(f"{where}: '{old}' is now '{new}'")
         value = inner.pop(old_key)
-        inner[new_key] = RENAMED_VALUES.get((old, value), value)
+        # The schema reports a list or a section, which no dictionary looks up.
+        is_word = isinstance(value, str)
+        inner[new_key] = RENAMED_VALUES.get((old, value), value) if is_word else value
 
 
 def _convert_mix(values: dict[str, Any], where: str) -> None:

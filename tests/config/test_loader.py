@@ -579,6 +579,12 @@ def test_a_new_mixture_is_refused_with_the_form_it_has_now(tmp_path):
         load_config(write(tmp_path, "data: {train: [{path: a}], mix: b}"))
 
 
+@pytest.mark.parametrize("value", ["[nfc]", "{nfc: 1}", "[]"])
+def test_a_list_or_section_under_an_old_name_is_reported(value, tmp_path):
+    with pytest.raises(ConfigError, match=r"'data\.model_input' must be .*, received"):
+        load_config(write(tmp_path, f"data: {{normalization: {value}}}"))
+
+
 @pytest.mark.parametrize(
     ("num_pairs", "batch_size", "epochs", "warmup_steps", "patience"),
     [(0, 64, 10, 50, 3), (2560, 64, 10, 50, 3), (2559, 16, 10, 50, 3), (180, 16, 36, 43, 7)],
