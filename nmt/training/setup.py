@@ -31,6 +31,7 @@ from nmt.text.lines import (
     is_blank,
     read_parallel,
     resolve_parallel,
+    text_path,
 )
 from nmt.text.model_input import Casing, ModelInput
 from nmt.text.placeholders import Copier, MaskedLine, PairMasker
@@ -140,15 +141,21 @@ def find_texts(config: Config) -> Texts:
         raise UserError("no train text: set data.train in the recipe, or give --data PREFIX.")
     if config.data.dev is None:
         raise UserError("no dev text: set data.dev in the recipe, or give --dev PREFIX.")
+    named = [("data.weights", corpus.weights) for corpus in config.data.corpora]
+    for key, path in [("training.init_from", config.training.init_from), *named]:
+        if path == "":  # left by an unset variable of a shell; not the same as none
+            raise UserError(f"{key}: expected a path, or null for none. Received: an empty text.")
     train = [_find_training_text(corpus, config) for corpus in config.data.corpora]
     return Texts(train, _resolve(config, config.data.dev, "data.dev"))
 
 
 def _find_training_text(corpus: CorpusConfig, config: Config) -> TrainingText:
-    weights = Path(corpus.weights) if corpus.weights else None
-    if weights and not weights.exists():
+    weights = text_path(corpus.weights) if corpus.weights else None
+    if weights and not weights.is_file():  # it is read more than once
+        other = "expected a regular file. Received: a folder or a pipe"
+        problem = other if weights.exists() else "no such file"
         raise UserError(
-            f"{weights}: no such file. data.weights names one with a number for each line of"
+            f"{weights}: {problem}. data.weights names one with a number for each line of"
             " data.train."
         )
     return TrainingText(corpus, _resolve(config, corpus.path, "data.train"), weights)

@@ -502,6 +502,29 @@ def rewrite_config(run, change):
     (run / "config.yaml").write_text(yaml.safe_dump(values))
 
 
+@pytest.mark.parametrize(
+    ("section", "key"), [("training", "init_from"), ("data", "weights")], ids=str
+)
+def test_an_empty_path_is_not_taken_for_none(section, key, data, run):
+    sections = {"data": data, "training": {}}
+    sections[section] = {**sections[section], key: ""}
+    config = tiny_config(**sections)
+    refuses(config, run, rf"{section}\.{key}: expected a path, or null for none. Received: an emp")
+
+
+def test_weights_may_lie_in_the_home_folder(data, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w").write_text("2\n" * 60)
+    assert prepare(tiny_config({**data, "weights": "~/w"}), run).corpus.weights.tolist() == [2] * 60
+
+
+def test_weights_are_a_file_which_can_be_read_again(data, run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        config = tiny_config({**data, "weights": str(path)})
+        refuses(config, run, r"Received: a folder or a pipe\. data\.weights names")
+
+
 def test_missing_weights_are_named(data, run):
     refuses(
         tiny_config({**data, "weights": "nowhere"}),
