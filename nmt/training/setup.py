@@ -177,7 +177,8 @@ def prepare(
     """Begins the run at `path`, or opens it if it exists.
 
     A run of another config or other text is refused, with what differs, unless `accept_changes`. A
-    new run takes the tokenizers and the encoded text of `like`, if given.
+    new run takes the tokenizers and the encoded text of `like`, if given; the tokenizers are those
+    of the run that training starts from, if there is one.
     """
     refuse_links(path)
     texts = find_texts(config)
@@ -198,13 +199,14 @@ def prepare(
 def _begin(
     path: Path, config: Config, texts: Texts, fingerprints: Fingerprints, like: Run | None
 ) -> tuple[Run, Corpus]:
-    if like:
-        reading = Reading.of(like)
-        shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
-    elif config.training.init_from:
+    if config.training.init_from:
         reading = _reading_of_parent(open_run(config.training.init_from), config)
+    elif like:
+        reading = Reading.of(like)
     else:
         reading = Reading.learn(config, texts.train)
+    if like:
+        shutil.copytree(like.path / "corpus", path / "corpus", dirs_exist_ok=True)
     # Encoded before the run is created: a run of unusable text would refuse the corrected config.
     corpus = _encode(texts, fingerprints, config, reading, path)
     facts: dict[str, Any] = {

@@ -16,11 +16,13 @@ from nmt.comparison import measuring
 from nmt.comparison import runner as module
 from nmt.comparison.measuring import ComparedText, EvaluationTexts, GoldAlignments
 from nmt.comparison.runner import compare, one_by_one, train_in_processes
+from nmt.config.loader import load_config
 from nmt.errors import Interrupted, UserError
 from nmt.evaluation.word_alignment import Alignment
 from nmt.inference.outputs import Candidate, Translation
 from nmt.runs.run_folder import Run, save_arrays
 from nmt.text.lines import read_lines
+from nmt.training.setup import prepare
 
 pytest_plugins = ["fixtures.cli", "fixtures.comparison"]
 
@@ -102,6 +104,32 @@ def test_runs_share_tokenizer_and_encoded_text_and_differ_in_what_varies(world, 
     ] * 2
     assert "4 of 4 runs have finished. The baseline is `bahdanau`." in world.report()
     assert list(read_lines(runs[0].path / "compare" / "dev.txt"))[1] == "chat"
+
+
+@pytest.mark.parametrize("starts", ["null,{}", "{},null"])
+def test_a_run_that_starts_from_another_has_its_vocabulary(
+    starts, world, planned, recipe, tmp_path
+):
+    """Its weights belong to that vocabulary; and nobody else takes it."""
+    pairs = toy_pairs(60, seed=9) + [("xylophone", "vibraphone")] * 30
+    other = write_pairs(tmp_path / "other", pairs)
+    parent = prepare(load_config(recipe, [f"data.train={other}"]), tmp_path / "parent").run
+    (parent.path / "best.npz").write_bytes(b"")
+    runs = planned("bahdanau", f"training.init_from={starts.format(parent.path)}", seeds=1)
+    world.compare(runs)
+    for run in runs:
+        is_parents = Run.open(run.path).source_tokenizer.model == parent.source_tokenizer.model
+        assert is_parents == bool(run.config.training.init_from)
+
+
+def test_a_model_that_the_weights_do_not_fit_is_refused_before_anything_is_trained(
+    world, planned, recipe, tmp_path
+):
+    parent = prepare(load_config(recipe), tmp_path / "parent").run
+    (parent.path / "best.npz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"must have its model.*\n  model\.decoder\.cell"):
+        world.compare(planned(VARIANTS, f"training.init_from={parent.path}"))
+    assert world.trained == []
 
 
 def test_what_is_done_is_not_done_again(world, planned):
