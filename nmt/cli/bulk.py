@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ def is_folder(output: str) -> bool:
     name ends with a slash."""
     from nmt.bulk.folder import MANIFESTS
 
-    path = Path(output)
+    path = Path(os.path.expanduser(output))
     if output.endswith("/") or not path.is_dir():
         return output.endswith("/")
     if any(path.iterdir()) and not (path / MANIFESTS).is_dir():
@@ -168,11 +169,12 @@ def back_translate(options: argparse.Namespace) -> int:
     from nmt.runs.package import open_run
     from nmt.text.lines import refuse_nameless
 
-    refuse_nameless(options.output, options.output, "bt")
+    prefix = os.path.expanduser(options.output)
+    refuse_nameless(options.output, prefix, "bt")
     languages = open_run(options.runs[0], options.allow_custom).config.data
     text = SyntheticText(
-        source=Path(f"{options.output}.{languages.target}"),
-        target=Path(f"{options.output}.{languages.source}"),
+        source=Path(f"{prefix}.{languages.target}"),
+        target=Path(f"{prefix}.{languages.source}"),
     )
     inputs = [*input_files(options.input), *shared.paths_read(options)]
     text.check(inputs, options.overwrite)

@@ -1,6 +1,7 @@
 """Arguments that several verbs have in common, as small typed objects, and loading of runs."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -55,10 +56,10 @@ def given_texts(options: argparse.Namespace) -> dict[str, str]:
 
 def given_path(text: str) -> Path:
     """A path that an option names. An empty one, which an unset variable of a shell leaves, would
-    be the current folder."""
+    be the current folder. `~` is the home folder: shells leave it as it is in `--run=~/mine`."""
     if not text:
         raise argparse.ArgumentTypeError("expected a path. Received: an empty text")
-    return Path(text)
+    return Path(os.path.expanduser(text))
 
 
 class Once(argparse.Action):

@@ -13,6 +13,7 @@ limited, checksums are compared before anything is parsed, and no graph may name
 import difflib
 import hashlib
 import json
+import os
 import shlex
 import stat
 import zipfile
@@ -378,7 +379,7 @@ def find_run(name: str | Path) -> Path:
     """The run folder, export or package that a user means: a path, or the name of an installed
     model. Raises UserError for a file of another kind, and with what there is, if there is no such
     thing."""
-    path, models = Path(name), installed_models()
+    path, models = Path(os.path.expanduser(name)), installed_models()
     # A folder or file of that name may hold text of these languages.
     is_run = any((path / file).is_file() for file in ("run.json", "config.yaml"))
     is_run |= path.is_file() and zipfile.is_zipfile(path)

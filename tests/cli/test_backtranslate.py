@@ -5,6 +5,7 @@ from fixtures.run import reversed_run, tiny_config, toy_data, toy_pairs
 
 from nmt.text.lines import read_lines, resolve_parallel, write_lines
 from nmt.text.tokenizer import TAG_ID
+from nmt.training.setup import prepare
 
 pytest_plugins = ["fixtures.cli"]
 
@@ -35,6 +36,14 @@ def test_sources_are_translations_and_targets_are_the_text(run_back, mono, nmt_)
     expected = nmt_("translate", run_back, "--input", "mono.fr")[1]
     assert (mono / "bt.en").read_text("utf-8") == expected
     assert resolve_parallel(mono / "bt", "en", "fr")
+
+
+def test_the_prefix_may_begin_with_the_home_folder(mono, nmt_, monkeypatch):
+    monkeypatch.setenv("HOME", str(mono))
+    run = prepare(tiny_config(toy_data(mono / "text", num_pairs=60, num_dev=5)), mono / "run").run
+    (mono / "home.fr").touch()
+    code, _, err = back_translate(nmt_, run.path, output="~/home")
+    assert code == 1 and f"{mono}/home.fr exists. Choose another --output" in err
 
 
 def test_a_tag_goes_before_each_source_and_needs_no_translation(run_back, mono, nmt_):

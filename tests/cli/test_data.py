@@ -7,6 +7,10 @@ import sys
 
 import pytest
 
+from nmt.cli.bulk import is_folder
+from nmt.cli.main import parser
+from nmt.errors import UserError
+
 pytest_plugins = ["fixtures.cli"]
 
 
@@ -27,6 +31,17 @@ def test_a_report_has_counts_advice_and_examples_with_line_numbers(corpus, nmt_)
     assert re.search(r"^exact_duplicates: 1 \(20\.00%\), extra copies", out, re.MULTILINE)
     assert "  line 3 (as line 1)\n    A dog.\n    Un chien.\n" in out
     assert "Not found: " in out and "Not checked: dev_in_train (give --dev)." in out
+
+
+def test_the_home_folder_is_found_where_the_shell_leaves_its_sign(corpus, nmt_, monkeypatch):
+    """As in `--html=~/page.html`, or in `--run=~/mine`, which made a folder called `~`."""
+    monkeypatch.setenv("HOME", str(corpus))
+    (corpus / "train.tsv").write_text("A dog.\tUn chien.\n")
+    assert nmt_("data", "check", "~/train.tsv", "--html=~/page.html")[0] == 0
+    assert (corpus / "page.html").is_file()
+    assert parser().parse_args(["train", "quickstart", "--run=~/mine"]).run == corpus / "mine"
+    with pytest.raises(UserError, match="~ is a folder of other files"):
+        is_folder("~")
 
 
 def test_findings_fail_only_if_asked_to(corpus, nmt_):

@@ -125,6 +125,12 @@ def test_a_sentence_in_place_of_a_run_is_told_where_it_belongs(tmp_path, monkeyp
         find_run("Where is it")
 
 
+def test_a_run_in_the_home_folder_is_found_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    assert find_run("~/mine") == tmp_path / "mine"
+
+
 @pytest.mark.parametrize("name", ["fr-de", "there/fr-de", "fr-de.nmt"])
 def test_an_unknown_name_lists_the_installed_models(name, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
