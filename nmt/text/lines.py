@@ -38,6 +38,12 @@ OTHER_FORMATS = {
         "gzip-compressed data",
         "Convert it with `gzip -dc`, or give a file its suffix .gz.",
     ),
+    b"BZh": ("bzip2-compressed data", "Decompress it with `bzip2 -d`; only .gz is read as it is."),
+    b"\xfd7zXZ": ("xz-compressed data", "Decompress it with `xz -d`; only .gz is read as it is."),
+    b"\x28\xb5\x2f\xfd": (
+        "zstd-compressed data",
+        "Decompress it with `zstd -d`; only .gz is read as it is.",
+    ),
     b"PK\x03\x04": (
         "a ZIP archive, as office documents are",
         "Give a document its suffix, such as .docx, or name its format, as in --format docx.",

@@ -1,8 +1,10 @@
 """Lines, parallel files, atomic writing."""
 
+import bz2
 import errno
 import gzip
 import io
+import lzma
 import os
 import re
 import stat
@@ -111,6 +113,9 @@ def test_the_command_of_the_advice_converts_what_windows_wrote(tmp_path):
         (b"\xff\xfe" + "déjà vu\n".encode("utf-16-le"), "UTF-16"),
         (b"\xfe\xff" + "déjà vu\n".encode("utf-16-be"), "UTF-16"),
         (gzip.compress(b"text\n", mtime=0), "gzip-compressed data"),
+        (bz2.compress(b"text\n"), "bzip2-compressed data.*`bzip2 -d`"),
+        (lzma.compress(b"text\n"), "xz-compressed data.*`xz -d`"),
+        (bytes.fromhex("28b52ffd2005290000746578740a"), "zstd-compressed data.*`zstd -d`"),
         (b"PK\x03\x04\x14\xe9", r"a ZIP archive.*--format docx"),
         (b"%PDF-1.7 \xb5\xb5", "a PDF.*--format pdf"),
         (b"\x7fELF\x02\x00\x00\xb5", "0xb5.*NUL bytes.*no text"),
