@@ -389,26 +389,27 @@ def _why_drop(source_length: int, target_length: int, config: DataConfig) -> str
 
 
 def _open(folder: Path, key: str, text: Path) -> Corpus:
-    report = json.loads((folder / "corpus.json").read_text())
-    if not report["num_pairs"]:
-        raise UserError(
-            f"expected at least one training pair in {text}. Received: none; dropped"
-            f" {report['dropped'] or 'nothing'}. Check data.train, data.max_tokens and"
-            " data.max_ratio."
-        )
+    weights = None
     try:
-        source, target = (
-            _open_side(folder / name, dtype, report["num_pairs"])
-            for name, dtype in zip(("source", "target"), report["dtypes"], strict=True)
-        )
-    except (OSError, ValueError) as error:
+        report = json.loads((folder / "corpus.json").read_bytes())
+        num_pairs, dropped = int(report["num_pairs"]), dict(report["dropped"])
+        if num_pairs:
+            source, target = (
+                _open_side(folder / name, dtype, num_pairs)
+                for name, dtype in zip(("source", "target"), report["dtypes"], strict=True)
+            )
+            if (folder / "weights").is_file():
+                weights = np.memmap(folder / "weights", np.float32, "r", shape=num_pairs)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{folder} is damaged ({error}). Delete the folder: it is made anew from the text."
         ) from error
-    weights = (
-        np.memmap(folder / "weights", np.float32, "r") if (folder / "weights").is_file() else None
-    )
-    return Corpus(source, target, key, report["dropped"], weights)
+    if not num_pairs:
+        raise UserError(
+            f"expected at least one training pair in {text}. Received: none; dropped"
+            f" {dropped or 'nothing'}. Check data.train, data.max_tokens and data.max_ratio."
+        )
+    return Corpus(source, target, key, dropped, weights)
 
 
 def _open_side(path: Path, dtype: str, num_pairs: int) -> CorpusSide:

@@ -277,6 +277,18 @@ def test_a_damaged_corpus_is_reported_with_the_way_out(name, damage, encode):
         encode()
 
 
+@pytest.mark.parametrize("record", [b"", b"[]", b"{}", b'{"num_pairs": "x"}', b"\xff"])
+def test_a_damaged_record_or_weights_of_a_corpus_are_reported_likewise(record, encode):
+    weights = ["1"] * len(PAIRS)
+    folder = encode(weights=weights).source.ids.filename.parent
+    (folder / "weights").write_bytes(b"1234")
+    with pytest.raises(UserError, match=r"is damaged .* Delete the folder"):
+        encode(weights=weights)
+    (folder / "corpus.json").write_bytes(record)
+    with pytest.raises(UserError, match=r"is damaged .* Delete the folder"):
+        encode(weights=weights)
+
+
 def test_a_corpus_whose_pairs_were_all_dropped_says_why(encode):
     with pytest.raises(UserError, match=r"Received: none.*'longer than 1 tokens': 2"):
         encode(PAIRS[:2], max_tokens=1)
