@@ -154,18 +154,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _check_writable(path: Path, inputs: Sequence[Path]) -> None:
     """Before the translation, which may take long."""
-    from nmt.text.lines import refuse_overwriting
+    from nmt.text.lines import check_output, refuse_overwriting
 
     if str(path) == "-":
         raise UserError(
             "expected a file to write to, as standard output has other results. Received: -."
         )
-    if not path.parent.is_dir():
-        raise UserError(
-            f"{path}: cannot be written. The folder {path.parent} does not exist: create it first."
-        )
-    if path.is_dir():
-        raise UserError(f"{path}: expected a file to write to. Received: a folder.")
+    check_output(path)
     refuse_overwriting(path, inputs)
 
 

@@ -26,6 +26,7 @@ from nmt.text.lines import (
     TABLE_SUFFIXES,
     ParallelFiles,
     atomic_write,
+    check_output,
     is_blank,
     read_parallel,
     refuse_nameless,
@@ -222,9 +223,7 @@ def _check_writable(output: Output, inputs: Sequence[ParallelFiles]) -> None:
     read = [path for files in inputs for path in (files.source, files.target)]
     for path in (output.source, output.target, output.dropped):
         refuse_overwriting(path, read)
-    folder = output.source.parent
-    if not folder.is_dir():
-        raise UserError(f"{output.source}: the folder {folder} does not exist: create it first.")
+        check_output(path)
 
 
 @contextlib.contextmanager

@@ -117,6 +117,15 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"{output} is an input, and would be overwritten. Choose another file.")
 
 
+def check_output(path: Path) -> None:
+    """Raises UserError if a file cannot be written because a folder is in its place, or its folder
+    is missing. For what is written after long work."""
+    if path.is_dir():
+        raise UserError(f"{path}: expected a file to write to. Received: a folder.")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist: create it first.")
+
+
 def refuse_nameless(output: str, base: str, example: str) -> None:
     """Raises UserError if `base`, to which suffixes are added, ends in no file name: the files
     would be hidden ones, such as DIR/.en. `output` is what the user gave."""

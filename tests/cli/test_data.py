@@ -100,6 +100,14 @@ def test_mistakes_are_said_in_a_line(corpus, nmt_):
     assert "The suffixes are the languages (--languages)." in err("train", "--dev", "no")
 
 
+def test_a_page_in_the_place_of_a_folder_is_refused_before_the_text_is_read(
+    corpus, nmt_, monkeypatch
+):
+    monkeypatch.setattr("nmt.corpora.analysis.analyse", lambda *_, **__: pytest.fail("read"))
+    code, _, err = nmt_("data", "check", "train", "--html", corpus)
+    assert code == 1 and f"{corpus}: expected a file to write to. Received: a folder." in err
+
+
 def test_a_page_does_not_replace_what_is_read(corpus, nmt_):
     (corpus / "dev.tsv").write_text("A bird.\tUn oiseau.\n")
     for name in ("train.en", "train.fr", "dev.tsv"):

@@ -294,6 +294,16 @@ def test_a_tokenizer_is_trained_from_files(nmt_, tmp_path):
     )
 
 
+def test_where_a_tokenizer_cannot_be_written_none_is_trained(nmt_, tmp_path, monkeypatch):
+    monkeypatch.setattr("nmt.text.tokenizer.train_tokenizer", lambda *_, **__: pytest.fail("read"))
+    write_lines(tmp_path / "text", LINES)
+    for model, message in (
+        (tmp_path, "expected a file to write to. Received: a folder"),
+        (tmp_path / "no" / "x.model", "no does not exist: create it first"),
+    ):
+        assert_error(nmt_("tokenizer", "train", model, "--input", tmp_path / "text"), message)
+
+
 def test_a_tokenizer_does_not_replace_its_text(nmt_, tmp_path):
     write_lines(tmp_path / "text", LINES)
     result = nmt_("tokenizer", "train", tmp_path / "text", "--input", tmp_path / "text")

@@ -190,6 +190,12 @@ def test_mistakes_are_said_before_the_text_is_read(corpus, nmt_, monkeypatch):
         "--drop", "test_in_train"
     )
     assert "the folder no does not exist" in clean("--output", "no/clean")
+    monkeypatch.setattr(cleaning, "analyse", lambda *_: pytest.fail("read"))
+    for name in ("out.en", "out.fr", "out.dropped.tsv"):
+        (corpus / name).mkdir()
+        message = f"{name}: expected a file to write to. Received: a folder"
+        assert message in clean("--output", "out")
+        (corpus / name).rmdir()
     from nmt.corpora import duplicates
 
     monkeypatch.setattr(duplicates, "can_compare", lambda: False)

@@ -246,6 +246,7 @@ def test_the_command_writes_a_package_with_a_card(tmp_path, capsys):
         (["--format", "package"], "Name it with --output NAME.nmt"),
         (["--card", "x"], "--card and --golden are for --format package"),
         (["--format", "package", "--output", "x.onnx"], "a package is a file NAME.nmt"),
+        (["--format", "package", "--output", "no/x.nmt"], "the folder no does not exist: create"),
         (
             ["--format", "package", "--output", "x.nmt", "--golden", "/dev/null"],
             "/dev/null: expected sentences to check the package with. Received: none",
