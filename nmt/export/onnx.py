@@ -38,7 +38,7 @@ from nmt.inference.onnx_engine import OnnxEngine
 from nmt.inference.translator import Translator
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.signatures import encode_function, named_leaves, step_function
-from nmt.runs.run_folder import EXPORT_RECORD, WEIGHTS, Run
+from nmt.runs.run_folder import EXPORT_RECORD, Run
 from nmt.runs.temporary import temporary_folder
 from nmt.search.beam import map_arrays
 from nmt.text.lines import (
@@ -70,6 +70,8 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
     """
     pairs = _dev_pairs(run, dev)
     folder = folder or run.path / FOLDER
+    # Before they are read: what a training writes meanwhile makes this export an outdated one.
+    weights = file_fingerprint([run.weights_file()])
     model = run.load_model()
     with _new_folder(folder, EXPORT_RECORD) as new:
         for name in ("config.yaml", "run.json", "tokenizer.model", "source.model", "target.model"):
@@ -78,7 +80,7 @@ def export_onnx(run: Run, folder: Path | None = None, dev: str | None = None) ->
         for precision, (encoder, step) in onnx_graphs(model).items():
             onnx.save(encoder, new / file_name("encoder", precision))
             onnx.save(step, new / file_name("step", precision))
-        export = _proved(run, model, new, pairs)
+        export = _proved(run, model, new, pairs, weights)
         for precision in set(PRECISIONS) - export.golden.keys():
             for name in ("encoder", "step"):
                 (new / file_name(name, precision)).unlink()
@@ -175,7 +177,9 @@ def _new_folder(folder: Path, mark: str) -> Iterator[Path]:
 # ---------------------------------------------------------------------------------------- the proof
 
 
-def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, str]]) -> Export:
+def _proved(
+    run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, str]], weights: str
+) -> Export:
     forbidden = run.forbidden_ids
     keras_engine = KerasEngine(model, forbidden)
     engines = {precision: open_engine(folder, precision, forbidden) for precision in PRECISIONS}
@@ -219,7 +223,7 @@ def _proved(run: Run, model: Seq2Seq, folder: Path, pairs: Sequence[tuple[str, s
     packages = ("onnxruntime", "onnx", "tf2onnx", "tensorflow", "keras", "numpy", "sentencepiece")
     return Export(
         folder=folder,
-        weights=file_fingerprint([run.path / WEIGHTS]),
+        weights=weights,
         precision="int8" if changed is not None and changed < MAX_CHANGED else "float32",
         golden={
             precision: [one for one in ones if one.is_short][:NUM_GOLDEN]

@@ -319,6 +319,21 @@ def test_a_saved_model_has_the_signatures_encode_and_step(tmp_path):
 # --------------------------------------------------------------------------------- the command line
 
 
+def test_weights_that_training_writes_meanwhile_make_an_outdated_export(
+    exported, copied, instant, monkeypatch
+):
+    instant(exported)
+    load_model = Run.load_model
+
+    def load_before_they_are_replaced(run):
+        model = load_model(run)
+        (run.path / "best.npz").write_bytes(b"newer")
+        return model
+
+    monkeypatch.setattr(Run, "load_model", load_before_they_are_replaced)
+    assert export_onnx(Run.open(copied)).is_outdated(copied)
+
+
 def test_export_says_where_it_wrote_and_what_was_proved(
     exported, copied, instant, tmp_path, capsys
 ):
