@@ -20,7 +20,7 @@ from tqdm import tqdm
 from nmt.config.differences import Difference, Kind, differences
 from nmt.config.loader import Config, CorpusConfig, TokenizerConfig
 from nmt.errors import UserError
-from nmt.runs.checkpoints import only_trainer
+from nmt.runs.checkpoints import Checkpoints, only_trainer
 from nmt.runs.package import open_run
 from nmt.runs.run_folder import FORMAT, Run, model_input, refuse_export, refuse_links
 from nmt.seeding import derive_seed
@@ -199,6 +199,11 @@ def prepare(
 def _begin(
     path: Path, config: Config, texts: Texts, fingerprints: Fingerprints, like: Run | None
 ) -> tuple[Run, Corpus]:
+    if Checkpoints.has_trained(path):  # weights that would stand beside another vocabulary
+        raise UserError(
+            f"{path} holds trained weights, but no run.json, without which they cannot be resumed."
+            " Restore that file, or choose another folder with --run."
+        )
     if config.training.init_from:
         reading = _reading_of_parent(open_run(config.training.init_from), config)
     elif like:

@@ -502,6 +502,16 @@ def rewrite_config(run, change):
     (run / "config.yaml").write_text(yaml.safe_dump(values))
 
 
+def test_weights_of_a_run_that_has_lost_its_record_get_no_other_vocabulary(data, run):
+    prepare(tiny_config(data), run)
+    (run / "best.npz").write_bytes(b"weights")
+    (run / "run.json").unlink()
+    before = (run / "tokenizer.model").read_bytes()
+    other = {**data, "train": data["dev"]}
+    refuses(tiny_config(other), run, r"holds trained weights, but no run\.json")
+    assert (run / "tokenizer.model").read_bytes() == before and not Run.exists(run)
+
+
 @pytest.mark.parametrize(
     ("section", "key"), [("training", "init_from"), ("data", "weights")], ids=str
 )
