@@ -18,6 +18,7 @@ from nmt.cli.shared import (
     file_or_standard,
     given_path,
     load_both,
+    numbered_from,
     paths_read,
     run_argument,
     write_answers,
@@ -104,7 +105,8 @@ def _score(options: argparse.Namespace) -> int:
     def answers() -> Iterator[list[str]]:
         nonlocal log_prob, num_tokens, num_lines
         for pairs in windows:
-            scored = translator.score(*zip(*pairs, strict=True), batch_size=options.batch_size)
+            with numbered_from(num_lines):
+                scored = translator.score(*zip(*pairs, strict=True), batch_size=options.batch_size)
             yield [
                 _scored_line(index, line, options.json)
                 for index, line in enumerate(scored, num_lines)
@@ -151,17 +153,23 @@ def _align(options: argparse.Namespace) -> int:
     forward, backward = load_both(RunOptions.parsed(options), links.reverse)
     forward.check_options(batch_size=options.batch_size)
     with progress_bar("aligning", hidden=not options.output) as bar:
-        aligned = (
-            align_pairs(
-                forward,
-                backward,
-                *zip(*pairs, strict=True),
-                lag=links.lag,
-                batch_size=options.batch_size,
-                progress=bar.update,
-            )
-            for pairs in windows
-        )
+
+        def answers() -> "Iterator[list[AlignedPair]]":
+            number = 0
+            for pairs in windows:
+                with numbered_from(number):
+                    aligned = align_pairs(
+                        forward,
+                        backward,
+                        *zip(*pairs, strict=True),
+                        lag=links.lag,
+                        batch_size=options.batch_size,
+                        progress=bar.update,
+                    )
+                yield aligned
+                number += len(pairs)
+
+        aligned = answers()
         if options.format == "npz":
             _write_arrays(options.output, chain.from_iterable(aligned), method, links.threshold)
         else:

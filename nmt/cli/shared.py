@@ -1,6 +1,7 @@
 """Arguments that several verbs have in common, as small typed objects, and loading of runs."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nmt.errors import LineError
 from nmt.terminal import import_tensorflow
 
 if TYPE_CHECKING:
@@ -81,6 +83,16 @@ def lines_of(path: Path | None) -> Iterator[str]:
     from nmt.text.lines import decode_lines, read_lines
 
     return read_lines(path) if path else decode_lines(sys.stdin.buffer, STANDARD_INPUT)
+
+
+@contextlib.contextmanager
+def numbered_from(first: int) -> Iterator[None]:
+    """Gives the error of a line of a window the number that the line has in the whole text, of
+    which the window begins at `first`."""
+    try:
+        yield
+    except LineError as error:
+        raise LineError(first + error.index, error.message) from None
 
 
 def paths_read(options: argparse.Namespace, output: str = "output") -> list[Path]:

@@ -19,12 +19,13 @@ from nmt.cli.shared import (
     SearchOptions,
     file_or_standard,
     given_path,
+    numbered_from,
     paths_read,
     run_argument,
     search_arguments,
     write_answers,
 )
-from nmt.errors import LineError, UserError
+from nmt.errors import UserError
 from nmt.terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _answers(
                 f"{options.prefix_file} must have a line for each line. Received: {len(prefixes)}"
                 " only."
             )
-        try:
+        with numbered_from(number):
             translations = translator.translate(
                 window,
                 n_best=options.n_best,
@@ -181,8 +182,6 @@ def _answers(
                 progress=bar.update,
                 **options.search.keywords(),
             )
-        except LineError as error:
-            raise LineError(number + error.index, error.message) from None
         yield [
             line
             for index, translation in enumerate(translations, number)

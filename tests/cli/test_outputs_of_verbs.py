@@ -13,7 +13,9 @@ from fixtures.run import assert_error, expected_texts, toy_pairs, trained_transl
 
 from nmt.cli.shared import SearchOptions
 from nmt.cli.translate import _answers, _LineOptions
-from nmt.inference.outputs import Candidate, Translation, as_json, as_n_best
+from nmt.errors import LineError
+from nmt.evaluation.word_alignment import Alignment
+from nmt.inference.outputs import Candidate, ScoredTarget, Translation, as_json, as_n_best
 from nmt.text.lines import write_lines
 
 pytest_plugins = ["fixtures.cli"]
@@ -142,6 +144,32 @@ def test_score_writes_a_log_probability_a_line_and_the_perplexity_beside(
     tokens = sum(len(scored.tokens) for scored in expected)
     perplexity = np.exp(-sum(scored.log_prob for scored in expected) / tokens)
     assert err == f"perplexity = {perplexity:.2f}  {tokens} tokens, 9 lines\n"
+
+
+@pytest.mark.parametrize("verb", ["score", "align"])
+def test_a_line_that_fails_has_its_number_in_the_text(verb, nmt_, pair, monkeypatch):
+    class FailsInTheSecondWindow:
+        answers = iter([[ScoredTarget("", 0.0, (), ())] * 3])
+        alignments = iter([[Alignment([], [], np.zeros((0, 0)), [], [])] * 3])
+
+        def check_options(self, **options):
+            pass
+
+        def score(self, *sides, batch_size):
+            return self.answer(self.answers)
+
+        def align_lines(self, *sides, lag, batch_size, progress):
+            return self.answer(self.alignments)
+
+        def answer(self, windows):
+            if (window := next(windows, None)) is None:
+                raise LineError(1, "too long.")
+            return window
+
+    monkeypatch.setattr("nmt.cli.align.LINES_AT_ONCE", 3)
+    monkeypatch.setattr("nmt.cli.shared.load", lambda options: FailsInTheSecondWindow())
+    code, _, err = nmt_(verb, "run", *pair)
+    assert code == 1 and "nmt: error: line 5: too long." in err
 
 
 def test_score_has_the_tokens_as_json(run, nmt_, pair):
