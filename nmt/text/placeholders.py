@@ -342,6 +342,7 @@ _WORD_OF_LETTERS = re.compile(r"(?<![\w'’-])\w+(?:-\w+)*(?![\w'’-])")  # one
 _MIN_LETTERS = 3  # of words to be replaced: shorter ones are grammar
 _MIN_DICE = 0.5
 _MIN_PAIRS = 3
+_MAX_CELLS = 4_000_000  # pairs of words to count: bounds memory for text of long lines
 _MOST_REPLACED = 3  # words of a pair
 _SHARE_ADDED = 0.25  # of the pairs in which words are replaced
 
@@ -359,16 +360,20 @@ def translations_of_words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     By Dice's coefficient, 2 |pairs with both| / (|pairs with one| + |pairs with the other|), of at
     least 0.5, and each the other's best: a few thousand pairs give the common words, which is
-    enough.
+    enough. Of long lines fewer are read.
     """
     source_counts: Counter[str] = Counter()
     target_counts: Counter[str] = Counter()
     both: Counter[tuple[str, str]] = Counter()
+    num_cells = 0
     for pair in pairs:
         source, target = (
             {word for word in _WORD_OF_LETTERS.findall(line) if len(word) >= _MIN_LETTERS}
             for line in pair
         )
+        num_cells += len(source) * len(target)
+        if num_cells > _MAX_CELLS:
+            break
         source_counts.update(source)
         target_counts.update(target)
         both.update(itertools.product(source, target))

@@ -401,6 +401,14 @@ def test_words_that_occur_together_are_taken_for_translations():
     assert translations_of_words(PAIRS) == {}  # once or twice proves nothing
 
 
+def test_the_pairs_of_words_that_are_counted_have_a_bound(monkeypatch):
+    """A paragraph a line has ten thousand of them, and there are ten thousand lines."""
+    pairs = [("dog", "chien")] * 4 + [("cat", "chat")] * 4
+    assert translations_of_words(pairs) == {"dog": "chien", "cat": "chat"}
+    monkeypatch.setattr("nmt.text.placeholders._MAX_CELLS", 5)
+    assert translations_of_words(pairs) == {"dog": "chien"}
+
+
 def test_in_a_share_of_the_pairs_words_become_symbols():
     masker = PairMasker(Copier(ALL, beyond_ascii), {"dog": "chien", "sees": "voit"}, 0.25, seed=1)
     lines = [
