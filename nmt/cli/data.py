@@ -217,12 +217,12 @@ def _check(options: argparse.Namespace) -> int:
     from nmt.corpora import report
     from nmt.corpora.analysis import analyse
     from nmt.corpora.report_html import as_html
-    from nmt.text.lines import atomic_write, check_output, refuse_overwriting, resolve_parallel
+    from nmt.text.lines import atomic_write, refuse_overwriting, refuse_unwritable, resolve_parallel
 
     task = _task(options)
     page = options.html
     if page:
-        check_output(page)  # said now, and not after some minutes
+        refuse_unwritable(page)  # said now, and not after some minutes
     files = resolve_parallel(options.corpus, *task.languages, LANGUAGES)
     if page:
         held_out = [one.files for sets in task.held_out.values() for one in sets]

@@ -154,13 +154,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _check_writable(path: Path, inputs: Sequence[Path]) -> None:
     """Before the translation, which may take long."""
-    from nmt.text.lines import check_output, refuse_overwriting
+    from nmt.text.lines import refuse_overwriting, refuse_unwritable
 
     if str(path) == "-":
         raise UserError(
             "expected a file to write to, as standard output has other results. Received: -."
         )
-    check_output(path)
+    refuse_unwritable(path)
     refuse_overwriting(path, inputs)
 
 

@@ -347,7 +347,7 @@ def _export_trained(run: "Run") -> UserError | OSError | None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from nmt.text.lines import check_output, refuse_overwriting
+    from nmt.text.lines import refuse_overwriting, refuse_unwritable
 
     is_web = options.format == "web"
     if not is_web and (options.precision or options.onnxruntime_web):
@@ -361,7 +361,7 @@ def _export(options: argparse.Namespace) -> int:
     if is_package and not options.output:
         raise UserError("a package is one file. Name it with --output NAME.nmt.")
     if is_package:
-        check_output(options.output)
+        refuse_unwritable(options.output)
         refuse_overwriting(options.output, paths_read(options))
     if not is_package and (options.card or options.golden):
         raise UserError("--card and --golden are for --format package. Leave them out.")
@@ -446,10 +446,10 @@ def _average(options: argparse.Namespace) -> int:
 
 def _tokenizer_train(options: argparse.Namespace) -> int:
     from nmt.config.loader import parse_config
-    from nmt.text.lines import check_output, refuse_overwriting
+    from nmt.text.lines import refuse_overwriting, refuse_unwritable
     from nmt.text.tokenizer import train_tokenizer
 
-    check_output(options.model)
+    refuse_unwritable(options.model)
     refuse_overwriting(options.model, paths_read(options, "model"))
 
     given = {"algorithm": options.algorithm, "vocabulary_size": options.vocabulary_size}

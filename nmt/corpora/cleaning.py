@@ -26,11 +26,11 @@ from nmt.text.lines import (
     TABLE_SUFFIXES,
     ParallelFiles,
     atomic_write,
-    check_output,
     is_blank,
     read_parallel,
     refuse_nameless,
     refuse_overwriting,
+    refuse_unwritable,
 )
 
 DEFAULT_DROP = tuple(key for key, check in CHECKS.items() if check.is_dropped)
@@ -223,7 +223,7 @@ def _check_writable(output: Output, inputs: Sequence[ParallelFiles]) -> None:
     read = [path for files in inputs for path in (files.source, files.target)]
     for path in (output.source, output.target, output.dropped):
         refuse_overwriting(path, read)
-        check_output(path)
+        refuse_unwritable(path)
 
 
 @contextlib.contextmanager

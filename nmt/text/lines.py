@@ -117,7 +117,7 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"{output} is an input, and would be overwritten. Choose another file.")
 
 
-def check_output(path: Path) -> None:
+def refuse_unwritable(path: Path) -> None:
     """Raises UserError if a file cannot be written because a folder is in its place, or its folder
     is missing. For what is written after long work."""
     if path.is_dir():
