@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from nmt.config.loader import check_score
@@ -182,7 +183,8 @@ def masked_softmax(scores_BTS: Tensor, mask_BTS: Tensor) -> Tensor:
     """
     # A sum and not `where`, which becomes seven operations in ONNX.
     barred_BTS = (ops.cast(mask_BTS, "float32") - 1.0) * 1e9
-    return ops.softmax(ops.cast(scores_BTS, "float32") + barred_BTS, axis=-1)
+    # Not `ops.softmax`, which calls it the same but warns of a source with one state.
+    return tf.nn.softmax(ops.cast(scores_BTS, "float32") + barred_BTS, axis=-1)
 
 
 class AdditiveScore(Score):

@@ -9,8 +9,9 @@ All layers treat masks, precision and seeds alike. A mask (of an `Embedding` wit
 a step on padding is 0, and the mask is passed on. Weights are computed in float32 whatever the
 precision, are 0 on padding and sum to 1 over real steps; a sequence of padding alone, or of no
 steps, has weights 0, and no NaN. A batch may be empty. The time axis may be None, unless a layer
-says otherwise. `return_attention_scores=True`, as Keras calls it, returns the weights, too. Equal
-seeds make equal layers; without a seed, Keras's `set_random_seed` decides.
+says otherwise. `return_attention_scores=True`, as Keras calls it, returns the weights, too;
+`AttentionLayer`, which has no such argument, always does. Integers are read as floats. Equal seeds
+make equal layers; without a seed, Keras's `set_random_seed` decides.
 """
 
 import math
@@ -67,6 +68,11 @@ class _Attention(keras.layers.Layer):
         """The shapes of the output and of the weights."""
         raise NotImplementedError
 
+    def _floats(self, inputs: Tensor) -> Tensor:
+        """Integers in the precision of the computation: of floats Keras takes care."""
+        is_float = keras.backend.is_float_dtype(inputs.dtype)
+        return inputs if is_float else ops.cast(inputs, self.compute_dtype)
+
     def _part(self, kind: type, *units: int, name: str, **kwargs: Any) -> Any:
         """A score or a projection that belongs to this layer."""
         return kind(*units, seed=self._weight_seed, name=name, dtype=self.dtype_policy, **kwargs)
@@ -98,7 +104,7 @@ class AttentionLayer(_Attention):
         )
 
     def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
-        encoder_BSD, decoder_BTH = inputs
+        encoder_BSD, decoder_BTH = (self._floats(sequence) for sequence in inputs)
         encoder_mask_BS, decoder_mask_BT = _two_masks(mask)
         encoder_BSD, encoder_mask_BS = _without_padding(encoder_BSD, encoder_mask_BS)
         decoder_BTH = _zero_on_padding(decoder_BTH, decoder_mask_BT)  # a NaN has a gradient, too
@@ -165,7 +171,7 @@ class AttentionPooling(_Attention):
         self.output_layer = self._part(Linear, 2 * width, self.units, use_bias=False, name="output")
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
-        states_BSD, mask_BS = _without_padding(inputs, mask)
+        states_BSD, mask_BS = _without_padding(self._floats(inputs), mask)
         # Padding may come first. Sums, because `max` and a gather fail on an empty batch.
         real_BS = ops.cast(mask_BS, "int32")
         is_last_BS = ops.logical_and(
@@ -224,7 +230,7 @@ class SelfAttention(_Attention):
         self.score = self._part(DotScore, self.units, self.units, self.units, name="score")
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
-        states_BSD, mask_BS = _without_padding(inputs, mask)
+        states_BSD, mask_BS = _without_padding(self._floats(inputs), mask)
         query_BSU = self.query_layer(states_BSD) / (self.scale or self.units**0.5)
         keys_BSU, values_BSU = self.key_layer(states_BSD), self.value_layer(states_BSD)
         context_BSU, weights_BSS = _attend(self.score, query_BSU, keys_BSU, values_BSU, mask_BS)
@@ -263,7 +269,7 @@ class TimeStepAttention(_Attention):
         self.time_layer = self._part(Linear, steps, steps, name="time")
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
-        states_BSD, mask_BS = _without_padding(inputs, mask)
+        states_BSD, mask_BS = _without_padding(self._floats(inputs), mask)
         scores_BDS = self.time_layer(ops.transpose(states_BSD, (0, 2, 1)))
         weights_BSD = ops.transpose(masked_softmax(scores_BDS, mask_BS[:, None]), (0, 2, 1))
         weights_BSD = _zero_on_padding(weights_BSD, mask_BS)

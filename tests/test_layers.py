@@ -285,6 +285,24 @@ def test_an_empty_batch_and_a_sequence_of_no_steps_have_their_shapes(name, shape
 
 
 @every_layer
+def test_integers_are_read_as_floats(name):
+    inputs, mask = of(name, np.random.default_rng(3).integers(-2, 3, INPUTS.shape))
+    layer = LAYERS[name](dtype="mixed_bfloat16")
+    floats = tf.nest.map_structure(lambda sequence: sequence.astype("float32"), inputs)
+    for ours, expected in zip(look(layer, inputs, mask), look(layer, floats, mask), strict=True):
+        assert ours.dtype == expected.dtype
+        np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.filterwarnings("error")  # of Keras, which takes the softmax of one number for a slip
+@every_layer
+def test_a_sequence_of_one_step_is_attended_to_without_a_warning(name):
+    inputs, _ = of(name, INPUTS[:, :1])
+    _, weights = look(LAYERS[name](), inputs, None)
+    np.testing.assert_allclose(weights, np.ones(weights.shape), atol=1e-6)
+
+
+@every_layer
 def test_every_weight_is_trained(name, randomize):
     layer = built(name, randomize)
     with tf.GradientTape() as tape:
