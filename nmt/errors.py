@@ -1,6 +1,7 @@
 """Exceptions that the command line reports without a traceback."""
 
 import signal
+from typing import Any
 
 
 class UserError(ValueError):
@@ -15,6 +16,9 @@ class Interrupted(BaseException):
         super().__init__(signal.Signals(signal_number).name)
         self.signal_number, self.saved = signal_number, saved
 
+    def __reduce__(self) -> tuple[Any, ...]:  # to be raised by another process
+        return type(self), (self.signal_number, self.saved)
+
 
 class LineError(UserError):
     """One of the given lines failed: that of `index`, from 0."""
@@ -22,3 +26,6 @@ class LineError(UserError):
     def __init__(self, index: int, message: str):
         super().__init__(f"line {index + 1}: {message}")
         self.index, self.message = index, message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.index, self.message)

@@ -23,7 +23,7 @@ FORMS = {"text": as_text, "n-best": as_n_best, "json": as_json}
 
 @dataclass(frozen=True)
 class FailedLine:
-    """The line of a window that could not be translated; a LineError cannot be pickled."""
+    """The line of a window that could not be translated."""
 
     index: int  # in its window
     message: str

@@ -1,5 +1,8 @@
 """Law 11: what is wrong with one line harms no other, batched or not."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from fixtures.run import toy_pairs, trained_translator
@@ -131,3 +134,13 @@ def test_a_line_that_the_splitter_cannot_take_is_translated_unsplit():
     )
     split = translator.translate(lines, split_sentences=True)
     assert texts(split) == texts(translator.translate(lines))
+
+
+@pytest.mark.parametrize(
+    "error", [LineError(2, "is odd."), Interrupted(15), Interrupted(2, saved=False)], ids=repr
+)
+def test_an_error_of_a_worker_process_arrives_whole(error):
+    """A pool of processes whose worker raises what cannot be pickled waits for ever."""
+    for arrived in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(arrived) is type(error) and str(arrived) == str(error)
+        assert vars(arrived) == vars(error)
