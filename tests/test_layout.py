@@ -4,6 +4,7 @@
 import ast
 import fnmatch
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import nmt
 from nmt.about import DISTRIBUTION, install_command
 from nmt.config.schema import SCORES
 
@@ -75,6 +77,27 @@ def test_the_package_itself_imports_nothing_heavy_before_it_is_asked():
     top_level = [node.module for node in tree("__init__").body if isinstance(node, ast.ImportFrom)]
     assert [name for name in top_level if name != "typing"] == ["nmt.about", "nmt.errors"]
     assert not [node for node in tree("__init__").body if isinstance(node, ast.Import)]
+
+
+def test_the_package_itself_lists_its_names_before_they_are_imported(monkeypatch):
+    assert {*nmt.__all__} <= {*dir(nmt)}
+    monkeypatch.setattr("nmt.about.is_installed", lambda package: False)
+    assert {*nmt.__all__} - {*dir(nmt)} == {"train"}
+
+
+def test_a_type_checker_finds_a_misspelt_name_of_the_package(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "user.py").write_text("from nmt import Translator, Translater\n")
+    command = [sys.executable, "-m", "mypy", "--follow-imports=skip", "--cache-dir=cache"]
+    process = subprocess.run(
+        [*command, PACKAGE / "__init__.py", "user.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.stdout.count("error:") == 1, process.stdout
+    assert 'has no attribute "Translater"' in process.stdout
 
 
 @every_module
