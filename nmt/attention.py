@@ -76,9 +76,12 @@ class Score(keras.layers.Layer):
         may set."""
 
     def project_keys(self, states_BSD: Tensor) -> Tensor:
+        """states bsd -> keys bsu, once per sentence; by default the states themselves."""
         return states_BSD
 
     def initial_state(self, keys_BSU: Tensor, num_queries: int) -> Any:
+        """keys bsu -> the state before the first step, a structure of bt... for T = `num_queries`;
+        by default none, `()`."""
         return ()
 
     def start(self, keys_BSU: Tensor, final_BD: Tensor) -> Any:
@@ -106,6 +109,8 @@ class Score(keras.layers.Layer):
         state: Any,
         weights: ScoreWeights | None = None,
     ) -> Any:
+        """query bth, keys bsu, state -> scores bts and the new state. `weights` are those of
+        `step_weights`, which a loop passes to each step."""
         return self.compare(query_BTH, keys_BSU, state, self.resolve_weights(weights))
 
     def compare(

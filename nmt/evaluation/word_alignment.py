@@ -46,7 +46,8 @@ class Alignment:
     target_word_of_piece: Sequence[int] = ()  # for each target piece but </s>; -1: no word
 
     def links(self, threshold: float = 0.0) -> Links:
-        """`strongest_links` of the weights."""
+        """Links (source word, target word), from 0: of each target word to the source word with the
+        highest weight, if that is above the threshold."""
         return strongest_links(self.weights_TS, threshold)
 
 

@@ -49,7 +49,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Translation:
-    """The translations of a line, best first. A blank line is its only translation."""
+    """The translations of a line, best first. A blank line is its only translation.
+
+    `text`, and `str` of it, is the text of the best.
+    """
 
     source: str
     candidates: tuple[Candidate, ...]

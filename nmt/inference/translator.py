@@ -190,14 +190,42 @@ class Translator:
 
     # ---------------------------------------------------------------------------------- translation
 
+    # Written out, because type checkers, editors and the reference show these signatures.
+
     @overload
     def translate(
-        self, lines: Iterable[str], *, errors: Literal["raise"] = "raise", **options: Any
+        self,
+        lines: Iterable[str],
+        *,
+        errors: Literal["raise"] = ...,
+        n_best: int = ...,
+        alignments: bool = ...,
+        choices: int = ...,
+        prefixes: Sequence[str] = ...,
+        required: Sequence[str] = ...,
+        banned: Iterable[str] = ...,
+        glossary: Glossary | Mapping[str, str] | None = ...,
+        progress: ProgressCallback | None = ...,
+        num_workers: int | None = ...,
+        **decoding: Any,
     ) -> list[Translation]: ...
 
     @overload
     def translate(
-        self, lines: Iterable[str], *, errors: Literal["return"], **options: Any
+        self,
+        lines: Iterable[str],
+        *,
+        errors: Literal["return"],
+        n_best: int = ...,
+        alignments: bool = ...,
+        choices: int = ...,
+        prefixes: Sequence[str] = ...,
+        required: Sequence[str] = ...,
+        banned: Iterable[str] = ...,
+        glossary: Glossary | Mapping[str, str] | None = ...,
+        progress: ProgressCallback | None = ...,
+        num_workers: int | None = ...,
+        **decoding: Any,
     ) -> list[Translation | LineError]: ...
 
     def translate(
@@ -227,7 +255,8 @@ class Translator:
 
         With `alignments` each candidate says where the model looked. With `choices` the best one
         has, in the place of each of its tokens, that many tokens which the model liked best there.
-        `num_workers` batches are searched at once, by default one for each core.
+        `num_workers` batches are searched at once, by default one for each core. `progress` is
+        called with the number of lines that were finished since its last call.
 
         `prefixes`, one for each line, begin the translations. `required` words are in all of them,
         `banned` words in none, and the target phrases of a `glossary` (or a mapping of source to
@@ -598,6 +627,7 @@ class Translator:
         It equals the `log_prob` of a candidate of `translate`, except for lines that were truncated
         or translated in parts, and for words that the model spelt in other pieces than the
         tokenizer. Lines that are not translated, such as blank ones, have probability 1.
+        `batch_size` and `progress` are as in `translate`.
 
         Raises UserError unless there are equally many sources and targets.
         """
@@ -634,7 +664,7 @@ class Translator:
         progress: ProgressCallback | None = None,
     ) -> list[Alignment]:
         """Attention between the words of each pair of lines, by teacher forcing. `lag`: see
-        `nmt.evaluation.word_alignment`.
+        `nmt.evaluation.word_alignment`. `batch_size` and `progress` are as in `translate`.
 
         Raises UserError unless there are equally many sources and targets.
         """

@@ -1,15 +1,22 @@
 """The generated reference: every option, every key, every endpoint."""
 
 import argparse
+import inspect
+import pydoc
+import re
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 
+import nmt
 from nmt.config.keys import sections
 
+ROOT = Path(__file__).parents[2]
+
 pytest.importorskip("sphinx")
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 reference = pytest.importorskip("nmt_reference")
 
 
@@ -89,3 +96,22 @@ def test_the_http_api_has_every_endpoint_with_its_fields():
     assert "| 200 | [Good](#good) |" in text and "| 400 | Bad |" in text
     assert "## Good\n" in text and "| `all` | list of string | no |  |" in text
     assert "Unused" not in text
+
+
+def test_every_name_of_the_python_api_has_a_description():
+    """Sphinx leaves out members without a docstring, even if they are named."""
+    page = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
+    entries = re.findall(r"^\.\. auto\w+:: (\S+)\n(?:   :members: (.+))?", page, re.MULTILINE)
+    names = [name for name, _ in entries]
+    names += [f"{name}.{member}" for name, members in entries for member in members.split(", ")]
+    assert "nmt.Translator.align_lines" in names
+    missing = [name for name in names if name[-1] != "." and not pydoc.locate(name).__doc__]
+    assert missing == []
+
+
+def test_the_reference_shows_the_arguments_of_overloaded_methods():
+    """Sphinx shows the signatures of the overloads, and not that of the method."""
+    for method in (nmt.Translator.translate,):
+        arguments = inspect.signature(method).parameters.keys()
+        for overload in typing.get_overloads(method):
+            assert inspect.signature(overload).parameters.keys() == arguments
