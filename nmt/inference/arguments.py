@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from nmt.errors import LineError, UserError
 from nmt.search.glossary import Glossary
 from nmt.terminal import quoted
@@ -91,15 +93,24 @@ def checked_translators(translators: Iterable[T], kind: type[T]) -> list[T]:
     return found
 
 
-def check_integer(number: int, name: str) -> None:
+def plain(value: Any) -> Any:
+    """A number of NumPy as one of Python; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def checked_integer(number: int, name: str) -> int:
+    """The integer, as Python's own. Raises TypeError for anything else."""
+    number = plain(number)
     if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError(f"{name} must be an integer. Received: {_described(number)}.")
+    return number
 
 
-def check_count(count: int, name: str, least: int) -> None:
-    check_integer(count, name)
+def checked_count(count: int, name: str, least: int) -> int:
+    count = checked_integer(count, name)
     if count < least:
         raise UserError(f"{name} must be at least {least}. Received: {count}.")
+    return count
 
 
 def _strings(strings: Iterable[str], name: str) -> list[str]:

@@ -3,6 +3,7 @@
 S source  T target
 """
 
+import copy
 import logging
 import math
 import threading
@@ -19,15 +20,16 @@ from nmt.config.loader import DecodingConfig, parse_config
 from nmt.errors import LineError, UserError
 from nmt.evaluation.word_alignment import Alignment, with_lag
 from nmt.inference.arguments import (
-    check_count,
-    check_integer,
     check_single_line,
+    checked_count,
     checked_glossary,
+    checked_integer,
     checked_lines,
     checked_mapping,
     checked_pairs,
     checked_phrases,
     checked_translators,
+    plain,
 )
 from nmt.inference.onnx_artifact import select_export
 from nmt.inference.outputs import Candidate, Choices, ScoredTarget, Translation
@@ -273,9 +275,10 @@ class Translator:
         if errors not in ("raise", "return"):
             raise UserError(f'errors must be "raise" or "return". Received: {errors!r}.')
         raw_lines = checked_lines(lines)
-        check_count(choices, "choices", least=0)
+        choices = checked_count(choices, "choices", least=0)
         if num_workers is not None:
-            check_count(num_workers, "num_workers", least=1)
+            num_workers = checked_count(num_workers, "num_workers", least=1)
+        n_best = checked_count(n_best, "n-best", least=1)
         options = self._search_options(n_best, decoding)
         constraints = self._constraints(len(raw_lines), prefixes, required, banned, glossary)
         source_lines = [SourceLine(index, raw) for index, raw in enumerate(raw_lines)]
@@ -334,7 +337,6 @@ class Translator:
         self.translate([], **options)
 
     def _search_options(self, n_best: int, decoding: Mapping[str, Any]) -> DecodingConfig:
-        check_count(n_best, "n-best", least=1)
         options = self._options(**decoding)
         check_n_best(options, n_best)
         if options.sampling and decoding.get("beam_size"):
@@ -669,7 +671,7 @@ class Translator:
         Raises UserError unless there are equally many sources and targets.
         """
         pairs = checked_pairs(sources, targets)
-        check_integer(lag, "lag")
+        lag = checked_integer(lag, "lag")
         read = [read_pair(self._copier, *pair) for pair in pairs]
         alignments: list[Any] = [None] * len(pairs)
         batch_size = self._options(batch_size=batch_size).batch_size
@@ -723,12 +725,12 @@ class Translator:
 
     def _options(self, **given: Any) -> DecodingConfig:
         """The run's decoding options, with those that are given instead of its own."""
-        given = {key: value for key, value in given.items() if value is not None}
+        given = {key: plain(value) for key, value in given.items() if value is not None}
         last, options = self._last_options
         if given != last:  # validation takes time, which counts for calls with single lines
             decoding = {**self.run.config.decoding.model_dump(), **given}
             options = parse_config({"decoding": decoding}, "search options").decoding
-            self._last_options = given, options
+            self._last_options = copy.deepcopy(given), options  # the caller may change a dict
         return options
 
     def _encoded(self, pair: tuple[ReadText, ReadText]) -> tuple[list[int], list[int]]:

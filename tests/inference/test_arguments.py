@@ -112,6 +112,30 @@ def test_counts_are_counts(option, least, translate):
             translate(LINES, **{option: value})
 
 
+def test_numbers_may_be_those_of_numpy(translate):
+    options = {"n_best": 2, "choices": 1, "num_workers": 1, "beam_size": 3, "length_penalty": 0.5}
+    of_numpy = {
+        name: (np.float32 if isinstance(value, float) else np.int64)(value)
+        for name, value in options.items()
+    }
+    assert translate(LINES, **of_numpy) == translate(LINES, **options)
+    ours, expected = (
+        trained_translator().align("cat.", "chat.", lag=lag) for lag in (np.int64(1), 1)
+    )
+    np.testing.assert_array_equal(ours.weights_TS, expected.weights_TS)
+    for option in ("n_best", "choices", "num_workers"):
+        with pytest.raises(TypeError, match=r"must be an integer. Received"):
+            translate(LINES, **{option: np.float32(2.0)})
+
+
+def test_options_in_a_dict_that_has_changed_are_read_again(translate):
+    typography = {"quotes": "guillemets"}
+    translate(LINES, typography=typography)
+    typography["quotes"] = "none at all"
+    with pytest.raises(UserError, match=r"decoding.typography.quotes' must be"):
+        translate(LINES, typography=typography)
+
+
 def test_more_choices_than_the_vocabulary_has_are_sorted(translate):
     size = trained_translator().run.target_tokenizer.vocabulary_size
     few = translate(LINES, beam_size=1, choices=5)
