@@ -331,7 +331,7 @@ def _sentence(error: Exception) -> str:
 def _explain(problem: Any, where: str) -> str:
     keys = [str(key) for key in problem["loc"] if key != CORPORA_TAG]
     path = ".".join(keys)
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in ("extra_forbidden", "invalid_key"):  # the latter is no text
         names = list(_fields(keys[:-1])) + (
             ["attention"] if keys[:-1] == ["model", "decoder"] else []
         )
@@ -360,7 +360,8 @@ def _explain(problem: Any, where: str) -> str:
         message = f"a section with keys ({', '.join(_fields(keys))})"
     is_word = received is None or isinstance(received, bool)
     shown = json.dumps(received) if is_word else quoted(received)  # null, true: as in YAML
-    return f"{where}: '{path}' must be {message}, received {shown}{hint}"
+    subject = f"'{path}'" if path else "a config"
+    return f"{where}: {subject} must be {message}, received {shown}{hint}"
 
 
 def _fields(keys: Sequence[str]) -> Mapping[str, Any]:

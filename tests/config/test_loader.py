@@ -134,6 +134,18 @@ def test_a_wrong_value_is_named_with_its_key_and_what_was_expected(key, value, e
     assert repr(value) in text
 
 
+@pytest.mark.parametrize("values", ["multi30k", None, []])
+def test_what_is_no_config_is_named(values):
+    assert message(values).startswith("experiment.yaml: a config must be a section with keys (data")
+
+
+@pytest.mark.parametrize(
+    ("values", "key"), [({1: 2}, "1"), ({"data": {2: 3}}, "data.2"), ({None: 1}, "None")]
+)
+def test_a_key_that_is_no_text_is_an_unknown_key(values, key):
+    assert message(values).startswith(f"experiment.yaml: unknown key '{key}'. Known here: ")
+
+
 def test_a_wrong_value_is_shown_in_the_words_of_yaml():
     assert message(nested("training.batch_size", True)).endswith("integer, received true.")
     assert message(nested("training.batch_size", None)).endswith("integer, received null.")
