@@ -58,6 +58,11 @@ def train(
     A run of another config or other text is resumed only if `accept_changes`; a score MODULE:CLASS
     is imported only if `allow_custom`. Raises UserError, or Interrupted with all state saved.
     """
+    if not isinstance(config, Config):
+        raise TypeError(
+            "config must be a Config, such as load_config(recipe) of nmt.config.loader. Received:"
+            f" {config!r} ({type(config).__name__})."
+        )
     score_class(config.model.decoder.score, allow_custom)  # a mistake is reported before any work
     started = time.monotonic()
     if config.training.deterministic:

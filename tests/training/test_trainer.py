@@ -45,6 +45,12 @@ from nmt.training.validation import Validation
 pytest_plugins = ["fixtures.train"]
 
 
+@pytest.mark.parametrize("config", ["quickstart", {"data": {}}])
+def test_what_is_no_config_is_refused(config, tmp_path):
+    with pytest.raises(TypeError, match=r"config must be a Config, such as load_config\(recipe\)"):
+        train(config, tmp_path)
+
+
 def test_every_update_takes_the_rate_of_its_step(small, tmp_path, instant, monkeypatch):
     taken = []
     monkeypatch.setattr(
