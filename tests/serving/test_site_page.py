@@ -3,6 +3,7 @@ offline. Skipped where there is no Chromium or no onnxruntime-web."""
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 
@@ -148,6 +149,18 @@ def test_a_file_is_translated_in_the_tab(open_page, tmp_path):
     assert download.value.suggested_filename == "song_fr.srt"
     lines = download.value.path().read_text(encoding="utf-8").split("\n")
     assert lines[2:] == [*translated(LINES[:1]), ""]
+
+
+def test_text_that_is_typed_need_not_wait_for_a_file(open_page, tmp_path):
+    (tmp_path / "long.txt").write_text("cat dog house tree river bird night milk.\n" * 20_000)
+    expected = translated(LINES[:1])
+    page = open_page()
+    page.locator("#file").set_input_files(tmp_path / "long.txt")
+    playwright.expect(page.locator("#document-progress")).to_have_attribute("value", re.compile("."))
+    page.locator("#text").fill(LINES[0])
+    expect_translation(page, expected)
+    playwright.expect(page.locator("#document-progress")).to_be_visible()
+    page.locator("#document-close").click()  # cancels
 
 
 def test_text_that_is_typed_on_ends_the_translation_of_the_old_one(open_page):

@@ -12,7 +12,7 @@ const MAX_GAP = 1.5; // seconds between two cues of a sentence
 const MAX_JOINED = 6; // cues of a sentence
 const ICU_MESSAGE = /\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,/;
 
-/** @param {import("./translator.js").Translator} translator @param {string} name @param {Uint8Array} content
+/** @param {Pick<import("./translator.js").Translator, "explain">} translator @param {string} name @param {Uint8Array} content
  * @param {() => Promise<void>} pause @param {(done: number, total: number) => void} progress */
 export async function translateDocument(translator, name, content, pause, progress) {
   const document = readDocument(name, content);

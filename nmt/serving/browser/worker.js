@@ -1,6 +1,6 @@
-// The web worker: loads the translator and answers the page, one request after the other.
+// The web worker: loads the translator and answers the page, one line after the other.
 //
-//     {id, path, body} -> {id, answer} or {id, error};   {id, abort: true} ends a request;   {loaded, total}: progress
+//     {id, path, body} -> {id, answer} or {id, error};   {id, abort: true} ends a request;   {id, done, total}: progress
 
 // @ts-ignore: it lies in the site
 import * as ort from "../onnxruntime/ort.js";
@@ -42,34 +42,43 @@ translator.then(
   (error) => postMessage({ failure: String(error?.message ?? error) }),
 );
 
+let last = Promise.resolve();
+
+/** The answer for a line, once the lines asked for before have theirs: text that is typed need not wait for a whole file.
+ * @param {string} line @param {import("./translator.js").Options} options @param {() => Promise<void>} step
+ * @returns {Promise<any>} */
+function explain(line, options, step) {
+  const answer = last.then(async () => {
+    await step();
+    return (await translator).explain(line, options, step);
+  });
+  last = answer.then(() => {}, () => {});
+  return answer;
+}
+
 /** @type {Record<string, (body: any, pause: () => Promise<void>, id: number) => Promise<any>>} */
 const ANSWERS = {
   async "v1/translate"({ q, source, target, ...options }, step) {
     const lines = [];
-    for (const line of q.split(/\r?\n/)) lines.push(await (await translator).explain(line, options, step));
+    for (const line of q.split(/\r?\n/)) lines.push(await explain(line, options, step));
     return { source, target, lines };
   },
 
   async translate_file({ name, content }, step, id) {
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => postMessage({ id, done, total });
-    return translateDocument(await translator, name, content, step, progress);
+    return translateDocument({ explain }, name, content, step, progress);
   },
 };
 
-let last = Promise.resolve();
-
-addEventListener("message", ({ data: { id, path, body, abort } }) => {
+addEventListener("message", async ({ data: { id, path, body, abort } }) => {
   if (abort) {
     aborted.add(id);
     return;
   }
-  last = last.then(async () => {
-    try {
-      await pause(id);
-      postMessage({ id, answer: await ANSWERS[path](body, () => pause(id), id) });
-    } catch (error) {
-      postMessage({ id, error: String(/** @type {Error} */ (error)?.message ?? error) });
-    }
-    aborted.delete(id);
-  });
+  try {
+    postMessage({ id, answer: await ANSWERS[path](body, () => pause(id), id) });
+  } catch (error) {
+    postMessage({ id, error: String(/** @type {Error} */ (error)?.message ?? error) });
+  }
+  aborted.delete(id);
 });
