@@ -342,6 +342,32 @@ def test_cues_out_of_order_are_not_joined():
     assert in_node("documents", documents=[asked])[0]["texts"] == ["one", "two"]
 
 
+@needs_node
+def test_a_line_of_text_ends_where_python_ends_it():
+    text = "one.\rtwo.\x0bthree.\x0cfour.\x85five.\u2028six.\u2029seven.\r\neight.\n"
+    asked = {"name": "a.txt", "content": base64.b64encode(text.encode()).decode()}
+    (found,) = in_node("documents", documents=[asked])
+    texts = [one for one in found["texts"] if one.strip()]
+    assert texts == ["one.", "two.", "three.", "four.", "five.", "six.", "seven.", "eight."]
+    assert base64.b64decode(found["shouted"]).decode() == text.upper()
+
+
+@needs_node
+def test_times_of_cues_are_read_as_in_python_and_what_is_no_cue_is_counted():
+    def texts(*times):
+        cues = [f"{n}\n{time}\ntext {n}\n\n" for n, time in enumerate(times)]
+        asked = {"name": "a.srt", "content": base64.b64encode("".join(cues).encode()).decode()}
+        return in_node("documents", documents=[asked])[0]["texts"]
+
+    joined = ["text 0 text 1"]
+    assert texts("00:00:01,000 --> 00:00:02,090", "00:00:02,100 --> 00:00:03,000") == joined
+    assert texts("00:00:01,000 --> 00:00:02,050", "00:00:03,900 --> 00:00:05,000") != joined
+    assert texts("00:01 --> 00:02", "00:00:02.5 --> 00:00:03") == joined
+    cue = "1\n00:00:01,000 --> 00:00:02,000\none\n\nlost\n"
+    found = in_node("translated_document", name="a.srt", content=cue, lost="x")
+    assert (found["segments"], found["untranslated"]) == (2, 1)
+
+
 def test_a_text_that_loses_a_placeholder_and_plural_forms_stay_and_are_counted():
     header = 'msgid ""\nmsgstr "Language: fr"\n\n'
     kept = (

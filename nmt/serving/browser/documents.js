@@ -58,7 +58,7 @@ export function readDocument(name, content) {
 
 /** Each line is a text. @param {string} text @returns {Document} */
 function lines(text) {
-  const parts = text.split(/(\r?\n|^\ufeff)/);
+  const parts = text.split(LINE_END);
   return { texts: parts, fill: (translations) => translations.map((one, index) => one ?? parts[index]).join("") };
 }
 
@@ -68,7 +68,10 @@ function lines(text) {
  * @property {string} head number and times @property {string} before tags @property {string} text @property {string} after tags @property {number} numLines @property {string} lineEnd
  * @property {number} start @property {number} end seconds */
 
-const TIMING = /(\d+):(\d\d?):(\d\d?)[.,](\d{1,3})\s*-->\s*(\d+):(\d\d?):(\d\d?)[.,](\d{1,3})[^\n]*\n/;
+const LINE_END = /(\r\n|[\n\r\v\f\x85\u2028\u2029]|^\ufeff)/;
+
+const TIME = String.raw`(?:(\d{1,9}):)?(\d\d?):(\d\d?)(?:[.,:](\d{1,3}))?`; // some programs write no milliseconds
+const TIMING = new RegExp(String.raw`${TIME}\s*-->\s*${TIME}(?=\s)[^\n]*\n`);
 const SENTENCE_END = /[.!?:;…♪\])]["'”’»)\]]*$/u;
 const STARTS_ANEW = /^(?:[-–—♪>[(#]|[A-Z][A-Z ]+:)/u;
 
@@ -78,9 +81,13 @@ function subtitles(text) {
   const parts = text.split(/((?:\r?\n[ \t]*){2,}|\r?\n$)/);
   /** @type {Cue[][]} */
   const sentences = [];
+  let numLeft = 0;
   parts.forEach((part, index) => {
     const timing = TIMING.exec(part);
-    if (!timing) return;
+    if (!timing) {
+      numLeft += Number(hasLetters(part)); // the text of a cue after a blank line, say
+      return;
+    }
     const cue = cueOf(part, timing, index);
     const last = sentences[sentences.length - 1];
     if (last && goesOn(last, cue)) last.push(cue);
@@ -88,6 +95,7 @@ function subtitles(text) {
   });
   return {
     texts: sentences.map((cues) => cues.map((cue) => cue.text).join(" ")),
+    numLeft,
     fill(translations) {
       const filled = [...parts];
       sentences.forEach((cues, index) => {
@@ -105,8 +113,7 @@ function subtitles(text) {
 
 /** @param {string} part @param {RegExpExecArray} timing @param {number} index @returns {Cue} */
 function cueOf(part, timing, index) {
-  const [, ...numbers] = timing;
-  const [h1, m1, s1, f1, h2, m2, s2, f2] = numbers.map(Number);
+  const [, h1, m1, s1, f1, h2, m2, s2, f2] = timing;
   const head = part.slice(0, timing.index + timing[0].length);
   const raw = part.slice(head.length);
   const before = /^(?:\{\\[^{}]*\}|<[^<>]*>|[-–—]\s+|\s)*/u.exec(raw)?.[0] ?? "";
@@ -122,9 +129,14 @@ function cueOf(part, timing, index) {
     after: hasTags ? after.replace(/<[^<>]*>/g, "") : after,
     numLines: inner.split(lineEnd).length,
     lineEnd,
-    start: 3600 * h1 + 60 * m1 + s1 + Number(`0.${f1}`),
-    end: 3600 * h2 + 60 * m2 + s2 + Number(`0.${f2}`),
+    start: seconds(h1, m1, s1, f1),
+    end: seconds(h2, m2, s2, f2),
   };
+}
+
+/** @param {string | undefined} hours @param {string} minutes @param {string} whole @param {string | undefined} fraction */
+function seconds(hours, minutes, whole, fraction) {
+  return 3600 * Number(hours ?? 0) + 60 * Number(minutes) + Number(whole) + Number(`0.${fraction ?? 0}`);
 }
 
 /** @param {Cue[]} cues @param {Cue} following */
