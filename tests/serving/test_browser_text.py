@@ -357,7 +357,9 @@ def test_paragraphs_are_divided_where_python_divides_them(language):
     assert same >= 0.95 * len(texts)
 
 
-@pytest.mark.parametrize("text", ["a. " * 30_000, "a. (b. c) " * 10_000, "a" + "." * 100_000])
+@pytest.mark.parametrize(
+    "text", ["a. " * 30_000, "a. (b. c) " * 10_000, "a" + "." * 100_000, "“«a. " * 30_000]
+)
 def test_marks_that_end_no_sentence_take_linear_time(text):
     start = os.times().children_user
     assert in_node("sentences", texts=[text], language="en") == [[text]]

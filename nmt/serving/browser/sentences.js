@@ -29,7 +29,7 @@ const LIST_NUMBER = new RegExp(`^[${SPACE}]*\\p{Nd}+\\.[${SPACE}]*$`, "u");
  * @returns {string[]} */
 export function sentences(text, language) {
   const abbreviations = new Set((ABBREVIATIONS[language] ?? ABBREVIATIONS.en).split(" "));
-  const enclosed = Array.from(text.matchAll(ENCLOSED), (match) => [match.index, match.index + match[0].length]);
+  const enclosed = Array.from(closed(text).matchAll(ENCLOSED), (match) => [match.index, match.index + match[0].length]);
   const found = [];
   let [start, previous, first] = [0, 0, 0];
   for (const match of text.matchAll(END)) {
@@ -46,6 +46,16 @@ export function sentences(text, language) {
     start = end;
   }
   return [...found, text.slice(start)];
+}
+
+/** A text without the opening marks after the last closing one, for each of which the rest would be searched.
+ * @param {string} text */
+function closed(text) {
+  for (const [opening, closing] of ["“”", "«»"]) {
+    const end = text.lastIndexOf(closing) + 1;
+    text = text.slice(0, end) + text.slice(end).replaceAll(opening, " ");
+  }
+  return text;
 }
 
 /** @param {string} tail the last words of a sentence @param {string} rest @param {Set<string>} abbreviations */
