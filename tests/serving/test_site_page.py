@@ -31,12 +31,20 @@ class SilentHandler(http.server.SimpleHTTPRequestHandler):
 class StaticHost:
     def __init__(self, folder):
         self.folder, self.asked = folder, []
+        self.sends_weights = threading.Event()
+        self.sends_weights.set()
         host = self
 
         class Handler(SilentHandler):
             def do_GET(self):
                 host.asked.append(self.path)
+                if self.path == "/model/weights.bin":
+                    host.sends_weights.wait()
                 super().do_GET()
+
+            def end_headers(self):
+                self.send_header("Vary", "Accept")  # as some hosts do
+                super().end_headers()
 
         self.server = http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), functools.partial(Handler, directory=folder)

@@ -25,6 +25,6 @@ scope.addEventListener("fetch", (/** @type {any} */ event) => {
   const url = new URL(event.request.url);
   const isPage = event.request.mode === "navigate" && url.pathname === new URL("index.html", scope.registration.scope).pathname;
   const asked = isPage ? scope.registration.scope : event.request;
-  const stored = caches.open(NAME).then((cache) => cache.match(asked, { ignoreSearch: true }));
+  const stored = caches.open(NAME).then((cache) => cache.match(asked, { ignoreSearch: true, ignoreVary: true }));
   event.respondWith(stored.then((response) => response ?? fetch(event.request)));
 });
