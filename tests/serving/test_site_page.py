@@ -164,7 +164,9 @@ def test_text_that_is_typed_need_not_wait_for_a_file(open_page, tmp_path):
     expected = translated(LINES[:1])
     page = open_page()
     page.locator("#file").set_input_files(tmp_path / "long.txt")
-    playwright.expect(page.locator("#document-progress")).to_have_attribute("value", re.compile("."))
+    playwright.expect(page.locator("#document-progress")).to_have_attribute(
+        "value", re.compile(".")
+    )
     page.locator("#text").fill(LINES[0])
     expect_translation(page, expected)
     playwright.expect(page.locator("#document-progress")).to_be_visible()
@@ -176,6 +178,20 @@ def test_text_that_is_typed_on_ends_the_translation_of_the_old_one(open_page):
     page.locator("#text").fill("\n".join(["cat dog house tree river bird night milk."] * 30))
     page.locator("#text").fill(LINES[1])
     expect_translation(page, translated(LINES[1:]))
+
+
+def test_the_page_says_that_the_model_is_being_loaded_also_to_somebody_who_types(open_page, host):
+    host.sends_weights.clear()
+    page = open_page()
+    says = "The model is being loaded"
+    playwright.expect(page.locator("#loading")).to_contain_text(says)
+    playwright.expect(page.locator("#announcement")).to_contain_text(says)
+    page.locator("#text").fill(LINES[0])
+    playwright.expect(page.locator("#copy")).to_be_hidden()
+    playwright.expect(page.locator("#loading")).to_contain_text(says)
+    host.sends_weights.set()
+    expect_translation(page, translated(LINES[:1]))
+    playwright.expect(page.locator("#loading")).to_be_empty()
 
 
 def test_a_model_that_cannot_be_loaded_is_reported(browser, folder, tmp_path):

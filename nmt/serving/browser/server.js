@@ -47,17 +47,19 @@ let isReady = false;
 /** @type {Worker | undefined} */
 let worker; // or nothing once it failed: the next request starts another one
 
-settings().then(({ bytes }) => {
-  if (!isReady) state.textContent = `The model is being loaded (${(bytes / 1e6).toFixed(0)} MB)`;
-}, () => {}); // the page says so
 start();
 
 function start() {
   const started = new Worker("worker/worker.js", { type: "module" });
+  let isReady = false;
+  settings().then(({ bytes }) => {
+    if (isReady || worker !== started) return;
+    loading.textContent = announcement.textContent = `The model is being loaded (${(bytes / 1e6).toFixed(0)} MB)`;
+  }, () => {}); // the page says so
   started.addEventListener("message", ({ data }) => {
     if (data.ready) {
       isReady = true;
-      state.textContent = "";
+      loading.textContent = "";
       // Only now, so that the files that were just loaded are not loaded twice.
       navigator.serviceWorker?.register("service_worker.js").catch(() => {});
     } else if (data.failure) fail(data.failure);
@@ -78,7 +80,7 @@ function start() {
 function fail(message) {
   worker?.terminate();
   worker = undefined;
-  state.textContent = "";
+  loading.textContent = "";
   for (const { reject } of waiting.values()) reject(new Refusal(503, message));
   waiting.clear();
 }
