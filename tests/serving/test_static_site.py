@@ -248,13 +248,24 @@ def test_whole_translations_are_those_of_python(tmp_path, precision):
             )
 
 
+# ------------------------------------------------------------------------- the page and its worker
+
+
+@needs_node
+def test_the_page_keeps_one_file_and_ends_no_request_that_has_its_answer():
+    found = in_node("files", names=["a.txt", "b.txt", "c.txt"])
+    assert found["names"] == ["a_fr.txt", "b_fr.txt", "c_fr.txt"]
+    assert found["kept"] == found["addresses"][-1:]
+    assert found["aborted"] == 0
+
+
 # -------------------------------------------------------------------------------- a host that fails
 
 
 @needs_node
-@pytest.mark.parametrize("failure", [404, 0])
+@pytest.mark.parametrize("failure", [404, 0, 203])
 def test_settings_that_could_not_be_loaded_are_asked_for_again(failure):
-    """Status 0: the host does not answer."""
+    """Status 0: the host does not answer. 203: it answers with another file."""
     found = in_node("settings", statuses=[failure, failure, 200])
     assert found["errors"] == [503] and "model/settings.json cannot be loaded" in found["message"]
     assert found["languages"] == ["en", "fr"]

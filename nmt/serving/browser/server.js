@@ -39,11 +39,14 @@ function settings() {
 async function fetchSettings() {
   const response = await fetch(SETTINGS).catch(() => undefined);
   if (!response?.ok) throw new Refusal(503, `${SETTINGS} cannot be loaded (${response?.status ?? "no answer"})`);
-  return response.json();
+  return response.json().catch(() => {
+    throw new Refusal(503, `${SETTINGS} cannot be loaded (it is not JSON)`); // a page of a proxy, say
+  });
 }
 
-const state = /** @type {HTMLElement} */ (document.getElementById("state"));
-let isReady = false;
+const [loading, announcement] = ["loading", "announcement"].map(
+  (id) => /** @type {HTMLElement} */ (document.getElementById(id)),
+);
 /** @type {Worker | undefined} */
 let worker; // or nothing once it failed: the next request starts another one
 
@@ -95,7 +98,7 @@ function ask(path, body, signal, name = "") {
     waiting.set(id, { resolve, reject });
     if (name) names.set(id, name);
     signal.addEventListener("abort", () => {
-      waiting.delete(id);
+      if (!waiting.delete(id)) return; // it has its answer
       asked.postMessage({ id, abort: true });
       reject(new Refusal(0));
     });
@@ -132,8 +135,11 @@ export async function call(path, body = undefined, signal = new AbortController(
   return ask(path, body, signal);
 }
 
+let address = ""; // of the last file, which takes memory
+
 /** Translates the file of a form. @param {FormData} form @param {AbortSignal} signal */
 export async function translateFile(form, signal) {
+  URL.revokeObjectURL(address);
   const file = /** @type {File} */ (form.get("file"));
   const content = new Uint8Array(await file.arrayBuffer());
   const body = { name: file.name, content };
@@ -141,6 +147,6 @@ export async function translateFile(form, signal) {
   const { target } = await settings();
   const dot = file.name.lastIndexOf(".");
   const name = `${file.name.slice(0, dot)}_${target}${file.name.slice(dot)}`;
-  const url = URL.createObjectURL(new Blob([answer.content], { type: "application/octet-stream" }));
-  return { ...answer, translatedFileUrl: url, name };
+  address = URL.createObjectURL(new Blob([answer.content], { type: "application/octet-stream" }));
+  return { ...answer, translatedFileUrl: address, name };
 }
