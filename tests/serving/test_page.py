@@ -649,6 +649,18 @@ def test_the_theme_is_the_systems_until_it_is_switched_and_then_remembered(open_
     assert page.evaluate(is_dark) == (scheme == "light")
 
 
+def test_a_theme_of_another_page_of_the_host_is_none_and_paper_is_light(open_page):
+    page = open_page(scheme="dark")
+    page.evaluate("localStorage.setItem('theme', 'auto')")
+    page.reload()
+    page.get_by_role("button", name="Use the light theme").click()
+    page.get_by_role("button", name="Use the dark theme").click()
+    colour = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(colour) == "rgb(22, 23, 26)"
+    page.emulate_media(media="print")
+    assert page.evaluate(colour) == "rgb(247, 245, 240)"
+
+
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROWEST, "dark")])
 def test_axe_finds_nothing_serious(open_page, size, scheme):
     axe = pytest.importorskip(
@@ -782,7 +794,25 @@ def test_a_file_that_a_proxy_refuses_is_too_large(open_page):
     )
 
 
+def test_one_segment_that_was_left_is_named_as_one(open_page):
+    page = open_page()
+    answer = {"translatedFileUrl": "http://a/b", "segments": 3, "untranslated": 1}
+    page.route("**/translate_file", lambda route: route.fulfill(json=answer))
+    page.evaluate(DROP, ["cat.txt", CAT])
+    playwright.expect(page.locator("#document-state")).to_have_text(
+        "cat.txt is translated, 1 of 3 segments was left untranslated."
+    )
+
+
 # ----------------------------------------------------------------------------------------- glossary
+
+# Keys that end what an input method composes, not least in Safari, where the composition has ended.
+COMPOSING = ["isComposing: true", "keyCode: 229"]
+
+
+def press_composing(field, key, state):
+    event = f"new KeyboardEvent('keydown', {{key: '{key}', bubbles: true, {state}}})"
+    field.evaluate(f"element => element.dispatchEvent({event})")
 
 
 def add_entry(page, phrase, translation):

@@ -44,7 +44,7 @@ async function translateFile(file) {
     const form = new FormData();
     for (const [key, value] of Object.entries({ ...fieldsOf(), progress: name, file })) form.set(key, value);
     const answer = await send(form, signal);
-    const left = answer.untranslated ? `, ${answer.untranslated} of ${answer.segments} segments were left untranslated` : "";
+    const left = answer.untranslated ? `, ${answer.untranslated} of ${answer.segments} segments ${answer.untranslated === 1 ? "was" : "were"} left untranslated` : "";
     show(`${file.name} is translated${left}.`, { url: answer.translatedFileUrl, name: answer.name });
     // Whoever types meanwhile goes on typing.
     const focused = document.activeElement;

@@ -260,8 +260,8 @@ const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "d
 /** Applies the theme chosen before, if any; else the system's. */
 function showTheme() {
   try {
-    const stored = localStorage.getItem("theme");
-    if (stored) document.documentElement.dataset.theme = stored;
+    const stored = localStorage.getItem("theme"); // maybe of another page of this host
+    if (["light", "dark"].includes(stored)) document.documentElement.dataset.theme = stored;
   } catch {} // where storage is forbidden, the page forgets
   page.theme.title = theme() === "dark" ? "Use the light theme" : "Use the dark theme";
   page.theme.setAttribute("aria-label", page.theme.title);
