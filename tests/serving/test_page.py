@@ -3,6 +3,7 @@ none."""
 
 import contextlib
 import io
+import json
 import math
 import re
 import threading
@@ -864,6 +865,31 @@ def test_incomplete_entries_are_kept_but_not_sent(open_page):
     expect_translation(page, f"{CHAT} noire matou")
 
 
+def test_a_key_of_an_input_method_stays_in_its_field(open_page):
+    page = open_page()
+    page.locator("#glossary summary").click()
+    page.get_by_role("button", name="Add an entry").click()
+    for state in COMPOSING:
+        press_composing(page.get_by_label("Phrase 1"), "Enter", state)
+        playwright.expect(page.get_by_label("Phrase 1")).to_be_focused()
+
+
+def test_several_tabs_add_to_one_glossary(open_page, address):
+    page = open_page()
+    other = page.context.new_page()
+    other.goto(address)
+    page.locator("#glossary summary").click()
+    add_entry(page, "cat", "matou")
+    playwright.expect(other.get_by_label("Translation 1")).to_have_value("matou")
+    other.locator("#glossary summary").click()
+    add_entry(other, "black", "sombre")
+    playwright.expect(page.get_by_label("Translation 2")).to_have_value("sombre")
+    page.fill("#text", CAT)
+    expect_translation(page, f"{CHAT} sombre matou")
+    stored = page.evaluate("localStorage.getItem('glossary.en-fr')")
+    assert json.loads(stored) == [["cat", "matou"], ["black", "sombre"]]
+
+
 def test_each_pair_of_languages_has_a_glossary(open_page):
     page = open_page()
     page.locator("#glossary summary").click()
@@ -1002,10 +1028,9 @@ def test_escape_keeps_a_correction_of_the_same_lines(open_page):
     correction = page.locator("#correction")
     suggest.click()
     correction.fill("Chat.")
-    escape = "element => element.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', "
-    escape += "bubbles: true, isComposing: true}))"
-    correction.evaluate(escape)  # ends what an input method composes
-    playwright.expect(correction).to_be_visible()
+    for state in COMPOSING:
+        press_composing(correction, "Escape", state)
+        playwright.expect(correction).to_be_visible()
     correction.press("Escape")
     playwright.expect(correction).to_be_hidden()
     suggest.click()

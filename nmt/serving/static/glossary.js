@@ -1,6 +1,6 @@
 // A glossary for each pair of languages:  a file or the table on the page <-> the browser's storage -> requests.
 
-import { make, page } from "./rows.js";
+import { isComposing, make, page } from "./rows.js";
 
 const LONGEST = 200; // characters of a phrase
 
@@ -112,7 +112,7 @@ function row(entry, index) {
     input.value = entry[side];
     input.addEventListener("change", () => change(() => (entry[side] = input.value)));
     input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.isComposing) return;
+      if (event.key !== "Enter" || isComposing(event)) return;
       change(() => (entry[side] = input.value));
       if (side === 1 && index === entries.length - 1) add();
       else input.closest("tr").querySelectorAll("input")[1].focus();
@@ -164,6 +164,12 @@ function exportFile() {
   setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }
 
+addEventListener("storage", (event) => {
+  // Another tab changed this glossary, or cleared the storage (null).
+  if (event.key !== key && event.key !== null) return;
+  change(() => (entries = read()));
+  showEntries();
+});
 page["glossary-add"].addEventListener("click", add);
 page["glossary-import"].addEventListener("click", () => page["glossary-file"].click());
 page["glossary-export"].addEventListener("click", exportFile);

@@ -23,6 +23,9 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Whether a key belongs to an input method. Safari ends a composition before the key that ends it, whose code is 229. */
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 /** Updates both sides to the text and the answers received so far. */
 export function showRows() {
   const texts = lines();

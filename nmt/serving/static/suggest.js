@@ -1,6 +1,6 @@
 // A correction of the translation, suggested to the server.
 
-import { page } from "./rows.js";
+import { isComposing, page } from "./rows.js";
 import { call, Refusal } from "./server.js";
 
 let lines = []; // of the text: [source, translation], when the form was opened; none once they are corrected
@@ -47,6 +47,6 @@ function close() {
 
 page["suggestion-form"].addEventListener("submit", send);
 page["suggestion-close"].addEventListener("click", close);
-page.suggestion.addEventListener("keydown", ({ key, isComposing }) => {
-  if (key === "Escape" && !isComposing) close(); // an input method's Escape ends its composition
+page.suggestion.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !isComposing(event)) close(); // an input method's Escape ends its composition
 });
