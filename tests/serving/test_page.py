@@ -1020,6 +1020,35 @@ def test_a_refused_correction_stays_in_its_form(open_page):
     playwright.expect(page.locator("#suggestion")).to_be_hidden()
 
 
+def test_a_correction_is_sent_once_and_takes_no_focus_from_what_is_done_meanwhile(open_page):
+    page = open_page()
+    held = []
+    page.route("**/suggest", lambda route: held.append(route))
+    send, correction = page.get_by_role("button", name="Send"), page.locator("#correction")
+
+    def suggest(source, target):
+        page.fill("#text", source)
+        playwright.expect(page.locator("#translation .row")).not_to_have_class(re.compile("stale"))
+        page.get_by_role("button", name="Suggest a correction").click()
+        correction.fill(target)
+
+    suggest(CAT, "Chat.")
+    send.dblclick()
+    correction.press("Escape")
+    suggest("He is tired.", "Il est las.")
+    assert len(held) == 1
+    held.pop().fulfill(json={"success": True})
+    playwright.expect(page.locator("#state")).to_have_text("Thank you for the correction")
+    playwright.expect(correction).to_have_value("Il est las.")
+    playwright.expect(correction).to_be_focused()
+    with page.expect_request("**/suggest"):
+        send.click()
+    page.locator("#text").focus()
+    held.pop().fulfill(json={"success": True})
+    playwright.expect(correction).to_be_hidden()
+    playwright.expect(page.locator("#text")).to_be_focused()
+
+
 def test_escape_keeps_a_correction_of_the_same_lines(open_page):
     page = open_page()
     page.fill("#text", CAT)
