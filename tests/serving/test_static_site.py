@@ -354,6 +354,29 @@ def test_cues_out_of_order_are_not_joined():
 
 
 @needs_node
+@pytest.mark.parametrize(
+    ("cues", "translation", "expected"),
+    [
+        (["Good\nmorning."], "Bonjour.", ["Bonjour."]),
+        (["Good\nmorning\nyou."], "Extraordinaire, oui.", ["Extraordinaire,\noui."]),
+        (["I", "finally went home."], "Finalement je rentrai.", ["Finalement", "je rentrai."]),
+        (["I went home to", "her."], "Je rentrai chez elle.", ["Je rentrai chez", "elle."]),
+        (["Good", "morning."], "Bonjour.", ["Bonjour.", ""]),
+    ],
+)
+def test_no_cue_begins_with_an_empty_line_or_is_empty_while_there_are_words(
+    cues, translation, expected
+):
+    def written(texts):
+        times = [f"00:00:0{n},000 --> 00:00:0{n},900" for n in range(len(texts))]
+        parts = zip(times, texts, strict=True)
+        return "\n\n".join(f"{n}\n{time}\n{text}" for n, (time, text) in enumerate(parts, 1))
+
+    found = in_node("filled", name="a.srt", content=written(cues), translations=[translation])
+    assert found == written(expected)
+
+
+@needs_node
 def test_a_line_of_text_ends_where_python_ends_it():
     text = "one.\rtwo.\x0bthree.\x0cfour.\x85five.\u2028six.\u2029seven.\r\neight.\n"
     asked = {"name": "a.txt", "content": base64.b64encode(text.encode()).decode()}

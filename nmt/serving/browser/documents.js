@@ -147,7 +147,7 @@ function goesOn(cues, following) {
   return isNear && !SENTENCE_END.test(last.text) && !/^[-–—]/u.test(following.before) && !STARTS_ANEW.test(following.text);
 }
 
-/** The words of a text in shares that are about as long as these. @param {string} text @param {number[]} lengths */
+/** The words of a text in shares that are about as long as these; no share is empty while there are words. @param {string} text @param {number[]} lengths */
 function divided(text, lengths) {
   const words = text.split(" ");
   const total = lengths.reduce((sum, length) => sum + length, 0) || 1;
@@ -157,8 +157,9 @@ function divided(text, lengths) {
   for (const [index, length] of lengths.entries()) {
     goal += (text.length * length) / total;
     const share = [];
-    const isLast = index === lengths.length - 1;
-    while (words.length && (isLast || used + words[0].length / 2 < goal)) {
+    const numOthers = lengths.length - 1 - index;
+    const fits = () => words.length > numOthers && (!numOthers || used + words[0].length / 2 < goal);
+    while (words.length && (!share.length || fits())) {
       used += words[0].length + 1;
       share.push(/** @type {string} */ (words.shift()));
     }
@@ -167,9 +168,9 @@ function divided(text, lengths) {
   return shares;
 }
 
-/** At most so many lines of about the same length. @param {string} text @param {number} numLines */
+/** At most so many lines of about the same length; an empty one would end the cue. @param {string} text @param {number} numLines */
 function wrapped(text, numLines) {
-  return divided(text, Array(numLines).fill(1)).filter((line, index) => line || index === 0);
+  return divided(text, Array(numLines).fill(1)).filter((line) => line);
 }
 
 // ---------------------------------------------------------------------------------------------------------- catalogs
