@@ -339,6 +339,25 @@ def test_the_shipped_tokenizers_encode_alike():
         assert_same(found, [ours.encode(line) for line in LINES])
 
 
+@pytest.mark.parametrize("task", ["read", "peel", "typography", "numbers", "capitals"])
+def test_a_hostile_line_takes_linear_time(task):
+    """JavaScript has no possessive quantifiers: a run of characters that two alternatives match
+    would take exponential time."""
+    arguments = {
+        "read": {"kind": "view"},
+        "peel": {"language": "fr"},
+        "typography": {
+            "options": {"apostrophe": "curly", "space": "narrow", "quotes": "guillemets"}
+        },
+        "capitals": {"casing": {"starts_upper": True, "names": "", "common": ""}},
+    }
+    units = [*sorted({*ODD}), "- ", "* ", "( ", '" ', "a.", "1,", "1 ", "a'", ":(", "\u200d\u0301"]
+    lines = [unit * 3000 + end for unit in units for end in ("", "a")]
+    start = os.times().children_user
+    assert len(in_node(task, lines=lines, **arguments.get(task, {}))) == len(lines)
+    assert os.times().children_user - start < 20
+
+
 # --------------------------------------------------------------------------------------- sentences
 
 

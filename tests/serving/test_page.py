@@ -865,6 +865,19 @@ def test_incomplete_entries_are_kept_but_not_sent(open_page):
     expect_translation(page, f"{CHAT} noire matou")
 
 
+def test_phrases_that_differ_in_typography_alone_are_one(open_page):
+    """The server refuses two entries for one phrase, and with them each request."""
+    page = open_page()
+    page.locator("#glossary summary").click()
+    add_entry(page, "black", "noire")
+    for phrase in ("cat’s", "cat's"):
+        add_entry(page, phrase, "du chat")
+    playwright.expect(page.locator("#glossary-trouble")).to_contain_text("“cat's” is listed twice")
+    page.fill("#text", CAT)
+    expect_translation(page, f"{CHAT} noire")
+    assert glossaries(page)[-1] == [["black", "noire"], ["cat’s", "du chat"]]
+
+
 def test_a_key_of_an_input_method_stays_in_its_field(open_page):
     page = open_page()
     page.locator("#glossary summary").click()

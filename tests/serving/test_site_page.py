@@ -185,7 +185,7 @@ def test_the_page_says_that_the_model_is_being_loaded_also_to_somebody_who_types
     page = open_page()
     says = "The model is being loaded"
     playwright.expect(page.locator("#loading")).to_contain_text(says)
-    playwright.expect(page.locator("#announcement")).to_contain_text(says)
+    playwright.expect(page.locator("#loading")).to_have_role("status")
     page.locator("#text").fill(LINES[0])
     playwright.expect(page.locator("#copy")).to_be_hidden()
     playwright.expect(page.locator("#loading")).to_contain_text(says)

@@ -44,9 +44,7 @@ async function fetchSettings() {
   });
 }
 
-const [loading, announcement] = ["loading", "announcement"].map(
-  (id) => /** @type {HTMLElement} */ (document.getElementById(id)),
-);
+const loading = /** @type {HTMLElement} */ (document.getElementById("loading"));
 /** @type {Worker | undefined} */
 let worker; // or nothing once it failed: the next request starts another one
 
@@ -57,7 +55,7 @@ function start() {
   let isReady = false;
   settings().then(({ bytes }) => {
     if (isReady || worker !== started) return;
-    loading.textContent = announcement.textContent = `The model is being loaded (${(bytes / 1e6).toFixed(0)} MB)`;
+    loading.textContent = `The model is being loaded (${(bytes / 1e6).toFixed(0)} MB)`;
   }, () => {}); // the page says so
   started.addEventListener("message", ({ data }) => {
     if (data.ready) {

@@ -242,9 +242,9 @@ export class Tokenizer {
     }
     const ids = [];
     for (let end = text.length; end > 0; end = best[end].start) {
-      ids.unshift({ id: best[end].id, name: text.slice(best[end].start, end) });
+      ids.push({ id: best[end].id, name: text.slice(best[end].start, end) });
     }
-    return ids;
+    return ids.reverse();
   }
 
   /** The text of ids, with what copies restore, and the span of each id in it. Unless it `begins` a sentence, the

@@ -39,6 +39,8 @@ export function glossaryField() {
 // ---------------------------------------------------------------------------------------------------------- entries
 
 const trimmed = (text) => text.replace(/\s+/gu, " ").trim();
+/** Equal for phrases that are one to the server, which refuses two entries for one. */
+const asRead = (phrase) => phrase.normalize().replace(/[’‘‚‛ʼ′＇‹›]/gu, "'").replace(/[“”„‟″〝〞＂«»]/gu, '"').replace(/[‐‑−]/gu, "-");
 
 /** Entries with both sides, as many as the server takes; of several for a phrase the first. */
 function completePairs() {
@@ -52,9 +54,10 @@ function completePairs() {
 function distinctPairs() {
   const pairs = new Map();
   for (const [phrase, translation] of entries.map((entry) => entry.map(trimmed))) {
-    if (phrase && translation && !pairs.has(phrase)) pairs.set(phrase, translation);
+    const key = asRead(phrase);
+    if (phrase && translation && !pairs.has(key)) pairs.set(key, [phrase, translation]);
   }
-  return Array.from(pairs);
+  return Array.from(pairs.values());
 }
 
 function read() {
@@ -91,7 +94,8 @@ function showSummary() {
   page["glossary-export"].hidden = !count;
   page["glossary-add"].disabled = entries.length >= limit;
   const phrases = entries.map(([phrase]) => trimmed(phrase)).filter(Boolean);
-  const twice = phrases.find((phrase, index) => phrases.indexOf(phrase) < index);
+  const keys = phrases.map(asRead);
+  const twice = phrases.find((_, index) => keys.indexOf(keys[index]) < index);
   page["glossary-trouble"].textContent = [
     twice ? `“${twice}” is listed twice: the first translation counts.` : "",
     distinctPairs().length > count ? `The server takes no longer glossary: only the first ${count} entries are used.` : "",
