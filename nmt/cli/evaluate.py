@@ -15,6 +15,7 @@ from nmt.cli.shared import (
     RunOptions,
     SearchOptions,
     alignment_arguments,
+    check_read_once,
     file_or_standard,
     given_path,
     lines_of,
@@ -88,12 +89,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from nmt.evaluation.metrics import corpus_scores, group_references, typography_agreement
     from nmt.text.lines import write_lines
 
-    texts = [options.source, *options.reference]
-    if texts.count(None) > 1:
-        raise UserError(
-            f"{STANDARD_INPUT} is one text. Received: - for {texts.count(None)}. Name files for the"
-            " others."
-        )
+    check_read_once([options.source, *options.reference])
     sources = list(lines_of(options.source))
     references: Sequence[Sequence[str | None]] = [
         list(lines_of(path)) for path in options.reference
@@ -198,12 +194,12 @@ def _evaluate_alignments(
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from nmt.evaluation.plots import plot_attention
+    from nmt.evaluation.plots import picture_path, plot_attention
     from nmt.text.lines import is_blank
 
     if is_blank(options.sentence):
         raise UserError("expected a sentence to translate. Received: a blank one.")
-    _check_writable(options.output, paths_read(options))
+    _check_writable(picture_path(options.output), paths_read(options))
     search = SearchOptions.parsed(options)
     translator = shared.load(RunOptions.parsed(options))
     translator.check_options(**search.decoding)

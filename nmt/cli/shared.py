@@ -4,13 +4,13 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.errors import LineError
+from nmt.errors import LineError, UserError
 from nmt.terminal import import_tensorflow
 
 if TYPE_CHECKING:
@@ -83,6 +83,14 @@ def lines_of(path: Path | None) -> Iterator[str]:
     from nmt.text.lines import decode_lines, read_lines
 
     return read_lines(path) if path else decode_lines(sys.stdin.buffer, STANDARD_INPUT)
+
+
+def check_read_once(texts: Sequence[Path | None]) -> None:
+    """Raises UserError if several texts are standard input (None)."""
+    if (count := texts.count(None)) > 1:
+        raise UserError(
+            f"{STANDARD_INPUT} is one text. Received: - for {count}. Name files for the others."
+        )
 
 
 @contextlib.contextmanager

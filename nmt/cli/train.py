@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.cli.console import say, verb
 from nmt.cli.shared import (
+    check_read_once,
     custom_argument,
     file_or_standard,
     given_path,
@@ -449,6 +450,7 @@ def _tokenizer_train(options: argparse.Namespace) -> int:
     from nmt.text.lines import refuse_overwriting, refuse_unwritable
     from nmt.text.tokenizer import train_tokenizer
 
+    check_read_once(options.input)
     refuse_unwritable(options.model)
     refuse_overwriting(options.model, paths_read(options, "model"))
 

@@ -98,8 +98,9 @@ def _prepare_all(planned: Sequence[PlannedRun]) -> dict[Path, Prepared]:
 def _text_key(config: Config) -> str:
     """Equal for configs that read and encode text in the same way. The tokenizers of a run are
     those of the run that it starts from, if there is one."""
-    sections = {"data": True, "tokenizer": True, "copying": True, "training": {"init_from"}}
-    return config.model_dump_json(include=sections)
+    return config.model_dump_json(
+        include={"data": True, "tokenizer": True, "copying": True, "training": {"init_from"}}
+    )
 
 
 def one_by_one(train: Callable[[Path], object]) -> TrainRuns:

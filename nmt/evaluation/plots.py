@@ -111,7 +111,7 @@ def plot_attention(
             "a picture of attention needs words on both sides. "
             f"Received: {len(source_words)} source and {len(target_words)} target words."
         )
-    path = _picture_path(path)
+    path = picture_path(path)
     num_rows, num_columns = weights_TS.shape
     cell = min(CELL_INCHES, MAX_PICTURE_INCHES / max(num_rows, num_columns))
     width, height = cell * num_columns, cell * num_rows
@@ -183,7 +183,7 @@ def plot_history(
             f" 'dev_bleu'. Received: {len(rows)} rows without such a pair. Train for longer, or"
             " check the file."
         )
-    path = _picture_path(path)
+    path = picture_path(path)
     figure = _figure(7.5, 0.8 + 2.6 * len(panels))
     figure.set_layout_engine("constrained")
     all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
@@ -220,7 +220,7 @@ def plot_attentions(
             "a picture of attention needs models, and words on both sides. Received: nothing of one"
             " kind."
         )
-    path = _picture_path(path)
+    path = picture_path(path)
     num_columns = min(MAPS_PER_ROW, len(matrices))
     num_rows = math.ceil(len(matrices) / num_columns)
     num_cells = max(num_columns * len(source_words), num_rows * len(target_words))
@@ -261,7 +261,7 @@ def plot_curves(
 
     Raises what `plot_history` raises.
     """
-    path = _picture_path(path)
+    path = picture_path(path)
     figure = _figure(11, 4.5)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -410,7 +410,8 @@ def _cut(text: str, columns: int) -> str:
     return f"{text}…"
 
 
-def _picture_path(path: str | PathLike[str]) -> Path:
+def picture_path(path: str | PathLike[str]) -> Path:
+    """Raises UserError if the suffix is unknown."""
     path = Path(path)
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise UserError(

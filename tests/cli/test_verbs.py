@@ -205,6 +205,7 @@ def test_a_picture_that_cannot_be_written_is_said_before_a_model_loads(
     (tmp_path / "words.png").write_text("cat\tchat\n")
     for name, message in (
         ("missing/x.png", "missing does not exist: create it first"),
+        ("x.gif", r"must end in one of \.png"),
         ("words.png", "is an input, and would be overwritten"),
     ):
         arguments = ("--output", tmp_path / name, "--dictionary", tmp_path / "words.png")
@@ -302,6 +303,8 @@ def test_where_a_tokenizer_cannot_be_written_none_is_trained(nmt_, tmp_path, mon
         (tmp_path / "no" / "x.model", "no does not exist: create it first"),
     ):
         assert_error(nmt_("tokenizer", "train", model, "--input", tmp_path / "text"), message)
+    twice = nmt_("tokenizer", "train", tmp_path / "x.model", "--input", "-", "-")
+    assert_error(twice, "standard input is one text")
 
 
 def test_a_tokenizer_does_not_replace_its_text(nmt_, tmp_path):
