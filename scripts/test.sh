@@ -10,5 +10,5 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports --no-cache
-# Two processes, as TensorFlow leaves a core idle at eight units.
-pytest -n 2 --durations 10 -rs "$@"
+# Three processes, as waiting for other processes and browsers leaves two cores idle a quarter of the time.
+pytest -n 3 --durations 10 -rs "$@"

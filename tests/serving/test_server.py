@@ -494,5 +494,6 @@ def test_the_end_comes_when_what_was_accepted_is_answered():
 
 def test_ctrl_c_ends_it_too():
     served = Served()
+    assert served.shouts()  # it has taken the signals over
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(20) in (-signal.SIGINT, 1)

@@ -45,6 +45,7 @@ async function fetchSettings() {
 }
 
 const loading = /** @type {HTMLElement} */ (document.getElementById("loading"));
+loading.role = "status"; // a screen reader hears it, also while something else is announced
 /** @type {Worker | undefined} */
 let worker; // or nothing once it failed: the next request starts another one
 
