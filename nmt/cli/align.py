@@ -154,11 +154,11 @@ def _align(options: argparse.Namespace) -> int:
     forward.check_options(batch_size=options.batch_size)
     with progress_bar("aligning", hidden=not options.output) as bar:
 
-        def answers() -> "Iterator[list[AlignedPair]]":
+        def aligned() -> "Iterator[list[AlignedPair]]":
             number = 0
             for pairs in windows:
                 with numbered_from(number):
-                    aligned = align_pairs(
+                    window = align_pairs(
                         forward,
                         backward,
                         *zip(*pairs, strict=True),
@@ -166,15 +166,14 @@ def _align(options: argparse.Namespace) -> int:
                         batch_size=options.batch_size,
                         progress=bar.update,
                     )
-                yield aligned
+                yield window
                 number += len(pairs)
 
-        aligned = answers()
         if options.format == "npz":
-            _write_arrays(options.output, chain.from_iterable(aligned), method, links.threshold)
+            _write_arrays(options.output, chain.from_iterable(aligned()), method, links.threshold)
         else:
             as_json = options.format == "json"
-            lines = _aligned_lines(aligned, method, links.threshold, as_json)
+            lines = _aligned_lines(aligned(), method, links.threshold, as_json)
             write_answers(lines, options.output)
     return 0
 
